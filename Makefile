@@ -1,0 +1,105 @@
+# Every target sets up what it needs: `make test` is enough on a fresh machine.
+# With uv on the PATH from uv.lock, without it by venv and pip from constraints.txt, which says the same.
+
+VENV ?= .venv
+CONFORMANCE ?= ../shared/conformance
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+CANDIDATES := python3.11 python3.12 python3.13 python3 python
+OLD_ENOUGH := import sys; sys.version_info >= (3, 11) or sys.exit(1); print(sys.executable)
+# A pyenv shim can be on the PATH and still refuse to start, so each candidate is tried.
+PYTHON ?= $(shell for candidate in $(CANDIDATES); do $$candidate -c '$(OLD_ENOUGH)' 2>/dev/null && break; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# ------------------------------------------------------------------------------------------------ setting up
+
+# The stamps $(VENV)/.run, .dev and .docs say which dependencies are installed.
+ifneq ($(UV),)
+INSTALL = UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --frozen --inexact --extra all
+else
+INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[all]'
+endif
+
+$(VENV)/pyvenv.cfg:
+ifneq ($(UV),)
+	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python '$(PYTHON)') $(VENV)
+else
+	@test -n '$(PYTHON)' || { echo 'No Python >= 3.11 among: $(CANDIDATES). Install one, or say where: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	'$(PYTHON)' -m venv $(VENV)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check 'pip>=25.1' # the first with --group
+endif
+
+$(VENV)/.run: $(VENV)/pyvenv.cfg pyproject.toml uv.lock constraints.txt
+	$(INSTALL)
+	@touch $@
+
+$(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(VENV)/.run
+	$(INSTALL) --group $*
+	@touch $@
+
+# --------------------------------------------------------------------------------------------------- targets
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: dev
+dev: $(VENV)/.dev $(VENV)/.docs ## set up everything in .venv
+
+.PHONY: format
+format: $(VENV)/.dev ## put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+.PHONY: types
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy $(wildcard powertools_durable examples tests/typing)
+
+.PHONY: test
+test: $(VENV)/.dev ## the tests; PYTEST_ARGS="-k wait" for some of them
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.dev ## the tests, and which branches they miss
+	$(BIN)/python -m pytest --cov --cov-report=term-missing $(PYTEST_ARGS)
+
+.PHONY: docs
+docs: $(VENV)/.docs ## the documentation, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+.PHONY: demo
+demo: $(VENV)/.run ## run an order on this machine
+	$(BIN)/powertools-durable run examples/order.py:handler --event @examples/order.json --skip-time
+
+.PHONY: bench
+bench: $(VENV)/.dev ## measure
+	$(BIN)/python -m benchmarks
+
+.PHONY: conformance
+conformance: $(VENV)/.dev ## the official requirements; CONFORMANCE=where the harness is
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(abspath $(CONFORMANCE)) $(BIN)/python -m conformance e2e/conformance/mapping.yaml
+
+.PHONY: e2e
+e2e: $(VENV)/.dev ## deployed functions on the real Lambda runtime and the official emulator
+	$(BIN)/python -m pytest e2e $(PYTEST_ARGS)
+
+.PHONY: check
+check: lint types test docs ## what must pass before a change lands
+
+.PHONY: lock
+lock: ## write uv.lock and constraints.txt anew (needs uv)
+	uv lock
+	uv export --quiet --frozen --all-extras --all-groups --no-emit-project --no-hashes --no-annotate --no-header -o constraints.txt
+
+.PHONY: clean
+clean: ## remove what the targets made
+	rm -rf .venv .venv-* site dist reports .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
