@@ -1,0 +1,222 @@
+"""A record as the service keeps it.
+
+Frozen and slotted, so that a record can be shared by every thread and every view of it. The
+``__pydantic_config__`` of each class is a plain dict: pydantic fills these very classes from the wire
+(``parser/event.py``, ``backends/lambda_.py``), and nothing here imports it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from powertools_durable._protocol.wire import WIRE, Timestamp
+
+__all__ = [
+    "CallbackDetails",
+    "ChainedInvokeDetails",
+    "ContextDetails",
+    "ErrorObject",
+    "ExecutionDetails",
+    "Operation",
+    "OperationStatus",
+    "OperationType",
+    "StepDetails",
+    "SubType",
+    "WaitDetails",
+]
+
+
+class OpenEnum(StrEnum):
+    """An enum that keeps a value it does not know as a member of its own.
+
+    A service newer than this package may send one; it must not break the parsing of a history
+    (reliability.md 2, row 42).
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> OpenEnum | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = value
+        member._value_ = value
+        return member
+
+
+class OperationType(OpenEnum):
+    """What kind of operation a record or an update is about."""
+
+    EXECUTION = "EXECUTION"
+    CONTEXT = "CONTEXT"
+    STEP = "STEP"
+    WAIT = "WAIT"
+    CALLBACK = "CALLBACK"
+    CHAINED_INVOKE = "CHAINED_INVOKE"
+
+
+class OperationStatus(OpenEnum):
+    """Where a record is in its life (protocol.md 5)."""
+
+    STARTED = "STARTED"
+    PENDING = "PENDING"
+    READY = "READY"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+    STOPPED = "STOPPED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when the record will never change again."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset(
+    {
+        OperationStatus.SUCCEEDED,
+        OperationStatus.FAILED,
+        OperationStatus.CANCELLED,
+        OperationStatus.TIMED_OUT,
+        OperationStatus.STOPPED,
+    }
+)
+
+
+class SubType(StrEnum):
+    """The finer kind of an operation, by the call that made it (protocol.md 7)."""
+
+    STEP = "Step"
+    WAIT = "Wait"
+    CALLBACK = "Callback"
+    CHAINED_INVOKE = "ChainedInvoke"
+    RUN_IN_CHILD_CONTEXT = "RunInChildContext"
+    WAIT_FOR_CALLBACK = "WaitForCallback"
+    WAIT_FOR_CONDITION = "WaitForCondition"
+    MAP = "Map"
+    MAP_ITERATION = "MapIteration"
+    PARALLEL = "Parallel"
+    PARALLEL_BRANCH = "ParallelBranch"
+    COMPENSATION = "Compensation"
+    PATCH = "Patch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorObject:
+    """A failure in the four texts the wire has for one (protocol.md 4)."""
+
+    __pydantic_config__ = WIRE
+
+    error_message: str | None = None
+    error_type: str | None = None
+    error_data: str | None = None
+    stack_trace: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionDetails:
+    """What only the EXECUTION record has: the customer's input, as JSON text."""
+
+    __pydantic_config__ = WIRE
+
+    input_payload: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextDetails:
+    """Outcome of a CONTEXT. With ``replay_children`` its result must be rebuilt from its children."""
+
+    __pydantic_config__ = WIRE
+
+    replay_children: bool | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDetails:
+    """Outcome of a STEP so far. ``attempt`` counts *finished* attempts (protocol.md 4)."""
+
+    __pydantic_config__ = WIRE
+
+    attempt: int | None = None
+    next_attempt_timestamp: Timestamp | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitDetails:
+    """When a WAIT is due."""
+
+    __pydantic_config__ = WIRE
+
+    scheduled_end_timestamp: Timestamp | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackDetails:
+    """The id an outside system answers to, and its answer.
+
+    The id is a bearer capability: whoever holds it may answer, so it stays out of every repr
+    (reliability.md 5).
+    """
+
+    __pydantic_config__ = WIRE
+
+    callback_id: str | None = field(default=None, repr=False)
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainedInvokeDetails:
+    """What another function answered."""
+
+    __pydantic_config__ = WIRE
+
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One record. Only the details that belong to its type are set, and they may be missing too."""
+
+    __pydantic_config__ = WIRE
+
+    id: str
+    type: OperationType
+    status: OperationStatus
+    parent_id: str | None = None
+    name: str | None = None
+    sub_type: str | None = None
+    start_timestamp: Timestamp | None = None
+    end_timestamp: Timestamp | None = None
+    execution_details: ExecutionDetails | None = None
+    context_details: ContextDetails | None = None
+    step_details: StepDetails | None = None
+    wait_details: WaitDetails | None = None
+    callback_details: CallbackDetails | None = None
+    chained_invoke_details: ChainedInvokeDetails | None = None
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts of a STEP are finished; 0 for anything else."""
+        return (self.step_details.attempt or 0) if self.step_details else 0
+
+    @property
+    def outcome(self) -> ContextDetails | StepDetails | CallbackDetails | ChainedInvokeDetails | None:
+        """The details that hold ``result`` and ``error``, whatever the type; None when missing."""
+        return self.step_details or self.context_details or self.callback_details or self.chained_invoke_details
+
+    @property
+    def result(self) -> str | None:
+        """The recorded result as text; None when there is none."""
+        return self.outcome.result if self.outcome else None
+
+    @property
+    def error(self) -> ErrorObject | None:
+        """The recorded failure; None when there is none."""
+        return self.outcome.error if self.outcome else None

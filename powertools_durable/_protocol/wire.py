@@ -1,0 +1,125 @@
+"""Names and moments on the wire: the PascalCase rule, one timestamp parser, one writer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated, Any
+
+__all__ = ["WIRE", "Timestamp", "parse_timestamp", "pascal", "to_wire"]
+
+# From here on a number is milliseconds: as seconds it would lie in the year 5138 (protocol.md 2.1).
+_MILLISECONDS_FROM = 1e11
+
+
+def pascal(name: str) -> str:
+    """Turn ``next_marker`` into ``NextMarker``."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+WIRE: Mapping[str, Any] = {"alias_generator": pascal, "populate_by_name": True, "extra": "ignore"}
+"""Pydantic's configuration for every record: PascalCase names, unknown fields ignored."""
+
+
+def parse_timestamp(value: object) -> datetime | None:
+    """Read a moment in any form the service and its emulators send.
+
+    Parameters
+    ----------
+    value : object
+        ``datetime``; a number (milliseconds from 1e11 on, else seconds); ISO 8601 text, ``Z`` allowed;
+        zero, empty text or None.
+
+    Returns
+    -------
+    datetime | None
+        UTC-aware; None for zero and nothing.
+
+    Raises
+    ------
+    ValueError
+        The value is none of these. Source: protocol.md 2.1.
+    """
+    match value:
+        case None | "" | 0 | False:
+            return None
+        case datetime():
+            return _as_utc(value)
+        case int() | float():
+            try:
+                seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
+                return datetime.fromtimestamp(seconds, UTC)
+            except (OverflowError, OSError, ValueError):
+                message = "a timestamp is out of range"
+                raise ValueError(message) from None
+        case str():
+            try:
+                moment = datetime.fromisoformat(value)
+            except ValueError:
+                message = "a timestamp is not ISO 8601 text"
+                raise ValueError(message) from None
+            return _as_utc(moment)
+        case _:
+            message = f"a timestamp is a {type(value).__name__}, not a number, text or datetime"
+            raise ValueError(message)
+
+
+def _as_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # an offset that leads out of the years 1 to 9999
+        message = "a timestamp is out of range"
+        raise ValueError(message) from None
+
+
+class _ByOurParser:
+    """Tells pydantic to use `parse_timestamp`; a core schema is a plain dict, so nothing is imported."""
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> dict[str, Any]:
+        return {"type": "function-plain", "function": {"type": "no-info", "function": parse_timestamp}}
+
+
+Timestamp = Annotated[datetime, _ByOurParser()]
+
+
+_FIELDS: dict[type[Any], tuple[tuple[str, str], ...]] = {}
+
+
+def _fields(cls: type[Any]) -> tuple[tuple[str, str], ...]:
+    known = _FIELDS.get(cls)
+    if known is None:
+        known = _FIELDS[cls] = tuple((field.name, pascal(field.name)) for field in dataclasses.fields(cls))
+    return known
+
+
+def to_wire(value: Any) -> Any:
+    """Write a record as JSON-ready data: PascalCase keys, no None, moments in milliseconds.
+
+    Parameters
+    ----------
+    value : Any
+        A record or update of `_protocol`, or any of their parts.
+
+    Returns
+    -------
+    Any
+        Dicts, lists, texts and numbers.
+    """
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return value.value
+        case str() | int():
+            return value
+        case datetime():
+            return round(value.timestamp() * 1000)
+        case tuple() | list():
+            return [to_wire(item) for item in value]
+        case _:
+            fields = ((key, getattr(value, name)) for name, key in _fields(type(value)))
+            return {key: to_wire(part) for key, part in fields if part is not None}
