@@ -1,0 +1,202 @@
+"""The format that an annotation asks for, by pydantic's `TypeAdapter`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Callable
+from enum import Enum
+from types import CodeType, FunctionType, MethodType, SimpleNamespace
+from typing import Any
+
+from powertools_durable.errors import DurableConfigError, SerDesError
+from powertools_durable.serdes.base import SerDes, SerDesContext
+from powertools_durable.serdes.tagged import TaggedJson
+
+__all__ = ["ModelSerDes", "annotation_of", "serdes_for", "serdes_of"]
+
+TAGGED = TaggedJson()
+_REMEMBERED = 4096  # entries; a process that makes functions without end must not grow without end
+
+
+class ModelSerDes:
+    """Writes values of one annotated type as plain JSON, and reads them back as that type.
+
+    Parameters
+    ----------
+    annotation : type
+        Anything pydantic can build a schema for.
+
+    Raises
+    ------
+    DurableConfigError
+        It can't.
+    """
+
+    __slots__ = ("_adapter", "annotation")
+
+    def __init__(self, annotation: Any) -> None:
+        from pydantic import TypeAdapter
+        from pydantic.errors import PydanticUserError
+        from pydantic_core import SchemaError
+
+        self.annotation = annotation
+        try:
+            self._adapter: TypeAdapter[Any] = (
+                annotation if isinstance(annotation, TypeAdapter) else TypeAdapter(annotation)
+            )
+        except (PydanticUserError, SchemaError, TypeError, NameError) as error:
+            message = f"{_shown(annotation)} can't be written or read: {type(error).__name__}; pydantic has no schema"
+            raise DurableConfigError(message) from error
+
+    def __repr__(self) -> str:
+        return f"ModelSerDes({_shown(self.annotation)})"
+
+    def keeps(self, value: object) -> bool:
+        """Nothing goes without proof: a validator may change anything."""
+        return value is None
+
+    def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002 - the protocol's signature
+        """Write *value*, which must be of the annotated type."""
+        from pydantic_core import PydanticSerializationError
+
+        try:
+            return self._adapter.dump_json(value, by_alias=True, warnings="error").decode()
+        except (PydanticSerializationError, UnicodeError):
+            message = f"a {type(value).__qualname__} was returned where the annotation says {_shown(self.annotation)}"
+        raise SerDesError(message)
+
+    def deserialize(self, text: str, context: SerDesContext) -> Any:  # noqa: ARG002
+        """Read *text* as the annotated type."""
+        from pydantic import ValidationError
+
+        try:
+            return self._adapter.validate_json(text)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False, include_context=False)
+            places = "; ".join(f"{'.'.join(map(str, d['loc'])) or 'value'} ({d['type']})" for d in details[:5])
+            message = f"a recorded value is not a {_shown(self.annotation)}: {places}"
+        raise SerDesError(message)
+
+
+def _shown(annotation: Any) -> str:
+    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
+
+
+# -- which format an annotation asks for ----------------------------------------------------------------------
+
+
+def serdes_for(annotation: Any) -> SerDes[Any]:
+    """Return the format for values annotated so.
+
+    Plain JSON by pydantic where a model, dataclass, TypedDict or enum is anywhere in the annotation, the tagged
+    format everywhere else, so that the official SDK's histories of annotated functions replay (api.md 11).
+    """
+    if annotation is None or annotation is Any or not _holds_class(annotation, set()):
+        return TAGGED
+    try:
+        # The text too: Union[A, B] equals Union[B, A], and is not the same to pydantic.
+        return _model_serdes(annotation, repr(annotation))
+    except TypeError:  # not hashable
+        return ModelSerDes(annotation)
+
+
+@functools.lru_cache(maxsize=1024)
+def _model_serdes(annotation: Any, _text: str) -> ModelSerDes:
+    return ModelSerDes(annotation)
+
+
+def _holds_class(annotation: Any, seen: set[int]) -> bool:
+    if id(annotation) in seen:  # an alias that names itself
+        return False
+    seen.add(id(annotation))
+    if type(annotation).__name__ == "TypeAdapter":
+        return True
+    for inner in ("__supertype__", "__value__"):  # NewType, and the type statement of Python 3.12
+        if not isinstance(annotation, type) and hasattr(annotation, inner):
+            return _holds_class(getattr(annotation, inner), seen)
+    if isinstance(annotation, type) and _is_class_to_keep(annotation):
+        return True
+    origin = typing.get_origin(annotation)
+    if isinstance(origin, type) and _is_class_to_keep(origin):
+        return True
+    return any(_holds_class(part, seen) for part in typing.get_args(annotation))
+
+
+def _is_class_to_keep(cls: type) -> bool:
+    return (
+        hasattr(cls, "__pydantic_core_schema__")
+        or dataclasses.is_dataclass(cls)
+        or typing.is_typeddict(cls)
+        or hasattr(cls, "__required_keys__")  # the TypedDict of typing_extensions
+        or issubclass(cls, Enum)
+    )
+
+
+# -- which annotation a function has --------------------------------------------------------------------------
+
+# By the id of the code object, which the entry keeps alive: a lambda or closure made anew each time shares it.
+_known: dict[int, tuple[CodeType, object, SerDes[Any]]] = {}
+
+
+def serdes_of(func: Callable[..., Any] | None, returns: Any = None) -> SerDes[Any]:
+    """Return the format for what *func* returns: by *returns*, else by its return annotation."""
+    if returns is not None:
+        return serdes_for(returns)
+    while isinstance(func, functools.partial):
+        func = func.func
+    if isinstance(func, MethodType):
+        func = func.__func__
+    if not isinstance(func, FunctionType):
+        return serdes_for(annotation_of(func))
+    raw = func.__annotations__.get("return")
+    if raw is None:
+        return TAGGED
+    code = func.__code__
+    entry = _known.get(id(code))
+    if entry is not None and entry[1] is raw:
+        return entry[2]
+    if len(_known) >= _REMEMBERED:
+        _known.clear()
+    found = serdes_for(annotation_of(func))
+    _known[id(code)] = (code, raw, found)
+    return found
+
+
+def annotation_of(func: object) -> Any:
+    """Return what *func* is annotated to return; None where that can't be told.
+
+    A class returns its instances. Of a partial, a bound method or an object with ``__call__``, the function
+    itself is asked. Texts are looked up where the function was defined.
+    """
+    while isinstance(func, functools.partial):
+        func = func.func
+    if isinstance(func, type):
+        return func
+    if isinstance(func, MethodType):
+        func = func.__func__
+    if not isinstance(func, FunctionType):
+        func = vars(type(func)).get("__call__")
+    if not isinstance(func, FunctionType):
+        return None
+    raw = func.__annotations__.get("return")
+    return _looked_up(func, raw) if raw is not None else None
+
+
+def _looked_up(func: FunctionType, raw: object) -> Any:
+    asked = SimpleNamespace(__annotations__={"return": raw})
+    try:
+        return typing.get_type_hints(asked, func.__globals__, _enclosing(func), include_extras=True)["return"]
+    except Exception:  # noqa: BLE001 - an annotation may be any text; then it tells nothing
+        return None
+
+
+def _enclosing(func: FunctionType) -> dict[str, Any]:
+    names = {}
+    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=False):
+        try:
+            names[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return names
