@@ -1,0 +1,79 @@
+"""The closed set of things an operation may ask for, and what it may be told.
+
+An operation is a generator (a `Flow`): it yields effects and is sent answers. It never performs an effect,
+and nothing is thrown into it: an attempt's failure arrives as the value `Raised`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar
+
+from powertools_durable._protocol.update import OperationUpdate
+from powertools_durable._replay.frame import Frame
+
+__all__ = ["Attempt", "Checkpoint", "Effect", "Enter", "Flow", "Outcome", "Raised", "Returned", "Suspend"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Send an update. Answered by None, with ``wait`` only after the service acknowledged it.
+
+    A ``deferrable`` one needs no acknowledgement while its context is in batch mode: it is then applied to
+    the local view at once and sent with the next batch (protocol.md 21.4). One that ``closes`` a context
+    makes orphans of all that still runs in it.
+    """
+
+    update: OperationUpdate
+    wait: bool = True
+    deferrable: bool = False
+    closes: Frame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Run a step's body once. Answered by its `Outcome`."""
+
+    body: Callable[[], Any]
+    number: int
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Run code inside a context of its own. Answered by its `Outcome`."""
+
+    frame: Frame
+    body: Callable[[Frame], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """Nothing more can happen before *until*; None is "before something outside happens"."""
+
+    until: datetime | None = None
+
+
+Effect: TypeAlias = Checkpoint | Attempt | Enter | Suspend
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The code returned this."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The code raised this."""
+
+    error: Exception
+
+
+Outcome: TypeAlias = Returned | Raised
+Flow: TypeAlias = Generator[Effect, Any, T]

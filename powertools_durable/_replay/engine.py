@@ -1,0 +1,279 @@
+"""The state machine of one invocation. Updates go in, batches come out, responses go in.
+
+The engine owns the token chain, the outbox and the local view. It has no thread, no lock, no clock: whoever
+drives it from several threads holds a lock around each call (only the look-ups of `state` need none), and
+says what time it is.
+
+How updates travel:
+
+1. `record` queues an update. Order is kept for ever: an update that does not fit a batch stays first.
+2. `next_batch` takes from the front what may share one request (protocol.md 9.6).
+3. `receive` merges the answer, and applies the lifecycle table to what the answer leaves out.
+
+Afterwards the engine is either still *open*, *finished* (the EXECUTION update was accepted), *revoked* (the
+answer had no token: PENDING, whatever the handler does) or *interrupted* by an error that decides how the
+invocation ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from powertools_durable._protocol.lifecycle import IllegalTransition, apply
+from powertools_durable._protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_UPDATES
+from powertools_durable._protocol.operation import Operation, OperationType
+from powertools_durable._protocol.result import CheckpointResponse
+from powertools_durable._protocol.update import OperationAction, OperationUpdate
+from powertools_durable._protocol.wire import to_wire
+from powertools_durable._replay.state import ExecutionState
+
+__all__ = ["Batch", "Queued", "RandomSource", "ReplayEngine", "Rules"]
+
+
+class RandomSource(Protocol):
+    """The two draws the engine and its policies make; a `random.Random` is one."""
+
+    def random(self) -> float: ...
+
+    def getrandbits(self, k: int, /) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The deployment's choices that operations obey."""
+
+    max_payload_bytes: int = 1024 * 1024
+    stack_traces: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queued:
+    """An update in the outbox, and whoever waits for it; an update of None asks only for what changed."""
+
+    update: OperationUpdate | None
+    waiter: object | None = None
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What one request carries."""
+
+    token: str
+    items: Sequence[Queued]
+
+    @property
+    def updates(self) -> list[OperationUpdate]:
+        """The updates to send; empty for a mere poll."""
+        return [item.update for item in self.items if item.update is not None]
+
+
+class ReplayEngine:
+    """One invocation's view of its execution, and what it owes to the service.
+
+    Attributes
+    ----------
+    state : ExecutionState
+        All records.
+    token : str
+        The newest checkpoint token; every accepted batch brings the next.
+    rules : Rules
+        Limits that operations obey.
+    random : RandomSource
+        For jitter.
+    revoked, finished : bool
+        No more checkpoints: the service withdrew the token, or has the execution's result.
+    interruption : BaseException | None
+        What decides how this invocation ends, whatever the handler returns.
+    """
+
+    def __init__(self, state: ExecutionState, token: str, random: RandomSource, rules: Rules | None = None) -> None:
+        self.state = state
+        self.token = token
+        self.random = random
+        self.rules = rules or Rules()
+        self.revoked = False
+        self.finished = False
+        self.interruption: BaseException | None = None
+        self._outbox: deque[Queued] = deque()
+        self._waiting = 0
+        self._deferred = 0
+
+    # -- what is known -------------------------------------------------------------------------------------
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """Every record by id, the EXECUTION record included."""
+        return self.state.operations
+
+    @property
+    def is_replaying(self) -> bool:
+        """True when the execution has records besides its own: an earlier invocation was here."""
+        return any(record.type is not OperationType.EXECUTION for record in self.state.operations.values())
+
+    def get(self, operation_id: str) -> Operation | None:
+        """Return the record of an operation; None when there is none."""
+        return self.state.operations.get(operation_id)
+
+    def check_result(self, operation_id: str) -> Operation | None:
+        """Return the record of an operation that has ended; None while it has not."""
+        record = self.get(operation_id)
+        return record if record is not None and record.status.is_terminal else None
+
+    # -- what is owed --------------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> int:
+        """How many updates are queued and not yet sent."""
+        return sum(1 for item in self._outbox if item.update is not None)
+
+    @property
+    def deferred(self) -> int:
+        """How many of them wait for company in batch mode."""
+        return self._deferred
+
+    @property
+    def is_pressing(self) -> bool:
+        """True when somebody waits for an answer, or a request is full."""
+        return self._waiting > 0 or len(self._outbox) >= MAX_BATCH_UPDATES
+
+    @property
+    def is_lingering(self) -> bool:
+        """True when something is queued that should not stay so for long."""
+        return len(self._outbox) > self._deferred
+
+    def record(
+        self,
+        update: OperationUpdate | None,
+        waiter: object | None = None,
+        *,
+        deferred: bool = False,
+        now: datetime | None = None,
+    ) -> None:
+        """Queue an update; a deferred one changes the local view at once, as of *now*."""
+        if deferred and update is not None and now is not None:
+            self._apply(update, now)
+        self._outbox.append(Queued(update, waiter, deferred))
+        self._waiting += waiter is not None
+        self._deferred += deferred
+
+    def next_batch(self) -> Batch | None:
+        """Take what may share the next request, in order; None when nothing is queued."""
+        if not self._outbox:
+            return None
+        items: list[Queued] = []
+        request = _Request()
+        while self._outbox and (self._outbox[0].update is None or request.takes(self._outbox[0].update)):
+            item = self._outbox.popleft()
+            items.append(item)
+            self._waiting -= item.waiter is not None
+            self._deferred -= item.deferred
+        return Batch(self.token, items)
+
+    def drop_all(self) -> list[Queued]:
+        """Empty the outbox and return what was in it."""
+        dropped = list(self._outbox)
+        self._outbox.clear()
+        self._waiting = self._deferred = 0
+        return dropped
+
+    # -- what is answered ----------------------------------------------------------------------------------
+
+    def receive(self, batch: Batch, response: CheckpointResponse, now: datetime) -> str | None:
+        """Merge the answer to *batch*; return the marker of further changed records, if there are any.
+
+        An answer without a token means that this invocation may not checkpoint any more: it is finished when
+        the batch held the EXECUTION update, revoked otherwise (protocol.md 9.4).
+        """
+        page = response.new_execution_state
+        changed = (page.operations or ()) if page else ()
+        self.state.absorb(changed)
+        told = {record.id for record in changed}
+        for update in batch.updates:
+            if update.id not in told:
+                self._apply(update, now)
+        if any(update.type is OperationType.EXECUTION for update in batch.updates):
+            self.finished = True
+            return None
+        if not response.checkpoint_token:
+            self.revoked = True
+            return None
+        self.token = response.checkpoint_token
+        return (page.next_marker or None) if page else None
+
+    def _apply(self, update: OperationUpdate, now: datetime) -> None:
+        if update.type is OperationType.EXECUTION:
+            return
+        try:
+            record = apply(self.state.operations.get(update.id), update, now)
+        except IllegalTransition:
+            return  # the view is already as far, or further: a deferred update that is now acknowledged
+        self.state.operations[update.id] = record
+
+    def interrupt(self, reason: BaseException) -> None:
+        """Let *reason* decide how this invocation ends. The first one stays."""
+        if self.interruption is None:
+            self.interruption = reason
+
+
+_MERGEABLE = frozenset({OperationType.STEP, OperationType.CONTEXT})
+_OVERHEAD = 1024  # ids, name, keys and punctuation of one update, at most
+_WORST_ESCAPE = 12  # a character beyond the first plane: "\\ud834\\udd1e"
+
+
+class _Request:
+    """What has been put into one request: at most 250 updates, 750 KiB, one change an operation.
+
+    Measuring means writing the JSON, so an upper bound is used for as long as it decides.
+    """
+
+    def __init__(self) -> None:
+        self._updates: list[OperationUpdate] = []
+        self._actions: dict[str, OperationAction] = {}
+        self._bound = 0
+        self._exact: int | None = None
+
+    def takes(self, update: OperationUpdate) -> bool:
+        """Add *update* if it may share this request. The first is never refused, however large."""
+        if self._updates and (
+            len(self._updates) >= MAX_BATCH_UPDATES or self._repeats(update) or not self._has_room(update)
+        ):
+            return False
+        if self._exact is not None:
+            self._exact += _size(update)
+        self._bound += _bound(update)
+        self._updates.append(update)
+        self._actions[update.id] = update.action
+        return True
+
+    def _repeats(self, update: OperationUpdate) -> bool:
+        """Two updates of one operation share a request only as START and its end (protocol.md 5)."""
+        before = self._actions.get(update.id)
+        if before is None:
+            return False
+        ends = before is OperationAction.START and update.action is not OperationAction.START
+        return not (ends and update.type in _MERGEABLE)
+
+    def _has_room(self, update: OperationUpdate) -> bool:
+        if self._exact is None and self._bound + _bound(update) <= MAX_BATCH_BYTES:
+            return True
+        if self._exact is None:
+            self._exact = sum(map(_size, self._updates))
+        return self._exact + _size(update) <= MAX_BATCH_BYTES
+
+
+def _bound(update: OperationUpdate) -> int:
+    error = update.error
+    texts = [update.payload]
+    if error is not None:
+        texts += [error.error_message, error.error_data, error.error_type, *(error.stack_trace or ())]
+    return _OVERHEAD + _WORST_ESCAPE * sum(len(text) + 1 for text in texts if text)
+
+
+def _size(update: OperationUpdate) -> int:
+    return len(json.dumps(to_wire(update))) + 2  # ASCII, so characters are bytes

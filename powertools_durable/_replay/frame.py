@@ -1,0 +1,242 @@
+"""One context's place in the replay.
+
+A frame hands out operation ids in call order, compares what the code asks with what is recorded, and knows
+whether the code of its context runs again or for the first time. It belongs to whoever runs that code; only
+the engine below it is shared.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+
+from powertools_durable._protocol.operation import Operation, OperationType
+from powertools_durable._replay.call_site import call_site
+from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.errors import NonDeterminismError, SuspendExecution
+from powertools_durable.scope import ReplayState
+
+__all__ = ["Frame", "operation_id"]
+
+_VIRTUAL_DEPTH = 4  # how many virtual contexts, one directly inside the other, a look-ahead sees through
+
+
+def operation_id(text: str) -> str:
+    """Hash the text form of an operation's place into its id.
+
+    BLAKE2b with its default 64-byte digest, cut to 64 hex characters: a 32-byte digest is another value
+    (protocol.md 8.1).
+    """
+    return blake2b(text.encode()).hexdigest()[:64]
+
+
+class Frame:
+    """One context: its counter, its id prefix, its replay state.
+
+    Attributes
+    ----------
+    engine : ReplayEngine
+        The invocation's.
+    parent : Frame | None
+        The context around this one.
+    context_id : str | None
+        Id of the operation that owns this context; None at the root. It prefixes the ids inside.
+    parent_id : str | None
+        What operations inside send as ``ParentId``: the nearest context that has a record.
+    replay_state : ReplayState
+        For telemetry only, never for control flow.
+    suspension : SuspendExecution | None
+        The signal that was raised here. It is raised again by every later call: who swallows it can't go on.
+    closed : bool
+        The context's code has ended.
+    finished : bool
+        SUCCEED or FAIL of the context is queued; nothing below it may be recorded any more.
+    detached : bool
+        Made by hand, outside of any handler: the seed's way to use a context.
+    batch_mode : bool
+        Updates of steps may wait for company.
+    owner : object
+        Whatever the driver tells threads or tasks apart by.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "batch_mode",
+        "closed",
+        "context_id",
+        "counter",
+        "detached",
+        "engine",
+        "finished",
+        "owner",
+        "parent",
+        "parent_id",
+        "replay_state",
+        "suspension",
+    )
+
+    def __init__(
+        self,
+        engine: ReplayEngine,
+        *,
+        parent: Frame | None = None,
+        context_id: str | None = None,
+        parent_id: str | None = None,
+        sealed: bool = False,
+    ) -> None:
+        self.engine = engine
+        self.parent = parent
+        self.context_id = context_id
+        self.parent_id = parent_id
+        self.counter = 0
+        self._ahead: str | None = None  # the next operation's id, once a look-ahead has made it
+        self.batch_mode = False
+        self.suspension: SuspendExecution | None = None
+        self.closed = False
+        self.finished = False
+        self.detached = False
+        self.owner: object = None
+        self.replay_state = ReplayState.LIVE
+        if sealed:
+            self.replay_state = ReplayState.SEALED
+        elif self._is_recorded_ahead():  # T1
+            self.replay_state = ReplayState.REPLAY
+
+    def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
+        """Open the frame of the context that *op* is; a virtual one has no record of its own (8.3)."""
+        record = op.record
+        return Frame(
+            self.engine,
+            parent=self,
+            context_id=op.id,
+            parent_id=self.parent_id if virtual else op.id,
+            # A finished context is entered only to rebuild a result too large for its record.
+            sealed=record is not None and record.status.is_terminal,
+        )
+
+    # -- operations in call order --------------------------------------------------------------------------
+
+    def id_at(self, number: int) -> str:
+        """Return the id of this context's operation *number*; branches of a fan-out count from 0."""
+        return operation_id(f"{number}" if self.context_id is None else f"{self.context_id}-{number}")
+
+    def _take_id(self) -> str:
+        self.counter += 1
+        identifier, self._ahead = self._ahead or self.id_at(self.counter), None
+        return identifier
+
+    def begin(self, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool = False) -> OperationHandle:
+        """Take the next id for an operation and check it against what is recorded there.
+
+        Raises
+        ------
+        NonDeterminismError
+            Another operation is recorded at this place (protocol.md 10.3).
+        """
+        op = OperationHandle(
+            self.engine, self._take_id(), kind, sub_type, name, parent_id=self.parent_id, number=self.counter
+        )
+        record = op.record
+        if record is None:
+            if self.replay_state is ReplayState.SEALED and not virtual:
+                raise self._not_recorded(op)
+        elif virtual:
+            raise self.mismatch(op, {"context": "with a record"}, {"context": "virtual"})
+        elif (
+            record.type != kind
+            or (record.sub_type or "") != sub_type
+            or (record.name or None) != name
+            or (record.parent_id or None) != self.parent_id
+        ):
+            raise self._changed(op, record)
+        if self.replay_state is ReplayState.REPLAY and self._runs_user_code(record, op.id):  # T2
+            self.replay_state = ReplayState.LIVE
+        return op
+
+    def end(self) -> None:
+        """An operation returned, or raised its recorded error: look whether history goes on (T3)."""
+        if self.replay_state is ReplayState.REPLAY and not self._is_recorded_ahead():
+            self.replay_state = ReplayState.LIVE
+
+    def suspend(self, signal: SuspendExecution) -> SuspendExecution:
+        """Note that *signal* is raised in, or passes through, this context (T4)."""
+        self.suspension = signal
+        if self.replay_state is not ReplayState.SEALED:
+            self.replay_state = ReplayState.UNWINDING
+        return signal
+
+    def suspend_until(self, moment: datetime | None) -> SuspendExecution:
+        """Make the signal that ends this invocation here."""
+        return self.suspend(SuspendExecution(moment))
+
+    @property
+    def is_orphaned(self) -> bool:
+        """True once this context, or one around it, has ended for good: nothing below may be recorded."""
+        frame: Frame | None = self
+        while frame is not None:
+            if frame.finished:
+                return True
+            frame = frame.parent
+        return False
+
+    # -- replaying or live ---------------------------------------------------------------------------------
+
+    def _is_recorded_ahead(self) -> bool:
+        self._ahead = self._ahead or self.id_at(self.counter + 1)
+        return self._leads_to_record(self._ahead, _VIRTUAL_DEPTH)
+
+    def _leads_to_record(self, identifier: str, depth: int) -> bool:
+        """Tell whether *identifier*, or the first operation of a virtual context of that id, is recorded."""
+        if identifier in self.engine.state.operations:
+            return True
+        return depth > 0 and self._leads_to_record(operation_id(f"{identifier}-1"), depth - 1)
+
+    def _runs_user_code(self, record: Operation | None, identifier: str) -> bool:
+        if record is None:
+            return not self._leads_to_record(identifier, _VIRTUAL_DEPTH)
+        return record.type is OperationType.STEP and not record.status.is_terminal
+
+    # -- determinism ---------------------------------------------------------------------------------------
+
+    def _changed(self, op: OperationHandle, record: Operation) -> NonDeterminismError:
+        recorded = {
+            "type": record.type.value,
+            "sub type": record.sub_type or None,
+            "name": record.name or None,
+            "parent": record.parent_id or None,
+        }
+        asked = {"type": op.type.value, "sub type": op.sub_type, "name": op.name, "parent": self.parent_id}
+        differing = [field for field, value in asked.items() if recorded[field] != value]
+        return self.mismatch(op, {f: recorded[f] for f in differing}, {f: asked[f] for f in differing})
+
+    def _not_recorded(self, op: OperationHandle) -> NonDeterminismError:
+        return self.mismatch(op, {"operation": None}, {"operation": op.label})
+
+    def mismatch(
+        self, op: OperationHandle, recorded: dict[str, str | None], asked: dict[str, str | None]
+    ) -> NonDeterminismError:
+        """Make the error for code that is not the code this history was recorded with.
+
+        It stays: the execution fails with it even when the handler catches it (reliability.md 2, row 52).
+        """
+        where = call_site()
+        differences = "; ".join(
+            f"{field}: recorded {_quoted(recorded[field])}, asked {_quoted(value)}" for field, value in asked.items()
+        )
+        error = NonDeterminismError(
+            f"{op.label} at {where or 'an unknown place'} is not what this execution recorded there: {differences}. "
+            "The code changed while this execution was running, or it branches on something that differs between "
+            "runs (time, random numbers, a global). Deploy the old version for running executions, or guard the "
+            "change with ctx.patched(...)",
+            operation=op.label,
+            recorded=recorded,
+            asked=asked,
+            location=where,
+        )
+        self.engine.interrupt(error)
+        return error
+
+
+def _quoted(value: str | None) -> str:
+    return "nothing" if value is None else repr(value)

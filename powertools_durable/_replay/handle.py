@@ -1,0 +1,226 @@
+"""One operation of this run: its identity, a view of its record, builders of its updates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from powertools_durable._protocol.operation import (
+    ErrorObject,
+    Operation,
+    OperationStatus,
+    OperationType,
+)
+from powertools_durable._protocol.update import (
+    CallbackOptions,
+    ContextOptions,
+    OperationAction,
+    OperationUpdate,
+    StepOptions,
+    WaitOptions,
+)
+from powertools_durable._replay.engine import RandomSource, ReplayEngine
+from powertools_durable.errors import (
+    InvalidStateError,
+    OperationError,
+    PayloadTooLargeError,
+    SerDesError,
+    rebuild,
+    to_error_object,
+)
+from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read
+
+__all__ = ["OperationHandle"]
+
+E = TypeVar("E", bound=OperationError)
+_KIND = {OperationType.CHAINED_INVOKE: "invoke"}
+
+
+class OperationHandle:
+    """What an operation's generator sees of the world.
+
+    The properties read the record anew each time: a checkpoint that was just answered may have changed it.
+    """
+
+    __slots__ = ("engine", "id", "name", "number", "parent_id", "sub_type", "type")
+
+    def __init__(
+        self,
+        engine: ReplayEngine,
+        identifier: str,
+        kind: OperationType,
+        sub_type: str,
+        name: str | None,
+        *,
+        parent_id: str | None,
+        number: int,
+    ) -> None:
+        self.engine = engine
+        self.id = identifier
+        self.type = kind
+        self.sub_type = sub_type
+        self.name = name
+        self.parent_id = parent_id
+        self.number = number
+
+    @property
+    def label(self) -> str:
+        """The operation as messages name it: ``step 'charge' (#3)``."""
+        kind = _KIND.get(self.type, self.type.value.lower())
+        return f"{kind} {self.name!r} (#{self.number})" if self.name else f"{kind} #{self.number}"
+
+    # -- the record ----------------------------------------------------------------------------------------
+
+    @property
+    def record(self) -> Operation | None:
+        """The newest view of the record; None when there is none."""
+        return self.engine.state.operations.get(self.id)
+
+    @property
+    def status(self) -> OperationStatus | None:
+        """Its status; None when there is no record."""
+        record = self.engine.state.operations.get(self.id)
+        return record.status if record is not None else None
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts are finished."""
+        record = self.record
+        return record.attempts if record is not None else 0
+
+    @property
+    def next_attempt(self) -> datetime | None:
+        """When a scheduled retry is due."""
+        record = self.record
+        return record.step_details.next_attempt_timestamp if record is not None and record.step_details else None
+
+    @property
+    def scheduled_end(self) -> datetime | None:
+        """When a wait is due."""
+        record = self.record
+        return record.wait_details.scheduled_end_timestamp if record is not None and record.wait_details else None
+
+    @property
+    def callback_id(self) -> str | None:
+        """The id that the service made for a callback."""
+        record = self.record
+        return record.callback_details.callback_id if record is not None and record.callback_details else None
+
+    @property
+    def replays_children(self) -> bool:
+        """True when the result of this context was too large to record."""
+        record = self.record
+        details = record.context_details if record is not None else None
+        return bool(details and details.replay_children)
+
+    @property
+    def error(self) -> ErrorObject | None:
+        """The recorded failure."""
+        record = self.record
+        return record.error if record is not None else None
+
+    def failure(self, cls: type[E]) -> E | SerDesError | PayloadTooLargeError | InvalidStateError:
+        """Make the exception that the record stands for; it may be in a state that nobody foresaw."""
+        status = self.status
+        if status is None or not status.is_terminal:
+            return InvalidStateError(
+                f"{self.label} is {status.value if status else 'absent'}, which this version does not know how to "
+                "go on from; deploy a newer version of powertools-durable"
+            )
+        error = self.error
+        if error is None:  # CANCELLED, STOPPED and TIMED_OUT may come without one
+            error = ErrorObject(error_message=f"{self.label} is {status.value}", error_type=status.value)
+        return rebuild(error, cls, operation=self.name or self.id)
+
+    # -- values --------------------------------------------------------------------------------------------
+
+    def encode(self, value: Any, serdes: SerDes[Any]) -> tuple[str | None, Any]:
+        """Write *value*, and read it back to prove that every replay can.
+
+        Returns
+        -------
+        tuple[str | None, Any]
+            The text, and the value as a replay will see it.
+
+        Raises
+        ------
+        SerDesError
+            It can't be written, or what is read back is not what was written.
+        """
+        return prove(value, serdes, self.serdes_context)
+
+    def fitting(self, text: str | None) -> str | None:
+        """Return *text* unless it is more than the service takes.
+
+        Raises
+        ------
+        PayloadTooLargeError
+            Larger than `DurableConfig.max_payload_bytes` as UTF-8.
+        """
+        limit = self.engine.rules.max_payload_bytes
+        if text is None or len(text) * 4 <= limit:
+            return text
+        size = len(text) if text.isascii() else len(text.encode())
+        if size > limit:
+            message = (
+                f"the result of {self.label} is {size:,} bytes, more than the {limit:,} that one operation may hold; "
+                "store it elsewhere (for example in S3) and return a reference"
+            )
+            raise PayloadTooLargeError(message)
+        return text
+
+    def decode(self, serdes: SerDes[Any]) -> Any:
+        """Read the recorded result; nothing recorded is None.
+
+        Raises
+        ------
+        SerDesError
+            The text is not what *serdes* writes.
+        """
+        record = self.record
+        return read(record.result if record is not None else None, serdes, self.serdes_context)
+
+    @property
+    def serdes_context(self) -> SerDesContext:
+        """What a serdes may know of this operation."""
+        return SerDesContext(self.id, self.engine.state.durable_execution_arn)
+
+    @property
+    def random(self) -> RandomSource:
+        """For jitter."""
+        return self.engine.random
+
+    # -- updates -------------------------------------------------------------------------------------------
+
+    def start(self, *, wait: WaitOptions | None = None, callback: CallbackOptions | None = None) -> OperationUpdate:
+        """Build the START."""
+        return self._update(OperationAction.START, wait_options=wait, callback_options=callback)
+
+    def succeed(self, payload: str | None, *, replay_children: bool | None = None) -> OperationUpdate:
+        """Build the SUCCEED; a payload of None is left out."""
+        options = None if replay_children is None else ContextOptions(replay_children=replay_children)
+        return self._update(OperationAction.SUCCEED, payload=payload, context_options=options)
+
+    def fail(self, error: BaseException) -> OperationUpdate:
+        """Build the FAIL."""
+        return self._update(OperationAction.FAIL, error=self.written(error))
+
+    def retry(self, error: BaseException, delay: int) -> OperationUpdate:
+        """Build the RETRY: another attempt in *delay* seconds."""
+        options = StepOptions(next_attempt_delay_seconds=delay)
+        return self._update(OperationAction.RETRY, error=self.written(error), step_options=options)
+
+    def written(self, error: BaseException) -> ErrorObject:
+        """Write an exception down as the record will hold it."""
+        return to_error_object(error, stack_traces=self.engine.rules.stack_traces)
+
+    def _update(self, action: OperationAction, **fields: Any) -> OperationUpdate:
+        return OperationUpdate(
+            id=self.id,
+            type=self.type,
+            action=action,
+            parent_id=self.parent_id,
+            name=self.name,
+            sub_type=self.sub_type,
+            **fields,
+        )

@@ -1,0 +1,41 @@
+"""All records of the execution by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from powertools_durable._protocol.lifecycle import supersedes
+from powertools_durable._protocol.operation import Operation
+
+__all__ = ["ExecutionState"]
+
+
+class ExecutionState:
+    """What this invocation knows of its execution.
+
+    Powertools recognises a durable context by these two attributes, and Idempotency a replay by
+    ``len(operations) > 1``; so the EXECUTION record is one of them.
+
+    Attributes
+    ----------
+    durable_execution_arn : str
+        The execution.
+    operations : dict[str, Operation]
+        The newest view of every record, by id. Other threads may read it at any time: a record is replaced
+        whole, never changed.
+    """
+
+    __slots__ = ("durable_execution_arn", "operations")
+
+    def __init__(self, arn: str, records: Iterable[Operation] = ()) -> None:
+        self.durable_execution_arn = arn
+        self.operations: dict[str, Operation] = {}
+        self.absorb(records)
+
+    def absorb(self, records: Iterable[Operation]) -> None:
+        """Take in records; an older view of one never replaces a newer (reliability.md 2, rows 35-38)."""
+        operations = self.operations
+        for record in records:
+            known = operations.get(record.id)
+            if known is None or supersedes(record, known):
+                operations[record.id] = record
