@@ -1,0 +1,60 @@
+"""Wait for somebody outside: create an id, hand it out, and read the answer later."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from powertools_durable._protocol.operation import OperationStatus as Status
+from powertools_durable._protocol.update import CallbackOptions
+from powertools_durable._replay.effects import Checkpoint, Flow, Suspend
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.errors import CallbackError, CallbackExternalError, CallbackTimeoutError
+from powertools_durable.serdes.base import SerDes
+
+__all__ = ["callback_result", "create_callback"]
+
+T = TypeVar("T")
+
+
+def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int) -> Flow[str]:
+    """Have the service make a callback id, and return it. Source: protocol.md 11.3.
+
+    Never raises for a callback that already failed: the code between here and the result must run alike on
+    every replay.
+    """
+    if op.status is None:
+        options = CallbackOptions(timeout_seconds=timeout, heartbeat_timeout_seconds=heartbeat_timeout)
+        yield Checkpoint(op.start(callback=options))
+    if not op.callback_id:
+        message = f"{op.label} has no callback id in its record; the service did not make one"
+        raise CallbackError(message, operation=op.name or op.id)
+    return op.callback_id
+
+
+def callback_result(op: OperationHandle, serdes: SerDes[T]) -> Flow[T]:
+    """Return what was answered, or suspend until somebody does."""
+    while True:
+        match op.status:
+            case Status.SUCCEEDED:
+                value: T = op.decode(serdes)
+                return value
+            case Status.STARTED:  # its timeout is kept by the service
+                yield Suspend()
+            case Status.TIMED_OUT:
+                raise _worded(op, CallbackTimeoutError, "Callback timed out")
+            case Status.FAILED | Status.CANCELLED | Status.STOPPED:
+                raise _worded(op, CallbackExternalError, "Callback failed")
+            case _:
+                raise op.failure(CallbackError)
+
+
+def _worded(op: OperationHandle, cls: type[CallbackError], otherwise: str) -> CallbackError:
+    """Make the error with the sender's own words, which stay without a prefix; the sender may have sent none."""
+    error = op.error
+    return cls(
+        (error and error.error_message) or otherwise,
+        error_type=(error and error.error_type) or None,
+        data=error.error_data if error else None,
+        stack_trace=(error and error.stack_trace) or (),
+        operation=op.name or op.id,
+    )

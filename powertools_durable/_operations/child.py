@@ -1,0 +1,98 @@
+"""Run a function in a context of its own: one record for all of it.
+
+An operation ends only by reading its record, with two exceptions, both here. A result too large for a record
+is rebuilt: the record says so, and the function runs again over its children's records. A *virtual* context
+has no record at all: it runs every time. Neither checkpoints anything when it runs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
+from powertools_durable._protocol.operation import OperationStatus as Status
+from powertools_durable._replay.effects import Checkpoint, Enter, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.errors import ChildContextError, RetryableSerDesError, SerDesError, rebuild
+from powertools_durable.serdes.base import SerDes
+
+__all__ = ["child", "virtual_child"]
+
+T = TypeVar("T")
+Body = Callable[[Frame], Any]
+Summary = Callable[[Any], str]
+
+
+def child(
+    op: OperationHandle, open_frame: Callable[[], Frame], body: Body, serdes: SerDes[T], summary: Summary | None = None
+) -> Flow[T]:
+    """Run *body* once and record what it returns or raises. Source: protocol.md 11.7."""
+    while True:
+        match op.status:
+            case Status.SUCCEEDED if op.replays_children:
+                rebuilt: T = yield from _rebuild(op, open_frame(), body, serdes)
+                return rebuilt
+            case Status.SUCCEEDED:
+                value: T = op.decode(serdes)
+                return value
+            case None | Status.STARTED as status:
+                if status is None:
+                    yield Checkpoint(op.start(), wait=False)
+                seen: T = yield from _run(op, open_frame(), body, serdes, summary)
+                if op.replays_children:
+                    return seen
+            case _:
+                raise op.failure(ChildContextError)
+
+
+def virtual_child(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[T]) -> Flow[T]:
+    """Run *body* under ids of its own, every time, and record nothing about it."""
+    outcome: Outcome = yield Enter(frame, body)
+    match outcome:
+        case Returned(value):
+            _, seen = op.encode(value, serdes)
+            result: T = seen
+            return result
+        case Raised(error):
+            raise rebuild(op.written(error), ChildContextError, operation=op.name or op.id) from error
+
+
+def _run(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[Any], summary: Summary | None) -> Flow[Any]:
+    outcome: Outcome = yield Enter(frame, body)
+    match outcome:
+        case Returned(value):
+            try:
+                text, seen = op.encode(value, serdes)
+                oversize = _bytes(text) > MAX_CONTEXT_RESULT_BYTES
+                payload = (summary(value) if summary else "") if oversize else text
+            except RetryableSerDesError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a summary is the user's code, and fails the context
+                yield Checkpoint(op.fail(error), closes=frame)
+                return None
+            else:
+                yield Checkpoint(op.succeed(payload, replay_children=oversize), closes=frame)
+                return seen
+        case Raised(error):
+            yield Checkpoint(op.fail(error), closes=frame)
+            return None
+
+
+def _rebuild(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[Any]) -> Flow[Any]:
+    outcome: Outcome = yield Enter(frame, body)
+    match outcome:
+        case Returned(value):
+            _, seen = op.encode(value, serdes)
+            return seen
+        case Raised(SerDesError() as error):
+            raise error
+        case Raised(error):
+            raise frame.mismatch(
+                op, {"outcome": Status.SUCCEEDED.value}, {"outcome": f"raised {type(error).__name__}"}
+            ) from error
+
+
+def _bytes(text: str | None) -> int:
+    return 0 if text is None else len(text) if text.isascii() else len(text.encode())

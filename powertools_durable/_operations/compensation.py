@@ -1,0 +1,49 @@
+"""What a saga's compensations came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Compensation", "CompensationItem", "CompensationResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compensation:
+    """Undoes one step: registered when the step succeeded, rebuilt by replay, recorded only when it runs."""
+
+    name: str | None
+    value: Any
+    undo: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CompensationItem:
+    """The outcome of one compensation.
+
+    Attributes
+    ----------
+    name : str | None
+        The name of the step it undoes.
+    status : str
+        ``"Succeeded"`` or ``"Failed"``.
+    error : str | None
+        The failure's message.
+    """
+
+    name: str | None
+    status: Literal["Succeeded", "Failed"]
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompensationResult:
+    """The outcomes of all compensations, in the order they ran: the last step's first."""
+
+    items: tuple[CompensationItem, ...] = ()
+
+    @property
+    def all_succeeded(self) -> bool:
+        """True when none failed; also when there was none."""
+        return all(item.status == "Succeeded" for item in self.items)

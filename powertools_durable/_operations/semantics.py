@@ -1,0 +1,20 @@
+"""What a step promises about an invocation that dies inside its body."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["StepSemantics"]
+
+
+class StepSemantics(StrEnum):
+    """How often the body of one attempt may start.
+
+    Neither is exactly once: for that, the service you call must recognise ``current_step().idempotency_key``.
+    """
+
+    AT_LEAST_ONCE = "AT_LEAST_ONCE"
+    """An interrupted attempt runs again."""
+
+    AT_MOST_ONCE = "AT_MOST_ONCE"
+    """An interrupted attempt counts as failed; with ``Retry.none()`` the body runs at most once at all."""

@@ -1,0 +1,25 @@
+"""Let time pass without paying for it: three cases, and the shortest of the operations."""
+
+from __future__ import annotations
+
+from powertools_durable._protocol.operation import OperationStatus as Status
+from powertools_durable._protocol.update import WaitOptions
+from powertools_durable._replay.effects import Checkpoint, Flow, Suspend
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.errors import OperationError
+
+__all__ = ["wait"]
+
+
+def wait(op: OperationHandle, seconds: int) -> Flow[None]:
+    """Suspend until the service says that *seconds* have passed. Source: protocol.md 11.2."""
+    while True:
+        match op.status:
+            case None:
+                yield Checkpoint(op.start(wait=WaitOptions(wait_seconds=seconds)))
+            case Status.STARTED:
+                yield Suspend(until=op.scheduled_end)
+            case Status.SUCCEEDED | Status.CANCELLED:  # cancelled: somebody decided that it is long enough
+                return
+            case _:
+                raise op.failure(OperationError)
