@@ -1,0 +1,136 @@
+"""However an event is broken: one family of errors, and nothing of what was sent in any of them."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from powertools_durable.errors import DecoratorOrderError, DurableError, NotADurableInvocationError
+from powertools_durable.parser.event import DurableInvocationEvent, parse_event
+
+CANARY = "CANARY"
+GOOD = {
+    "DurableExecutionArn": "arn:aws:lambda:eu-west-1:123456789012:function:orders:7/durable-execution/o/e",
+    "CheckpointToken": CANARY,
+    "InitialExecutionState": {
+        "Operations": [
+            {
+                "Id": "e",
+                "Type": "EXECUTION",
+                "Status": "STARTED",
+                "StartTimestamp": 1795504579346,
+                "ExecutionDetails": {"InputPayload": f'"{CANARY}"'},
+            },
+            {
+                "Id": "c",
+                "Type": "CALLBACK",
+                "Status": "FAILED",
+                "StartTimestamp": "2026-11-24T07:02:59Z",
+                "EndTimestamp": 1795504579,
+                "CallbackDetails": {
+                    "CallbackId": CANARY,
+                    "Result": CANARY,
+                    "Error": {"ErrorMessage": CANARY, "ErrorType": "E", "ErrorData": CANARY, "StackTrace": [CANARY]},
+                },
+            },
+            {
+                "Id": "s",
+                "ParentId": "p",
+                "Type": "STEP",
+                "SubType": "Step",
+                "Name": "n",
+                "Status": "PENDING",
+                "StepDetails": {"Attempt": 1, "NextAttemptTimestamp": 1795504579346, "Result": CANARY},
+            },
+            {"Id": "x", "Type": "CONTEXT", "Status": "SUCCEEDED", "ContextDetails": {"ReplayChildren": True}},
+            {"Id": "w", "Type": "WAIT", "Status": "STARTED", "WaitDetails": {"ScheduledEndTimestamp": 1}},
+        ],
+        "NextMarker": CANARY,
+    },
+    "UpdatedOperationIds": [CANARY],
+}
+ODD = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.sampled_from([CANARY, "", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", f"\ud800{CANARY}"])
+    | st.sampled_from([b"\xff" + CANARY.encode(), object(), {CANARY}, (CANARY,), CANARY * 1000, [CANARY]])
+    | st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4)
+)
+
+
+def places(value, path=()):
+    yield path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield from places(child, (*path, key))
+
+
+def changed(path, value, drop):
+    event = copy.deepcopy(GOOD)
+    if not path:
+        return value
+    target = event
+    for key in path[:-1]:
+        target = target[key]
+    if drop:
+        del target[path[-1]]
+    else:
+        target[path[-1]] = value
+    return event
+
+
+def shown(error):
+    """Everything a log, a dead letter queue or a debugger would show of *error* and of what is behind it."""
+    if error is None:
+        return ""
+    details = error.errors() if hasattr(error, "errors") else getattr(error, "data", "")
+    behind = shown(error.__cause__) + shown(error.__context__)
+    return f"{error} {error!r} {error.args} {details} {behind}"
+
+
+def refused(event):
+    try:
+        parse_event(event)
+    except DurableError as error:
+        return error
+    return None
+
+
+def test_the_event_these_tests_break_is_good():
+    assert isinstance(parse_event(GOOD), DurableInvocationEvent)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(list(places(GOOD))), ODD, st.booleans())
+def test_a_broken_event_raises_one_family_of_errors_without_a_word_of_it(path, value, drop):
+    error = refused(changed(path, value, drop))
+    assert isinstance(error, NotADurableInvocationError | DecoratorOrderError | None)
+    assert CANARY not in shown(error)
+
+
+class Impossible:
+    def __repr__(self):
+        return CANARY
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("path", list(places(GOOD)), ids=lambda path: ".".join(map(str, path)) or "event")
+def test_every_place_refuses_what_is_no_json(path):
+    with pytest.raises((NotADurableInvocationError, DecoratorOrderError)) as caught:
+        parse_event(changed(path, Impossible(), drop=False))
+    assert CANARY not in shown(caught.value)
+
+
+def test_two_hundred_broken_records_at_once_are_one_short_error():
+    records = [{"Id": CANARY, "Type": [CANARY], "Status": number} for number in range(200)]
+    with pytest.raises(NotADurableInvocationError, match="and 390 more") as caught:
+        parse_event({**GOOD, "InitialExecutionState": {"Operations": records}})
+    assert len(str(caught.value)) < 1_500
+    assert CANARY not in shown(caught.value)
