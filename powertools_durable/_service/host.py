@@ -1,0 +1,194 @@
+"""Invokes a handler, answers its API calls, moves the clock: the service around the executions it keeps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from powertools_durable._protocol.operation import ErrorObject
+from powertools_durable._protocol.result import CheckpointResponse, StatePage
+from powertools_durable._protocol.update import OperationUpdate
+from powertools_durable._service.execution import Ids, ServiceExecution
+from powertools_durable._service.history import HistoryEvent
+from powertools_durable._service.store import Store
+from powertools_durable._service.validation import ServiceRefusal
+
+__all__ = ["Host", "HostClock", "Invoker", "Killed", "LambdaContext", "OnCall"]
+
+
+class Killed(BaseException):
+    """The invocation's process is gone. A fault hook raises it; the host counts the invocation as failed."""
+
+
+class HostClock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+
+class LambdaContext:
+    """What Lambda hands to a handler beside the event."""
+
+    memory_limit_in_mb = 128
+    client_context = None
+    identity = None
+
+    def __init__(self, execution_arn: str, request_id: str, seconds: float, clock: HostClock) -> None:
+        function_arn = execution_arn.partition("/durable-execution/")[0]
+        self.aws_request_id = request_id
+        self.invoked_function_arn = function_arn
+        self.function_name, _, self.function_version = function_arn.partition(":function:")[2].partition(":")
+        self.log_group_name = f"/aws/lambda/{self.function_name}"
+        self.log_stream_name = f"local/[{self.function_version}]{request_id}"
+        self._clock = clock
+        self._ends = clock.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return how long the invocation may still run."""
+        return max(0, round((self._ends - self._clock.monotonic()) * 1000))
+
+
+Invoker = Callable[[dict[str, Any], LambdaContext], object]
+OnCall = Callable[[str, str], None]
+"""A fault hook: told ``"checkpoint"`` or ``"get_state"`` and ``"before"`` or ``"after"``; may raise."""
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What became of one invocation."""
+
+    request_id: str
+    event: Mapping[str, Any]
+    answer: object
+
+
+class Host:
+    """The service for one handler.
+
+    Parameters
+    ----------
+    store : Store
+        Where executions are kept.
+    clock : HostClock
+        What time it is.
+    ids : Ids
+        Makes tokens and callback ids.
+    invocation_timeout : float
+        Seconds that the Lambda context tells.
+    on_call : Callable | None
+        Faults to inject.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: HostClock,
+        ids: Ids,
+        *,
+        invocation_timeout: float = 900,
+        on_call: OnCall | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.ids = ids
+        self.on_call: OnCall = on_call or _no_fault
+        self._invocation_timeout = invocation_timeout
+        self._lock = threading.RLock()
+        self._open: dict[str, ServiceExecution] = {}
+
+    # -- executions ----------------------------------------------------------------------------------------
+
+    def start(self, arn: str, name: str, payload: str | None, **limits: int) -> ServiceExecution:
+        """Begin an execution; `invoke` runs it."""
+        with self._lock:
+            execution = ServiceExecution.start(arn, name, payload, self.clock.now(), self.ids, **limits)
+            self._open[arn] = execution
+            self._save(execution)
+            return execution
+
+    def execution(self, arn: str) -> ServiceExecution:
+        """Return an execution.
+
+        Raises
+        ------
+        ServiceRefusal
+            There is none of that ARN.
+        """
+        with self._lock:
+            found = self._open.get(arn) or self.store.load(arn)
+            if found is None:
+                message = "Durable execution not found"
+                raise ServiceRefusal(message, code="ResourceNotFoundException", status=404)
+            self._open[arn] = found
+            return found
+
+    @contextmanager
+    def changing(self, arn: str) -> Iterator[ServiceExecution]:
+        """Hold an execution while it is changed; what changed is saved before anybody is told."""
+        with self._lock:
+            execution = self.execution(arn)
+            try:
+                yield execution
+            finally:
+                self._save(execution)
+
+    def _save(self, execution: ServiceExecution) -> None:
+        self.store.save(execution)
+        execution.saved()
+
+    # -- invoking ------------------------------------------------------------------------------------------
+
+    def invoke(self, arn: str, invoker: Invoker) -> Invocation:
+        """Run the handler once and take its answer; an exception is an invocation that failed."""
+        with self.changing(arn) as execution:
+            event = execution.begin_invocation(self.clock.now())
+            request_id = f"{execution.header.name}-{execution.header.invocations}"
+        context = LambdaContext(arn, request_id, self._invocation_timeout, self.clock)
+        answer: object
+        try:
+            answer = invoker(event, context)
+        except Killed:
+            answer = ErrorObject(error_type="Runtime.ExitError", error_message="the process was killed")
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - Lambda's view of it
+            answer = ErrorObject(error_type=type(error).__name__, error_message=str(error))
+        with self.changing(arn) as execution:
+            execution.advance(self.clock.now())
+            execution.end_invocation(answer, self.clock.now(), request_id=request_id)
+        return Invocation(request_id, event, answer)
+
+    # -- the two API calls ---------------------------------------------------------------------------------
+
+    def checkpoint(
+        self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
+    ) -> CheckpointResponse:
+        """Answer CheckpointDurableExecution."""
+        self.on_call("checkpoint", "before")
+        with self.changing(arn) as execution:
+            response = execution.checkpoint(checkpoint_token, updates, client_token, self.clock.now())
+        self.on_call("checkpoint", "after")
+        return response
+
+    def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:
+        """Answer GetDurableExecutionState."""
+        self.on_call("get_state", "before")
+        with self._lock:
+            page = self.execution(arn).state_page(checkpoint_token, marker, max_items)
+        self.on_call("get_state", "after")
+        return page
+
+    # -- everybody else ------------------------------------------------------------------------------------
+
+    def history(self, arn: str) -> list[HistoryEvent]:
+        """Return the events of an execution, the oldest first."""
+        with self._lock:
+            return list(self.execution(arn).history)
+
+
+def _no_fault(_call: str, _when: str) -> None:
+    return None

@@ -1,0 +1,50 @@
+"""Where executions are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from powertools_durable._service.execution import ServiceExecution
+
+__all__ = ["MemoryStore", "Store"]
+
+
+class Store(Protocol):
+    """Keeps executions beyond the call that changed them.
+
+    `save` is called before any answer goes out, with the execution's lock held: when it returns, what
+    ``execution.changed``, ``execution.events`` and ``execution.header`` say is safe. The host empties the first
+    two afterwards.
+    """
+
+    def save(self, execution: ServiceExecution) -> None:
+        """Keep what changed since the last call."""
+        ...
+
+    def load(self, arn: str) -> ServiceExecution | None:
+        """Return an execution as it was last saved; None when there is none."""
+        ...
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the ARNs of all executions, the oldest first."""
+        ...
+
+
+class MemoryStore:
+    """Keeps executions for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._executions: dict[str, ServiceExecution] = {}
+
+    def save(self, execution: ServiceExecution) -> None:
+        """Keep the execution itself."""
+        self._executions[execution.header.arn] = execution
+
+    def load(self, arn: str) -> ServiceExecution | None:
+        """Return the execution itself."""
+        return self._executions.get(arn)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the ARNs in the order of their start."""
+        return iter(list(self._executions))
