@@ -1,0 +1,195 @@
+"""Performs effects by blocking: the driver of ``def`` handlers.
+
+The handler and every body run on the thread that Lambda called, so whatever is bound to a thread or a
+context variable is where the user left it. A suspension is raised and unwinds that thread. One exception: a
+step's body with a ``timeout`` runs on a thread of its own, because only then can it be left behind.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, Flow, Outcome, Raised, Returned, Suspend
+from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.checkpointer import Checkpointer
+from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.scopes import Scopes
+from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
+from powertools_durable.errors import BackendError, StepTimeoutError, SuspendExecution, ValidationError
+from powertools_durable.scope import SCOPE, ScopeInfo
+
+__all__ = ["BlockingDriver"]
+
+T = TypeVar("T")
+
+
+class BlockingDriver:
+    """Runs flows on the calling thread."""
+
+    def __init__(self, engine: ReplayEngine, checkpointer: Checkpointer, deadline: Deadline, scopes: Scopes) -> None:
+        self.engine = engine
+        self.checkpointer = checkpointer
+        self.deadline = deadline
+        self.scopes = scopes
+
+    # -- may this call be made here and now? ---------------------------------------------------------------
+
+    def guard(self, frame: Frame, call: str) -> None:
+        """Refuse a durable call that would be recorded at the wrong place, before it takes an id.
+
+        Raises
+        ------
+        SuspendExecution
+            The context is being left; the signal was swallowed and is raised again.
+        CheckpointingStopped, NonDeterminismError
+            The invocation has failed; so was that.
+        ValidationError
+            Inside a step, on another thread, with the wrong context, or after the context's end.
+        """
+        if frame.suspension is not None:
+            raise frame.suspension
+        if (reason := self.engine.interruption) is not None:
+            raise reason if isinstance(reason, UNRECOVERABLE) else CheckpointingStopped(reason)
+        if (misuse := self._misuse(frame, SCOPE.get())) is not None:
+            message = f"ctx.{call}() {misuse}"
+            raise ValidationError(message)
+
+    def _misuse(self, frame: Frame, scope: ScopeInfo | None) -> str | None:
+        if scope is not None and scope.step is not None:
+            return (
+                f"is called inside the body of step {scope.step.name or scope.step.operation_id[:8]!r}. A step's body "
+                "may run again, or never: call it from the handler, or use ctx.run_in_child_context to group operations"
+            )
+        if frame.closed:
+            return "is called after its context has ended; a context must not outlive the function it was given to"
+        if frame.owner is not None and frame.owner != threading.get_ident():
+            return (
+                "is called from another thread than the one its context belongs to; operations are numbered in call "
+                "order, which threads don't keep. Start threads inside a step"
+            )
+        if frame.detached or (scope is not None and scope.where is frame):
+            return None
+        return (
+            "is called on a context other than the one whose code is running; use the context that was passed to "
+            "this function"
+        )
+
+    # -- performing ----------------------------------------------------------------------------------------
+
+    def drive(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
+        """Perform what *flow* asks for until it returns or raises."""
+        answer: object = None
+        try:
+            while True:
+                match flow.send(answer):
+                    case Checkpoint() as effect:
+                        self._checkpoint(frame, effect)
+                        answer = None
+                    case Attempt() as effect:
+                        answer = self._attempt(frame, op, effect)
+                    case Enter() as effect:
+                        answer = self._enter(frame, effect)
+                    case Suspend(until):
+                        raise frame.suspend_until(until)  # noqa: TRY301 - an effect like the others
+        except StopIteration as done:
+            value: T = done.value
+        except Exception:
+            frame.end()
+            raise
+        frame.end()
+        return value
+
+    def _checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+        deferred = effect.deferrable and frame.batch_mode
+        try:
+            self.checkpointer.checkpoint(
+                frame, effect.update, wait=effect.wait and not deferred, deferred=deferred, closes=effect.closes
+            )
+        except SuspendExecution as revoked:
+            raise frame.suspend(revoked) from None
+
+    def flush(self, frame: Frame) -> None:
+        """Send all that is queued and wait for the answer."""
+        try:
+            self.checkpointer.flush(frame)
+        except SuspendExecution as revoked:
+            raise frame.suspend(revoked) from None
+
+    def _attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+        ends = self.deadline.moment
+        if effect.timeout is not None:
+            ends = min(ends, ends + timedelta(seconds=effect.timeout - self.deadline.left))
+        token = SCOPE.set(self.scopes.of_step(frame, op, effect.number, ends))
+        try:
+            if effect.timeout is None:
+                return Returned(effect.body())
+            return Returned(self._within(effect.timeout, effect.body, op))
+        except UNRECOVERABLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - the step's policy decides about it
+            return Raised(error)
+        finally:
+            SCOPE.reset(token)
+
+    def _enter(self, outer: Frame, effect: Enter) -> Outcome:
+        frame = effect.frame
+        outcome = self.run(frame, lambda: effect.body(frame), self.scopes.of_context(frame))
+        if frame.suspension is not None:  # also when the code swallowed it
+            raise outer.suspend(frame.suspension)
+        if self.engine.interruption is not None:
+            self.guard(outer, "run_in_child_context")
+        return outcome
+
+    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:
+        """Run the code of a context: the handler's, or a child's. Afterwards the context is closed."""
+        frame.owner = threading.get_ident()
+        token = SCOPE.set(scope)
+        try:
+            return Returned(body())
+        except UNRECOVERABLE as error:
+            if frame.suspension is None or isinstance(error, MemoryError):
+                raise
+            return Returned(None)  # raised on the way out of a suspension, which stays what it is
+        except SuspendExecution as signal:
+            if frame.suspension is None:  # raised by user code: nothing will wake this execution
+                message = "SuspendExecution was raised by code that is no durable operation"
+                raise ValidationError(message) from signal
+            return Returned(None)
+        except Exception as error:  # noqa: BLE001 - the context's operation decides about it
+            return Raised(error)
+        finally:
+            frame.closed = True
+            SCOPE.reset(token)
+
+    def _within(self, seconds: float, body: Callable[[], Any], op: OperationHandle) -> Any:
+        """Run *body* on a thread of its own and leave it behind after *seconds*; its late result is discarded."""
+        results: SimpleQueue[Returned | BaseException] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                results.put(Returned(body()))
+            except BaseException as error:  # noqa: BLE001 - raised again where the step was called
+                results.put(error)
+
+        name = f"powertools-durable-step-{op.id[:8]}"
+        threading.Thread(target=copy_context().run, args=(work,), name=name, daemon=True).start()
+        patience = self.deadline.patience
+        try:
+            result = results.get(timeout=min(seconds, patience))
+        except Empty:
+            if patience < seconds:
+                late = BackendError(f"the invocation ends while {op.label} still runs", retryable=True)
+                self.engine.interrupt(late)
+                raise CheckpointingStopped(late) from None
+            message = f"{op.label} did not finish within its timeout of {seconds:g} s"
+            raise StepTimeoutError(message) from None
+        if isinstance(result, BaseException):
+            raise result
+        return result.value

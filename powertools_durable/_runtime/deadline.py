@@ -1,0 +1,55 @@
+"""How long anything may still wait, from the invocation's remaining time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from powertools_durable._runtime.seams import Clock
+
+__all__ = ["Deadline"]
+
+_MARGIN = 0.5  # seconds kept to hand the answer to Lambda
+_UNKNOWN = 900.0  # Lambda's longest invocation, where no context tells
+
+
+class Deadline:
+    """The end of this invocation, as Lambda's context tells it once.
+
+    Parameters
+    ----------
+    lambda_context : object
+        Anything with ``get_remaining_time_in_millis()``; without it the deadline is 15 minutes away.
+    clock : Clock
+        Counts from now on.
+    """
+
+    __slots__ = ("_clock", "_end")
+
+    def __init__(self, lambda_context: object, clock: Clock) -> None:
+        self._clock = clock
+        self._end = clock.monotonic() + _seconds_left(lambda_context)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the invocation ends; never negative."""
+        return max(0.0, self._end - self._clock.monotonic())
+
+    @property
+    def patience(self) -> float:
+        """Seconds that something may be waited for, so that there is time left to answer Lambda."""
+        left = self.left
+        return max(0.0, left - min(_MARGIN, left / 10))
+
+    @property
+    def moment(self) -> datetime:
+        """The end as a moment."""
+        return self._clock.now() + timedelta(seconds=self.left)
+
+
+def _seconds_left(lambda_context: Any) -> float:
+    tell = getattr(lambda_context, "get_remaining_time_in_millis", None)
+    try:
+        return float(tell()) / 1000 if tell is not None else _UNKNOWN
+    except (TypeError, ValueError):
+        return _UNKNOWN

@@ -1,0 +1,179 @@
+"""One invocation from event to answer: parse, load, run, answer.
+
+The order is a promise (api.md 2): the event, then the remaining pages, then the customer's payload, and only
+then an engine. A payload that does not fit ends here with nothing written.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+from powertools_durable._protocol.limits import MAX_PAGE_ITEMS, MAX_RESPONSE_BYTES
+from powertools_durable._protocol.operation import ErrorObject, OperationType
+from powertools_durable._protocol.result import InvocationResult, InvocationStatus
+from powertools_durable._protocol.update import OperationAction, OperationUpdate
+from powertools_durable._protocol.wire import to_wire
+from powertools_durable._replay.effects import Outcome, Raised, Returned
+from powertools_durable._replay.state import ExecutionState
+from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.paging import pages
+from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.session import Program, Session
+from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.errors import (
+    BackendError,
+    NonDeterminismError,
+    PayloadValidationError,
+    RetryableSerDesError,
+    SerDesError,
+    SuspendExecution,
+    to_error_object,
+)
+from powertools_durable.parser.event import DurableInvocationEvent, execution_name, execution_record, parse_event
+from powertools_durable.parser.payload import model_changed
+
+__all__ = ["run_invocation"]
+
+logger = logging.getLogger(__name__)
+
+PENDING = InvocationResult(status=InvocationStatus.PENDING)
+
+
+def run_invocation(
+    program: Program, raw_event: object, lambda_context: object, backend: DurableBackend, seams: Seams
+) -> dict[str, Any]:
+    """Answer one invocation.
+
+    Returns
+    -------
+    dict
+        ``Status`` with ``Result`` or ``Error``, exactly as protocol.md 3 has them.
+
+    Raises
+    ------
+    NotADurableInvocationError, DecoratorOrderError
+        There is no execution to answer for.
+    BackendError, PayloadModelChangedError
+        Another invocation may do better: Lambda counts this one as failed and invokes again.
+    """
+    event = parse_event(raw_event)
+    deadline = Deadline(lambda_context, seams.clock)
+    try:
+        state = _load(event, backend)
+    except BackendError as error:
+        return to_wire(_refused(error))  # type: ignore[no-any-return]
+    record = execution_record(state.operations.values(), event.durable_execution_arn)
+    try:
+        details = record.execution_details if record else None
+        payload = program.read_payload(details.input_payload if details else None)
+    except PayloadValidationError as error:
+        return to_wire(_rejected(error, program, state))  # type: ignore[no-any-return]
+    session = Session(
+        program,
+        state,
+        event.checkpoint_token,
+        backend=backend,
+        lambda_context=lambda_context,
+        deadline=deadline,
+        seams=seams,
+        execution_name=(record.name if record else None) or execution_name(event.durable_execution_arn),
+        started_at=record.start_timestamp if record else None,
+    )
+    try:
+        return to_wire(_answer(session, _handle(session, payload)))  # type: ignore[no-any-return]
+    finally:
+        session.checkpointer.close()
+
+
+def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionState:
+    """Read the pages that the event leaves out; all of them, before anything else (protocol.md 2.3)."""
+    arn, page = event.durable_execution_arn, event.initial_execution_state
+    state = ExecutionState(arn, page.operations or ())
+    for records in pages(backend, arn, event.checkpoint_token, page.next_marker, MAX_PAGE_ITEMS):
+        state.absorb(records)
+    return state
+
+
+def _rejected(error: PayloadValidationError, program: Program, state: ExecutionState) -> InvocationResult:
+    """Fail a new execution; keep a running one, for it is the deploy that is wrong (powertools.md 4.3)."""
+    is_running = any(record.type is not OperationType.EXECUTION for record in state.operations.values())
+    if is_running and program.config.on_model_change == "raise":
+        logger.error("the input of a running execution no longer fits the handler's model: %s", error)
+        raise model_changed(error) from None
+    return _failed(error)
+
+
+def _handle(session: Session, payload: object) -> Outcome:
+    """Run the user's function, and have everything queued acknowledged before it counts."""
+    root, context = session.root, session.program.make_context(session)
+    scope = session.scopes.of_context(root)
+    try:
+        outcome = session.driver.run(root, lambda: session.program.handler(payload, context), scope)
+    except MemoryError:
+        raise
+    except UNRECOVERABLE as error:
+        outcome = Raised(error)
+    except CheckpointingStopped:  # the engine knows why
+        return Returned(None)
+    with suppress(CheckpointingStopped, SuspendExecution):  # these too are noted: in the engine and the frame
+        session.driver.flush(root)
+    return outcome
+
+
+def _answer(session: Session, outcome: Outcome) -> InvocationResult:
+    engine = session.engine
+    if engine.interruption is not None and not engine.revoked:
+        return _refused(engine.interruption)
+    if engine.revoked or session.root.suspension is not None:
+        return PENDING
+    match outcome:
+        case Raised(RetryableSerDesError() as error):
+            raise error
+        case Raised(error):
+            return _failed(error, stack_traces=session.program.config.stack_traces)
+        case Returned(value):
+            try:
+                return _succeeded(session, session.program.write_result(value))
+            except SerDesError as error:
+                return _failed(error)
+
+
+def _succeeded(session: Session, text: str) -> InvocationResult:
+    """Answer with the result; one that does not fit the answer is checkpointed first (protocol.md 3.1)."""
+    if len(text) * 4 <= MAX_RESPONSE_BYTES or len(text.encode()) <= MAX_RESPONSE_BYTES:
+        return InvocationResult(status=InvocationStatus.SUCCEEDED, result=text)
+    moment = round(session.seams.clock.now().timestamp() * 1000)
+    update = OperationUpdate(
+        id=f"execution-result-{moment}",
+        type=OperationType.EXECUTION,
+        action=OperationAction.SUCCEED,
+        payload=text,
+    )
+    try:
+        session.checkpointer.checkpoint(session.root, update)
+    except CheckpointingStopped as stopped:
+        return _refused(stopped.reason)
+    except SuspendExecution:
+        return PENDING
+    return InvocationResult(status=InvocationStatus.SUCCEEDED, result="")
+
+
+def _refused(reason: BaseException) -> InvocationResult:
+    """End as the table of protocol.md 14.4 says: fail what can't heal, raise what another invocation may."""
+    match reason:
+        case NonDeterminismError() | BackendError(retryable=False):
+            return _failed(reason)
+        case _:
+            raise reason
+
+
+def _failed(error: BaseException, *, stack_traces: bool = False) -> InvocationResult:
+    if isinstance(error, RecursionError):
+        message = f"{error}. Contexts inside contexts count towards Python's recursion limit: nest less deeply, or loop"
+        return InvocationResult(
+            status=InvocationStatus.FAILED, error=ErrorObject(error_message=message, error_type="RecursionError")
+        )
+    return InvocationResult(status=InvocationStatus.FAILED, error=to_error_object(error, stack_traces=stack_traces))

@@ -1,0 +1,32 @@
+"""Reads pages of records until there are no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from powertools_durable._protocol.operation import Operation
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.errors import BackendError
+
+__all__ = ["pages"]
+
+
+def pages(
+    backend: DurableBackend, arn: str, token: str, marker: str | None, max_items: int
+) -> Iterator[tuple[Operation, ...]]:
+    """Yield every page from *marker* on.
+
+    Raises
+    ------
+    BackendError
+        The service refused, or answers with markers it gave before (reliability.md 2, row 40).
+    """
+    seen: set[str] = set()
+    while marker:
+        if marker in seen:
+            message = "the service answers GetDurableExecutionState with the same marker again and again"
+            raise BackendError(message, retryable=True)
+        seen.add(marker)
+        page = backend.get_execution_state(arn, token, marker, max_items)
+        yield page.operations or ()
+        marker = page.next_marker

@@ -1,0 +1,53 @@
+"""Says what the running code is doing: makes the values of the one context variable."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.scope import ScopeInfo, StepInfo
+
+__all__ = ["Scopes"]
+
+
+class Scopes:
+    """Makes scopes of one invocation.
+
+    Parameters
+    ----------
+    arn : str
+        The execution's ARN.
+    name : str
+        The execution's name.
+    """
+
+    def __init__(self, arn: str, name: str) -> None:
+        self._arn = arn
+        self._name = name
+
+    def of_context(self, frame: Frame) -> ScopeInfo:
+        """The code of the handler, or of a child context, runs."""
+        return ScopeInfo(
+            execution_arn=self._arn,
+            execution_name=self._name,
+            context_id=frame.context_id,
+            parent_id=frame.parent_id,
+            where=frame,
+        )
+
+    def of_step(self, frame: Frame, op: OperationHandle, attempt: int, deadline: datetime) -> ScopeInfo:
+        """An attempt of a step runs."""
+        key = blake2b(f"{self._arn}/{op.id}".encode(), digest_size=16).hexdigest()
+        return ScopeInfo(
+            execution_arn=self._arn,
+            execution_name=self._name,
+            context_id=frame.context_id,
+            parent_id=frame.parent_id,
+            operation_id=op.id,
+            operation_name=op.name,
+            operation_type=op.type.value,
+            attempt=attempt,
+            step=StepInfo(attempt=attempt, operation_id=op.id, name=op.name, idempotency_key=key, deadline=deadline),
+        )

@@ -1,0 +1,85 @@
+"""What one invocation works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from powertools_durable._replay.engine import ReplayEngine, Rules
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.state import ExecutionState
+from powertools_durable._runtime.blocking import BlockingDriver
+from powertools_durable._runtime.checkpointer import Checkpointer
+from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.scopes import Scopes
+from powertools_durable._runtime.seams import Seams
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.config import DurableConfig
+from powertools_durable.retry import Retry, RetryPolicy
+from powertools_durable.serdes.base import SerDes
+
+__all__ = ["Program", "Session"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A decorated function, made ready once.
+
+    Attributes
+    ----------
+    handler : Callable
+        The user's function: payload and context in, result out.
+    make_context : Callable
+        Makes what the user holds; the runtime does not know its class.
+    read_payload : Callable
+        Execution input as text in, the handler's first argument out; raises `PayloadValidationError`.
+    write_result : Callable
+        The handler's result in, JSON text out; raises `SerDesError`.
+    """
+
+    handler: Callable[[Any, Any], Any]
+    make_context: Callable[[Session], Any]
+    read_payload: Callable[[str | None], Any]
+    write_result: Callable[[Any], str]
+    config: DurableConfig
+    retry: RetryPolicy | None = None
+    serdes: SerDes[Any] | None = None
+    logger: Any = None
+
+
+class Session:
+    """The parts of one invocation, put together."""
+
+    def __init__(
+        self,
+        program: Program,
+        state: ExecutionState,
+        token: str,
+        *,
+        backend: DurableBackend,
+        lambda_context: object,
+        deadline: Deadline,
+        seams: Seams,
+        execution_name: str = "",
+        started_at: datetime | None = None,
+    ) -> None:
+        config = program.config
+        rules = Rules(max_payload_bytes=config.max_payload_bytes, stack_traces=config.stack_traces)
+        self.program = program
+        self.backend = backend
+        self.lambda_context = lambda_context
+        self.deadline = deadline
+        self.seams = seams
+        self.started_at = started_at or seams.clock.now()
+        self.engine = ReplayEngine(state, token, seams.random, rules)
+        self.checkpointer = Checkpointer(self.engine, backend, deadline, seams)
+        self.scopes = Scopes(state.durable_execution_arn, execution_name)
+        self.driver = BlockingDriver(self.engine, self.checkpointer, deadline, self.scopes)
+        self.root = Frame(self.engine)
+
+    @property
+    def default_retry(self) -> RetryPolicy:
+        """What a step without a policy of its own uses."""
+        return self.program.retry or Retry.default()
