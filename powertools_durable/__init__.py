@@ -1,0 +1,107 @@
+"""Write AWS Lambda durable functions in Python, in the manner of Powertools for AWS Lambda.
+
+Importing this package loads nothing heavy: what needs pydantic, boto3 or Powertools is loaded with `durable`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from powertools_durable._contexts.blocking import Callback, DurableContext
+    from powertools_durable._operations.compensation import CompensationItem, CompensationResult
+    from powertools_durable._operations.semantics import StepSemantics
+    from powertools_durable.config import DurableConfig
+    from powertools_durable.decorator import DurableFunction, durable
+    from powertools_durable.errors import (
+        BatchError,
+        CallbackError,
+        CallbackExternalError,
+        CallbackSubmitterError,
+        CallbackTimeoutError,
+        ChildContextError,
+        CompensationError,
+        DurableError,
+        InvokeError,
+        OperationError,
+        StepError,
+        StepInterruptedError,
+        StepTimeoutError,
+        WaitForConditionError,
+    )
+    from powertools_durable.retry import Retry
+    from powertools_durable.scope import ExecutionMode, current_scope, current_step
+
+_HOME = {
+    "Callback": "_contexts.blocking",
+    "DurableContext": "_contexts.blocking",
+    "CompensationItem": "_operations.compensation",
+    "CompensationResult": "_operations.compensation",
+    "StepSemantics": "_operations.semantics",
+    "DurableConfig": "config",
+    "DurableFunction": "decorator",
+    "durable": "decorator",
+    "Retry": "retry",
+    "Polling": "retry",
+    "ExecutionMode": "scope",
+    "current_scope": "scope",
+    "current_step": "scope",
+    "BatchError": "errors",
+    "CallbackError": "errors",
+    "CallbackExternalError": "errors",
+    "CallbackSubmitterError": "errors",
+    "CallbackTimeoutError": "errors",
+    "ChildContextError": "errors",
+    "CompensationError": "errors",
+    "DurableError": "errors",
+    "InvokeError": "errors",
+    "OperationError": "errors",
+    "StepError": "errors",
+    "StepInterruptedError": "errors",
+    "StepTimeoutError": "errors",
+    "WaitForConditionError": "errors",
+}
+
+__all__ = [
+    "BatchError",
+    "Callback",
+    "CallbackError",
+    "CallbackExternalError",
+    "CallbackSubmitterError",
+    "CallbackTimeoutError",
+    "ChildContextError",
+    "CompensationError",
+    "CompensationItem",
+    "CompensationResult",
+    "DurableConfig",
+    "DurableContext",
+    "DurableError",
+    "DurableFunction",
+    "ExecutionMode",
+    "InvokeError",
+    "OperationError",
+    "Polling",
+    "Retry",
+    "StepError",
+    "StepInterruptedError",
+    "StepSemantics",
+    "StepTimeoutError",
+    "WaitForConditionError",
+    "current_scope",
+    "current_step",
+    "durable",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

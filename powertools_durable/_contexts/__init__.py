@@ -1,0 +1,1 @@
+"""What the user holds. The only place where operations and drivers meet."""

@@ -1,0 +1,189 @@
+"""What every context has and nothing waits for: identity, state, batch mode, determinism helpers, logger."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from contextvars import copy_context
+from datetime import datetime, timedelta
+from functools import wraps
+from hashlib import blake2b
+from random import Random
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from powertools_durable._operations.compensation import Compensation
+from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._replay.state import ExecutionState
+from powertools_durable._runtime.session import Session
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.scope import ExecutionMode, ReplayState
+
+__all__ = ["BaseContext"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BaseContext:
+    """One context of an execution: the handler's, or a child's."""
+
+    __slots__ = ("_compensations", "_frame", "_random", "_session", "_uuids")
+
+    def __init__(self, session: Session, frame: Frame) -> None:
+        self._session = session
+        self._frame = frame
+        self._compensations: list[Compensation] = []
+        self._random: Random | None = None
+        self._uuids = 0
+
+    def __repr__(self) -> str:
+        place = f"in context {self._frame.context_id[:8]}" if self._frame.context_id else "at the root"
+        return f"<{type(self).__name__} {place}, {self.execution_mode.value.lower()}>"
+
+    # -- identity ------------------------------------------------------------------------------------------
+
+    @property
+    def execution_arn(self) -> str:
+        """ARN of the durable execution; the same for its whole life."""
+        return self._session.engine.state.durable_execution_arn
+
+    @property
+    def parent_id(self) -> str | None:
+        """Id of the operation whose context this is; None at the root."""
+        return self._frame.context_id
+
+    @property
+    def lambda_context(self) -> Any:
+        """The context that Lambda gave to this invocation."""
+        return self._session.lambda_context
+
+    @property
+    def remaining_time(self) -> timedelta:
+        """How long this invocation may still run."""
+        return timedelta(seconds=self._session.deadline.left)
+
+    @property
+    def started_at(self) -> datetime:
+        """When the execution started: the same on every replay."""
+        return self._session.started_at
+
+    # -- state ---------------------------------------------------------------------------------------------
+
+    @property
+    def execution_mode(self) -> ExecutionMode:
+        """Whether this context's code runs again in front of its records. For telemetry, not for branching."""
+        replaying = self._frame.replay_state in (ReplayState.REPLAY, ReplayState.SEALED)
+        return ExecutionMode.REPLAYING if replaying else ExecutionMode.EXECUTING
+
+    @property
+    def is_replaying(self) -> bool:
+        """True while `execution_mode` is ``REPLAYING``."""
+        return self.execution_mode is ExecutionMode.REPLAYING
+
+    @property
+    def checkpoint_token(self) -> str:
+        """The newest token of this invocation; the engine owns the chain."""
+        return self._session.engine.token
+
+    @property
+    def state(self) -> ExecutionState:
+        """All records, as Powertools looks for them."""
+        return self._session.engine.state
+
+    @property
+    def replay_engine(self) -> ReplayEngine:
+        """The engine: look records up with ``get(id)`` and ``check_result(id)``."""
+        return self._session.engine
+
+    @property
+    def backend(self) -> DurableBackend:
+        """What the two API calls go to."""
+        return self._session.backend
+
+    @property
+    def compensation_count(self) -> int:
+        """How many compensations `step_with_compensation` registered in this context and none has run yet."""
+        return len(self._compensations)
+
+    # -- batch mode ----------------------------------------------------------------------------------------
+
+    def enable_batch_mode(self) -> None:
+        """Let updates of this context's steps wait for company.
+
+        They are sent by `flush_batch`, by any operation that needs an answer, at a suspension and at the end.
+        Steps since the last flush may run again after a crash; at-most-once steps are exempt.
+        """
+        self._frame.batch_mode = True
+
+    @property
+    def is_batch_mode(self) -> bool:
+        """True once batch mode is enabled here."""
+        return self._frame.batch_mode
+
+    @property
+    def pending_update_count(self) -> int:
+        """How many updates of batch mode are not sent yet."""
+        return self._session.engine.deferred
+
+    # -- the same value on every replay --------------------------------------------------------------------
+
+    def uuid4(self) -> UUID:
+        """Return a UUID that is random between executions and calls, and the same on every replay.
+
+        No operation and no checkpoint: it is made of the execution's ARN, this context and the call's number.
+        """
+        self._uuids += 1
+        return UUID(bytes=self._seed(f"uuid-{self._uuids}", 16), version=4)
+
+    @property
+    def random(self) -> Random:
+        """A `random.Random` that draws the same numbers on every replay. Not for secrets."""
+        if self._random is None:
+            self._random = Random(self._seed("random", 32))  # noqa: S311 - repeatable is what it is for
+        return self._random
+
+    def _seed(self, purpose: str, size: int) -> bytes:
+        text = f"{self.execution_arn}/{self._frame.context_id or ''}/{purpose}"
+        return blake2b(text.encode(), digest_size=size).digest()
+
+    # -- telemetry -----------------------------------------------------------------------------------------
+
+    @property
+    def logger(self) -> Any:
+        """A logger for code that has none: the process's Powertools logger, else the handler's module's."""
+        return (
+            self._session.program.logger
+            or _powertools_logger()
+            or logging.getLogger(self._session.program.handler.__module__)
+        )
+
+    def bind(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return *function* as one that knows this execution when a thread of your own runs it.
+
+        Logs and traces of that thread are then told apart; durable calls are not allowed there.
+        """
+        copied = copy_context()
+
+        @wraps(function)
+        def bound(*args: P.args, **kwargs: P.kwargs) -> R:
+            return copied.copy().run(function, *args, **kwargs)
+
+        return bound
+
+    # -- for the faces -------------------------------------------------------------------------------------
+
+    def _register(self, op: OperationHandle, value: Any, undo: Callable[..., Any]) -> None:
+        self._compensations.append(Compensation(op.name, value, undo))
+
+
+def _powertools_logger() -> Any | None:
+    """Find the first Powertools logger; the package is not imported for it."""
+    module = sys.modules.get("aws_lambda_powertools.logging.logger")
+    if module is None:
+        return None
+    registered = logging.Logger.manager.loggerDict.values()
+    return next((entry for entry in registered if getattr(entry, "powertools_handler", None)), None)

@@ -1,0 +1,255 @@
+"""A function becomes a Lambda handler."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
+
+from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable._runtime.invocation import run_invocation
+from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.session import Program, Session
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.backends.lambda_ import LambdaBackend
+from powertools_durable.config import DurableConfig
+from powertools_durable.errors import DurableConfigError
+from powertools_durable.parser.annotations import model_of, output_of
+from powertools_durable.parser.lint import warn_of_unstable_defaults
+from powertools_durable.parser.payload import PayloadParser
+from powertools_durable.parser.result import ResultWriter
+from powertools_durable.retry import RetryPolicy
+from powertools_durable.serdes.base import SerDes
+
+__all__ = ["DurableFunction", "durable"]
+
+E = TypeVar("E")
+R = TypeVar("R")
+Handler = Callable[[E, DurableContext], R]
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `durable` besides ``model``."""
+
+    envelope: type[Any] | None
+    output: Any
+    logger: Any
+    tracer: Any
+    metrics: Any
+    plugins: Sequence[Any]
+    retry: RetryPolicy | None
+    serdes: SerDes[Any] | None
+    config: DurableConfig | None
+    boto3_client: Any
+    backend: DurableBackend | None
+
+
+class DurableFunction(Generic[R]):
+    """A Lambda handler made by `durable`: call it with Lambda's event and context.
+
+    Attributes
+    ----------
+    __wrapped__ : Callable
+        The user's function.
+    """
+
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[..., R]
+
+    def __init__(self, function: Callable[..., R], program: Program, backend: DurableBackend) -> None:
+        functools.update_wrapper(self, function)
+        self._program = program
+        self._backend = backend
+
+    def __repr__(self) -> str:
+        return f"<durable {self.__module__}:{self.__qualname__}>"
+
+    def __call__(self, event: object, context: object, **extra: Any) -> dict[str, Any]:
+        """Answer an invocation by Lambda.
+
+        Parameters
+        ----------
+        event : object
+            Lambda's durable invocation event.
+        context : object
+            Lambda's context.
+        **extra
+            What decorators above this one hand down; passed on to the function.
+
+        Returns
+        -------
+        dict
+            The durable answer: ``Status``, and ``Result`` or ``Error``.
+
+        Raises
+        ------
+        NotADurableInvocationError, DecoratorOrderError
+            The event is not a durable invocation.
+        BackendError, PayloadModelChangedError
+            Another invocation may succeed; Lambda makes one.
+        """
+        program = self._program
+        if extra:
+            program = replace(program, handler=functools.partial(program.handler, **extra))
+        return run_invocation(program, event, context, self._backend, Seams())
+
+    def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]:
+        """Answer an invocation by another host than Lambda, whose records live in *backend*."""
+        return run_invocation(self._program, event, context, backend, Seams())
+
+    def _invoke(self, event: object, context: object, *, backend: DurableBackend, seams: Seams) -> dict[str, Any]:
+        return run_invocation(self._program, event, context, backend, seams)
+
+
+@overload
+def durable(function: Callable[[E, DurableContext], R], /) -> DurableFunction[R]: ...
+
+
+@overload
+def durable(
+    *, model: type[E], **options: Unpack[Options]
+) -> Callable[[Callable[[E, DurableContext], R]], DurableFunction[R]]: ...
+
+
+@overload
+def durable(
+    *,
+    model: Any = None,
+    **options: Unpack[Options],  # a TypeAdapter, or nothing
+) -> Callable[[Callable[[Any, DurableContext], R]], DurableFunction[R]]: ...
+
+
+def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None, **options: Unpack[Options]) -> Any:
+    """Make a Lambda handler of a function that may run for up to a year.
+
+    Use it bare or with options, as the decorator nearest to the function.
+
+    Parameters
+    ----------
+    function : Callable
+        Takes the execution's input and a `DurableContext`, returns the result.
+    model : type | TypeAdapter | None
+        Type of the input; default: the annotation of the first parameter. ``dict``, ``Any`` and nothing mean
+        plain JSON.
+    envelope : type | None
+        A Powertools envelope that the input comes in.
+    output : type | TypeAdapter | None
+        Type of the result; default: the return annotation.
+    logger : Logger | None
+        What `DurableContext.logger` is; default: the first Powertools logger.
+    retry : Retry | None
+        For steps that give none.
+    serdes : SerDes | None
+        In place of the tagged format, for operations that give none.
+    config : DurableConfig | None
+        Settings of the deployment.
+    boto3_client : object | None
+        A Lambda client; default: one for the process, made now when this is Lambda, later elsewhere.
+    backend : DurableBackend | None
+        In place of boto3.
+
+    Returns
+    -------
+    DurableFunction
+        The handler.
+
+    Raises
+    ------
+    DurableConfigError
+        The function's parameters, its annotations or an option can't work; names file and line.
+    """
+    # Annotations may name what is defined beside the function, inside another one.
+    local_names = sys._getframe(1).f_locals  # noqa: SLF001 - the documented way to look at the caller
+    if function is None:
+        return functools.partial(_decorate, model=model, options=options, local_names=local_names)
+    return _decorate(function, model=model, options=options, local_names=local_names)
+
+
+def _decorate(
+    function: Callable[..., Any], *, model: Any, options: Options, local_names: Mapping[str, object]
+) -> DurableFunction[Any]:
+    place = _place(function)
+    _check_options(options)
+    _check_function(function, place)
+    config = options.get("config") or DurableConfig()
+    if model is None:
+        model = model_of(function, local_names)
+    output = options.get("output")
+    if output is None:
+        output = output_of(function, local_names)
+    try:
+        parser = PayloadParser(model, options.get("envelope"), include_input=config.include_validation_input)
+        writer = ResultWriter(output)
+    except DurableConfigError as error:
+        message = f"{error} (handler {place})"
+        raise DurableConfigError(message) from error.__cause__
+    warn_of_unstable_defaults(model, stacklevel=4)
+    program = Program(
+        handler=function,
+        make_context=_make_context,
+        read_payload=parser.parse,
+        write_result=writer.write,
+        config=config,
+        retry=options.get("retry"),
+        serdes=options.get("serdes"),
+        logger=options.get("logger"),
+    )
+    return DurableFunction(function, program, _backend(options))
+
+
+def _make_context(session: Session) -> DurableContext:
+    return DurableContext(session, session.root)
+
+
+def _backend(options: Options) -> DurableBackend:
+    backend = options.get("backend")
+    if backend is not None:
+        return backend
+    mine = LambdaBackend(options.get("boto3_client"))
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:  # init phase: the CPU is free, the first invocation's is not
+        mine.warm()
+    return mine
+
+
+_LATER = ("tracer", "metrics", "plugins")
+
+
+def _check_options(options: Options) -> None:
+    if unknown := set(options) - set(Options.__annotations__):
+        message = f"durable() has no option {', '.join(sorted(unknown))!r}"
+        raise DurableConfigError(message)
+    if given := [name for name in _LATER if options.get(name)]:
+        message = f"durable({given[0]}=...) is not in this version yet; leave it out"
+        raise DurableConfigError(message)
+
+
+def _check_function(function: object, place: str) -> None:
+    if not callable(function):
+        message = f"@durable decorates a function, not a {type(function).__name__}"
+        raise DurableConfigError(message)
+    inner = inspect.unwrap(function)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        message = f"{place} is a generator; a durable handler returns its result"
+        raise DurableConfigError(message)
+    if inspect.iscoroutinefunction(inner):
+        message = f"{place} is async; this version runs 'def' handlers only, so write 'def' instead of 'async def'"
+        raise DurableConfigError(message)
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        message = (
+            f"{place} must take two positional parameters, the event and the context: "
+            f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
+        )
+        raise DurableConfigError(message) from None
+
+
+def _place(function: object) -> str:
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    name = getattr(function, "__qualname__", repr(function))
+    return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code else name
