@@ -1,0 +1,240 @@
+"""One execution in the simulator: what it did, what it waits for, and the ways to push it on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
+from powertools_durable._service.clock import VirtualClock
+from powertools_durable._service.execution import ServiceExecution
+from powertools_durable._service.host import Host, Invocation, Invoker
+from powertools_durable.errors import ValidationError, to_error_object
+
+__all__ = ["SimulatedCallback", "SimulatedRun"]
+
+_MAX_INVOCATIONS = 10_000  # of one settle(): a handler that needs more goes round in circles
+
+
+class SimulatedRun:
+    """An execution, as its service sees it."""
+
+    def __init__(self, host: Host, clock: VirtualClock, arn: str, invoker: Invoker) -> None:
+        self.arn = arn
+        self.invocations: list[Invocation] = []
+        self.logs: list[logging.LogRecord] = []
+        self._host = host
+        self._clock = clock
+        self._invoker = invoker
+
+    def __repr__(self) -> str:
+        waits = ", ".join(_shown(record) for record in self.waiting_for)
+        ends = f", waits for {waits}" if waits else ""
+        return f"<SimulatedRun {self.status}, {len(self.invocations)} invocations{ends}>"
+
+    # -- looking -------------------------------------------------------------------------------------------
+
+    @property
+    def _execution(self) -> ServiceExecution:
+        return self._host.execution(self.arn)
+
+    @property
+    def status(self) -> str:
+        """``RUNNING``, ``SUCCEEDED``, ``FAILED``, ``TIMED_OUT`` or ``STOPPED``."""
+        return self._execution.header.status
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned, as JSON reads it; None before that."""
+        text = self._execution.header.result
+        return json.loads(text) if text else None
+
+    @property
+    def error(self) -> ErrorObject | None:
+        """What the execution failed with."""
+        return self._execution.header.error
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Every record besides the execution's own, in the order of their start."""
+        records = self._execution.operations.values()
+        return [record for record in records if record.type is not OperationType.EXECUTION]
+
+    def operation(self, name: str) -> Operation:
+        """Return the one operation of that name.
+
+        Raises
+        ------
+        LookupError
+            There is none, or more than one.
+        """
+        found = [record for record in self.operations if record.name == name]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(repr(record.name) for record in self.operations) or "none"
+        message = f"{len(found) or 'no'} operations are named {name!r}; there are: {names}"
+        raise LookupError(message)
+
+    @property
+    def waiting_for(self) -> list[Operation]:
+        """What keeps the execution from going on: timers, callbacks, invoked functions."""
+        if self._execution.is_terminal:
+            return []
+        pending = (OperationStatus.STARTED, OperationStatus.PENDING)
+        kinds = (OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
+        return [
+            record
+            for record in self.operations
+            if record.status in pending and (record.type in kinds or record.status is OperationStatus.PENDING)
+        ]
+
+    @property
+    def now(self) -> datetime:
+        """The virtual time."""
+        return self._clock.now()
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the events as GetDurableExecutionHistory does."""
+        return self._host.history(self.arn)
+
+    @property
+    def trace_hash(self) -> str:
+        """A digest of everything that went over the wire; the same seed gives the same."""
+        told = json.dumps([self.history(), [i.answer for i in self.invocations]], sort_keys=True, default=str)
+        return blake2b(told.encode(), digest_size=16).hexdigest()
+
+    # -- pushing on ----------------------------------------------------------------------------------------
+
+    def settle(self) -> SimulatedRun:
+        """Invoke the handler for as long as there is something for it to do now; no time passes."""
+        for _ in range(_MAX_INVOCATIONS):
+            if not self._execution.wants_invocation(self._clock.now()):
+                return self
+            with self._capturing():
+                self.invocations.append(self._host.invoke(self.arn, self._invoker))
+        message = f"the handler was invoked {_MAX_INVOCATIONS:,} times without a pause; does it make progress?"
+        raise ValidationError(message)
+
+    def step(self) -> SimulatedRun:
+        """Let time pass to the next timer, and invoke the handler if that changed something for it."""
+        moment = self._execution.next_moment()
+        if moment is not None:
+            self._move_to(moment)
+        return self.settle()
+
+    def advance(self, span: timedelta) -> SimulatedRun:
+        """Let *span* pass, with all that happens meanwhile."""
+        until = self._clock.now() + span
+        while (moment := self._execution.next_moment()) is not None and moment <= until:
+            self._move_to(moment)
+            self.settle()
+        self._move_to(until)
+        return self.settle()
+
+    def finish(self) -> SimulatedRun:
+        """Let time pass until the execution has ended, or only somebody outside can go on with it.
+
+        A callback's own timeout is not waited for: answer the callback, or `advance` past it.
+        """
+        self.settle()
+        while (moment := self._next_timer()) is not None:
+            self._move_to(moment)
+            self.settle()
+        return self
+
+    def _next_timer(self) -> datetime | None:
+        execution = self._execution
+        if execution.is_terminal:
+            return None
+        return execution.next_moment(callbacks=False)
+
+    def _move_to(self, moment: datetime) -> None:
+        self._clock.move_to(moment)
+        with self._host.changing(self.arn) as execution:
+            execution.advance(self._clock.now())
+
+    def callback(self, name: str) -> SimulatedCallback:
+        """Return the open callback of that name, or of that of its ``wait_for_callback``.
+
+        Raises
+        ------
+        LookupError
+            No callback of that name waits for an answer.
+        """
+        records = {record.id: record for record in self.operations}
+        open_ones = [
+            record
+            for record in self.operations
+            if record.type is OperationType.CALLBACK and record.status is OperationStatus.STARTED
+        ]
+        for record in open_ones:
+            parent = records.get(record.parent_id or "")
+            if name in (record.name, parent.name if parent else None):
+                return SimulatedCallback(self, self._host, record)
+        names = ", ".join(repr(record.name) for record in open_ones) or "none"
+        message = f"no callback named {name!r} waits for an answer; open: {names}"
+        raise LookupError(message)
+
+    @contextmanager
+    def _capturing(self) -> Iterator[None]:
+        handler = _Capture(self.logs)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+
+
+class SimulatedCallback:
+    """An open callback, answered as somebody outside would; afterwards the execution goes on."""
+
+    def __init__(self, run: SimulatedRun, host: Host, record: Operation) -> None:
+        details = record.callback_details
+        self.callback_id = (details.callback_id if details else None) or ""
+        self._run = run
+        self._host = host
+
+    def succeed(self, value: Any = None) -> SimulatedRun:
+        """Answer with *value*, sent as JSON text; None answers without a payload."""
+        result = None if value is None else json.dumps(value)
+        with self._host.changing(self._run.arn) as execution:
+            execution.complete_callback(self.callback_id, self._run.now, result=result)
+        return self._run.settle()
+
+    def fail(self, error: Exception | ErrorObject | str = "") -> SimulatedRun:
+        """Answer with a failure."""
+        match error:
+            case ErrorObject():
+                told = error
+            case Exception():
+                told = to_error_object(error)
+            case _:
+                told = ErrorObject(error_message=error or None)
+        with self._host.changing(self._run.arn) as execution:
+            execution.complete_callback(self.callback_id, self._run.now, error=told)
+        return self._run.settle()
+
+    def heartbeat(self) -> SimulatedRun:
+        """Give a sign of life."""
+        with self._host.changing(self._run.arn) as execution:
+            execution.heartbeat(self.callback_id, self._run.now)
+        return self._run
+
+
+class _Capture(logging.Handler):
+    def __init__(self, records: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self._records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append(record)
+
+
+def _shown(record: Operation) -> str:
+    return f"{record.type.value.lower()} {record.name or record.id[:8]!r}"

@@ -1,0 +1,147 @@
+"""Runs a handler against the service's twin, in virtual time and in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any, Protocol
+
+from powertools_durable._runtime.seams import Seams
+from powertools_durable._service.clock import VirtualClock
+from powertools_durable._service.host import Host, LambdaContext
+from powertools_durable._service.store import MemoryStore
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.backends.service import ServiceBackend
+from powertools_durable.errors import ValidationError
+from powertools_durable.testing.run import SimulatedRun
+
+__all__ = ["Simulator"]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Invocable(Protocol):
+    """What the simulator can run: a `DurableFunction`, or anything with its ``invoke``."""
+
+    def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]: ...
+
+
+class SeededIds:
+    """Tokens and callback ids that a seed decides."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def token(self) -> str:
+        """Return a token as the service makes them: text in base64's alphabet."""
+        return f"{self._random.getrandbits(128):032x}"
+
+    def callback_id(self) -> str:
+        """Return a callback id."""
+        return f"cb{self._random.getrandbits(160):040x}"
+
+
+class Simulator:
+    """A service, a clock and a seed for one handler.
+
+    Time is virtual: a wait of a year takes no time. Everything that chance decides follows from the seed, and
+    nothing outlives a run.
+
+    Parameters
+    ----------
+    handler : DurableFunction
+        What `durable` made.
+    functions : Mapping[str, Callable] | None
+        Other functions, by the name that ``ctx.invoke`` calls them.
+    seed : int
+        Decides tokens, callback ids and jitter.
+    invocation_timeout : float
+        Seconds that one invocation may last.
+
+    Examples
+    --------
+    >>> run = Simulator(handler).start({"order": 42})     # doctest: +SKIP
+    >>> run.callback("approval").succeed({"approved": True})  # doctest: +SKIP
+    >>> run.finish().result  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        handler: Invocable,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        seed: int = 0,
+        invocation_timeout: float = 900,
+    ) -> None:
+        if not callable(getattr(handler, "invoke", None)):
+            message = f"Simulator() runs what @durable made, not a {type(handler).__name__}"
+            raise ValidationError(message)
+        self._handler = handler
+        self._functions = dict(functions or {})
+        self._seed = seed
+        self._invocation_timeout = invocation_timeout
+        self._started = 0
+
+    def start(self, event: object = None, name: str | None = None) -> SimulatedRun:
+        """Start an execution; it runs up to its first suspension.
+
+        Parameters
+        ----------
+        event : object
+            The input: anything JSON has, a pydantic model or a dataclass. None is no input.
+        name : str | None
+            The execution's name; default: one after the other, ``run-1``, ``run-2``.
+
+        Returns
+        -------
+        SimulatedRun
+            The execution, to look at and to push on.
+
+        Raises
+        ------
+        ValidationError
+            *event* has no JSON, or *name* is not 1 to 64 letters, digits, hyphens or underscores.
+        """
+        self._started += 1
+        name = name or f"run-{self._started}"
+        if not _NAME.fullmatch(name):
+            message = f"{name!r} can't name an execution: 1 to 64 letters, digits, hyphens or underscores"
+            raise ValidationError(message)
+        random = Random(f"{self._seed}/{self._started}")  # noqa: S311 - repeatable is what it is for
+        clock = VirtualClock()
+        host = Host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
+        backend = ServiceBackend(host)
+        seams = Seams(clock, random)
+
+        def invoke(raw: dict[str, Any], context: LambdaContext) -> object:
+            inner = getattr(self._handler, "_invoke", None)
+            if inner is None:
+                return self._handler.invoke(raw, context, backend=backend)
+            return inner(raw, context, backend=backend, seams=seams)
+
+        arn = (
+            "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
+            f"{name}/{random.getrandbits(128):032x}"
+        )
+        host.start(arn, name, _text(event))
+        run = SimulatedRun(host, clock, arn, invoke)
+        run.settle()
+        return run
+
+
+def _text(event: object) -> str | None:
+    if event is None:
+        return None
+    dump = getattr(event, "model_dump_json", None)
+    if dump is not None:
+        return str(dump(by_alias=True))
+    if dataclasses.is_dataclass(event) and not isinstance(event, type):
+        event = dataclasses.asdict(event)
+    try:
+        return json.dumps(event)
+    except (TypeError, ValueError) as error:
+        message = f"the event has no JSON: {error}"
+        raise ValidationError(message) from None

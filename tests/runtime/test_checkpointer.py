@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+
+from powertools_durable._protocol.operation import OperationType
+from powertools_durable._protocol.result import CheckpointResponse, StatePage
+from powertools_durable._protocol.update import OperationAction, OperationUpdate
+from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.checkpointer import Checkpointer
+from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.seams import Seams, SystemClock
+from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
+from powertools_durable.errors import BackendError, SuspendExecution
+from tests.kit import S, engine, step_record
+
+START, SUCCEED = OperationAction.START, OperationAction.SUCCEED
+
+
+class QuickClock(SystemClock):
+    """Real time, but nobody sleeps; what was slept is kept."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+@dataclass
+class ScriptedService:
+    """Answers each call by the next line of a script; afterwards as a service that is well."""
+
+    script: list[Any] = field(default_factory=list)
+    calls: list[tuple[str, list[str], str]] = field(default_factory=list)
+    pages: dict[str, StatePage] = field(default_factory=dict)
+
+    def checkpoint(self, arn, checkpoint_token, updates, client_token):
+        self.calls.append((checkpoint_token, [f"{u.action.value} {u.id}" for u in updates], client_token))
+        line = self.script.pop(0) if self.script else None
+        if isinstance(line, BaseException):
+            raise line
+        if isinstance(line, Callable):
+            return line()
+        return line or CheckpointResponse(checkpoint_token=f"t{len(self.calls)}")
+
+    def get_execution_state(self, arn, checkpoint_token, marker, max_items):
+        self.calls.append((checkpoint_token, [f"page {marker}"], ""))
+        return self.pages[marker]
+
+
+class Remaining:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> float:
+        return self.seconds * 1000
+
+
+class Bench:
+    def __init__(self, *script: Any, seconds: float = 60) -> None:
+        self.service = ScriptedService(list(script))
+        self.clock = QuickClock()
+        seams = Seams(self.clock, Random(0))
+        self.engine = engine()
+        self.frame = Frame(self.engine)
+        deadline = Deadline(Remaining(seconds), self.clock)
+        self.checkpointer = Checkpointer(self.engine, self.service, deadline, seams)
+
+    def send(self, *names: str, **options: Any) -> None:
+        for name in names[:-1]:
+            self.checkpointer.checkpoint(self.frame, update(name), wait=False)
+        self.checkpointer.checkpoint(self.frame, update(names[-1]), **options)
+
+
+@pytest.fixture
+def bench():
+    benches: list[Bench] = []
+
+    def make(*script: Any, **options: Any) -> Bench:
+        benches.append(Bench(*script, **options))
+        return benches[-1]
+
+    yield make
+    for each in benches:
+        each.checkpointer.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("powertools-durable") and t.is_alive()]
+
+
+def update(text: str) -> OperationUpdate:
+    action, _, identifier = text.rpartition(" ")
+    return OperationUpdate(id=identifier, type=OperationType.STEP, action=OperationAction(action or "START"))
+
+
+def error(**kind: bool) -> BackendError:
+    return BackendError("the service is unwell", **{"retryable": True, **kind})
+
+
+def test_no_update_no_thread(bench):
+    quiet = bench()
+    threads = threading.active_count()
+    quiet.checkpointer.flush(quiet.frame)
+    assert threading.active_count() == threads
+    assert quiet.service.calls == []
+
+
+def test_an_update_that_nobody_waits_for_travels_with_the_next_that_somebody_does(bench):
+    b = bench()
+    b.send("START a", "SUCCEED a")
+    assert [updates for _, updates, _ in b.service.calls] == [["START a", "SUCCEED a"]]
+
+
+def test_an_update_alone_is_sent_after_a_while(bench):
+    sent = threading.Event()
+
+    def answer():
+        sent.set()
+        return CheckpointResponse(checkpoint_token="t1")
+
+    b = bench(answer)
+    b.send("START a", wait=False)
+    assert sent.wait(10)
+
+
+def test_tokens_follow_one_another(bench):
+    b = bench()
+    for name in "abc":
+        b.send(f"START {name}")
+    assert [token for token, _, _ in b.service.calls] == ["t0", "t1", "t2"]
+    assert b.engine.token == "t3"
+
+
+def test_what_queues_while_a_call_is_under_way_is_the_next_call(bench):
+    reached, go = threading.Event(), threading.Event()
+
+    def slow():
+        reached.set()
+        assert go.wait(10)
+        return CheckpointResponse(checkpoint_token="t1")
+
+    b = bench(slow)
+    first = b.checkpointer.submit(b.frame, update("START a"), wait=True)
+    assert reached.wait(10)
+    others = [b.checkpointer.submit(b.frame, update(f"START {name}"), wait=True) for name in "bcd"]
+    go.set()
+    for waiter in [first, *others]:
+        waiter.result(10)
+    assert [updates for _, updates, _ in b.service.calls] == [["START a"], ["START b", "START c", "START d"]]
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_row_12_to_17_a_passing_fault_is_met_by_the_same_call_again(bench, failures):
+    b = bench(*[error() for _ in range(failures)])
+    b.send("START a")
+    tokens = {(token, client) for token, _, client in b.service.calls}
+    assert len(b.service.calls) == failures + 1
+    assert len(tokens) == 1  # same checkpoint token, same client token: applied once
+    assert len(b.clock.slept) == failures
+    assert all(0 <= pause <= 2 for pause in b.clock.slept)
+
+
+def test_row_26_a_lasting_outage_is_given_up_and_stays_retryable(bench):
+    b = bench(*[error() for _ in range(20)])
+    with pytest.raises(CheckpointingStopped) as caught:
+        b.send("START a")
+    assert len(b.service.calls) == 4
+    assert caught.value.reason.retryable
+
+
+def test_row_14_nobody_waits_longer_than_the_invocation_lasts(bench):
+    b = bench(error(), error(), seconds=0.001)
+    with pytest.raises(CheckpointingStopped) as caught:
+        b.send("START a")
+    assert caught.value.reason.retryable
+
+
+@pytest.mark.parametrize(
+    "kind", [{"retryable": False}, {"retryable": True, "stale_token": True}], ids=["row 19 to 21", "row 22"]
+)
+def test_what_cannot_heal_is_not_sent_again_and_no_call_follows(bench, kind):
+    b = bench(error(**kind))
+    with pytest.raises(CheckpointingStopped):
+        b.send("START a")
+    with pytest.raises(CheckpointingStopped):
+        b.send("START b")
+    assert len(b.service.calls) == 1
+
+
+def test_a_failed_call_fails_everybody_who_waits(bench):
+    reached, go = threading.Event(), threading.Event()
+
+    def dies():
+        reached.set()
+        assert go.wait(10)
+        raise error(retryable=False)
+
+    b = bench(dies)
+    waiters = [b.checkpointer.submit(b.frame, update("START a"), wait=True)]
+    assert reached.wait(10)
+    waiters.append(b.checkpointer.submit(b.frame, update("START b"), wait=True))
+    go.set()
+    for waiter in waiters:
+        with pytest.raises(CheckpointingStopped):
+            waiter.result(10)
+
+
+@pytest.mark.parametrize("death", [KeyError("bug"), SystemExit(1), MemoryError()], ids=lambda e: type(e).__name__)
+def test_row_29_whatever_kills_the_sender_nobody_waits_for_it(bench, death):
+    b = bench(death)
+    with pytest.raises(CheckpointingStopped) as caught:
+        b.send("START a")
+    assert caught.value.reason is death
+
+
+def test_row_24_without_a_token_everybody_is_suspended_and_no_call_follows(bench):
+    b = bench(CheckpointResponse())
+    with pytest.raises(SuspendExecution):
+        b.send("START a")
+    with pytest.raises(SuspendExecution):
+        b.send("START b")
+    assert b.engine.revoked
+    assert len(b.service.calls) == 1
+
+
+def test_row_10_a_call_that_does_not_come_back_is_left_before_the_invocation_ends(bench):
+    stuck = threading.Event()
+    b = bench(lambda: stuck.wait(10) and CheckpointResponse(checkpoint_token="t1"), seconds=0.2)
+    with pytest.raises(CheckpointingStopped) as caught:
+        b.send("START a")
+    assert caught.value.reason.retryable
+    stuck.set()
+
+
+def test_pages_of_an_answer_are_read_with_the_new_token(bench):
+    page = StatePage(operations=(step_record(S.SUCCEEDED, id="x"),), next_marker="m2")
+    b = bench(CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m1")))
+    b.service.pages = {"m1": page, "m2": StatePage(operations=(step_record(S.SUCCEEDED, id="y"),), next_marker="")}
+    b.send("START a")
+    assert b.service.calls[1:] == [("t1", ["page m1"], ""), ("t1", ["page m2"], "")]
+    assert b.engine.check_result("x")
+    assert b.engine.check_result("y")
+
+
+def test_row_40_a_marker_that_comes_again_is_an_error(bench):
+    b = bench(CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m")))
+    b.service.pages = {"m": StatePage(operations=(), next_marker="m")}
+    with pytest.raises(CheckpointingStopped, match="BackendError"):
+        b.send("START a")
+
+
+def test_nothing_below_a_finished_context_is_queued(bench):
+    b = bench()
+    inside = Frame(b.engine, parent=b.frame, context_id="c")
+    b.checkpointer.checkpoint(b.frame, update("SUCCEED c"), closes=inside)
+    with pytest.raises(BranchOrphaned):
+        b.checkpointer.submit(inside, update("START late"), wait=False)
+    assert len(b.service.calls) == 1
+
+
+def test_after_the_end_nothing_is_sent(bench):
+    b = bench()
+    b.send("START a")
+    b.checkpointer.close()
+    with pytest.raises(SuspendExecution):
+        b.send("START b")
+
+
+def test_batch_mode_holds_updates_back_until_flushed(bench):
+    b = bench()
+    for n in range(100):
+        for action in ("START", "SUCCEED"):
+            b.checkpointer.checkpoint(b.frame, update(f"{action} op-{n}"), wait=False, deferred=True)
+    assert b.engine.deferred == 200
+    assert b.service.calls == []
+    b.checkpointer.flush(b.frame)
+    assert b.engine.deferred == 0
+    assert len(b.service.calls) == 1
