@@ -1,0 +1,84 @@
+"""Law 3: what is public is what the doors list, and nothing slips out unnoticed.
+
+A name added here is a promise: it can be published in a minor release, taking it back needs a major one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "powertools_durable"
+SUB_PACKAGES = ("errors", "serdes", "plugins", "backends", "parser", "integrations", "testing", "local")
+
+OPERATION_ERRORS = """
+    BatchError CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError ChildContextError
+    CompensationError InvokeError OperationError StepError StepInterruptedError StepTimeoutError WaitForConditionError
+"""
+
+DOORS = {
+    "": f"""
+        Callback CompensationItem CompensationResult DurableConfig DurableContext DurableError DurableFunction
+        ExecutionMode Polling Retry StepSemantics current_scope current_step durable
+        {OPERATION_ERRORS}
+    """,
+    "errors": f"""
+        BackendError DecoratorOrderError DurableConfigError DurableError InvalidStateError NonDeterminismError
+        NotADurableInvocationError PayloadModelChangedError PayloadTooLargeError PayloadValidationError
+        RetryableSerDesError SerDesError SuspendExecution ValidationError
+        {OPERATION_ERRORS}
+    """,
+    "serdes": "ModelSerDes PassThrough PlainJson SerDes SerDesContext TaggedJson",
+    "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
+    "parser": "DurableEnvelope DurableInvocationEvent",
+    "testing": "SimulatedCallback SimulatedRun Simulator",
+    "local": "LocalRunner SqliteStore",
+}
+
+NAMES = [(door, name) for door, names in DOORS.items() for name in names.split()]
+
+
+def opened(door):
+    return import_module(f"powertools_durable.{door}".rstrip("."))
+
+
+def undocumented(name, value):
+    """A class or function without words of its own; ``@dataclass`` writes a signature where there are none."""
+    if not (inspect.isclass(value) or inspect.isroutine(value)):
+        return False
+    own = vars(value).get("__doc__") if inspect.isclass(value) else value.__doc__
+    return not own or own.startswith(f"{name}(")
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door or "powertools_durable")
+def test_a_door_exports_exactly_what_is_written_here(door):
+    assert sorted(opened(door).__all__) == sorted(DOORS[door].split())
+
+
+@pytest.mark.parametrize(("door", "name"), NAMES, ids=lambda part: part or "powertools_durable")
+def test_a_public_name_is_there_and_says_what_it_is_for(door, name):
+    assert not undocumented(name, getattr(opened(door), name))
+
+
+@pytest.mark.parametrize("name", SUB_PACKAGES)
+def test_a_public_sub_package_that_exists_is_a_door_here(name):
+    exists = (PACKAGE / f"{name}.py").exists() or (PACKAGE / name / "__init__.py").exists()
+    assert name in DOORS or not exists
+
+
+def test_missing_words_are_found():
+    @dataclass
+    class Plain:
+        value: int
+
+    class InheritingError(ValueError):
+        pass
+
+    assert undocumented("Plain", Plain)
+    assert undocumented("InheritingError", InheritingError)
+    assert undocumented("opened", opened)
+    assert not undocumented("undocumented", undocumented)
