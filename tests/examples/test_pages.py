@@ -1,0 +1,81 @@
+"""What README.md and docs/ show is what runs: code comes from examples/, names of files, tests and targets exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+OPERATION_PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))
+README = (ROOT / "README.md").read_text()
+
+FENCE = re.compile(r"^( *)(`{3,}) *(\w*)[^\n]*\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
+SNIPPET = re.compile(r'^\s*--8<-- "(?P<file>[^":]+)(?::(?P<section>\w+))?"$')
+SECTION = re.compile(r"# --8<-- \[start:(?P<name>\w+)\]\n(?P<code>.*?)# --8<-- \[end:(?P=name)\]\n", re.DOTALL)
+TEST = re.compile(r"`(tests/[\w/.]+\.py)::(\w+)`")
+
+
+def python_blocks(text):
+    return [
+        code.splitlines() for _, _, language, code in FENCE.findall(text) if language in {"python", "py", "python3"}
+    ]
+
+
+def own_lines(block):
+    return [line for line in block if line.strip() and not SNIPPET.match(line)]
+
+
+def sections(path):
+    return {found["name"]: found["code"] for found in SECTION.finditer(path.read_text())}
+
+
+def quoted(pages):
+    matches = [SNIPPET.match(line) for page in pages for line in page.read_text().splitlines()]
+    return {(match["file"], match["section"]) for match in matches if match}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_has_no_python_of_its_own_longer_than_three_lines(page):
+    assert [block for block in python_blocks(page.read_text()) if len(own_lines(block)) > 3] == []
+
+
+def test_python_of_a_page_is_found_and_told_from_a_snippet():
+    snippet = '    ```py\n    --8<-- "examples/order.py:x"\n    ```\n'
+    page = f"```console\nmake\n```\n\n```python\na\nb\n\nc\nd\n```\n\n{snippet}"
+    assert [own_lines(block) for block in python_blocks(page)] == [["a", "b", "c", "d"], []]
+
+
+def test_every_section_of_an_operation_example_is_quoted_by_a_page_and_every_quoted_one_exists():
+    files = [*sorted((ROOT / "examples" / "operations").glob("*.py")), ROOT / "examples" / "five_lines.py"]
+    there = {(str(file.relative_to(ROOT)), name) for file in files for name in sections(file)}
+    assert {quote for quote in quoted(PAGES) if quote[0].startswith("examples/")} == there
+
+
+@pytest.mark.parametrize("page", OPERATION_PAGES, ids=lambda page: page.stem)
+def test_an_operation_page_says_when_how_with_what_options_and_how_it_fails(page):
+    headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+    assert headings == ["When to use it", "Example", "Options", "Failures", "Its record"]
+
+
+def test_the_readme_shows_the_five_lines_that_are_tested():
+    handler = sections(ROOT / "examples" / "five_lines.py")["handler"].strip().splitlines()
+    assert len(handler) == 5
+    assert python_blocks(README) == [handler]
+
+
+def test_every_make_target_of_the_readme_exists():
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", README, re.MULTILINE)) - targets == set()
+
+
+def test_every_promise_of_the_readme_names_tests_that_exist():
+    promises = [row for row in README.splitlines() if re.match(r"\| G\d+ \|", row)]
+    assert promises
+    for row in promises:
+        named = TEST.findall(row)
+        assert named, row
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / file).read_text(), row
