@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
@@ -25,11 +26,14 @@ from powertools_durable.parser.result import ResultWriter
 from powertools_durable.retry import RetryPolicy
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["DurableFunction", "durable"]
+__all__ = ["DurableFunction", "durable", "durable_inside", "invoke_on"]
 
 E = TypeVar("E")
 R = TypeVar("R")
 Handler = Callable[[E, DurableContext], R]
+
+# Where this invocation's API calls go in place of the function's own backend: set by `invoke_on` alone.
+_STAND_IN: ContextVar[tuple[DurableBackend, Seams] | None] = ContextVar("powertools_durable_stand_in", default=None)
 
 
 class Options(TypedDict, total=False):
@@ -96,14 +100,31 @@ class DurableFunction(Generic[R]):
         program = self._program
         if extra:
             program = replace(program, handler=functools.partial(program.handler, **extra))
-        return run_invocation(program, event, context, self._backend, Seams())
+        backend, seams = _STAND_IN.get() or (self._backend, Seams())
+        return run_invocation(program, event, context, backend, seams)
 
     def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]:
         """Answer an invocation by another host than Lambda, whose records live in *backend*."""
         return run_invocation(self._program, event, context, backend, Seams())
 
-    def _invoke(self, event: object, context: object, *, backend: DurableBackend, seams: Seams) -> dict[str, Any]:
-        return run_invocation(self._program, event, context, backend, seams)
+
+def durable_inside(handler: object) -> DurableFunction[Any] | None:
+    """Return what `durable` made below the decorators of *handler*; None when there is no such thing."""
+    if not callable(handler):
+        return None
+    inner = inspect.unwrap(handler, stop=lambda function: isinstance(function, DurableFunction))
+    return inner if isinstance(inner, DurableFunction) else None
+
+
+def invoke_on(
+    handler: Callable[..., Any], event: object, context: object, *, backend: DurableBackend, seams: Seams
+) -> object:
+    """Call *handler*, with the decorators above `durable`, while *backend* answers its API calls."""
+    token = _STAND_IN.set((backend, seams))
+    try:
+        return handler(event, context)
+    finally:
+        _STAND_IN.reset(token)
 
 
 @overload

@@ -13,8 +13,9 @@ class WallClock:
     """The machine's own."""
 
     def now(self) -> datetime:
-        """Return the moment, UTC-aware."""
-        return datetime.now(UTC)
+        """Return the moment, UTC-aware; in whole milliseconds, as the service tells it."""
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def monotonic(self) -> float:
         """Return seconds that never go backwards."""

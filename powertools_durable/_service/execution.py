@@ -211,9 +211,12 @@ class ServiceExecution:
                 self._finish(S.FAILED, now, error=_fault("InvalidParameterValueException", words))
 
     def abandon_invocation(self, now: datetime) -> None:
-        """Count an invocation as failed whose process never answered, and let the next begin at once."""
+        """End an invocation whose process is gone, and let the next begin at once; it does not count as a failure."""
         if self.header.invoking_since is not None:
+            failures = self.header.failed_invocations
+            self.header.failed_invocations = 0
             self.end_invocation(_fault("Runtime.ExitError", "the process ended during the invocation"), now)
+            self.header.failed_invocations = failures
             self.header.retry_at = now if not self.is_terminal else None
 
     def _failed_invocation(self, error: ErrorObject, now: datetime) -> None:

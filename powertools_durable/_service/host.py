@@ -100,15 +100,13 @@ class Host:
         self.on_call: OnCall = on_call or _no_fault
         self._invocation_timeout = invocation_timeout
         self._lock = threading.RLock()
-        self._open: dict[str, ServiceExecution] = {}
 
     # -- executions ----------------------------------------------------------------------------------------
 
     def start(self, arn: str, name: str, payload: str | None, **limits: int) -> ServiceExecution:
         """Begin an execution; `invoke` runs it."""
-        with self._lock:
+        with self._lock, self.store.transaction():
             execution = ServiceExecution.start(arn, name, payload, self.clock.now(), self.ids, **limits)
-            self._open[arn] = execution
             self._save(execution)
             return execution
 
@@ -121,22 +119,19 @@ class Host:
             There is none of that ARN.
         """
         with self._lock:
-            found = self._open.get(arn) or self.store.load(arn)
+            found = self.store.load(arn)
             if found is None:
                 message = "Durable execution not found"
                 raise ServiceRefusal(message, code="ResourceNotFoundException", status=404)
-            self._open[arn] = found
             return found
 
     @contextmanager
     def changing(self, arn: str) -> Iterator[ServiceExecution]:
         """Hold an execution while it is changed; what changed is saved before anybody is told."""
-        with self._lock:
+        with self._lock, self.store.transaction():
             execution = self.execution(arn)
-            try:
-                yield execution
-            finally:
-                self._save(execution)
+            yield execution
+            self._save(execution)
 
     def _save(self, execution: ServiceExecution) -> None:
         self.store.save(execution)
@@ -155,7 +150,11 @@ class Host:
             answer = invoker(event, context)
         except Killed:
             answer = ErrorObject(error_type="Runtime.ExitError", error_message="the process was killed")
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - Lambda's view of it
+        except KeyboardInterrupt:  # a developer's, who wants to go on later
+            with self.changing(arn) as execution:
+                execution.abandon_invocation(self.clock.now())
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - Lambda's view of it
             answer = ErrorObject(error_type=type(error).__name__, error_message=str(error))
         with self.changing(arn) as execution:
             execution.advance(self.clock.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from powertools_durable._service.execution import ServiceExecution
@@ -13,10 +14,14 @@ __all__ = ["MemoryStore", "Store"]
 class Store(Protocol):
     """Keeps executions beyond the call that changed them.
 
-    `save` is called before any answer goes out, with the execution's lock held: when it returns, what
-    ``execution.changed``, ``execution.events`` and ``execution.header`` say is safe. The host empties the first
-    two afterwards.
+    Each change is made inside of `transaction`: `load`, then the change, then `save`. When the transaction is
+    over, and before any answer goes out, what ``execution.changed``, ``execution.events`` and
+    ``execution.header`` said is safe; when it raises, nothing of it is.
     """
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Keep everybody else from changing anything meanwhile."""
+        ...
 
     def save(self, execution: ServiceExecution) -> None:
         """Keep what changed since the last call."""
@@ -36,6 +41,10 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._executions: dict[str, ServiceExecution] = {}
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Do nothing: the host's lock is enough."""
+        return nullcontext()
 
     def save(self, execution: ServiceExecution) -> None:
         """Keep the execution itself."""

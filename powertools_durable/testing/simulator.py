@@ -7,26 +7,20 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host, LambdaContext
 from powertools_durable._service.store import MemoryStore
-from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.service import ServiceBackend
+from powertools_durable.decorator import durable_inside, invoke_on
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing.run import SimulatedRun
 
 __all__ = ["Simulator"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-class Invocable(Protocol):
-    """What the simulator can run: a `DurableFunction`, or anything with its ``invoke``."""
-
-    def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]: ...
 
 
 class SeededIds:
@@ -52,8 +46,8 @@ class Simulator:
 
     Parameters
     ----------
-    handler : DurableFunction
-        What `durable` made.
+    handler : Callable
+        What `durable` made, with or without other decorators above it.
     functions : Mapping[str, Callable] | None
         Other functions, by the name that ``ctx.invoke`` calls them.
     seed : int
@@ -70,13 +64,13 @@ class Simulator:
 
     def __init__(
         self,
-        handler: Invocable,
+        handler: Callable[..., Any],
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
         seed: int = 0,
         invocation_timeout: float = 900,
     ) -> None:
-        if not callable(getattr(handler, "invoke", None)):
+        if durable_inside(handler) is None:
             message = f"Simulator() runs what @durable made, not a {type(handler).__name__}"
             raise ValidationError(message)
         self._handler = handler
@@ -117,10 +111,7 @@ class Simulator:
         seams = Seams(clock, random)
 
         def invoke(raw: dict[str, Any], context: LambdaContext) -> object:
-            inner = getattr(self._handler, "_invoke", None)
-            if inner is None:
-                return self._handler.invoke(raw, context, backend=backend)
-            return inner(raw, context, backend=backend, seams=seams)
+            return invoke_on(self._handler, raw, context, backend=backend, seams=seams)
 
         arn = (
             "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
