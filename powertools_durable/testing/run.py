@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
+from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.host import Host, Invocation, Invoker
+from powertools_durable._service.view import ExecutionView, label
 from powertools_durable.errors import ValidationError, to_error_object
 
 __all__ = ["SimulatedCallback", "SimulatedRun"]
@@ -21,11 +22,11 @@ __all__ = ["SimulatedCallback", "SimulatedRun"]
 _MAX_INVOCATIONS = 10_000  # of one settle(): a handler that needs more goes round in circles
 
 
-class SimulatedRun:
+class SimulatedRun(ExecutionView):
     """An execution, as its service sees it."""
 
     def __init__(self, host: Host, clock: VirtualClock, arn: str, invoker: Invoker) -> None:
-        self.arn = arn
+        self._arn = arn
         self.invocations: list[Invocation] = []
         self.logs: list[logging.LogRecord] = []
         self._host = host
@@ -33,7 +34,7 @@ class SimulatedRun:
         self._invoker = invoker
 
     def __repr__(self) -> str:
-        waits = ", ".join(_shown(record) for record in self.waiting_for)
+        waits = ", ".join(f"{record.type.value.lower()} {label(record)!r}" for record in self.waiting_for)
         ends = f", waits for {waits}" if waits else ""
         return f"<SimulatedRun {self.status}, {len(self.invocations)} invocations{ends}>"
 
@@ -41,66 +42,12 @@ class SimulatedRun:
 
     @property
     def _execution(self) -> ServiceExecution:
-        return self._host.execution(self.arn)
-
-    @property
-    def status(self) -> str:
-        """``RUNNING``, ``SUCCEEDED``, ``FAILED``, ``TIMED_OUT`` or ``STOPPED``."""
-        return self._execution.header.status
-
-    @property
-    def result(self) -> Any:
-        """What the handler returned, as JSON reads it; None before that."""
-        text = self._execution.header.result
-        return json.loads(text) if text else None
-
-    @property
-    def error(self) -> ErrorObject | None:
-        """What the execution failed with."""
-        return self._execution.header.error
-
-    @property
-    def operations(self) -> list[Operation]:
-        """Every record besides the execution's own, in the order of their start."""
-        records = self._execution.operations.values()
-        return [record for record in records if record.type is not OperationType.EXECUTION]
-
-    def operation(self, name: str) -> Operation:
-        """Return the one operation of that name.
-
-        Raises
-        ------
-        LookupError
-            There is none, or more than one.
-        """
-        found = [record for record in self.operations if record.name == name]
-        if len(found) == 1:
-            return found[0]
-        names = ", ".join(repr(record.name) for record in self.operations) or "none"
-        message = f"{len(found) or 'no'} operations are named {name!r}; there are: {names}"
-        raise LookupError(message)
-
-    @property
-    def waiting_for(self) -> list[Operation]:
-        """What keeps the execution from going on: timers, callbacks, invoked functions."""
-        if self._execution.is_terminal:
-            return []
-        pending = (OperationStatus.STARTED, OperationStatus.PENDING)
-        kinds = (OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
-        return [
-            record
-            for record in self.operations
-            if record.status in pending and (record.type in kinds or record.status is OperationStatus.PENDING)
-        ]
+        return self._host.execution(self._arn)
 
     @property
     def now(self) -> datetime:
         """The virtual time."""
         return self._clock.now()
-
-    def history(self) -> list[dict[str, Any]]:
-        """Return the events as GetDurableExecutionHistory does."""
-        return self._host.history(self.arn)
 
     @property
     def trace_hash(self) -> str:
@@ -116,7 +63,7 @@ class SimulatedRun:
             if not self._execution.wants_invocation(self._clock.now()):
                 return self
             with self._capturing():
-                self.invocations.append(self._host.invoke(self.arn, self._invoker))
+                self.invocations.append(self._host.invoke(self._arn, self._invoker))
         message = f"the handler was invoked {_MAX_INVOCATIONS:,} times without a pause; does it make progress?"
         raise ValidationError(message)
 
@@ -155,7 +102,7 @@ class SimulatedRun:
 
     def _move_to(self, moment: datetime) -> None:
         self._clock.move_to(moment)
-        with self._host.changing(self.arn) as execution:
+        with self._host.changing(self._arn) as execution:
             execution.advance(self._clock.now())
 
     def callback(self, name: str) -> SimulatedCallback:
@@ -166,19 +113,7 @@ class SimulatedRun:
         LookupError
             No callback of that name waits for an answer.
         """
-        records = {record.id: record for record in self.operations}
-        open_ones = [
-            record
-            for record in self.operations
-            if record.type is OperationType.CALLBACK and record.status is OperationStatus.STARTED
-        ]
-        for record in open_ones:
-            parent = records.get(record.parent_id or "")
-            if name in (record.name, parent.name if parent else None):
-                return SimulatedCallback(self, self._host, record)
-        names = ", ".join(repr(record.name) for record in open_ones) or "none"
-        message = f"no callback named {name!r} waits for an answer; open: {names}"
-        raise LookupError(message)
+        return SimulatedCallback(self, self._host, self.open_callback(name))
 
     @contextmanager
     def _capturing(self) -> Iterator[None]:
@@ -234,7 +169,3 @@ class _Capture(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._records.append(record)
-
-
-def _shown(record: Operation) -> str:
-    return f"{record.type.value.lower()} {record.name or record.id[:8]!r}"

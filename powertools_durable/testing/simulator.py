@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import re
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
@@ -16,11 +13,10 @@ from powertools_durable._service.store import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import durable_inside, invoke_on
 from powertools_durable.errors import ValidationError
+from powertools_durable.parser.stored import check_execution_name, input_text
 from powertools_durable.testing.run import SimulatedRun
 
 __all__ = ["Simulator"]
-
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class SeededIds:
@@ -100,10 +96,7 @@ class Simulator:
             *event* has no JSON, or *name* is not 1 to 64 letters, digits, hyphens or underscores.
         """
         self._started += 1
-        name = name or f"run-{self._started}"
-        if not _NAME.fullmatch(name):
-            message = f"{name!r} can't name an execution: 1 to 64 letters, digits, hyphens or underscores"
-            raise ValidationError(message)
+        name = check_execution_name(name or f"run-{self._started}")
         random = Random(f"{self._seed}/{self._started}")  # noqa: S311 - repeatable is what it is for
         clock = VirtualClock()
         host = Host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
@@ -117,22 +110,7 @@ class Simulator:
             "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
             f"{name}/{random.getrandbits(128):032x}"
         )
-        host.start(arn, name, _text(event))
+        host.start(arn, name, input_text(event))
         run = SimulatedRun(host, clock, arn, invoke)
         run.settle()
         return run
-
-
-def _text(event: object) -> str | None:
-    if event is None:
-        return None
-    dump = getattr(event, "model_dump_json", None)
-    if dump is not None:
-        return str(dump(by_alias=True))
-    if dataclasses.is_dataclass(event) and not isinstance(event, type):
-        event = dataclasses.asdict(event)
-    try:
-        return json.dumps(event)
-    except (TypeError, ValueError) as error:
-        message = f"the event has no JSON: {error}"
-        raise ValidationError(message) from None

@@ -1,0 +1,112 @@
+"""An execution as whoever watches it sees it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
+from powertools_durable._service.execution import ServiceExecution
+from powertools_durable._service.history import HistoryEvent
+
+__all__ = ["ExecutionView", "label"]
+
+_PENDING = (OperationStatus.STARTED, OperationStatus.PENDING)
+_WAITING = (OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
+
+
+class ExecutionView:
+    """Looks at an execution, and changes nothing."""
+
+    @property
+    def _execution(self) -> ServiceExecution:
+        raise NotImplementedError
+
+    @property
+    def arn(self) -> str:
+        """The execution's ARN."""
+        return self._execution.header.arn
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self._execution.header.name
+
+    @property
+    def status(self) -> str:
+        """``RUNNING``, ``SUCCEEDED``, ``FAILED``, ``TIMED_OUT`` or ``STOPPED``."""
+        return self._execution.header.status
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned, as JSON reads it; None before that."""
+        text = self._execution.header.result
+        return json.loads(text) if text else None
+
+    @property
+    def error(self) -> ErrorObject | None:
+        """What the execution failed with."""
+        return self._execution.header.error
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Every record besides the execution's own, in the order of their start."""
+        records = self._execution.operations.values()
+        return [record for record in records if record.type is not OperationType.EXECUTION]
+
+    def operation(self, name: str) -> Operation:
+        """Return the one operation of that name.
+
+        Raises
+        ------
+        LookupError
+            There is none, or more than one.
+        """
+        found = [record for record in self.operations if record.name == name]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(repr(record.name) for record in self.operations) or "none"
+        message = f"{len(found) or 'no'} operations are named {name!r}; there are: {names}"
+        raise LookupError(message)
+
+    @property
+    def waiting_for(self) -> list[Operation]:
+        """What keeps the execution from going on: timers, callbacks, invoked functions."""
+        if self._execution.is_terminal:
+            return []
+        return [
+            record
+            for record in self.operations
+            if record.status in _PENDING and (record.type in _WAITING or record.status is OperationStatus.PENDING)
+        ]
+
+    @property
+    def open_callbacks(self) -> list[Operation]:
+        """Callbacks that nobody has answered yet."""
+        return [record for record in self.waiting_for if record.type is OperationType.CALLBACK]
+
+    def open_callback(self, name: str) -> Operation:
+        """Return the open callback of that name, or of that of its ``wait_for_callback``.
+
+        Raises
+        ------
+        LookupError
+            No callback of that name waits for an answer.
+        """
+        records = self._execution.operations
+        for record in self.open_callbacks:
+            parent = records.get(record.parent_id or "")
+            if name in (record.name, parent.name if parent else None):
+                return record
+        names = ", ".join(repr(record.name) for record in self.open_callbacks) or "none"
+        message = f"no callback named {name!r} waits for an answer; open: {names}"
+        raise LookupError(message)
+
+    def history(self) -> list[HistoryEvent]:
+        """Return the events as GetDurableExecutionHistory does, the oldest first."""
+        return list(self._execution.history)
+
+
+def label(record: Operation) -> str:
+    """Name a record for people: its name, or the beginning of its id."""
+    return record.name or record.id[:8]
