@@ -3,6 +3,7 @@
 
 VENV ?= .venv
 CONFORMANCE ?= ../shared/conformance
+SUITES ?= step wait child callback
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -78,19 +79,22 @@ docs: $(VENV)/.docs ## the documentation, into site/
 
 .PHONY: demo
 demo: $(VENV)/.run ## run an order on this machine
-	$(BIN)/powertools-durable run examples/order.py:handler --event @examples/order.json --skip-time
+	$(BIN)/powertools-durable run examples/order.py:handler --event @examples/order.json --skip-time --store $(VENV)/demo.sqlite \
+		--answer 'approval={"approved": true, "by": "ada"}'
 
 .PHONY: bench
 bench: $(VENV)/.dev ## measure
 	$(BIN)/python -m benchmarks
 
 .PHONY: conformance
-conformance: $(VENV)/.dev ## the official requirements; CONFORMANCE=where the harness is
-	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(abspath $(CONFORMANCE)) $(BIN)/python -m conformance e2e/conformance/mapping.yaml
+conformance: $(VENV)/.dev ## the official requirements; CONFORMANCE=where the harness is, SUITES=which
+	@test -d '$(CONFORMANCE)' || { echo 'No conformance harness in $(CONFORMANCE). Say where: make conformance CONFORMANCE=/path/to/it' >&2; exit 1; }
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(abspath $(CONFORMANCE))' $(BIN)/python -m conformance e2e/conformance/mapping.yaml \
+		$(addprefix --suite ,$(SUITES))
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## deployed functions on the real Lambda runtime and the official emulator
-	$(BIN)/python -m pytest e2e $(PYTEST_ARGS)
+	$(BIN)/python -m pytest e2e -n 2 $(PYTEST_ARGS)
 
 .PHONY: check
 check: lint types test docs ## what must pass before a change lands

@@ -391,6 +391,17 @@ _STACK_BUDGET = 8_192
 _DATA_BUDGET = MAX_ERROR_CHARACTERS // 2
 
 
+def answer_error(error: Exception | ErrorObject | str) -> ErrorObject:
+    """Return what a callback is failed with from outside; text is the message of an error without a type."""
+    match error:
+        case ErrorObject():
+            return error
+        case Exception():
+            return to_error_object(error)
+        case _:
+            return ErrorObject(error_message=error or None)
+
+
 def to_error_object(error: BaseException, *, stack_traces: bool = False) -> ErrorObject:
     """Write an exception down, within the limits of the service.
 

@@ -85,6 +85,15 @@ class ExecutionView:
         """Callbacks that nobody has answered yet."""
         return [record for record in self.waiting_for if record.type is OperationType.CALLBACK]
 
+    def open_callbacks_called(self, text: str) -> list[Operation]:
+        """Return the open callbacks of that id, that name, or that of their ``wait_for_callback``."""
+        records = self._execution.operations
+        return [
+            record
+            for record in self.open_callbacks
+            if text in _names(record) or text in _names(records.get(record.parent_id or ""))
+        ]
+
     def open_callback(self, name: str) -> Operation:
         """Return the open callback of that name, or of that of its ``wait_for_callback``.
 
@@ -93,11 +102,8 @@ class ExecutionView:
         LookupError
             No callback of that name waits for an answer.
         """
-        records = self._execution.operations
-        for record in self.open_callbacks:
-            parent = records.get(record.parent_id or "")
-            if name in (record.name, parent.name if parent else None):
-                return record
+        for record in self.open_callbacks_called(name):
+            return record
         names = ", ".join(repr(record.name) for record in self.open_callbacks) or "none"
         message = f"no callback named {name!r} waits for an answer; open: {names}"
         raise LookupError(message)
@@ -105,6 +111,13 @@ class ExecutionView:
     def history(self) -> list[HistoryEvent]:
         """Return the events as GetDurableExecutionHistory does, the oldest first."""
         return list(self._execution.history)
+
+
+def _names(record: Operation | None) -> tuple[str | None, ...]:
+    if record is None:
+        return ()
+    details = record.callback_details
+    return record.name, details.callback_id if details else None
 
 
 def label(record: Operation) -> str:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from powertools_durable.errors import DurableConfigError
 
-__all__ = ["adapter_of", "is_plain", "model_of", "name_of", "output_of"]
+__all__ = ["adapter_of", "innermost", "is_plain", "model_of", "name_of", "output_of"]
 
 _NOTHING = inspect.Parameter.empty
 _OBJECTS = (dict, Mapping, MutableMapping)
@@ -56,7 +56,7 @@ def _resolved(
 ) -> Any:
     if annotation is _NOTHING:
         return Any
-    function = _innermost(handler)
+    function = innermost(handler)
     holder = SimpleNamespace(__annotations__={"it": annotation})  # so the other annotations may stay unresolved
     names = dict(local_names or {})
     try:
@@ -68,7 +68,7 @@ def _resolved(
         ) from error
 
 
-def _innermost(handler: Any) -> Any:
+def innermost(handler: Any) -> Any:
     """Return the function that was written, below partials, decorators, methods and callable objects."""
     while True:
         match handler:

@@ -54,13 +54,15 @@ class Stored(Generic[T]):
         raise ValueError(message)
 
 
-def input_text(event: object) -> str | None:
+def input_text(event: object, role: str = "the event") -> str | None:
     """Return an execution's input as its service gets it.
 
     Parameters
     ----------
     event : object
         Anything JSON has, a pydantic model or a dataclass; None is no input.
+    role : str
+        What to call it in an error.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def input_text(event: object) -> str | None:
     try:
         return json.dumps(event)
     except (TypeError, ValueError) as error:
-        message = f"the event has no JSON: {error}"
+        message = f"{role} has no JSON: {error}"
         raise ValidationError(message) from None
 
 

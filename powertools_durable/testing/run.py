@@ -10,16 +10,19 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
+from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.host import Host, Invocation, Invoker
+from powertools_durable._service.validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView, label
-from powertools_durable.errors import ValidationError, to_error_object
+from powertools_durable.errors import ValidationError, answer_error
+from powertools_durable.parser.stored import input_text
 
 __all__ = ["SimulatedCallback", "SimulatedRun"]
 
-_MAX_INVOCATIONS = 10_000  # of one settle(): a handler that needs more goes round in circles
+_MAX_INVOCATIONS = 1_000  # of one settle() or finish(): a handler that needs more goes round in circles
 
 
 class SimulatedRun(ExecutionView):
@@ -74,9 +77,19 @@ class SimulatedRun(ExecutionView):
             self._move_to(moment)
         return self.settle()
 
-    def advance(self, span: timedelta) -> SimulatedRun:
-        """Let *span* pass, with all that happens meanwhile."""
-        until = self._clock.now() + span
+    def advance(self, span: Duration) -> SimulatedRun:
+        """Let *span* pass, with all that happens meanwhile.
+
+        Raises
+        ------
+        ValidationError
+            *span* is no time span, or negative: time does not go back.
+        """
+        try:
+            until = self._clock.now() + timedelta(seconds=seconds_of(span))
+        except (TypeError, ValueError) as problem:
+            message = f"advance(): {problem}"
+            raise ValidationError(message) from None
         while (moment := self._execution.next_moment()) is not None and moment <= until:
             self._move_to(moment)
             self.settle()
@@ -87,9 +100,21 @@ class SimulatedRun(ExecutionView):
         """Let time pass until the execution has ended, or only somebody outside can go on with it.
 
         A callback's own timeout is not waited for: answer the callback, or `advance` past it.
+
+        Raises
+        ------
+        ValidationError
+            The handler was invoked a thousand times and still waits: it may do so for ever.
         """
         self.settle()
+        most = len(self.invocations) + _MAX_INVOCATIONS
         while (moment := self._next_timer()) is not None:
+            if len(self.invocations) >= most:
+                message = (
+                    f"finish() invoked the handler {_MAX_INVOCATIONS:,} times and there is no end in sight: {self!r}. "
+                    "Does it loop for ever? If not, call finish() again, or advance()"
+                )
+                raise ValidationError(message)
             self._move_to(moment)
             self.settle()
         return self
@@ -132,34 +157,51 @@ class SimulatedCallback:
     def __init__(self, run: SimulatedRun, host: Host, record: Operation) -> None:
         details = record.callback_details
         self.callback_id = (details.callback_id if details else None) or ""
+        self._label = label(record)
         self._run = run
         self._host = host
 
+    def __repr__(self) -> str:
+        return f"<SimulatedCallback {self._label!r}>"
+
     def succeed(self, value: Any = None) -> SimulatedRun:
-        """Answer with *value*, sent as JSON text; None answers without a payload."""
-        result = None if value is None else json.dumps(value)
-        with self._host.changing(self._run.arn) as execution:
+        """Answer with *value*, sent as JSON text; None answers without a payload.
+
+        Parameters
+        ----------
+        value : object
+            Anything JSON has, a pydantic model or a dataclass.
+
+        Raises
+        ------
+        ValidationError
+            *value* has no JSON, or nobody waits for this answer any more.
+        """
+        result = input_text(value, "the answer")
+        with self._answering() as execution:
             execution.complete_callback(self.callback_id, self._run.now, result=result)
         return self._run.settle()
 
     def fail(self, error: Exception | ErrorObject | str = "") -> SimulatedRun:
-        """Answer with a failure."""
-        match error:
-            case ErrorObject():
-                told = error
-            case Exception():
-                told = to_error_object(error)
-            case _:
-                told = ErrorObject(error_message=error or None)
-        with self._host.changing(self._run.arn) as execution:
-            execution.complete_callback(self.callback_id, self._run.now, error=told)
+        """Answer with a failure; raises what `succeed` does."""
+        with self._answering() as execution:
+            execution.complete_callback(self.callback_id, self._run.now, error=answer_error(error))
         return self._run.settle()
 
     def heartbeat(self) -> SimulatedRun:
-        """Give a sign of life."""
-        with self._host.changing(self._run.arn) as execution:
+        """Give a sign of life; raises what `succeed` does."""
+        with self._answering() as execution:
             execution.heartbeat(self.callback_id, self._run.now)
         return self._run
+
+    @contextmanager
+    def _answering(self) -> Iterator[ServiceExecution]:
+        try:
+            with self._host.changing(self._run.arn) as execution:
+                yield execution
+        except ServiceRefusal as refusal:
+            message = f"callback {self._label!r} takes no answer: {refusal}"
+            raise ValidationError(message) from None
 
 
 class _Capture(logging.Handler):

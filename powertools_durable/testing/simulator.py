@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host, LambdaContext
@@ -48,8 +49,8 @@ class Simulator:
         Other functions, by the name that ``ctx.invoke`` calls them.
     seed : int
         Decides tokens, callback ids and jitter.
-    invocation_timeout : float
-        Seconds that one invocation may last.
+    invocation_timeout : timedelta | int | float
+        How long one invocation may last; in seconds, or as a timedelta.
 
     Examples
     --------
@@ -64,7 +65,7 @@ class Simulator:
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
         seed: int = 0,
-        invocation_timeout: float = 900,
+        invocation_timeout: Duration = 900,
     ) -> None:
         if durable_inside(handler) is None:
             message = f"Simulator() runs what @durable made, not a {type(handler).__name__}"
@@ -72,7 +73,7 @@ class Simulator:
         self._handler = handler
         self._functions = dict(functions or {})
         self._seed = seed
-        self._invocation_timeout = invocation_timeout
+        self._invocation_timeout = _more_than_none(invocation_timeout)
         self._started = 0
 
     def start(self, event: object = None, name: str | None = None) -> SimulatedRun:
@@ -114,3 +115,15 @@ class Simulator:
         run = SimulatedRun(host, clock, arn, invoke)
         run.settle()
         return run
+
+
+def _more_than_none(invocation_timeout: Duration) -> float:
+    try:
+        seconds = seconds_of(invocation_timeout)
+    except (TypeError, ValueError) as problem:
+        message = f"invocation_timeout: {problem}"
+        raise ValidationError(message) from None
+    if not seconds:
+        message = "invocation_timeout must be more than 0 seconds; nothing can be done in none"
+        raise ValidationError(message)
+    return seconds

@@ -36,7 +36,7 @@ DOORS = {
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",
     "testing": "SimulatedCallback SimulatedRun Simulator",
-    "local": "LocalRunner SqliteStore",
+    "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",
 }
 
 NAMES = [(door, name) for door, names in DOORS.items() for name in names.split()]

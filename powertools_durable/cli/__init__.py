@@ -1,0 +1,1 @@
+"""The command ``powertools-durable``: run durable handlers on this machine."""

@@ -1,0 +1,73 @@
+"""What several commands take, and how JSON is read from the command line."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from powertools_durable._protocol.operation import Operation
+from powertools_durable._service.view import label
+from powertools_durable.cli.targets import UsageError
+from powertools_durable.local import SqliteStore
+
+__all__ = ["DEFAULT_STORE", "JsonFlag", "Store", "answer_command", "open_store", "read_json", "store_option"]
+
+DEFAULT_STORE = Path(".powertools-durable") / "executions.sqlite"
+
+Store = Annotated[
+    Path,
+    typer.Option(
+        "--store", metavar="FILE", help="The file that keeps the executions.", envvar="POWERTOOLS_DURABLE_STORE"
+    ),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+def open_store(path: Path) -> SqliteStore:
+    """Open a store for looking at it."""
+    return SqliteStore(path, must_exist=True)
+
+
+def store_option(path: Path) -> str:
+    """Return what a command needs to find the store again."""
+    return "" if path == DEFAULT_STORE else f" --store {shlex.quote(str(path))}"
+
+
+def answer_command(callback: Operation, store: Path) -> str:
+    """Return the command that answers a callback."""
+    return f"powertools-durable callback {shlex.quote(label(callback))} succeed JSON{store_option(store)}"
+
+
+def read_json(text: str, option: str) -> Any:
+    """Read ``JSON``, ``@FILE`` or ``-`` for standard input.
+
+    Raises
+    ------
+    UsageError
+        The file can't be read, or there is no JSON in it. The text itself is not shown.
+    """
+    source = text
+    where = option
+    try:
+        if text == "-":
+            source, where = sys.stdin.read(), f"{option} -"
+        elif text.startswith("@"):
+            source, where = Path(text[1:]).read_text(encoding="utf-8"), f"{option} {text}"
+    except OSError as error:
+        raise UsageError(f"{option}: {text[1:]} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{option}: {text[1:]} is not UTF-8 text") from None
+    try:
+        return json.loads(source)
+    except json.JSONDecodeError as error:
+        hint = "" if text[:1] in "@-" else "; text needs quotes of its own: '\"text\"'"
+        raise UsageError(
+            f"{where} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}{hint}"
+        ) from None
+    except RecursionError:
+        raise UsageError(f"{where} is nested too deeply") from None

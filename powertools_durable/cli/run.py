@@ -1,0 +1,102 @@
+"""``run`` and ``resume``: stay with an execution until it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, open_store, read_json, store_option
+from powertools_durable.cli.targets import UsageError, load_target, settled_target
+from powertools_durable.cli.timeline import JsonLines, Timeline
+from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner
+
+__all__ = ["resume", "run"]
+
+_FAILED, _SUSPENDED, _INTERRUPTED = 1, 3, 130
+
+Answers = Annotated[
+    list[str] | None,
+    typer.Option("--answer", metavar="NAME=JSON", help="Answer the callback NAME with JSON as soon as it waits."),
+]
+Skip = Annotated[bool, typer.Option("--skip-time", help="Waits and delays take no time.")]
+Wait = Annotated[bool, typer.Option(help="Wait for callbacks; --no-wait ends with exit code 3 instead.")]
+
+
+def run(
+    target: Annotated[str, typer.Argument(help="package.module:handler or path.py:handler")],
+    event: Annotated[
+        str, typer.Option("--event", metavar="JSON|@FILE|-", help="The input; - is standard input.")
+    ] = "null",
+    name: Annotated[
+        str | None, typer.Option(help="The execution's name. The same name and input go on with it.")
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    skip_time: Skip = False,
+    wait: Wait = True,
+    answer: Answers = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Start an execution of TARGET and stay with it until it ends."""
+    payload = read_json(event, "--event")
+    answers = _answers(answer)
+    with _display(store, as_json=as_json) as display:
+        runner = LocalRunner(load_target(target), store, skip_time=skip_time)
+        one = runner.start(payload, name=name)
+        runner.store.remember_target(one.arn, settled_target(target))
+        code = _stay(runner, one, display, answers, wait=wait)
+    raise typer.Exit(code)
+
+
+def resume(
+    execution: Annotated[
+        str | None, typer.Argument(help="Its id or name; default: the last one.", metavar="[ID]")
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    target: Annotated[str | None, typer.Option(help="Where the handler is now, if it moved.")] = None,
+    skip_time: Skip = False,
+    wait: Wait = True,
+    answer: Answers = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Go on with an execution where it was when its process ended."""
+    answers = _answers(answer)
+    kept = open_store(store)
+    one = LocalExecutions(kept).find(execution)
+    where = target or one.target
+    if where is None:
+        raise UsageError(f"{one.name} was not started by this command; say where its handler is: --target TARGET")
+    with _display(store, as_json=as_json) as display:
+        runner = LocalRunner(load_target(where), kept, skip_time=skip_time)
+        kept.remember_target(one.arn, settled_target(where))
+        code = _stay(runner, one, display, answers, wait=wait)
+    raise typer.Exit(code)
+
+
+def _display(store: Path, *, as_json: bool) -> Timeline | JsonLines:
+    timeline = Timeline(store)
+    return timeline if timeline.is_live and not as_json else JsonLines(store)
+
+
+def _answers(given: list[str] | None) -> dict[str, Any]:
+    answers = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError("--answer takes NAME=JSON: the callback's name and what to answer")
+        answers[name] = read_json(value, f"--answer {name}=")
+    return answers
+
+
+def _stay(
+    runner: LocalRunner, one: LocalExecution, display: Timeline | JsonLines, answers: dict[str, Any], *, wait: bool
+) -> int:
+    display.begin(one)
+    try:
+        runner.resume(one.id, answers=answers, wait=wait, watch=display.watch)
+    except KeyboardInterrupt:
+        display.interrupted(one, f"powertools-durable resume {one.id[:8]}{store_option(runner.store.path)}")
+        return _INTERRUPTED
+    display.end(one)
+    return {"SUCCEEDED": 0, "RUNNING": _SUSPENDED}.get(one.status, _FAILED)

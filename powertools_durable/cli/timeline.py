@@ -1,0 +1,190 @@
+"""Draws an execution while it runs: one line for each thing that happened, and below what it is at now."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from powertools_durable.cli.options import answer_command
+from powertools_durable.cli.words import Moment, ending, moment_of, said, told
+from powertools_durable.local import LocalExecution
+
+__all__ = ["JsonLines", "Lines", "Timeline", "outcome"]
+
+_SIGNS = {"ok": "✓", "bad": "✗", "again": "↻", "open": "▸", "wait": "…"}
+_PLAIN_SIGNS = {"ok": "+", "bad": "x", "again": "~", "open": ">", "wait": "."}
+_STYLES = {"ok": "green", "bad": "red", "again": "yellow", "open": "cyan", "wait": "cyan"}
+
+
+def outcome(one: LocalExecution) -> Text:
+    """Say how an execution ended, or what it waits for."""
+    style = {"SUCCEEDED": "bold green", "RUNNING": "bold yellow"}.get(one.status, "bold red")
+    word, words = ending(one)
+    return Text.assemble((word, style), f"  {words}" if words else "")
+
+
+# -- for people ------------------------------------------------------------------------------------------------
+
+
+class Timeline:
+    """For a terminal."""
+
+    def __init__(self, store: Path, console: Console | None = None) -> None:
+        self._store = store
+        self._footer: list[Text] = []
+        self._console = console or Console(highlight=False)
+        # It stands before the handler is imported: loggers that keep sys.stdout then write above the last lines.
+        self._live = Live(console=self._console, get_renderable=self._now, refresh_per_second=8, transient=True)
+        self._lock = threading.Lock()
+        self._lines = Lines(self._console)
+
+    @property
+    def is_live(self) -> bool:
+        """True on a terminal."""
+        return self._console.is_terminal
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def begin(self, one: LocalExecution) -> None:
+        """Say which execution this is."""
+        title = Text.assemble((one.name, "bold"), (f"  {one.id[:8]}", "dim"))
+        if one.invocations and one.status == "RUNNING":
+            title.append(f"  goes on after {one.invocations} invocations", "dim")
+        self._console.print(title)
+        self._lines.learn(map(moment_of, one.history()))
+
+    def watch(self, one: LocalExecution, events: list[dict[str, Any]]) -> None:
+        """Show what happened."""
+        with self._lock:
+            if one.is_invoked and one.invocations != self._lines.invocation:
+                self._lines.invoked(one)
+            for event in events:
+                self._lines.add(moment_of(event))
+            self._footer = list(_footer(one, self._store))
+
+    def interrupted(self, one: LocalExecution, command: str) -> None:
+        """Say how to go on."""
+        self._footer = []
+        self._console.print(Text(f"stopped; nothing of {one.name} is lost. Go on with:"), style="yellow")
+        self._console.print(Text(f"  {command}"), soft_wrap=True)
+
+    def end(self, one: LocalExecution) -> None:
+        """Say how it ended."""
+        self._footer = []
+        self._console.print(outcome(one))
+
+    def _now(self) -> Text:
+        return Text("\n").join(self._footer)
+
+
+class Lines:
+    """One line for each thing that happened."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._signs = _SIGNS if "utf" in (console.encoding or "").lower() else _PLAIN_SIGNS
+        self._depths: dict[str, int] = {}
+        self._started: dict[str, Moment] = {}
+        self.invocation = 0
+
+    def learn(self, moments: Iterable[Moment]) -> None:
+        """Take notice of what was before, and show nothing of it."""
+        for moment in moments:
+            self._note(moment)
+
+    def invoked(self, one: LocalExecution) -> None:
+        """Say that the handler was called."""
+        self.invocation = one.invocations
+        done = sum(record.status.is_terminal for record in one.operations)
+        replays = f", replays {done} operation{'s' if done != 1 else ''}" if done else ""
+        self._console.print(Text(f"  invocation {one.invocations}{replays}", "dim"))
+
+    def add(self, moment: Moment) -> None:
+        """Show a moment, if there is something to say."""
+        began = self._started.get(moment.id)
+        self._note(moment)
+        kind, words = said(moment, began)
+        if not kind:
+            return
+        indent = "  " * self._depths.get(moment.id, 0)
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=8, style="dim")
+        line.add_column(no_wrap=True)
+        line.add_column()
+        clock = f"{moment.time.astimezone():%H:%M:%S}"
+        line.add_row(clock, Text(f"{indent}{self._signs[kind]} {moment.label}", _STYLES[kind]), Text(words))
+        self._console.print(line)
+
+    def _note(self, moment: Moment) -> None:
+        if moment.parent is not None:
+            self._depths[moment.id] = self._depths.get(moment.parent, 0) + 1
+        if moment.event.endswith("Started"):
+            self._started[moment.id] = moment
+
+
+def _footer(one: LocalExecution, store: Path) -> Iterable[Text]:
+    if one.status != "RUNNING":
+        return
+    if one.is_invoked:
+        running = [record.name or record.id[:8] for record in one.operations if record.status.value == "STARTED"]
+        steps = f": {', '.join(running[-3:])}" if running else ""
+        yield Text(f"  running{steps}", "dim")
+        return
+    for record in one.open_callbacks:
+        yield Text.assemble(("  waits for ", "dim"), (record.name or record.id[:8], "bold"), ("; answer with:", "dim"))
+        yield Text(f"    {answer_command(record, store)}")
+
+
+# -- for programs ----------------------------------------------------------------------------------------------
+
+
+class JsonLines:
+    """For a pipe: one JSON object a line."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def begin(self, one: LocalExecution) -> None:
+        """Say which execution this is."""
+        _print({"event": "Running", "execution": one.name, "id": one.id, "invocations": one.invocations})
+
+    def watch(self, one: LocalExecution, events: list[dict[str, Any]]) -> None:
+        """Show what happened, and what must happen outside when the handler has stopped for it."""
+        with self._lock:
+            for event in events:
+                _print(moment_of(event).as_json())
+            if one.open_callbacks and any(event["EventType"] == "InvocationCompleted" for event in events):
+                waiting = [{"name": r.name, "answer": answer_command(r, self._store)} for r in one.open_callbacks]
+                _print({"event": "Waiting", "callbacks": waiting})
+
+    def interrupted(self, one: LocalExecution, command: str) -> None:
+        """Say how to go on."""
+        _print({"event": "Interrupted", "execution": one.name, "resume": command})
+
+    def end(self, one: LocalExecution) -> None:
+        """Say how it ended."""
+        _print({"execution": one.name, "id": one.id, "status": one.status} | told(one))
+
+
+def _print(value: dict[str, Any]) -> None:
+    print(json.dumps(value), flush=True)

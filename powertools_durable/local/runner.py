@@ -1,0 +1,239 @@
+"""Runs a handler on this machine: real clock, SQLite, one process at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from powertools_durable._runtime.seams import Seams
+from powertools_durable._service.clock import SkippingClock, WallClock
+from powertools_durable._service.execution import ServiceExecution
+from powertools_durable._service.history import HistoryEvent
+from powertools_durable._service.host import Host, LambdaContext
+from powertools_durable.backends.service import ServiceBackend
+from powertools_durable.decorator import durable_inside, invoke_on
+from powertools_durable.errors import ValidationError
+from powertools_durable.local.change import clock_of
+from powertools_durable.local.executions import LocalExecution, LocalExecutions
+from powertools_durable.local.lock import running
+from powertools_durable.local.store import SqliteStore, SystemIds
+from powertools_durable.parser.stored import check_execution_name, input_text
+
+__all__ = ["LocalRunner"]
+
+_LOOK_EVERY = 0.1  # seconds between two looks at what other processes changed
+_WALL = WallClock()
+
+Watcher = Callable[[LocalExecution, list[HistoryEvent]], None]
+
+
+class LocalRunner:
+    """Runs one handler, and goes on after any crash.
+
+    Every acknowledged checkpoint is on disk before the handler gets its answer. Kill the process at any moment,
+    start again, call `resume`: it goes on where it was.
+
+    Parameters
+    ----------
+    handler : Callable
+        What `durable` made, with or without other decorators above it.
+    store : str | os.PathLike | SqliteStore
+        The file that keeps the executions.
+    skip_time : bool
+        Waits and delays take no time. A callback is still waited for.
+    invocation_timeout : float
+        Seconds that ``ctx.remaining_time`` starts from. Nothing is cut off when they are over.
+
+    Examples
+    --------
+    >>> runner = LocalRunner(handler, "orders.sqlite")  # doctest: +SKIP
+    >>> runner.run({"id": "42"}, name="order-42").result  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        store: str | os.PathLike[str] | SqliteStore = "executions.sqlite",
+        *,
+        skip_time: bool = False,
+        invocation_timeout: float = 900,
+    ) -> None:
+        inner = durable_inside(handler)
+        if inner is None:
+            message = f"LocalRunner() runs what @durable made, not a {type(handler).__name__}"
+            raise ValidationError(message)
+        self.store = store if isinstance(store, SqliteStore) else SqliteStore(store)
+        self._handler = handler
+        self._function = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{inner.__module__}-{inner.__name__}").strip("-")[-48:]
+        self._skip_time = skip_time
+        self._invocation_timeout = invocation_timeout
+
+    @property
+    def executions(self) -> LocalExecutions:
+        """Everything the store holds."""
+        return LocalExecutions(self.store)
+
+    def start(self, event: object = None, *, name: str | None = None) -> LocalExecution:
+        """Write down a new execution; `resume` runs it.
+
+        Parameters
+        ----------
+        event : object
+            The input: anything JSON has, a pydantic model or a dataclass. None is no input.
+        name : str | None
+            The execution's name. Starting the same name with the same input again gives the same execution.
+
+        Raises
+        ------
+        ValidationError
+            *event* has no JSON, *name* can't be one, or it is taken by an execution with another input.
+        StoreError
+            The store can't be written.
+        """
+        payload = input_text(event)
+        unique = uuid.uuid4().hex
+        name = check_execution_name(name) if name is not None else f"{self._function[-40:]}-{unique[:8]}"
+        function = f"arn:aws:lambda:us-east-1:000000000000:function:{self._function}:$LATEST"
+        for known in self.executions:
+            if known.name == name and known.arn.startswith(f"{function}/"):
+                if input_text(known.input) == payload:
+                    return known
+                message = f"an execution named {name!r} with another input is in {self.store.path}; choose another name"
+                raise ValidationError(message)
+        arn = f"{function}/durable-execution/{name}/{unique}"
+        self._host(SkippingClock()).start(arn, name, payload)
+        return LocalExecution(self.store, arn)
+
+    def run(
+        self,
+        event: object = None,
+        *,
+        name: str | None = None,
+        answers: Mapping[str, object] | None = None,
+        wait: bool = True,
+        watch: Watcher | None = None,
+    ) -> LocalExecution:
+        """Start an execution and stay with it until it ends; see `start` and `resume`."""
+        return self.resume(self.start(event, name=name).id, answers=answers, wait=wait, watch=watch)
+
+    def resume(
+        self,
+        execution: str | None = None,
+        *,
+        answers: Mapping[str, object] | None = None,
+        wait: bool = True,
+        watch: Watcher | None = None,
+    ) -> LocalExecution:
+        """Run an execution from where it is until it ends.
+
+        Parameters
+        ----------
+        execution : str | None
+            Its id, the beginning of it, or its name; default: the one started last that has not ended.
+        answers : Mapping[str, object] | None
+            What to answer callbacks with, by their name, as soon as they are waited for.
+        wait : bool
+            False: return when only somebody outside can go on with it.
+        watch : Callable | None
+            Is told of each change: the execution, and what its history gained. On any thread, one at a time.
+
+        Returns
+        -------
+        LocalExecution
+            Ended, or suspended with nothing left that could happen here.
+
+        Raises
+        ------
+        LookupError
+            There is none of that name or id, or more than one.
+        ValidationError
+            Another process runs it.
+        StoreError
+            The store can't be read or written.
+        """
+        one = self.executions.find(execution)
+        with running(self.store, one.arn):
+            news = _News(one, watch)
+            self.store.on_saved = news.tell
+            try:
+                self._drive(one, answers or {}, news, wait=wait)
+            finally:
+                self.store.on_saved = None
+        return one
+
+    def _host(self, clock: SkippingClock) -> Host:
+        return Host(self.store, clock, SystemIds(), invocation_timeout=self._invocation_timeout)
+
+    def _drive(self, one: LocalExecution, answers: Mapping[str, object], news: _News, *, wait: bool) -> None:
+        arn = one.arn
+        clock = clock_of(self.store, arn)
+        host = self._host(clock)
+        backend = ServiceBackend(host)
+        seams = Seams(clock, Random())  # noqa: S311 - jitter is no secret
+
+        def invoke(event: dict[str, Any], context: LambdaContext) -> object:
+            return invoke_on(self._handler, event, context, backend=backend, seams=seams)
+
+        with host.changing(arn) as execution:
+            execution.abandon_invocation(clock.now())  # its process was killed
+        while not (execution := host.execution(arn)).is_terminal:
+            news.tell_of_others()
+            moment = execution.next_moment()
+            if moment is not None and moment <= clock.now():
+                with host.changing(arn) as changed:
+                    changed.advance(clock.now())
+            if host.execution(arn).wants_invocation(clock.now()):
+                host.invoke(arn, invoke)
+            elif not _answer(one, answers) and not self._let_time_pass(execution, clock, wait=wait):
+                break
+        news.tell_of_others()
+
+    def _let_time_pass(self, execution: ServiceExecution, clock: SkippingClock, *, wait: bool) -> bool:
+        """Wait a little, or skip to the next timer; False when nothing will ever happen here."""
+        timer = execution.next_moment(callbacks=False)
+        if timer is None and not (wait and execution.header.callbacks):
+            return False
+        if timer is not None and self._skip_time:
+            clock.move_to(timer)
+        else:
+            _sleep(clock.now(), execution.next_moment())
+        return True
+
+
+class _News:
+    """Tells a watcher what the history gained, whoever wrote it."""
+
+    def __init__(self, one: LocalExecution, watch: Watcher | None) -> None:
+        self._one = one
+        self._watch = watch
+        self._told = len(one.history())
+
+    def tell(self) -> None:
+        """Tell of a change, also one that the history does not tell: an invocation that begins."""
+        if self._watch is not None:
+            events = self._one.history()[self._told :]
+            self._told += len(events)
+            self._watch(self._one, events)
+
+    def tell_of_others(self) -> None:
+        """Tell what another process wrote."""
+        if self._watch is not None and len(self._one.history()) > self._told:
+            self.tell()
+
+
+def _answer(one: LocalExecution, answers: Mapping[str, object]) -> bool:
+    """Give the prepared answers to the callbacks that wait for them; False when none does."""
+    waiting = [(callback, name) for name in answers for callback in one.callbacks(name)]
+    for callback, name in waiting:
+        callback.succeed(answers[name])
+    return bool(waiting)
+
+
+def _sleep(now: datetime, until: datetime | None) -> None:
+    left = (until - now).total_seconds() if until is not None else _LOOK_EVERY
+    _WALL.sleep(max(0.0, min(left, _LOOK_EVERY)))

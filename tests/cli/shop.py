@@ -1,0 +1,46 @@
+"""Targets for the command line's tests."""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+from powertools_durable import DurableContext, durable
+
+
+def logged(function):
+    @functools.wraps(function)
+    def call(event, context):
+        return function(event, context)
+
+    return call
+
+
+@logged
+@durable
+def handler(event: dict, ctx: DurableContext) -> dict:
+    ctx.step(lambda: "ok", name="reserve")
+    ctx.wait(30, name="cool")
+    approval = ctx.create_callback(name="approval", timeout=86_400, returns=dict)
+    return {"approved": approval.result(), "of": event.get("id")}
+
+
+@durable
+def fails(event, ctx):
+    def declined():
+        raise PermissionError("the card was declined")
+
+    ctx.step(declined, name="charge", retry=lambda error, attempt: None)
+
+
+@durable
+def greets(event, ctx):
+    sys.stdout.write("a line of the handler's own\n")
+    return f"hello {event}"
+
+
+def plain(event, context):
+    return None
+
+
+answer = 42

@@ -1,0 +1,253 @@
+"""Every verb, its exit code, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from powertools_durable.cli.app import app
+
+SHOP = Path(__file__).parent / "shop.py"
+EVENT = '{"id": "42"}'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def cli():
+    def call(*words, **options):
+        return CliRunner().invoke(app, [str(word) for word in words], **options)
+
+    return call
+
+
+@pytest.fixture
+def waiting(cli):
+    """An execution that waits for its approval."""
+    done = cli("run", f"{SHOP}:handler", "--event", EVENT, "--name", "order-42", "--skip-time", "--no-wait")
+    assert done.exit_code == 3, done.output
+    return done
+
+
+def lines(result):
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+
+
+# -- run -------------------------------------------------------------------------------------------------------
+
+
+def test_run_stays_with_an_execution_to_its_end(cli):
+    done = cli("run", f"{SHOP}:handler", "--event", EVENT, "--skip-time", "--answer", 'approval={"by": "ada"}')
+    assert done.exit_code == 0, done.output
+    assert lines(done)[-1]["result"] == {"approved": {"by": "ada"}, "of": "42"}
+
+
+def test_run_prints_one_json_object_a_line(cli, waiting):
+    told = lines(waiting)
+    assert len(told) == len(waiting.stdout.splitlines())
+    assert [line["event"] for line in told if "event" in line] == [
+        "Running",
+        "StepStarted",
+        "StepSucceeded",
+        "WaitStarted",
+        "InvocationCompleted",
+        "WaitSucceeded",
+        "CallbackStarted",
+        "InvocationCompleted",
+        "Waiting",
+    ]
+    assert told[-2]["callbacks"] == [
+        {"name": "approval", "answer": "powertools-durable callback approval succeed JSON"}
+    ]
+    assert told[-1]["status"] == "RUNNING"
+    assert told[-1]["waitingFor"] == ["approval"]
+
+
+def test_run_ends_with_1_when_the_execution_failed(cli):
+    done = cli("run", f"{SHOP}:fails")
+    assert done.exit_code == 1
+    assert lines(done)[-1]["error"] == {"type": "StepError", "message": "the card was declined"}
+
+
+@pytest.mark.parametrize("source", ["text", "file", "stdin"])
+def test_the_event_comes_as_text_from_a_file_or_from_standard_input(cli, folder, source):
+    (folder / "event.json").write_text('"Zoë"', encoding="utf-8")
+    given = {"text": '"Zoë"', "file": "@event.json", "stdin": "-"}[source]
+    done = cli("run", f"{SHOP}:greets", "--event", given, input='"Zoë"' if source == "stdin" else None)
+    assert lines(done)[-1]["result"] == "hello Zoë"
+    assert "a line of the handler's own" in done.stdout
+
+
+def test_the_same_name_goes_on_with_the_same_execution(cli, waiting):
+    done = cli("run", f"{SHOP}:handler", "--event", EVENT, "--name", "order-42", "--answer", "approval={}")
+    assert done.exit_code == 0
+    assert [line["name"] for line in lines(done) if line.get("event") == "StepStarted"] == []
+
+
+def test_a_module_on_the_current_path_is_a_target(cli, folder):
+    (folder / "my_shop.py").write_text(SHOP.read_text())
+    assert cli("run", "my_shop:greets", "--event", "1").exit_code == 0
+
+
+# -- resume, callback, stop ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", [[], ["order-42"]], ids=["newest", "by name"])
+def test_resume_goes_on_from_another_folder_without_the_target(cli, folder, waiting, monkeypatch, which):
+    store = folder / ".powertools-durable" / "executions.sqlite"
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    answered = cli("callback", "approval", "succeed", '{"by": "bob"}', "--store", store)
+    assert answered.exit_code == 0, answered.output
+    assert "powertools-durable resume" in answered.stdout
+    done = cli("resume", *which, "--store", store)
+    assert lines(done)[-1]["result"]["approved"] == {"by": "bob"}
+
+
+def test_a_callback_can_fail(cli, waiting):
+    assert cli("callback", "approval", "heartbeat").exit_code == 0
+    assert cli("callback", "approval", "fail", '"not today"').exit_code == 0
+    done = cli("resume")
+    assert done.exit_code == 1
+    assert lines(done)[-1]["error"]["message"] == "not today"
+
+
+def test_stop_ends_an_execution(cli, waiting):
+    assert cli("stop", "order-42").stdout == "order-42 is stopped\n"
+    assert cli("resume", "order-42").exit_code == 1
+
+
+# -- list, show ------------------------------------------------------------------------------------------------
+
+
+def test_list_tells_every_execution(cli, waiting):
+    cli("run", f"{SHOP}:greets", "--event", "1", "--name", "greeting")
+    rows = cli("list").stdout.splitlines()
+    assert [row.split()[1:3] for row in rows[1:]] == [["order-42", "SUSPENDED"], ["greeting", "SUCCEEDED"]]
+    assert [line["name"] for line in lines(cli("list", "--json"))] == ["order-42", "greeting"]
+
+
+def test_show_tells_what_happened_and_how_to_answer(cli, waiting):
+    shown = cli("show", "order-42").stdout
+    assert "✓ reserve" in shown
+    assert "cool waits 30 s" in shown
+    assert "waits for an answer, for 1 d at most" in shown
+    assert "SUSPENDED  after 2 invocations; waits for approval" in shown
+    assert "answer with: powertools-durable callback approval succeed JSON" in shown
+
+
+def test_show_as_json_has_input_and_records(cli, waiting):
+    (told,) = lines(cli("show", "order-42", "--json"))
+    assert told["input"] == {"id": "42"}
+    assert [record["Name"] for record in told["operations"]] == ["reserve", "cool", "approval"]
+
+
+@pytest.mark.parametrize(("option", "begins"), [("--html", "<!DOCTYPE html>"), ("--svg", "<svg ")])
+def test_show_draws_into_a_file(cli, folder, waiting, option, begins):
+    done = cli("show", "order-42", option, folder / "page")
+    assert (done.exit_code, done.stdout) == (0, "")
+    page = (folder / "page").read_text()
+    assert page.startswith(begins)
+    assert "reserve" in page
+
+
+def test_the_store_is_for_its_owner(cli, folder, waiting):
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (folder / ".powertools-durable").iterdir()}
+    assert modes == {0o600}
+
+
+# -- clear errors ----------------------------------------------------------------------------------------------
+
+TARGETS = [
+    ("nothing.py:handler", "there is no file nothing.py"),
+    ("nothing:handler", "importing nothing failed: ModuleNotFoundError: No module named 'nothing'"),
+    (SHOP, "names no handler; say package.module:handler or path.py:handler"),
+    (f"{SHOP}:", "names no handler"),
+    (f"{SHOP}:missing", "has no 'missing'; durable there: handler, fails, greets"),
+    (f"{SHOP}:plain", "'plain' in"),
+    (f"{SHOP}:plain", "is not durable, it is a function; durable there: handler, fails, greets"),
+    (f"{SHOP}:answer", "is not durable, it is a int"),
+]
+
+
+@pytest.mark.parametrize(("target", "message"), TARGETS)
+def test_a_wrong_target_is_named(cli, folder, target, message):
+    done = cli("run", target)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / ".powertools-durable").exists()
+
+
+def test_a_target_that_fails_to_import_says_where(cli, folder):
+    (folder / "broken.py").write_text("import json\n\njson.loads('{')\n")
+    done = cli("run", "broken.py:handler")
+    assert done.exit_code == 2
+    assert "importing broken.py failed: JSONDecodeError" in done.stderr
+
+
+EVENTS = [
+    ("{'id': 1}", "--event is no JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+    ("hello", "text needs quotes of its own"),
+    ("", "--event is no JSON"),
+    ("@missing.json", "--event: missing.json can't be read: No such file or directory"),
+    ("[" * 100_000, "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("event", "message"), EVENTS, ids=["quotes", "bare", "empty", "no file", "deep"])
+def test_a_wrong_event_is_named_and_not_shown(cli, event, message):
+    done = cli("run", f"{SHOP}:greets", "--event", event)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_an_event_that_is_no_json_is_not_repeated(cli):
+    assert "canary" not in cli("run", f"{SHOP}:greets", "--event", "canary").output
+
+
+CALLS = [
+    (["resume", "other"], "no execution has the id or name 'other'"),
+    (["show", "other"], "the last ones are: order-42"),
+    (["stop", "other"], "no execution has the id or name 'other'"),
+    (["callback", "other", "succeed"], "open: 'approval' of order-42"),
+    (["callback", "approval", "heartbeat", "{}"], "a heartbeat takes no JSON"),
+    (["callback", "approval", "succeed", "{"], "the answer is no JSON"),
+    (["callback", "approval", "agree"], "'agree' is not one of"),
+    (["run", f"{SHOP}:handler", "--event", "{}", "--name", "order-42"], "'order-42' with another input"),
+    (["run", f"{SHOP}:handler", "--name", "a/b"], "1 to 64 letters"),
+    (["run", f"{SHOP}:handler", "--answer", "approval"], "--answer takes NAME=JSON"),
+    (["run", f"{SHOP}:handler", "--answer", "approval=yes"], "--answer approval= is no JSON"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), CALLS, ids=lambda part: " ".join(part[:2]) if isinstance(part, list) else ""
+)
+def test_a_wrong_call_is_named(cli, waiting, words, message):
+    done = cli(*words)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+
+
+def test_looking_where_nothing_ran_says_so(cli, folder):
+    for words in (["list"], ["show", "x"], ["resume"], ["stop", "x"], ["callback", "x", "succeed"]):
+        done = cli(*words)
+        assert (done.exit_code, "nothing was run there yet" in done.stderr) == (2, True)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_corrupt_store_is_named(cli, folder):
+    (folder / "bad.sqlite").write_text("not a database at all, " * 10)
+    done = cli("run", f"{SHOP}:greets", "--store", "bad.sqlite")
+    assert done.exit_code == 2
+    assert "the store bad.sqlite failed: file is not a database; restore it, or name another file" in done.stderr
