@@ -153,7 +153,10 @@ def serdes_of(func: Callable[..., Any] | None, returns: Any = None) -> SerDes[An
     raw = func.__annotations__.get("return")
     if raw is None:
         return TAGGED
+    func = _written_as(func, raw)
     code = func.__code__
+    if isinstance(raw, str) and any(name in raw for name in code.co_freevars):  # may name another class each time
+        return serdes_for(annotation_of(func))
     entry = _known.get(id(code))
     if entry is not None and entry[1] is raw:
         return entry[2]
@@ -181,7 +184,16 @@ def annotation_of(func: object) -> Any:
     if not isinstance(func, FunctionType):
         return None
     raw = func.__annotations__.get("return")
-    return _looked_up(func, raw) if raw is not None else None
+    return _looked_up(_written_as(func, raw), raw) if raw is not None else None
+
+
+def _written_as(func: FunctionType, raw: object) -> FunctionType:
+    """Return the function that *raw* was written at: a decorator's wrapper shows the one of what it wraps."""
+    while isinstance(inner := getattr(func, "__wrapped__", None), FunctionType):
+        if inner.__annotations__.get("return") is not raw:
+            break
+        func = inner
+    return func
 
 
 def _looked_up(func: FunctionType, raw: object) -> Any:

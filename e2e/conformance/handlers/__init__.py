@@ -1,0 +1,1 @@
+"""Handlers that the official conformance requirements ask for, one module for each suite."""

@@ -1,0 +1,57 @@
+"""What a caller asks the service about executions; the same calls for AWS and the emulator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED"})
+
+
+class Executions:
+    """Asks by a boto3 Lambda client."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def history(self, arn: str) -> list[dict[str, Any]]:
+        paginator = self.client.get_paginator("get_durable_execution_history")
+        pages = paginator.paginate(DurableExecutionArn=arn, IncludeExecutionData=True)
+        return [event for page in pages for event in page["Events"]]
+
+    def story(self, arn: str) -> list[tuple[str, str]]:
+        """Return what happened to named operations, in order."""
+        named = [(event["EventType"], event["Name"]) for event in self.history(arn) if event.get("Name")]
+        return [(kind, name) for kind, name in named if not kind.startswith("Execution")]
+
+    def answer(self, arn: str, text: str, seconds: float = 30) -> str:
+        """Answer the first callback, once there is one; return its id."""
+
+        def callback_id() -> str | None:
+            details = (event.get("CallbackStartedDetails") for event in self.history(arn))
+            return next((found["CallbackId"] for found in details if found), None)
+
+        found = _wait_for(callback_id, "callback", seconds)
+        self.client.send_durable_execution_callback_success(CallbackId=found, Result=text)
+        return found
+
+    def end(self, arn: str, seconds: float = 30) -> dict[str, Any]:
+        """Return the execution, once it has ended."""
+
+        def ended() -> dict[str, Any] | None:
+            execution: dict[str, Any] = self.client.get_durable_execution(DurableExecutionArn=arn)
+            return execution if execution["Status"] in _ENDED else None
+
+        return _wait_for(ended, "end", seconds)
+
+
+def _wait_for(ask: Callable[[], T | None], what: str, seconds: float) -> T:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (answer := ask()) is not None:
+            return answer
+        time.sleep(0.2)
+    raise TimeoutError(f"no {what} after {seconds} s")
