@@ -77,7 +77,11 @@ def test_values_of_known_classes_may_stand_anywhere_in_an_unannotated_result(val
     assert json.loads(ResultWriter(dict[str, Any]).write({"a": [value]})) == {"a": [written]}
 
 
-@pytest.mark.parametrize("value", [object(), (n for n in ()), lambda: CANARY, b"x", type, 1j])
+@pytest.mark.parametrize(
+    "value",
+    [object(), (n for n in ()), lambda: CANARY, b"x", type, 1j],
+    ids=["object", "generator", "function", "bytes", "class", "complex"],
+)
 def test_an_unknown_object_is_refused_by_type_with_what_to_do(value):
     with pytest.raises(SerDesError, match=rf"{type(value).__name__}.*Annotate"):
         ResultWriter().write([value])
