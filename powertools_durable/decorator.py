@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
+from powertools_durable._contexts.arguments import check_retry, check_serdes
 from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._runtime.invocation import run_invocation
 from powertools_durable._runtime.seams import Seams
@@ -18,8 +19,8 @@ from powertools_durable._runtime.session import Program, Session
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.lambda_ import LambdaBackend
 from powertools_durable.config import DurableConfig
-from powertools_durable.errors import DurableConfigError
-from powertools_durable.parser.annotations import model_of, output_of
+from powertools_durable.errors import DurableConfigError, ValidationError
+from powertools_durable.parser.annotations import innermost, model_of, output_of
 from powertools_durable.parser.lint import warn_of_unstable_defaults
 from powertools_durable.parser.payload import PayloadParser
 from powertools_durable.parser.result import ResultWriter
@@ -67,6 +68,10 @@ class DurableFunction(Generic[R]):
 
     def __init__(self, function: Callable[..., R], program: Program, backend: DurableBackend) -> None:
         functools.update_wrapper(self, function)
+        if not hasattr(function, "__name__"):  # a partial, or an object that is called
+            written = innermost(function) if isinstance(function, functools.partial) else type(function)
+            functools.update_wrapper(self, written, updated=())
+            self.__wrapped__ = function
         self._program = program
         self._backend = backend
 
@@ -195,8 +200,8 @@ def _decorate(
     function: Callable[..., Any], *, model: Any, options: Options, local_names: Mapping[str, object]
 ) -> DurableFunction[Any]:
     place = _place(function)
-    _check_options(options)
     _check_function(function, place)
+    _check_options(options, place)
     config = options.get("config") or DurableConfig()
     if model is None:
         model = model_of(function, local_names)
@@ -240,20 +245,30 @@ def _backend(options: Options) -> DurableBackend:
 _LATER = ("tracer", "metrics", "plugins")
 
 
-def _check_options(options: Options) -> None:
+def _check_options(options: Options, place: str) -> None:
     if unknown := set(options) - set(Options.__annotations__):
-        message = f"durable() has no option {', '.join(sorted(unknown))!r}"
+        message = f"durable() has no option {', '.join(sorted(unknown))!r} (handler {place})"
         raise DurableConfigError(message)
     if given := [name for name in _LATER if options.get(name)]:
-        message = f"durable({given[0]}=...) is not in this version yet; leave it out"
+        message = f"durable({given[0]}=...) is not in this version yet; leave it out (handler {place})"
         raise DurableConfigError(message)
+    config: object = options.get("config")
+    if config is not None and not isinstance(config, DurableConfig):
+        message = f"durable(config=...) takes a DurableConfig, not a {type(config).__name__} (handler {place})"
+        raise DurableConfigError(message)
+    try:
+        check_retry(options.get("retry"))
+        check_serdes(options.get("serdes"))
+    except ValidationError as error:
+        message = f"durable(): {error} (handler {place})"
+        raise DurableConfigError(message) from None
 
 
 def _check_function(function: object, place: str) -> None:
     if not callable(function):
         message = f"@durable decorates a function, not a {type(function).__name__}"
         raise DurableConfigError(message)
-    inner = inspect.unwrap(function)
+    inner = innermost(function)
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         message = f"{place} is a generator; a durable handler returns its result"
         raise DurableConfigError(message)
@@ -262,7 +277,7 @@ def _check_function(function: object, place: str) -> None:
         raise DurableConfigError(message)
     try:
         inspect.signature(function).bind(None, None)
-    except TypeError:
+    except (TypeError, ValueError):  # some builtins tell nothing
         message = (
             f"{place} must take two positional parameters, the event and the context: "
             f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
@@ -271,6 +286,7 @@ def _check_function(function: object, place: str) -> None:
 
 
 def _place(function: object) -> str:
-    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
-    name = getattr(function, "__qualname__", repr(function))
+    inner = innermost(function) if callable(function) else function
+    code = getattr(inner, "__code__", None)
+    name = getattr(inner, "__qualname__", repr(function))
     return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code else name

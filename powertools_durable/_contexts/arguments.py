@@ -7,10 +7,12 @@ fail the execution (protocol.md 7, 18).
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from powertools_durable._operations.semantics import StepSemantics
 from powertools_durable._protocol.duration import Duration, seconds_of, whole_seconds
 from powertools_durable._protocol.limits import (
     MAX_CALLBACK_SECONDS,
@@ -20,8 +22,20 @@ from powertools_durable._protocol.limits import (
     MIN_TIMER_SECONDS,
 )
 from powertools_durable.errors import ValidationError
+from powertools_durable.retry import Retry
 
-__all__ = ["body_timeout", "callable_", "callback_seconds", "name_of", "sub_type_or", "timer_seconds", "until_seconds"]
+__all__ = [
+    "at_most_once",
+    "body_timeout",
+    "callable_",
+    "callback_seconds",
+    "check_retry",
+    "check_serdes",
+    "name_of",
+    "sub_type_or",
+    "timer_seconds",
+    "until_seconds",
+]
 
 _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
@@ -64,14 +78,55 @@ def name_of(function: Callable[..., Any] | None, name: object) -> str | None:
     return text or None
 
 
-def sub_type_or(default: str, given: str | None) -> str:
+def sub_type_or(default: str, given: object) -> str:
     """Return the sub type: 1 to 32 letters, digits, hyphens or underscores; nothing given is the default."""
     if not given:
         return default
+    if not isinstance(given, str):
+        message = f"sub_type is text, not {type(given).__name__}"
+        raise ValidationError(message)
     if len(given) > MAX_SUB_TYPE_LENGTH or not _SUB_TYPE_ALPHABET.issuperset(given):
         message = f"sub_type {given[:60]!r} is not 1 to {MAX_SUB_TYPE_LENGTH} letters, digits, hyphens or underscores"
         raise ValidationError(message)
     return given
+
+
+def check_retry(policy: object) -> None:
+    """Refuse what is neither a `Retry` nor a function of an error and an attempt, such as ``retry=Retry.none``."""
+    if policy is None or isinstance(policy, Retry):
+        return
+    if isinstance(policy, type) or not callable(policy):
+        shown = policy.__name__ if isinstance(policy, type) else type(policy).__name__
+    elif _takes(policy, 2):
+        return
+    else:
+        shown = f"function {getattr(policy, '__qualname__', type(policy).__name__)!r}, which does not take the two"
+    message = (
+        "retry takes a Retry, such as Retry(max_attempts=3) or Retry.none(), or a function of the error and the "
+        f"attempt's number that returns a delay or None; this is {shown}"
+    )
+    raise ValidationError(message)
+
+
+def check_serdes(serdes: object) -> None:
+    """Refuse what can't write and read, such as a serdes' class in place of an instance."""
+    if serdes is None:
+        return
+    methods = (getattr(serdes, "serialize", None), getattr(serdes, "deserialize", None))
+    if not isinstance(serdes, type) and all(map(callable, methods)):
+        return
+    shown = f"the class {serdes.__name__}: make one" if isinstance(serdes, type) else type(serdes).__name__
+    message = f"serdes takes an object with serialize(value, context) and deserialize(text, context); this is {shown}"
+    raise ValidationError(message)
+
+
+def at_most_once(semantics: object) -> bool:
+    """Tell which of the two promises a step makes; a wrong one must not pass for the weaker."""
+    try:
+        return StepSemantics(semantics) is StepSemantics.AT_MOST_ONCE  # type: ignore[arg-type]
+    except ValueError:
+        message = f"semantics is StepSemantics.AT_LEAST_ONCE or StepSemantics.AT_MOST_ONCE, not {semantics!r}"
+        raise ValidationError(message) from None
 
 
 def timer_seconds(duration: Duration, call: str) -> int:
@@ -132,3 +187,13 @@ def _seconds(duration: Duration, what: str) -> float:
     except (TypeError, ValueError) as error:
         message = f"{what}: {error}"
         raise ValidationError(message) from None
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # some builtins tell nothing
+        return True
+    return True

@@ -155,8 +155,9 @@ class BaseContext:
     @property
     def logger(self) -> Any:
         """A logger for code that has none: the process's Powertools logger, else the handler's module's."""
+        given = self._session.program.logger
         return (
-            self._session.program.logger
+            (next(iter(given), None) if isinstance(given, list | tuple) else given)
             or _powertools_logger()
             or logging.getLogger(self._session.program.handler.__module__)
         )

@@ -232,15 +232,18 @@ class DurableContext(BaseContext):
         sub_type: str | None,
     ) -> tuple[OperationHandle, T]:
         arguments.callable_(func, "step")
+        arguments.check_retry(retry)
+        once = arguments.at_most_once(semantics)
         seconds = arguments.body_timeout(timeout)
         sub_type = arguments.sub_type_or(SubType.STEP, sub_type)
+        written = self._serdes(func, returns, serdes)
         op = self._begin("step", OperationType.STEP, sub_type, arguments.name_of(func, name))
         flow = step(
             op,
             partial(func, *args) if args else func,
             retry or self._session.default_retry,
-            self._serdes(func, returns, serdes),
-            at_most_once=semantics is StepSemantics.AT_MOST_ONCE,
+            written,
+            at_most_once=once,
             timeout=seconds,
         )
         return op, self._drive(op, flow)
@@ -316,9 +319,10 @@ class DurableContext(BaseContext):
         limit = arguments.callback_seconds(timeout, "timeout")
         heartbeat = arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
         sub_type = arguments.sub_type_or(SubType.CALLBACK, sub_type)
+        answer = _answer_serdes(returns, serdes)
         op = self._begin("create_callback", OperationType.CALLBACK, sub_type, arguments.name_of(None, name))
         callback_id = self._drive(op, create_callback(op, limit, heartbeat))
-        return Callback(self, op, callback_id, _answer_serdes(returns, serdes))
+        return Callback(self, op, callback_id, answer)
 
     def _await_callback(self, op: OperationHandle, serdes: SerDes[T]) -> T:
         self._session.driver.guard(self._frame, "callback.result")
@@ -370,10 +374,10 @@ class DurableContext(BaseContext):
         """
         arguments.callable_(func, "run_in_child_context")
         sub_type = arguments.sub_type_or(SubType.RUN_IN_CHILD_CONTEXT, sub_type)
+        written = self._serdes(func, returns, serdes)
         op = self._begin(
             "run_in_child_context", OperationType.CONTEXT, sub_type, arguments.name_of(func, name), virtual=virtual
         )
-        written = self._serdes(func, returns, serdes)
 
         def body(frame: Frame) -> T:
             return func(DurableContext(self._session, frame), *args)
@@ -433,7 +437,7 @@ class DurableContext(BaseContext):
             self._compensations.pop()
             undo = partial(self._undo, compensation.undo, compensation.value)
             try:
-                self._drive(op, child(op, partial(self._frame.child, op), undo, self._serdes(None, None, None)))
+                self._drive(op, child(op, partial(self._frame.child, op), undo, PassThrough()))
             except (ChildContextError, SerDesError, PayloadTooLargeError) as error:
                 items.append(CompensationItem(compensation.name, "Failed", str(error)))
             else:
@@ -479,6 +483,7 @@ class DurableContext(BaseContext):
         return self._session.driver.drive(self._frame, op, flow)
 
     def _serdes(self, func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
+        arguments.check_serdes(serdes)
         if serdes is not None:
             return serdes
         asked = serdes_of(func, returns)
@@ -489,6 +494,7 @@ class DurableContext(BaseContext):
 
 def _answer_serdes(returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
     """How an answer from outside is read: never by the tagged format, which is our own (reliability.md 5)."""
+    arguments.check_serdes(serdes)
     if serdes is not None:
         return serdes
     return cast("SerDes[T]", PassThrough() if returns is None else ModelSerDes(returns))
