@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from powertools_durable._contexts.blocking import Callback, DurableContext
     from powertools_durable._operations.compensation import CompensationItem, CompensationResult
-    from powertools_durable._operations.semantics import StepSemantics
+    from powertools_durable._operations.semantics import Nesting, StepSemantics
+    from powertools_durable.batch import BatchItem, BatchResult
+    from powertools_durable.completion import Completion
     from powertools_durable.config import DurableConfig
     from powertools_durable.decorator import DurableFunction, durable
     from powertools_durable.errors import (
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
         StepTimeoutError,
         WaitForConditionError,
     )
-    from powertools_durable.retry import Retry
+    from powertools_durable.retry import Polling, Retry
     from powertools_durable.scope import ExecutionMode, current_scope, current_step
 
 _HOME = {
@@ -38,7 +40,11 @@ _HOME = {
     "DurableContext": "_contexts.blocking",
     "CompensationItem": "_operations.compensation",
     "CompensationResult": "_operations.compensation",
+    "Nesting": "_operations.semantics",
     "StepSemantics": "_operations.semantics",
+    "BatchItem": "batch",
+    "BatchResult": "batch",
+    "Completion": "completion",
     "DurableConfig": "config",
     "DurableFunction": "decorator",
     "durable": "decorator",
@@ -65,6 +71,8 @@ _HOME = {
 
 __all__ = [
     "BatchError",
+    "BatchItem",
+    "BatchResult",
     "Callback",
     "CallbackError",
     "CallbackExternalError",
@@ -74,12 +82,14 @@ __all__ = [
     "CompensationError",
     "CompensationItem",
     "CompensationResult",
+    "Completion",
     "DurableConfig",
     "DurableContext",
     "DurableError",
     "DurableFunction",
     "ExecutionMode",
     "InvokeError",
+    "Nesting",
     "OperationError",
     "Polling",
     "Retry",

@@ -220,6 +220,7 @@ def _decorate(
         make_context=_make_context,
         read_payload=parser.parse,
         write_result=writer.write,
+        deferred=DurableContext.deferred_calls,
         config=config,
         retry=options.get("retry"),
         serdes=options.get("serdes"),

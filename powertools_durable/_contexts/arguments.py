@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from powertools_durable._operations.semantics import StepSemantics
+from powertools_durable._operations.semantics import Nesting, StepSemantics
 from powertools_durable._protocol.duration import Duration, seconds_of, whole_seconds
 from powertools_durable._protocol.limits import (
     MAX_CALLBACK_SECONDS,
@@ -21,18 +22,31 @@ from powertools_durable._protocol.limits import (
     MAX_TIMER_SECONDS,
     MIN_TIMER_SECONDS,
 )
+from powertools_durable.completion import Completion
 from powertools_durable.errors import ValidationError
-from powertools_durable.retry import Retry
+from powertools_durable.retry import Polling, Retry
 
 __all__ = [
     "at_most_once",
     "body_timeout",
+    "branch_names",
+    "branches",
     "callable_",
     "callback_seconds",
+    "check_completion",
+    "check_count",
     "check_retry",
     "check_serdes",
+    "function_name",
+    "is_flat",
+    "item_names",
+    "items",
     "name_of",
+    "patch_name",
+    "polling_of",
+    "required_retry",
     "sub_type_or",
+    "tenant",
     "timer_seconds",
     "until_seconds",
 ]
@@ -179,6 +193,123 @@ def body_timeout(duration: Duration | None) -> float | None:
         message = "timeout must be more than 0 seconds; leave it out for none"
         raise ValidationError(message)
     return seconds
+
+
+def required_retry(policy: object, call: str) -> None:
+    """Refuse a missing policy: running several operations again is a decision."""
+    if policy is None:
+        message = f"ctx.{call}() takes retry=, such as Retry(max_attempts=3)"
+        raise ValidationError(message)
+    check_retry(policy)
+
+
+def branches(given: object) -> dict[str, Callable[..., Any]]:
+    """Return the branches of `parallel` by their names."""
+    if isinstance(given, Mapping):
+        named = dict(given)
+    elif _has_order(given):
+        listed: list[Any] = list(given)  # type: ignore[call-overload]
+        named = {f"parallel-branch-{index}": branch for index, branch in enumerate(listed)}
+    else:
+        raise _without_order("parallel", given, "a list of functions, or a dict of names and functions")
+    for name, branch in named.items():
+        if not callable(branch):
+            message = f"branch {name!r} of ctx.parallel() is a {type(branch).__name__}, not a function of a context"
+            raise ValidationError(message)
+    return named
+
+
+def branch_names(functions: Mapping[str, object]) -> list[str | None]:
+    """Return the names of branches, which the service must take."""
+    return [name_of(None, name) for name in functions]
+
+
+def items(given: object) -> Sequence[Any]:
+    """Return the inputs of `map`, as many and in the same order on every replay."""
+    if isinstance(given, Mapping) or not _has_order(given):
+        raise _without_order("map", given, "a list")
+    return given if isinstance(given, Sequence) else list(given)  # type: ignore[call-overload]
+
+
+def item_names(inputs: Sequence[Any], item_name: Callable[[Any, int], str] | None) -> list[str | None]:
+    """Name each input."""
+    if item_name is None:
+        return [f"map-item-{index}" for index in range(len(inputs))]
+    callable_(item_name, "map")
+    return [name_of(None, item_name(item, index)) for index, item in enumerate(inputs)]
+
+
+def check_completion(completion: object, call: str) -> None:
+    """Refuse what is no `Completion`, such as ``Completion.all_completed`` without its parentheses."""
+    if not isinstance(completion, Completion):
+        message = f"ctx.{call}() takes completion=Completion(...), such as Completion.all_completed()"
+        raise ValidationError(message)
+
+
+def check_count(number: object, option: str) -> None:
+    """Refuse a number of branches that none could be."""
+    if number is None or (isinstance(number, int) and not isinstance(number, bool) and number >= 1):
+        return
+    message = f"{option} is a whole number of at least 1, or None for all, not {number!r}"
+    raise ValidationError(message)
+
+
+def is_flat(nesting: object) -> bool:
+    """Tell whether branches leave no record."""
+    try:
+        return Nesting(nesting) is Nesting.FLAT  # type: ignore[arg-type]
+    except ValueError:
+        message = f"nesting is Nesting.NESTED or Nesting.FLAT, not {nesting!r}"
+        raise ValidationError(message) from None
+
+
+def _has_order(given: object) -> bool:
+    if isinstance(given, (str, bytes, bytearray)):
+        return False
+    return isinstance(given, (Sequence, enumerate, zip, deque))
+
+
+def _without_order(call: str, given: object, wanted: str) -> ValidationError:
+    return ValidationError(
+        f"ctx.{call}() takes {wanted}, not a {type(given).__name__}: branches are told apart by their place, which "
+        "must be the same on every replay. Make a list of it, sorted if it has no order of its own"
+    )
+
+
+def polling_of(polling: object) -> Polling:
+    """Return *polling* if it is a `Polling`."""
+    if isinstance(polling, Polling):
+        return polling
+    message = f"ctx.wait_for_condition() takes polling=Polling(until), not a {type(polling).__name__}"
+    raise ValidationError(message)
+
+
+def function_name(name: object) -> str:
+    """Return the name of a function to invoke."""
+    if isinstance(name, str) and 1 <= len(name) <= MAX_NAME_LENGTH:
+        return name
+    message = (
+        "ctx.invoke() takes the function's name or ARN first, with a version or alias if it is durable: "
+        "ctx.invoke('payments:1', order)"
+    )
+    raise ValidationError(message)
+
+
+def patch_name(name: object) -> str:
+    """Return the name of a change."""
+    shown = name_of(None, name)
+    if shown is None:
+        message = "a patch needs a name that tells it from others: ctx.patched('ship-by-air')"
+        raise ValidationError(message)
+    return shown
+
+
+def tenant(given: object) -> str | None:
+    """Return a tenant id."""
+    if given is None or (isinstance(given, str) and 1 <= len(given) <= MAX_NAME_LENGTH):
+        return given
+    message = f"tenant_id is text of 1 to {MAX_NAME_LENGTH} characters"
+    raise ValidationError(message)
 
 
 def _seconds(duration: Duration, what: str) -> float:

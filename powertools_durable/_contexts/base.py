@@ -31,12 +31,13 @@ R = TypeVar("R")
 class BaseContext:
     """One context of an execution: the handler's, or a child's."""
 
-    __slots__ = ("_compensations", "_frame", "_random", "_session", "_uuids")
+    __slots__ = ("_compensations", "_deferred", "_frame", "_random", "_session", "_uuids")
 
     def __init__(self, session: Session, frame: Frame) -> None:
         self._session = session
         self._frame = frame
         self._compensations: list[Compensation] = []
+        self._deferred: list[Callable[[], object]] = []
         self._random: Random | None = None
         self._uuids = 0
 
@@ -176,6 +177,10 @@ class BaseContext:
         return bound
 
     # -- for the faces -------------------------------------------------------------------------------------
+
+    def deferred_calls(self) -> list[Callable[[], object]]:
+        """Return what `defer` was given, the last one first; for whoever ends the execution."""
+        return self._deferred[::-1]
 
     def _register(self, op: OperationHandle, value: Any, undo: Callable[..., Any]) -> None:
         self._compensations.append(Compensation(op.name, value, undo))

@@ -12,16 +12,17 @@ from typing import Any, TypeVar
 
 from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
 from powertools_durable._protocol.operation import OperationStatus as Status
-from powertools_durable._replay.effects import Checkpoint, Enter, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.effects import Checkpoint, Effect, Enter, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import ChildContextError, RetryableSerDesError, SerDesError, rebuild
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["child", "virtual_child"]
+__all__ = ["child", "context", "virtual_child"]
 
 T = TypeVar("T")
 Body = Callable[[Frame], Any]
+Inside = Callable[[Frame], Effect]
 Summary = Callable[[Any], str]
 
 
@@ -29,10 +30,17 @@ def child(
     op: OperationHandle, open_frame: Callable[[], Frame], body: Body, serdes: SerDes[T], summary: Summary | None = None
 ) -> Flow[T]:
     """Run *body* once and record what it returns or raises. Source: protocol.md 11.7."""
+    return context(op, open_frame, lambda frame: Enter(frame, body), serdes, summary)
+
+
+def context(
+    op: OperationHandle, open_frame: Callable[[], Frame], inside: Inside, serdes: SerDes[T], summary: Summary | None
+) -> Flow[T]:
+    """Have done what is to be done *inside* a context once, and record what comes of it."""
     while True:
         match op.status:
             case Status.SUCCEEDED if op.replays_children:
-                rebuilt: T = yield from _rebuild(op, open_frame(), body, serdes)
+                rebuilt: T = yield from _rebuild(op, open_frame(), inside, serdes)
                 return rebuilt
             case Status.SUCCEEDED:
                 value: T = op.decode(serdes)
@@ -40,7 +48,7 @@ def child(
             case None | Status.STARTED as status:
                 if status is None:
                     yield Checkpoint(op.start(), wait=False)
-                seen: T = yield from _run(op, open_frame(), body, serdes, summary)
+                seen: T = yield from _run(op, open_frame(), inside, serdes, summary)
                 if op.replays_children:
                     return seen
             case _:
@@ -59,8 +67,8 @@ def virtual_child(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[
             raise rebuild(op.written(error), ChildContextError, operation=op.name or op.id) from error
 
 
-def _run(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[Any], summary: Summary | None) -> Flow[Any]:
-    outcome: Outcome = yield Enter(frame, body)
+def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any], summary: Summary | None) -> Flow[Any]:
+    outcome: Outcome = yield inside(frame)
     match outcome:
         case Returned(value):
             try:
@@ -80,8 +88,8 @@ def _run(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[Any], sum
             return None
 
 
-def _rebuild(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[Any]) -> Flow[Any]:
-    outcome: Outcome = yield Enter(frame, body)
+def _rebuild(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any]) -> Flow[Any]:
+    outcome: Outcome = yield inside(frame)
     match outcome:
         case Returned(value):
             _, seen = op.encode(value, serdes)

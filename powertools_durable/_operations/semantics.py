@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["StepSemantics"]
+__all__ = ["Nesting", "StepSemantics"]
 
 
 class StepSemantics(StrEnum):
@@ -18,3 +18,13 @@ class StepSemantics(StrEnum):
 
     AT_MOST_ONCE = "AT_MOST_ONCE"
     """An interrupted attempt counts as failed; with ``Retry.none()`` the body runs at most once at all."""
+
+
+class Nesting(StrEnum):
+    """Whether each branch of a fan-out has a record of its own."""
+
+    NESTED = "NESTED"
+    """It has: its result is written down and it does not run again."""
+
+    FLAT = "FLAT"
+    """It has none: two updates less a branch, but its code runs again on every replay."""

@@ -12,9 +12,12 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from powertools_durable._protocol.update import OperationUpdate
+from powertools_durable._replay.fan_out import FanOutPlan
 from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._replay.outcome import Outcome, Raised, Returned
 
-__all__ = ["Attempt", "Checkpoint", "Effect", "Enter", "Flow", "Outcome", "Raised", "Returned", "Suspend"]
+__all__ = ["Attempt", "Checkpoint", "Effect", "Enter", "FanOut", "Flow", "Outcome", "Raised", "Returned", "Suspend"]
 
 T = TypeVar("T")
 
@@ -52,28 +55,27 @@ class Enter:
 
 
 @dataclass(frozen=True, slots=True)
+class FanOut:
+    """Run branches side by side as *plan* says, each its own operation. Answered by an `Outcome`.
+
+    ``branch`` opens a branch by its index: its operation and its flow, anew each time it is entered. ``result``
+    makes the answer when the plan is done.
+    """
+
+    frame: Frame
+    plan: FanOutPlan
+    branch: Callable[[int], tuple[OperationHandle, Flow[Any]]]
+    result: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Suspend:
     """Nothing more can happen before *until*; None is "before something outside happens"."""
 
     until: datetime | None = None
 
 
-Effect: TypeAlias = Checkpoint | Attempt | Enter | Suspend
+Effect: TypeAlias = Checkpoint | Attempt | Enter | FanOut | Suspend
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """The code returned this."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """The code raised this."""
-
-    error: Exception
-
-
-Outcome: TypeAlias = Returned | Raised
 Flow: TypeAlias = Generator[Effect, Any, T]

@@ -90,6 +90,8 @@ class ReplayEngine:
         No more checkpoints: the service withdrew the token, or has the execution's result.
     interruption : BaseException | None
         What decides how this invocation ends, whatever the handler returns.
+    asked : set[str]
+        Ids of the operations that the code asked for so far.
     """
 
     def __init__(self, state: ExecutionState, token: str, random: RandomSource, rules: Rules | None = None) -> None:
@@ -100,6 +102,7 @@ class ReplayEngine:
         self.revoked = False
         self.finished = False
         self.interruption: BaseException | None = None
+        self.asked: set[str] = set()
         self._outbox: deque[Queued] = deque()
         self._waiting = 0
         self._deferred = 0
@@ -125,6 +128,28 @@ class ReplayEngine:
         record = self.get(operation_id)
         return record if record is not None and record.status.is_terminal else None
 
+    def unasked(self) -> list[Operation]:
+        """Return the records that the code, now at its end, never asked for, the oldest first.
+
+        What lies below a context that has ended does not count: nobody enters that any more.
+        """
+        operations = self.state.operations
+        return [
+            record
+            for record in operations.values()
+            if record.id not in self.asked
+            and record.type is not OperationType.EXECUTION
+            and not self._lies_below_an_ended_context(record)
+        ]
+
+    def _lies_below_an_ended_context(self, record: Operation) -> bool:
+        parent = self.get(record.parent_id or "")
+        while parent is not None:
+            if parent.status.is_terminal or parent.id not in self.asked:
+                return True
+            parent = self.get(parent.parent_id or "")
+        return False
+
     # -- what is owed --------------------------------------------------------------------------------------
 
     @property
@@ -138,9 +163,19 @@ class ReplayEngine:
         return self._deferred
 
     @property
+    def queued(self) -> int:
+        """How many items are queued, polls included."""
+        return len(self._outbox)
+
+    @property
+    def is_full(self) -> bool:
+        """True when what is queued fills a request."""
+        return len(self._outbox) >= MAX_BATCH_UPDATES
+
+    @property
     def is_pressing(self) -> bool:
         """True when somebody waits for an answer, or a request is full."""
-        return self._waiting > 0 or len(self._outbox) >= MAX_BATCH_UPDATES
+        return self._waiting > 0 or self.is_full
 
     @property
     def is_lingering(self) -> bool:

@@ -112,7 +112,8 @@ class Frame:
             context_id=op.id,
             parent_id=self.parent_id if virtual else op.id,
             # A finished context is entered only to rebuild a result too large for its record.
-            sealed=record is not None and record.status.is_terminal,
+            sealed=(record is not None and record.status.is_terminal)
+            or (virtual and self.replay_state is ReplayState.SEALED),
         )
 
     # -- operations in call order --------------------------------------------------------------------------
@@ -120,11 +121,6 @@ class Frame:
     def id_at(self, number: int) -> str:
         """Return the id of this context's operation *number*; branches of a fan-out count from 0."""
         return operation_id(f"{number}" if self.context_id is None else f"{self.context_id}-{number}")
-
-    def _take_id(self) -> str:
-        self.counter += 1
-        identifier, self._ahead = self._ahead or self.id_at(self.counter), None
-        return identifier
 
     def begin(self, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool = False) -> OperationHandle:
         """Take the next id for an operation and check it against what is recorded there.
@@ -134,9 +130,31 @@ class Frame:
         NonDeterminismError
             Another operation is recorded at this place (protocol.md 10.3).
         """
-        op = OperationHandle(
-            self.engine, self._take_id(), kind, sub_type, name, parent_id=self.parent_id, number=self.counter
+        self.counter += 1
+        identifier, self._ahead = self._ahead or self.id_at(self.counter), None
+        op = self._checked(identifier, self.counter, kind, sub_type, name, virtual=virtual)
+        if self.replay_state is ReplayState.REPLAY and self._runs_user_code(op.record, op.id):  # T2
+            self.replay_state = ReplayState.LIVE
+        return op
+
+    def mark(self, name: str, sub_type: str) -> OperationHandle:
+        """Return the operation that stands beside the counter under a name of its own."""
+        text = f"patch-{name}" if self.context_id is None else f"{self.context_id}-patch-{name}"
+        identifier = operation_id(text)
+        self.engine.asked.add(identifier)
+        return OperationHandle(
+            self.engine, identifier, OperationType.STEP, sub_type, name, parent_id=self.parent_id, number=0
         )
+
+    def branch(self, index: int, sub_type: str, name: str | None, *, virtual: bool = False) -> OperationHandle:
+        """Return the operation of a fan-out's branch; branches count from 0, and may begin in any order."""
+        return self._checked(self.id_at(index), index, OperationType.CONTEXT, sub_type, name, virtual=virtual)
+
+    def _checked(
+        self, identifier: str, number: int, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool
+    ) -> OperationHandle:
+        op = OperationHandle(self.engine, identifier, kind, sub_type, name, parent_id=self.parent_id, number=number)
+        self.engine.asked.add(identifier)
         record = op.record
         if record is None:
             if self.replay_state is ReplayState.SEALED and not virtual:
@@ -150,8 +168,6 @@ class Frame:
             or (record.parent_id or None) != self.parent_id
         ):
             raise self._changed(op, record)
-        if self.replay_state is ReplayState.REPLAY and self._runs_user_code(record, op.id):  # T2
-            self.replay_state = ReplayState.LIVE
         return op
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypeVar
 
+from powertools_durable._protocol.limits import MAX_INVOKE_PAYLOAD_BYTES
 from powertools_durable._protocol.operation import (
     ErrorObject,
     Operation,
@@ -13,6 +14,7 @@ from powertools_durable._protocol.operation import (
 )
 from powertools_durable._protocol.update import (
     CallbackOptions,
+    ChainedInvokeOptions,
     ContextOptions,
     OperationAction,
     OperationUpdate,
@@ -28,7 +30,7 @@ from powertools_durable.errors import (
     rebuild,
     to_error_object,
 )
-from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read
+from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
 
 __all__ = ["OperationHandle"]
 
@@ -149,6 +151,24 @@ class OperationHandle:
         """
         return prove(value, serdes, self.serdes_context)
 
+    def sendable(self, value: Any, serdes: SerDes[Any]) -> str | None:
+        """Write *value* for another function.
+
+        Raises
+        ------
+        SerDesError
+            It can't be written.
+        PayloadTooLargeError
+            More than a chained invoke takes.
+        """
+        text = write(value, serdes, self.serdes_context)
+        if text is not None and len(text.encode()) > MAX_INVOKE_PAYLOAD_BYTES:
+            message = (
+                f"the event of {self.label} is more than the {MAX_INVOKE_PAYLOAD_BYTES:,} bytes that an invoke takes"
+            )
+            raise PayloadTooLargeError(message)
+        return text
+
     def fitting(self, text: str | None) -> str | None:
         """Return *text* unless it is more than the service takes.
 
@@ -192,9 +212,22 @@ class OperationHandle:
 
     # -- updates -------------------------------------------------------------------------------------------
 
-    def start(self, *, wait: WaitOptions | None = None, callback: CallbackOptions | None = None) -> OperationUpdate:
+    def start(
+        self,
+        *,
+        wait: WaitOptions | None = None,
+        callback: CallbackOptions | None = None,
+        invoke: ChainedInvokeOptions | None = None,
+        payload: str | None = None,
+    ) -> OperationUpdate:
         """Build the START."""
-        return self._update(OperationAction.START, wait_options=wait, callback_options=callback)
+        return self._update(
+            OperationAction.START,
+            wait_options=wait,
+            callback_options=callback,
+            chained_invoke_options=invoke,
+            payload=payload,
+        )
 
     def succeed(self, payload: str | None, *, replay_children: bool | None = None) -> OperationUpdate:
         """Build the SUCCEED; a payload of None is left out."""
@@ -209,6 +242,12 @@ class OperationHandle:
         """Build the RETRY: another attempt in *delay* seconds."""
         options = StepOptions(next_attempt_delay_seconds=delay)
         return self._update(OperationAction.RETRY, error=self.written(error), step_options=options)
+
+    def retry_with(self, state: str | None, delay: int) -> OperationUpdate:
+        """Build the RETRY of a poll: the state so far, and another look in *delay* seconds."""
+        return self._update(
+            OperationAction.RETRY, payload=state, step_options=StepOptions(next_attempt_delay_seconds=delay)
+        )
 
     def written(self, error: BaseException) -> ErrorObject:
         """Write an exception down as the record will hold it."""

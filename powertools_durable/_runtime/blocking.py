@@ -14,14 +14,26 @@ from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, Flow, Outcome, Raised, Returned, Suspend
+from powertools_durable._replay.effects import (
+    Attempt,
+    Checkpoint,
+    Enter,
+    FanOut,
+    Flow,
+    Outcome,
+    Raised,
+    Returned,
+    Suspend,
+)
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.branches import BranchPool, Coordinator, Means
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.scopes import Scopes
-from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
+from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, StepTimeoutError, SuspendExecution, ValidationError
 from powertools_durable.scope import SCOPE, ScopeInfo
 
@@ -33,11 +45,22 @@ T = TypeVar("T")
 class BlockingDriver:
     """Runs flows on the calling thread."""
 
-    def __init__(self, engine: ReplayEngine, checkpointer: Checkpointer, deadline: Deadline, scopes: Scopes) -> None:
+    def __init__(
+        self,
+        engine: ReplayEngine,
+        checkpointer: Checkpointer,
+        deadline: Deadline,
+        scopes: Scopes,
+        *,
+        seams: Seams,
+        max_threads: int,
+    ) -> None:
         self.engine = engine
         self.checkpointer = checkpointer
         self.deadline = deadline
         self.scopes = scopes
+        self.pool = BranchPool(max_threads, checkpointer)
+        self._seams = seams
 
     # -- may this call be made here and now? ---------------------------------------------------------------
 
@@ -50,6 +73,8 @@ class BlockingDriver:
             The context is being left; the signal was swallowed and is raised again.
         CheckpointingStopped, NonDeterminismError
             The invocation has failed; so was that.
+        BranchOrphaned
+            The fan-out around this branch is complete.
         ValidationError
             Inside a step, on another thread, with the wrong context, or after the context's end.
         """
@@ -60,6 +85,8 @@ class BlockingDriver:
         if (misuse := self._misuse(frame, SCOPE.get())) is not None:
             message = f"ctx.{call}() {misuse}"
             raise ValidationError(message)
+        if frame.is_orphaned:  # the fan-out around it is complete: nothing more starts here
+            raise BranchOrphaned
 
     def _misuse(self, frame: Frame, scope: ScopeInfo | None) -> str | None:
         if scope is not None and scope.step is not None:
@@ -95,7 +122,9 @@ class BlockingDriver:
                     case Attempt() as effect:
                         answer = self._attempt(frame, op, effect)
                     case Enter() as effect:
-                        answer = self._enter(frame, effect)
+                        answer = self.enter(frame, effect)
+                    case FanOut() as effect:
+                        answer = self._fan_out(frame, effect)
                     case Suspend(until):
                         raise frame.suspend_until(until)  # noqa: TRY301 - an effect like the others
         except StopIteration as done:
@@ -138,7 +167,8 @@ class BlockingDriver:
         finally:
             SCOPE.reset(token)
 
-    def _enter(self, outer: Frame, effect: Enter) -> Outcome:
+    def enter(self, outer: Frame, effect: Enter) -> Outcome:
+        """Run the code of a context below *outer*; what it leaves behind decides how *outer* goes on."""
         frame = effect.frame
         outcome = self.run(frame, lambda: effect.body(frame), self.scopes.of_context(frame))
         if frame.suspension is not None:  # also when the code swallowed it
@@ -146,6 +176,22 @@ class BlockingDriver:
         if self.engine.interruption is not None:
             self.guard(outer, "run_in_child_context")
         return outcome
+
+    def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
+        means = Means(self, self.pool, self.checkpointer, self.deadline, self._seams.clock)
+        try:
+            return Returned(Coordinator(effect, means).run())
+        except SuspendExecution as signal:
+            raise outer.suspend(signal) from None
+        except UNRECOVERABLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised by a completion rule, which is the user's code
+            return Raised(error)
+
+    def close(self) -> None:
+        """End the threads of branches that were cut off, then the sender."""
+        self.pool.close(self.deadline)
+        self.checkpointer.close()
 
     def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:
         """Run the code of a context: the handler's, or a child's. Afterwards the context is closed."""

@@ -15,9 +15,10 @@ When a request goes out:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from contextvars import Context
 
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
@@ -35,6 +36,8 @@ from powertools_durable.errors import BackendError, SuspendExecution
 __all__ = ["Checkpointer"]
 
 _LINGER = 1.0  # seconds an update that nobody waits for stays for company (protocol.md 9.6)
+_QUIET = 0.001  # seconds of silence after which a request with company goes out ...
+_COMPANY = 0.02  # ... and after which it does in any case
 _SENDS = 4  # how often one request is tried; botocore has tried some times before
 _BACKOFF = 0.1  # seconds before the second try, doubled each time, with full jitter
 _BACKOFF_CAP = 2.0
@@ -57,6 +60,9 @@ class Checkpointer:
         self._thread: threading.Thread | None = None
         self._linger_until: float | None = None
         self._closing = False
+        self._running = 0  # branches whose code runs, on threads of their own
+        self._gathering = False
+        self._blocked = 0  # threads that wait for an answer
 
     # -- for those who checkpoint --------------------------------------------------------------------------
 
@@ -88,7 +94,7 @@ class Checkpointer:
                 closes.finished = True
             self._engine.record(update, waiter, deferred=deferred, now=self._seams.clock.now() if deferred else None)
             self._ensure_sender()
-            if self._engine.is_pressing:
+            if self._engine.is_pressing and (not self._gathering or self._engine.is_full):
                 self._changed.notify()
         return waiter
 
@@ -108,6 +114,10 @@ class Checkpointer:
 
     def await_(self, waiter: Acknowledged) -> None:
         """Block until *waiter* is complete, never past the invocation's end (reliability.md 1, G7)."""
+        with self._changed:
+            self._blocked += 1
+            if self._gathering and self._blocked >= self._running:
+                self._changed.notify()  # the last one: there is no more company to wait for
         try:
             waiter.result(timeout=self._deadline.patience)
         except FutureTimeoutError:
@@ -118,6 +128,20 @@ class Checkpointer:
                 self._engine.interrupt(late)
                 self._fail(self._engine.drop_all())
             raise CheckpointingStopped(late) from None
+        finally:
+            with self._changed:
+                self._blocked -= 1
+
+    @contextmanager
+    def company(self) -> Iterator[None]:
+        """While a branch's code runs: others' requests wait a little for what it may add."""
+        with self._changed:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
 
     def flush(self, frame: Frame) -> None:
         """Send everything queued and wait for the answer; without anything queued, do nothing."""
@@ -164,10 +188,26 @@ class Checkpointer:
         with self._changed:
             while not self._closing:
                 if self._engine.is_pressing or self._has_lingered():
+                    self._await_company()
                     self._linger_until = None
                     return self._engine.next_batch()
                 self._changed.wait(_LINGER)  # nobody wakes it for an update that may linger, so it looks itself
             return None
+
+    def _await_company(self) -> None:
+        """Let branches that run now share the request, for as long as they keep adding to it."""
+        ends = self._seams.clock.monotonic() + _COMPANY
+        queued = -1
+        while (
+            self._running > self._blocked
+            and self._engine.queued != queued
+            and not self._engine.is_full
+            and self._seams.clock.monotonic() < ends
+        ):
+            queued = self._engine.queued
+            self._gathering = True
+            self._changed.wait(_QUIET)
+        self._gathering = False
 
     def _has_lingered(self) -> bool:
         if not self._engine.is_lingering:

@@ -85,7 +85,7 @@ def run_invocation(
     try:
         return to_wire(_answer(session, _handle(session, payload)))  # type: ignore[no-any-return]
     finally:
-        session.checkpointer.close()
+        session.driver.close()
 
 
 def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionState:
@@ -111,7 +111,7 @@ def _handle(session: Session, payload: object) -> Outcome:
     root, context = session.root, session.program.make_context(session)
     scope = session.scopes.of_context(root)
     try:
-        outcome = session.driver.run(root, lambda: session.program.handler(payload, context), scope)
+        outcome = session.driver.run(root, lambda: _to_its_end(session, payload, context), scope)
     except MemoryError:
         raise
     except UNRECOVERABLE as error:
@@ -121,6 +121,42 @@ def _handle(session: Session, payload: object) -> Outcome:
     with suppress(CheckpointingStopped, SuspendExecution):  # these too are noted: in the engine and the frame
         session.driver.flush(root)
     return outcome
+
+
+def _to_its_end(session: Session, payload: object, context: Any) -> object:
+    """Run the handler, then what it deferred; both happen only where the execution ends (api.md 11)."""
+    try:
+        result = session.program.handler(payload, context)
+    except UNRECOVERABLE:
+        raise
+    except Exception:
+        for deferred in session.program.deferred(context):
+            try:
+                deferred()
+            except Exception:
+                logger.exception("a deferred call failed after the handler had; the handler's error stays")
+        raise
+    for deferred in session.program.deferred(context):
+        deferred()
+    _look_for_leftovers(session)
+    return result
+
+
+def _look_for_leftovers(session: Session) -> None:
+    """Report records that the code, now at its end, never asked for: it is not the code that made them."""
+    policy = session.program.config.on_unconsumed
+    if policy == "ignore" or session.root.suspension is not None or not (left := session.engine.unasked()):
+        return
+    names = ", ".join(f"{record.type.value.lower()} {record.name or record.id[:8]!r}" for record in left[:5])
+    more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+    message = (
+        f"the code ended without asking for recorded operations: {names}{more}. It changed while this execution was "
+        "running; guard such a change with ctx.patched(...)"
+    )
+    if policy == "warn":
+        logger.warning(message)
+        return
+    raise NonDeterminismError(message, operation=left[0].name or left[0].id, recorded={}, asked={}, location="")
 
 
 def _answer(session: Session, outcome: Outcome) -> InvocationResult:

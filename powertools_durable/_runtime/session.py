@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,12 +37,15 @@ class Program:
         Execution input as text in, the handler's first argument out; raises `PayloadValidationError`.
     write_result : Callable
         The handler's result in, JSON text out; raises `SerDesError`.
+    deferred : Callable
+        A context in, what was deferred there out, in the order in which it runs.
     """
 
     handler: Callable[[Any, Any], Any]
     make_context: Callable[[Session], Any]
     read_payload: Callable[[str | None], Any]
     write_result: Callable[[Any], str]
+    deferred: Callable[[Any], Iterable[Callable[[], object]]] = lambda _: ()
     config: DurableConfig
     retry: RetryPolicy | None = None
     serdes: SerDes[Any] | None = None
@@ -76,7 +79,9 @@ class Session:
         self.engine = ReplayEngine(state, token, seams.random, rules)
         self.checkpointer = Checkpointer(self.engine, backend, deadline, seams)
         self.scopes = Scopes(state.durable_execution_arn, execution_name)
-        self.driver = BlockingDriver(self.engine, self.checkpointer, deadline, self.scopes)
+        self.driver = BlockingDriver(
+            self.engine, self.checkpointer, deadline, self.scopes, seams=seams, max_threads=config.max_threads
+        )
         self.root = Frame(self.engine)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from powertools_durable.errors import RetryableSerDesError, SerDesError
 
-__all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "prove", "read"]
+__all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "prove", "read", "write"]
 
 T = TypeVar("T")
 
@@ -79,14 +79,14 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str 
         It can't be written or read, or, in a format of ours, reads back as something else: writing that again
         gives another text (api.md 11). The message names types, never values.
     """
-    text = _written(value, serdes, context)
+    text = write(value, serdes, context)
     if text is None:
         return None, None
     ours = getattr(serdes, "keeps", None)
     if ours is not None and ours(value):  # immutable, and nothing in it can change on the way
         return text, value
     seen = read(text, serdes, context)
-    if ours is not None and _written(seen, serdes, context) != text:
+    if ours is not None and write(seen, serdes, context) != text:
         message = (
             f"a {_name_of(type(value))} does not read back as what it was; annotate the function's return type, "
             "or return something simpler"
@@ -115,7 +115,14 @@ def read(text: str | None, serdes: SerDes[Any], context: SerDesContext) -> Any:
     raise SerDesError(failure)
 
 
-def _written(value: Any, serdes: SerDes[Any], context: SerDesContext) -> str | None:
+def write(value: Any, serdes: SerDes[Any], context: SerDesContext) -> str | None:
+    """Write *value* as text.
+
+    Raises
+    ------
+    SerDesError
+        It can't be written.
+    """
     name = _name_of(type(value))
     if inspect.isgenerator(value) or inspect.iscoroutine(value) or inspect.isasyncgen(value):
         message = f"a {name} can't be recorded: it is not a result yet. Return list(...) of it, or await it"

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from powertools_durable.batch import BatchResult, from_mapping, to_mapping
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes.base import SerDesContext
 
@@ -72,7 +73,7 @@ class TaggedJson:
             message = "a recorded value is nested too deeply"
         except json.JSONDecodeError as error:
             message = f"a recorded value is no JSON, from position {error.pos} on"
-        except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
+        except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError) as error:
             message = f"a recorded value is not in the tagged format: {type(error).__name__}"
         raise SerDesError(message)
 
@@ -149,6 +150,7 @@ _WRITERS: dict[type, Callable[[Any], tuple[str, Any]]] = {
     frozenset: _set_of("xfs"),
     time: lambda value: ("xt", value.isoformat()),
     timedelta: lambda value: ("xtd", value // _MICROSECOND),
+    BatchResult: lambda value: ("br", {key: _envelope(part) for key, part in to_mapping(value).items()}),
 }
 
 
@@ -218,6 +220,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "t": lambda body: tuple(_listed(body)),
     "l": _listed,
     "m": lambda body: {key: _decode(item) for key, item in body.items()},
+    "br": lambda body: from_mapping({key: _decode(part) for key, part in body.items()}),
     "xk": lambda body: {_decode(key): _decode(item) for key, item in body},
     "xs": lambda body: set(_listed(body)),
     "xfs": lambda body: frozenset(_listed(body)),

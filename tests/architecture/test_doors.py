@@ -22,8 +22,8 @@ OPERATION_ERRORS = """
 
 DOORS = {
     "": f"""
-        Callback CompensationItem CompensationResult DurableConfig DurableContext DurableError DurableFunction
-        ExecutionMode Polling Retry StepSemantics current_scope current_step durable
+        BatchItem BatchResult Callback CompensationItem CompensationResult Completion DurableConfig DurableContext DurableError DurableFunction
+        ExecutionMode Nesting Polling Retry StepSemantics current_scope current_step durable
         {OPERATION_ERRORS}
     """,
     "errors": f"""

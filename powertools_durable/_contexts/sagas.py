@@ -1,0 +1,203 @@
+"""The calls that group others: sagas, and batch mode."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple
+
+from powertools_durable._contexts import arguments
+from powertools_durable._contexts.containers import Containers
+from powertools_durable._operations.child import child
+from powertools_durable._operations.compensation import CompensationItem, CompensationResult
+from powertools_durable._operations.patch import patched
+from powertools_durable._operations.semantics import StepSemantics
+from powertools_durable._protocol.duration import Duration
+from powertools_durable._protocol.operation import OperationType, SubType
+from powertools_durable._replay.frame import Frame
+from powertools_durable.errors import (
+    ChildContextError,
+    CompensationError,
+    PayloadTooLargeError,
+    RetryableSerDesError,
+    SerDesError,
+    ValidationError,
+)
+from powertools_durable.retry import RetryPolicy
+from powertools_durable.serdes.base import PassThrough, SerDes
+
+__all__ = ["Sagas"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Sagas(Containers):
+    """Operations that belong together."""
+
+    __slots__ = ()
+
+    def step_with_compensation(
+        self,
+        func: Callable[[*Ts], T],
+        *args: *Ts,
+        compensate: Callable[..., Any],
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE,
+        timeout: Duration | None = None,
+        returns: Any = None,
+        serdes: SerDes[T] | None = None,
+        sub_type: str | None = None,
+    ) -> T:
+        """Run a step, and remember how to undo it once it succeeded.
+
+        The other parameters, and what is raised, are those of `step`.
+
+        Parameters
+        ----------
+        compensate : Callable
+            ``compensate(result)``, or ``compensate(child, result)`` with two required parameters when it uses
+            durable operations itself. `run_compensations` calls it; it may run more than once after a crash.
+        """
+        arguments.callable_(compensate, "step_with_compensation")
+        op, value = self._step(func, args, name, retry, semantics, timeout, returns, serdes, sub_type)
+        self._register(op, value, compensate)
+        return value
+
+    def run_compensations(self) -> CompensationResult:
+        """Undo this context's compensated steps, the last one first; all are tried, whichever fails.
+
+        Returns
+        -------
+        CompensationResult
+            One item for each. Failures are told there, not raised. Source: protocol.md 21.2.
+        """
+        return self._compensate(down_to=0)
+
+    @contextmanager
+    def saga(self) -> Iterator[None]:
+        """Undo the compensated steps of a block when it raises, the last one first.
+
+        Raises
+        ------
+        Exception
+            What the block raised, when every compensation succeeded.
+        CompensationError
+            From what the block raised, when one failed; ``result`` tells of all of them.
+        """
+        before = len(self._compensations)
+        try:
+            yield
+        except (RetryableSerDesError, MemoryError):  # another invocation goes on from here
+            raise
+        except Exception as error:
+            result = self._compensate(down_to=before)
+            if result.all_succeeded:
+                raise
+            failed = [item.name or "unnamed" for item in result.items if item.status == "Failed"]
+            words = f"undoing {', '.join(failed)} failed, after {type(error).__name__}"
+            failure = CompensationError(words, error_type=type(error).__name__)
+            failure.result = result
+            raise failure from error
+
+    def _compensate(self, down_to: int) -> CompensationResult:
+        items: list[CompensationItem] = []
+        while len(self._compensations) > down_to:
+            compensation = self._compensations[-1]
+            op = self._begin("run_compensations", OperationType.CONTEXT, SubType.COMPENSATION, compensation.name)
+            self._compensations.pop()
+            undo = partial(self._undo, compensation.undo, compensation.value)
+            try:
+                self._drive(op, child(op, partial(self._frame.child, op), undo, PassThrough()))
+            except (ChildContextError, SerDesError, PayloadTooLargeError) as error:
+                items.append(CompensationItem(compensation.name, "Failed", str(error)))
+            else:
+                items.append(CompensationItem(compensation.name, "Succeeded"))
+        return CompensationResult(tuple(items))
+
+    def _undo(self, undo: Callable[..., Any], value: Any, frame: Frame) -> None:
+        if _required_parameters(undo) > 1:
+            undo(self._below(frame), value)
+        else:
+            undo(value)
+
+    def defer(self, func: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Have a function run once, as a step, when the execution ends; not when it suspends.
+
+        Deferred calls run last in, first out, after success and after failure. One that fails after success
+        fails the execution; after a failure that one stays, and this is logged.
+
+        Raises
+        ------
+        ValidationError
+            Called on a child context: its code does not run again on every replay. Source: api.md 11.
+        """
+        arguments.callable_(func, "defer")
+        self._session.driver.guard(self._frame, "defer")
+        if self._frame.parent is not None:
+            message = "ctx.defer() is for the handler's own context; a child context that has ended is not run again"
+            raise ValidationError(message)
+        self._deferred.append(partial(self.step, func, *args))
+
+    # -- changing code in flight ---------------------------------------------------------------------------
+
+    def patched(self, name: str) -> bool:
+        """Tell whether this execution takes the new way of a change.
+
+        Parameters
+        ----------
+        name : str
+            Names the change.
+
+        Returns
+        -------
+        bool
+            True in executions that come here for the first time with this code; False for ever in those that
+            had passed this point before. Shifts no ids. Source: api.md 6.
+        """
+        shown = arguments.patch_name(name)
+        self._session.driver.guard(self._frame, "patched")
+        op = self._frame.mark(shown, SubType.PATCH)
+        return self._session.driver.drive(self._frame, op, patched(op, replaying=self.is_replaying))
+
+    def deprecate_patch(self, name: str) -> None:
+        """Say that no execution takes the old way of a change any more, and only its mark may still be there.
+
+        Remove the call when executions that were started before it are over.
+        """
+        shown = arguments.patch_name(name)
+        self._session.driver.guard(self._frame, "deprecate_patch")
+        self._frame.mark(shown, SubType.PATCH)
+
+    # -- batch mode ----------------------------------------------------------------------------------------
+
+    def flush_batch(self) -> None:
+        """Send what batch mode holds back and wait until the service has it."""
+        self._session.driver.guard(self._frame, "flush_batch")
+        self._session.driver.flush(self._frame)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Enable batch mode for a block; what it held back is sent when the block ends, also by an error."""
+        before, self._frame.batch_mode = self._frame.batch_mode, True
+        try:
+            yield
+        except Exception:
+            self._session.driver.flush(self._frame)
+            raise
+        else:
+            self._session.driver.flush(self._frame)
+        finally:
+            self._frame.batch_mode = before
+
+
+def _required_parameters(function: Callable[..., Any]) -> int:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some builtins tell nothing
+        return 1
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(1 for p in parameters if p.kind in positional and p.default is inspect.Parameter.empty)

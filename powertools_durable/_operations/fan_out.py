@@ -1,0 +1,138 @@
+"""Run branches side by side, each with a context of its own: what `parallel` and `map` are.
+
+The fan-out is a context (`child.py`), and so is each branch. A NESTED branch has a record; a FLAT one has none, its
+operations lie directly below the fan-out. Failed branches don't fail the fan-out: its result tells of them.
+Source: protocol.md 12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from powertools_durable._operations.child import child, context, virtual_child
+from powertools_durable._protocol.operation import SubType
+from powertools_durable._replay.effects import FanOut, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.fan_out import FanOutPlan
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.batch import BatchItem, BatchResult, Compact
+from powertools_durable.completion import Completion, CompletionReason, FanOutStatus
+from powertools_durable.serdes.base import SerDes
+
+__all__ = ["Branches", "fan_out"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branches:
+    """What a fan-out runs.
+
+    Attributes
+    ----------
+    sub_type : SubType
+        ``MapIteration`` or ``ParallelBranch``.
+    names : Sequence[str | None]
+        One for each branch.
+    body : Callable
+        Runs the branch of an index in a frame.
+    serdes : Sequence[SerDes]
+        How each branch's result is written.
+    flat : bool
+        Branches leave no record of their own.
+    """
+
+    sub_type: SubType
+    names: Sequence[str | None]
+    body: Callable[[int, Frame], Any]
+    serdes: Sequence[SerDes[Any]]
+    flat: bool
+
+    def open(self, frame: Frame, index: int) -> tuple[OperationHandle, Flow[Any]]:
+        """Make the operation and the flow of one branch below *frame*."""
+        op = frame.branch(index, self.sub_type, self.names[index], virtual=self.flat)
+        body = partial(self.body, index)
+        if self.flat:
+            return op, virtual_child(op, frame.child(op, virtual=True), body, self.serdes[index])
+        return op, child(op, partial(frame.child, op), body, self.serdes[index])
+
+    def open_ended(self, frame: Frame, index: int) -> tuple[OperationHandle, Flow[Any]]:
+        """Do so for a branch that the fan-out's record says has ended."""
+        op, flow = self.open(frame, index)
+        if not self.flat and (op.status is None or not op.status.is_terminal):
+            raise frame.mismatch(op, {"status": "ended"}, {"status": op.status.value if op.status else None})
+        return op, flow
+
+
+def fan_out(
+    op: OperationHandle,
+    open_frame: Callable[[], Frame],
+    branches: Branches,
+    completion: Completion,
+    serdes: SerDes[BatchResult[Any]],
+    *,
+    max_concurrency: int | None = None,
+    batch_size: int | None = None,
+    summary: Callable[[BatchResult[Any]], str] | None = None,
+) -> Flow[BatchResult[Any]]:
+    """Run *branches* until *completion* is reached, and record what became of them."""
+
+    def inside(frame: Frame) -> FanOut:
+        if op.replays_children:
+            return _rebuilding(op, frame, branches, completion)
+        indexes = range(len(branches.names))
+        plan = FanOutPlan(indexes, completion, max_concurrency=max_concurrency, batch_size=batch_size)
+        return FanOut(frame, plan, partial(branches.open, frame), lambda: _result(plan, branches))
+
+    def compact(result: BatchResult[Any]) -> str:
+        kind = "Map" if branches.sub_type is SubType.MAP_ITERATION else "Parallel"
+        return Compact.text_of(result, kind, summary(result) if summary else None)
+
+    return context(op, open_frame, inside, serdes, compact)
+
+
+def _result(plan: FanOutPlan, branches: Branches) -> BatchResult[Any]:
+    items = (_item(index, branches.names[index], outcome) for index, outcome in plan.outcomes.items())
+    return BatchResult(tuple(items), str(plan.reason))
+
+
+def _item(index: int, name: str | None, outcome: Outcome | None) -> BatchItem[Any]:
+    match outcome:
+        case Returned(value):
+            return BatchItem(index, name, "SUCCEEDED", result=value)
+        case Raised(error):
+            return BatchItem(index, name, "FAILED", error=error)
+        case None:
+            return BatchItem(index, name, "STARTED")
+
+
+def _rebuilding(op: OperationHandle, frame: Frame, branches: Branches, completion: Completion) -> FanOut:
+    """Make a result that was too large for its record anew, out of the branches' records (12.7)."""
+    record = op.record
+    told = Compact.read(record.result if record else None) or _derived(frame, branches)
+    ended = [index for index in range(told.total) if index not in told.cut_off]
+    plan = FanOutPlan(ended, Completion.all_completed(), max_concurrency=1)
+
+    def result() -> BatchResult[Any]:
+        outcomes = plan.outcomes
+        items = (_item(index, branches.names[index], outcomes.get(index)) for index in range(told.total))
+        return BatchResult(tuple(items), told.reason or _reason(plan, completion, len(branches.names)))
+
+    return FanOut(frame, plan, partial(branches.open_ended, frame), result)
+
+
+def _derived(frame: Frame, branches: Branches) -> Compact:
+    """Say what the branches' own records tell, where the fan-out's does not: an older SDK wrote it."""
+    total = len(branches.names)
+    if branches.flat:
+        return Compact(total, frozenset(), "")
+    records = [frame.engine.get(frame.id_at(index)) for index in range(total)]
+    cut_off = frozenset(i for i, record in enumerate(records) if record is None or not record.status.is_terminal)
+    return Compact(total, cut_off, "")
+
+
+def _reason(plan: FanOutPlan, completion: Completion, total: int) -> str:
+    failed = sum(isinstance(outcome, Raised) for outcome in plan.outcomes.values())
+    status = FanOutStatus(total, len(plan.outcomes) - failed, failed, {})
+    return str(completion.reason(status) or CompletionReason.ALL_COMPLETED)

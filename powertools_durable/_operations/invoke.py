@@ -1,0 +1,31 @@
+"""Call another Lambda function, and wait for its answer without paying for the wait."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from powertools_durable._protocol.operation import OperationStatus as Status
+from powertools_durable._protocol.update import ChainedInvokeOptions
+from powertools_durable._replay.effects import Checkpoint, Flow, Suspend
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.errors import InvokeError
+from powertools_durable.serdes.base import SerDes
+
+__all__ = ["invoke"]
+
+T = TypeVar("T")
+
+
+def invoke(op: OperationHandle, options: ChainedInvokeOptions, payload: str | None, serdes: SerDes[T]) -> Flow[T]:
+    """Have the service call the function, and suspend until it has answered. Source: protocol.md 11.6."""
+    while True:
+        match op.status:
+            case None:
+                yield Checkpoint(op.start(invoke=options, payload=payload))
+            case Status.STARTED:  # the service keeps the time
+                yield Suspend()
+            case Status.SUCCEEDED:
+                value: T = op.decode(serdes)
+                return value
+            case _:
+                raise op.failure(InvokeError)

@@ -1,0 +1,54 @@
+"""Submit something and wait for the answer: a context with a callback and a step in it.
+
+Its failures are told by their own names, and the same on every replay: what the context recorded decides.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from powertools_durable._replay.effects import Flow
+from powertools_durable.errors import (
+    CallbackError,
+    CallbackSubmitterError,
+    ChildContextError,
+    OperationError,
+    StepError,
+)
+
+__all__ = ["callback_name", "submitter_name", "surfacing"]
+
+T = TypeVar("T")
+
+
+def callback_name(name: str | None) -> str:
+    """Name the callback inside (protocol.md 7)."""
+    return f"{name} create callback id" if name else "create callback id"
+
+
+def submitter_name(name: str | None) -> str:
+    """Name the submitter's step inside."""
+    return f"{name} submitter" if name else "submitter"
+
+
+def surfacing(flow: Flow[T]) -> Flow[T]:
+    """Run the context's flow, and raise what failed in it. Source: protocol.md 11.4."""
+    failure: OperationError
+    try:
+        return (yield from flow)
+    except ChildContextError as error:
+        match error.__cause__:
+            case CallbackError() as inner:
+                inner.operation = error.operation
+                raise inner from None
+            case StepError() as inner:
+                failure = CallbackSubmitterError(
+                    error.message,
+                    error_type=inner.error_type,
+                    data=error.data,
+                    stack_trace=error.stack_trace,
+                    operation=error.operation,
+                )
+                raise failure from inner
+            case _:
+                raise

@@ -1,0 +1,129 @@
+"""Which branch to start, when to stop, when to suspend, when to wake one. Source: protocol.md 12.
+
+The plan of one fan-out in one invocation: pure, and told everything by whoever runs the branches.
+
+* Branches are admitted in index order, ``max_concurrency`` at a time. A suspended branch keeps its slot.
+* With ``batch_size`` the next group is admitted when every branch of the group before has ended.
+* Once the reason is known it stays, and nothing more is admitted; outcomes that come later still count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from powertools_durable._replay.outcome import Outcome, Raised, Returned
+from powertools_durable.completion import BranchState, Completion, FanOutStatus
+
+__all__ = ["FanOutPlan"]
+
+
+class FanOutPlan:
+    """The branches of one fan-out.
+
+    Parameters
+    ----------
+    indexes : Sequence[int]
+        The branches, in the order in which they are admitted.
+    completion : Completion
+        When it is done.
+    max_concurrency : int | None
+        How many may be in flight, suspended ones included; None is all.
+    batch_size : int | None
+        How many make a group; None is one group of all.
+
+    Attributes
+    ----------
+    reason : str | None
+        Why it is done; None while it is not.
+    """
+
+    def __init__(
+        self,
+        indexes: Sequence[int],
+        completion: Completion,
+        *,
+        max_concurrency: int | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        self.reason: str | None = None
+        self._indexes = indexes
+        self._completion = completion
+        self._slots = max_concurrency or len(indexes)
+        self._group = batch_size or len(indexes)
+        self._states: dict[int, BranchState | None] = dict.fromkeys(indexes)
+        self._outcomes: dict[int, Outcome] = {}
+        self._suspended: dict[int, datetime | None] = {}
+        self._admitted = 0
+        self._succeeded = 0
+        self._decide()
+
+    # -- what to do ----------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> int:
+        """How many branches run now."""
+        return self._in_flight - len(self._suspended)
+
+    @property
+    def earliest(self) -> datetime | None:
+        """When the first suspended branch can go on by itself; None when none can."""
+        return min((moment for moment in self._suspended.values() if moment is not None), default=None)
+
+    def admit(self) -> int | None:
+        """Return the next branch to start; None when there is none for now."""
+        if self.reason is not None or self._admitted >= len(self._indexes) or not self._has_slot():
+            return None
+        index = self._indexes[self._admitted]
+        self._admitted += 1
+        self._states[index] = BranchState.STARTED
+        if self._completion.when is not None:  # a rule may look at what has started
+            self._decide()
+        return index
+
+    def wake(self, now: datetime) -> list[int]:
+        """Return the suspended branches whose time has come, in index order; they count as running again."""
+        ready = sorted(index for index, moment in self._suspended.items() if moment is not None and moment <= now)
+        for index in ready:
+            del self._suspended[index]
+        return ready
+
+    # -- what became of a branch ---------------------------------------------------------------------------
+
+    def ended(self, index: int, outcome: Outcome) -> None:
+        """A branch returned or raised."""
+        self._outcomes[index] = outcome
+        match outcome:
+            case Returned():
+                self._states[index] = BranchState.SUCCEEDED
+                self._succeeded += 1
+            case Raised():
+                self._states[index] = BranchState.FAILED
+        self._decide()
+
+    def suspended(self, index: int, until: datetime | None) -> None:
+        """A branch waits; it keeps its slot."""
+        self._suspended[index] = until
+
+    @property
+    def outcomes(self) -> Mapping[int, Outcome | None]:
+        """The branches that were started, in index order; None for those that have not ended."""
+        return {index: self._outcomes.get(index) for index in self._indexes[: self._admitted]}
+
+    # -- deciding ------------------------------------------------------------------------------------------
+
+    @property
+    def _in_flight(self) -> int:
+        return self._admitted - len(self._outcomes)
+
+    def _has_slot(self) -> bool:
+        if self._in_flight >= self._slots:
+            return False
+        # At the border of a group everything before must have ended.
+        return self._admitted % self._group != 0 or self._in_flight == 0
+
+    def _decide(self) -> None:
+        if self.reason is None:
+            failed = len(self._outcomes) - self._succeeded
+            status = FanOutStatus(len(self._indexes), self._succeeded, failed, self._states)
+            self.reason = self._completion.reason(status)

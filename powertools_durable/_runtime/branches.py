@@ -1,0 +1,294 @@
+"""Runs the branches of fan-outs on a bounded pool of threads.
+
+A branch is on a thread only while its code runs. While it is suspended it keeps its slot in the plan, and while
+its last checkpoint is on its way it has only its place in a queue. What needs no code, such as a branch that an
+earlier invocation finished, never leaves the calling thread; so branches start in index order.
+
+One thread coordinates a fan-out: the one that called `map` or `parallel`. It tells the plan what happened and
+does what the plan says. When that thread is one of the pool's own, because fan-outs are nested, and all others
+are busy too, it runs its branches itself: a pool of any size gets through any nesting.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from powertools_durable._replay.effects import Checkpoint, Effect, Enter, FanOut, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.checkpointer import Checkpointer
+from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.seams import Clock
+from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
+from powertools_durable.errors import BackendError, InvalidStateError, SuspendExecution
+
+__all__ = ["BranchPool", "Coordinator", "Means"]
+
+_LOOK = 1.0  # seconds between two looks whether a thread is free
+_SKEW = 0.1  # seconds before a timer that the service still thinks running is asked for again
+
+
+class EntersContexts(Protocol):
+    """What a branch needs of a driver."""
+
+    def enter(self, outer: Frame, effect: Enter) -> Outcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Code of a branch that is ready to run."""
+
+    owner: Coordinator
+    run: Callable[[], None]
+
+
+class BranchPool:
+    """The threads of one invocation, started when they are needed.
+
+    Parameters
+    ----------
+    limit : int
+        How many there may be.
+    """
+
+    def __init__(self, limit: int, checkpointer: Checkpointer) -> None:
+        self.changed = threading.Condition()
+        self._limit = limit
+        self._checkpointer = checkpointer
+        self._ready: deque[Task] = deque()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._closing = False
+
+    def submit(self, task: Task) -> None:
+        """Have a branch's code run."""
+        with self.changed:
+            self._ready.append(task)
+            if self._idle >= len(self._ready):
+                self.changed.notify_all()
+            elif len(self._threads) < self._limit and not self._closing:
+                name = f"powertools-durable-branch-{len(self._threads)}"
+                thread = threading.Thread(target=Context().run, args=(self._work,), name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def is_mine(self) -> bool:
+        """True on one of the pool's threads."""
+        return threading.current_thread() in self._threads
+
+    def take(self, owner: Coordinator) -> Task | None:
+        """Take a task of *owner* back, if no thread is free for it; with `changed` held."""
+        if self._idle > 0 or len(self._threads) < self._limit:
+            return None
+        task = next((task for task in self._ready if task.owner is owner), None)
+        if task is not None:
+            self._ready.remove(task)
+        return task
+
+    def discard(self, owner: Coordinator) -> None:
+        """Forget the tasks of *owner* that no thread has begun: nobody wants them any more."""
+        with self.changed:
+            self._ready = deque(task for task in self._ready if task.owner is not owner)
+
+    def close(self, deadline: Deadline) -> None:
+        """End the threads; what still runs on them is waited for, but not past *deadline*."""
+        with self.changed:
+            self._closing = True
+            self._ready.clear()
+            self.changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=deadline.patience)
+
+    def _work(self) -> None:
+        while True:
+            with self.changed:
+                self._idle += 1
+                while not self._ready and not self._closing:
+                    self.changed.wait()
+                self._idle -= 1
+                if self._closing:
+                    return
+                task = self._ready.popleft()
+            with self._checkpointer.company():
+                task.run()
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a coordinator works with."""
+
+    driver: EntersContexts
+    pool: BranchPool
+    checkpointer: Checkpointer
+    deadline: Deadline
+    clock: Clock
+
+
+class Coordinator:
+    """One fan-out in progress."""
+
+    def __init__(self, effect: FanOut, means: Means) -> None:
+        self._effect = effect
+        self._plan = effect.plan
+        self._driver = means.driver
+        self._pool = means.pool
+        self._checkpointer = means.checkpointer
+        self._deadline = means.deadline
+        self._clock = means.clock
+        self._variables = copy_context()
+        self._news: deque[Callable[[], None]] = deque()
+        self._wanted: dict[int, datetime | None] = {}  # until when a branch really waits, whatever the skew
+        self._helps = means.pool.is_mine()
+
+    def run(self) -> Any:
+        """Run the branches until the plan is done.
+
+        Raises
+        ------
+        SuspendExecution
+            Every branch in flight waits for something.
+        BaseException
+            What no branch's failure may hide: a fault of the service, code that changed, misuse.
+        """
+        try:
+            while self._plan.reason is None:
+                self._go_on_from_here()
+            return self._effect.result()
+        except SuspendExecution:
+            raise
+        except BaseException:
+            self._effect.frame.finished = True  # what still runs below must not outlive this
+            raise
+        finally:
+            self._pool.discard(self)
+
+    # -- on the coordinating thread ------------------------------------------------------------------------
+
+    def _go_on_from_here(self) -> None:
+        while (index := self._plan.admit()) is not None:
+            self._begin(index)
+        if self._plan.reason is not None:
+            return
+        if self._plan.running == 0:
+            raise SuspendExecution(min((m for m in self._wanted.values() if m is not None), default=None))
+        self._listen()
+
+    def _begin(self, index: int) -> None:
+        op, flow = self._effect.branch(index)
+        # What a branch's signals are noted at; the fan-out's own frame is shared by all of them.
+        slot = Frame(op.engine, parent=self._effect.frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
+        self._wanted.pop(index, None)
+        self._advance(index, slot, flow, None)
+
+    def _listen(self) -> None:
+        """Wait for news of a branch, or for a suspended one's time, and take it in."""
+        news, helped = None, None
+        with self._pool.changed:
+            while not self._news:
+                if self._helps and (helped := self._pool.take(self)) is not None:
+                    break
+                left = self._seconds_to(self._plan.earliest)
+                if left <= 0:
+                    break
+                patience = self._deadline.patience
+                if patience <= 0:
+                    break
+                self._pool.changed.wait(min(left, patience, _LOOK))
+            if self._news:
+                news = self._news.popleft()
+        if news is not None:
+            news()
+        elif helped is not None:
+            helped.run()
+        elif self._seconds_to(self._plan.earliest) <= 0:
+            self._wake()
+        elif self._deadline.patience <= 0:
+            late = BackendError("the invocation ends while branches still run", retryable=True)
+            self._effect.frame.engine.interrupt(late)
+            raise CheckpointingStopped(late)
+
+    def _seconds_to(self, moment: datetime | None) -> float:
+        return threading.TIMEOUT_MAX if moment is None else (moment - self._clock.now()).total_seconds()
+
+    def _wake(self) -> None:
+        """Ask the service what has fallen due, and enter the branches that waited for it again (12.4)."""
+        self._checkpointer.checkpoint(self._effect.frame, None)
+        for index in self._plan.wake(self._clock.now()):
+            self._begin(index)
+
+    def _suspended(self, index: int, until: datetime | None) -> None:
+        self._wanted[index] = until
+        now = self._clock.now()
+        self._plan.suspended(index, now + timedelta(seconds=_SKEW) if until is not None and until <= now else until)
+
+    # -- on whichever thread has the branch ----------------------------------------------------------------
+
+    def _advance(self, index: int, slot: Frame, flow: Flow[Any], answer: object) -> None:
+        """Perform what a branch's own operation asks for, as far as that goes without waiting."""
+        try:
+            while True:
+                effect: Effect = flow.send(answer)
+                match effect:
+                    case Checkpoint(update, wait=wait, closes=closes):
+                        waiter = self._checkpointer.submit(slot, update, wait=wait, closes=closes)
+                        answer = None
+                        if waiter is not None:
+                            waiter.add_done_callback(
+                                lambda done: self._tell(lambda: self._go_on(index, slot, flow, done))
+                            )
+                            return
+                    case Enter():
+                        task = Task(self, lambda effect=effect: self._enter(index, slot, flow, effect))  # type: ignore[misc]
+                        self._pool.submit(task)
+                        return
+                    case _:
+                        _throw(InvalidStateError(f"a branch asked for {type(effect).__name__}"))
+        except StopIteration as done:
+            value = done.value
+            self._tell(lambda: self._plan.ended(index, Returned(value)))
+        except UNRECOVERABLE as error:
+            self._tell_fatal(error)
+        except Exception as error:  # noqa: BLE001 - the branch's own failure
+            raised = Raised(error)
+            self._tell(lambda: self._plan.ended(index, raised))
+        except BranchOrphaned:
+            return
+        except BaseException as signal:  # noqa: BLE001 - decided by the coordinating thread
+            self._tell_fatal(signal)
+
+    def _enter(self, index: int, slot: Frame, flow: Flow[Any], effect: Enter) -> None:
+        """Run a branch's code."""
+        try:
+            outcome = self._variables.copy().run(self._driver.enter, slot, effect)
+        except SuspendExecution as signal:
+            until = signal.until
+            self._tell(lambda: self._suspended(index, until))
+        except BranchOrphaned:
+            return
+        except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
+            self._tell_fatal(error)
+        else:
+            self._advance(index, slot, flow, outcome)
+
+    def _go_on(self, index: int, slot: Frame, flow: Flow[Any], done: Future[None]) -> None:
+        done.result()
+        self._advance(index, slot, flow, None)
+
+    def _tell_fatal(self, error: BaseException) -> None:
+        self._tell(partial(_throw, error))
+
+    def _tell(self, news: Callable[[], None]) -> None:
+        with self._pool.changed:
+            self._news.append(news)
+            self._pool.changed.notify_all()
+
+
+def _throw(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,76 @@
+"""How a fan-out's result is written: in the shape of protocol.md 12.3, each branch's result as its own type asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from powertools_durable.batch import BatchResult, from_mapping, to_mapping
+from powertools_durable.errors import SerDesError
+from powertools_durable.serdes.base import SerDes, SerDesContext
+from powertools_durable.serdes.models import ModelSerDes
+from powertools_durable.serdes.tagged import TaggedJson
+
+__all__ = ["BatchSerDes"]
+
+_TAGGED = TaggedJson()
+
+
+class BatchSerDes:
+    """The tagged format, as the official SDK writes it; plain JSON when a branch's result is a model.
+
+    Parameters
+    ----------
+    results : Sequence[SerDes]
+        How each branch's result is written.
+    names : Sequence[str | None]
+        The branches' names, which the text does not hold.
+    """
+
+    def __init__(self, results: Sequence[SerDes[Any]], names: Sequence[str | None]) -> None:
+        self._results = results
+        self._names = names
+        self._is_plain = any(isinstance(serdes, ModelSerDes) for serdes in results)
+
+    def keeps(self, _value: object) -> bool:
+        """Never without proof."""
+        return False
+
+    def serialize(self, value: BatchResult[Any], context: SerDesContext) -> str:
+        """Write *value*."""
+        if not self._is_plain:
+            return _TAGGED.serialize(value, context)
+        items = [self._written(item, context) for item in to_mapping(value)["all"]]
+        return f'{{"all":[{",".join(items)}],"completionReason":{json.dumps(value.completion_reason)}}}'
+
+    def deserialize(self, text: str, context: SerDesContext) -> BatchResult[Any]:
+        """Read what `serialize` wrote.
+
+        Raises
+        ------
+        SerDesError
+            The text is something else.
+        """
+        if not self._is_plain:
+            found = _TAGGED.deserialize(text, context)
+            if not isinstance(found, BatchResult):
+                message = "a recorded value is not the result of a fan-out"
+                raise SerDesError(message)
+            return found.named(self._names)
+        try:
+            data = json.loads(text)
+            for item in data["all"]:
+                if item["result"] is not None:
+                    item["result"] = self._results[item["index"]].deserialize(json.dumps(item["result"]), context)
+            return from_mapping(data).named(self._names)
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+            message = f"a recorded value is not the result of a fan-out: {type(error).__name__}"
+        raise SerDesError(message)
+
+    def _written(self, item: dict[str, Any], context: SerDesContext) -> str:
+        result = "null"
+        if item["result"] is not None:
+            result = self._results[item["index"]].serialize(item["result"], context) or "null"
+        rest = {"index": item["index"], "status": item["status"], "error": item["error"]}
+        return f'{json.dumps(rest)[:-1]},"result":{result}}}'
