@@ -61,6 +61,8 @@ class BranchPool:
     def __init__(self, limit: int, checkpointer: Checkpointer) -> None:
         self.changed = threading.Condition()
         self._limit = limit
+        # Branches that are started ahead of their thread: one runs, one is being acknowledged, one is at hand.
+        self.appetite = 3 * limit
         self._checkpointer = checkpointer
         self._ready: deque[Task] = deque()
         self._threads: list[threading.Thread] = []
@@ -107,17 +109,20 @@ class BranchPool:
             thread.join(timeout=deadline.patience)
 
     def _work(self) -> None:
-        while True:
-            with self.changed:
-                self._idle += 1
-                while not self._ready and not self._closing:
-                    self.changed.wait()
-                self._idle -= 1
-                if self._closing:
-                    return
-                task = self._ready.popleft()
+        while (task := self._next()) is not None:
             with self._checkpointer.company():
-                task.run()
+                while task is not None:
+                    task.run()
+                    task = self._next(wait=False)
+
+    def _next(self, *, wait: bool = True) -> Task | None:
+        """Return what to run; None when the pool closes, or there is nothing now."""
+        with self.changed:
+            self._idle += wait
+            while wait and not self._ready and not self._closing:
+                self.changed.wait()
+            self._idle -= wait
+            return self._ready.popleft() if self._ready and not self._closing else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,7 @@ class Coordinator:
         self._news: deque[Callable[[], None]] = deque()
         self._wanted: dict[int, datetime | None] = {}  # until when a branch really waits, whatever the skew
         self._helps = means.pool.is_mine()
+        self._waits = False
 
     def run(self) -> Any:
         """Run the branches until the plan is done.
@@ -158,8 +164,9 @@ class Coordinator:
             What no branch's failure may hide: a fault of the service, code that changed, misuse.
         """
         try:
-            while self._plan.reason is None:
-                self._go_on_from_here()
+            with self._checkpointer.company():
+                while self._plan.reason is None:
+                    self._go_on_from_here()
             return self._effect.result()
         except SuspendExecution:
             raise
@@ -172,7 +179,7 @@ class Coordinator:
     # -- on the coordinating thread ------------------------------------------------------------------------
 
     def _go_on_from_here(self) -> None:
-        while (index := self._plan.admit()) is not None:
+        while self._plan.running < self._pool.appetite and (index := self._plan.admit()) is not None:
             self._begin(index)
         if self._plan.reason is not None:
             return
@@ -191,6 +198,7 @@ class Coordinator:
         """Wait for news of a branch, or for a suspended one's time, and take it in."""
         news, helped = None, None
         with self._pool.changed:
+            self._stand_still(waits=not self._news)
             while not self._news:
                 if self._helps and (helped := self._pool.take(self)) is not None:
                     break
@@ -201,6 +209,7 @@ class Coordinator:
                 if patience <= 0:
                     break
                 self._pool.changed.wait(min(left, patience, _LOOK))
+            self._stand_still(waits=False)
             if self._news:
                 news = self._news.popleft()
         if news is not None:
@@ -213,6 +222,12 @@ class Coordinator:
             late = BackendError("the invocation ends while branches still run", retryable=True)
             self._effect.frame.engine.interrupt(late)
             raise CheckpointingStopped(late)
+
+    def _stand_still(self, *, waits: bool) -> None:
+        """Let the sender know whether more may come from here soon; with the pool's lock held."""
+        if waits is not self._waits:
+            self._waits = waits
+            self._checkpointer.stands_still(1 if waits else -1)
 
     def _seconds_to(self, moment: datetime | None) -> float:
         return threading.TIMEOUT_MAX if moment is None else (moment - self._clock.now()).total_seconds()
@@ -286,6 +301,7 @@ class Coordinator:
 
     def _tell(self, news: Callable[[], None]) -> None:
         with self._pool.changed:
+            self._stand_still(waits=False)
             self._news.append(news)
             self._pool.changed.notify_all()
 

@@ -36,13 +36,17 @@ from powertools_durable.errors import BackendError, SuspendExecution
 __all__ = ["Checkpointer"]
 
 _LINGER = 1.0  # seconds an update that nobody waits for stays for company (protocol.md 9.6)
-_QUIET = 0.001  # seconds of silence after which a request with company goes out ...
+_QUIET = 0.002  # seconds of silence after which a request with company goes out ...
 _COMPANY = 0.02  # ... and after which it does in any case
 _SENDS = 4  # how often one request is tried; botocore has tried some times before
 _BACKOFF = 0.1  # seconds before the second try, doubled each time, with full jitter
 _BACKOFF_CAP = 2.0
 
-Acknowledged = Future[None]
+
+class Acknowledged(Future[None]):
+    """Completed when the service has the update. ``blocks`` says that a thread stands still for it."""
+
+    blocks = False
 
 
 class Checkpointer:
@@ -84,7 +88,7 @@ class Checkpointer:
         BranchOrphaned
             The context around *frame* has ended.
         """
-        waiter: Acknowledged | None = Future() if wait else None
+        waiter = Acknowledged() if wait else None
         with self._changed:
             if stopped := self._why_stopped():
                 raise stopped
@@ -115,7 +119,9 @@ class Checkpointer:
     def await_(self, waiter: Acknowledged) -> None:
         """Block until *waiter* is complete, never past the invocation's end (reliability.md 1, G7)."""
         with self._changed:
-            self._blocked += 1
+            if not waiter.done():
+                waiter.blocks = True
+                self._blocked += 1
             if self._gathering and self._blocked >= self._running:
                 self._changed.notify()  # the last one: there is no more company to wait for
         try:
@@ -126,15 +132,13 @@ class Checkpointer:
             )
             with self._changed:
                 self._engine.interrupt(late)
-                self._fail(self._engine.drop_all())
+                dropped = self._engine.drop_all()
+            self._fail(dropped)
             raise CheckpointingStopped(late) from None
-        finally:
-            with self._changed:
-                self._blocked -= 1
 
     @contextmanager
     def company(self) -> Iterator[None]:
-        """While a branch's code runs: others' requests wait a little for what it may add."""
+        """While a thread has branches to run: others' requests wait a little for what it may add."""
         with self._changed:
             self._running += 1
         try:
@@ -142,6 +146,15 @@ class Checkpointer:
         finally:
             with self._changed:
                 self._running -= 1
+                if self._gathering and self._blocked >= self._running:
+                    self._changed.notify()
+
+    def stands_still(self, by: int) -> None:
+        """Count a coordinator that has nothing to do as waiting, or no longer."""
+        with self._changed:
+            self._blocked += by
+            if self._gathering and self._blocked >= self._running:
+                self._changed.notify()
 
     def flush(self, frame: Frame) -> None:
         """Send everything queued and wait for the answer; without anything queued, do nothing."""
@@ -154,8 +167,9 @@ class Checkpointer:
         """End the sender; what is still queued is dropped."""
         with self._changed:
             self._closing = True
-            self._fail(self._engine.drop_all())
+            dropped = self._engine.drop_all()
             self._changed.notify()
+        self._fail(dropped)
         if self._thread is not None:
             self._thread.join(timeout=self._deadline.patience)
 
@@ -224,9 +238,8 @@ class Checkpointer:
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody may wait for an answer in vain
             self._stop(error, batch.items)
             return
-        for item in batch.items:
-            if isinstance(item.waiter, Future) and not item.waiter.done():
-                item.waiter.set_result(None)
+        for waiter in self._released(batch.items):
+            waiter.set_result(None)
 
     def _call(self, batch: Batch) -> CheckpointResponse:
         """Make the request, again if that may help: same tokens, so the service applies it once (9.3)."""
@@ -262,9 +275,8 @@ class Checkpointer:
         """The token was withdrawn: everybody who waits, or still comes, is suspended."""
         with self._changed:
             dropped = self._engine.drop_all()
-        for item in (*items, *dropped):
-            if isinstance(item.waiter, Future) and not item.waiter.done():
-                item.waiter.set_exception(SuspendExecution())
+        for waiter in self._released((*items, *dropped)):
+            waiter.set_exception(SuspendExecution())
 
     def _stop(self, error: BaseException, items: Iterable[Queued]) -> None:
         """A request failed for good: it poisons the invocation (protocol.md 9.7)."""
@@ -275,6 +287,14 @@ class Checkpointer:
 
     def _fail(self, items: Iterable[Queued]) -> None:
         stopped = self._why_stopped() or SuspendExecution()
-        for item in items:
-            if isinstance(item.waiter, Future) and not item.waiter.done():
-                item.waiter.set_exception(stopped)
+        for waiter in self._released(items):
+            waiter.set_exception(stopped)
+
+    def _released(self, items: Iterable[Queued]) -> list[Acknowledged]:
+        """Return those who wait for *items*; from now on they count as going on, though they have not noticed yet."""
+        waiters = [item.waiter for item in items if isinstance(item.waiter, Acknowledged) and not item.waiter.done()]
+        with self._changed:
+            for waiter in waiters:
+                self._blocked -= waiter.blocks
+                waiter.blocks = False
+        return waiters

@@ -22,7 +22,8 @@ OPERATION_ERRORS = """
 
 DOORS = {
     "": f"""
-        BatchItem BatchResult Callback CompensationItem CompensationResult Completion DurableConfig DurableContext DurableError DurableFunction
+        BatchItem BatchResult Callback CompensationItem CompensationResult Completion DurableConfig
+        DurableContext DurableError DurableFunction
         ExecutionMode Nesting Polling Retry StepSemantics current_scope current_step durable
         {OPERATION_ERRORS}
     """,
