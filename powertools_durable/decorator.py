@@ -16,6 +16,7 @@ from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._runtime.invocation import run_invocation
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.session import Program, Session
+from powertools_durable._service.family import Target
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.lambda_ import LambdaBackend
 from powertools_durable.config import DurableConfig
@@ -27,13 +28,13 @@ from powertools_durable.parser.result import ResultWriter
 from powertools_durable.retry import RetryPolicy
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["DurableFunction", "durable", "durable_inside", "invoke_on"]
+__all__ = ["DurableFunction", "durable", "durable_inside", "invoker_of", "target_of"]
 
 E = TypeVar("E")
 R = TypeVar("R")
 Handler = Callable[[E, DurableContext], R]
 
-# Where this invocation's API calls go in place of the function's own backend: set by `invoke_on` alone.
+# Where this invocation's API calls go in place of the function's own backend: set by `invoker_of` alone.
 _STAND_IN: ContextVar[tuple[DurableBackend, Seams] | None] = ContextVar("powertools_durable_stand_in", default=None)
 
 
@@ -121,15 +122,39 @@ def durable_inside(handler: object) -> DurableFunction[Any] | None:
     return inner if isinstance(inner, DurableFunction) else None
 
 
-def invoke_on(
-    handler: Callable[..., Any], event: object, context: object, *, backend: DurableBackend, seams: Seams
-) -> object:
-    """Call *handler*, with the decorators above `durable`, while *backend* answers its API calls."""
-    token = _STAND_IN.set((backend, seams))
+def invoker_of(
+    handler: Callable[..., Any], *, backend: DurableBackend, seams: Seams
+) -> Callable[[dict[str, Any], object], object]:
+    """Return what calls *handler*, with the decorators above `durable`, while *backend* answers its API calls."""
+
+    def invoke(event: dict[str, Any], context: object) -> object:
+        token = _STAND_IN.set((backend, seams))
+        try:
+            return handler(event, context)
+        finally:
+            _STAND_IN.reset(token)
+
+    return invoke
+
+
+def target_of(function: Callable[..., Any], *, backend: DurableBackend, seams: Seams) -> Target:
+    """Return *function* as something that a host can invoke: a durable handler, a Lambda handler, or a fake.
+
+    A fake takes the event alone.
+    """
+    if durable_inside(function) is not None:
+        return Target(durable=invoker_of(function, backend=backend, seams=seams))
+    if _takes_two(function):
+        return Target(plain=lambda event: function(event, None))
+    return Target(plain=function)
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
     try:
-        return handler(event, context)
-    finally:
-        _STAND_IN.reset(token)
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 @overload

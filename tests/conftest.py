@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 AWS = {
@@ -28,3 +32,20 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("POWERTOOLS_", "AWS_"))]:
         del os.environ[name]
     os.environ.update(AWS)
+
+
+OURS = ("powertools-durable-checkpointer", "powertools-durable-branch")  # a step left behind by its timeout may go on
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(OURS)]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_a_test() -> Iterator[None]:
+    """An invocation ends its threads; a context made by hand must be closed."""
+    yield
+    until = time.monotonic() + 2
+    while _threads() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert _threads() == []

@@ -10,7 +10,7 @@ import typer
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, open_store, read_json, store_option
 from powertools_durable.cli.targets import UsageError, load_target, settled_target
 from powertools_durable.cli.timeline import JsonLines, Timeline
-from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner
+from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
 __all__ = ["resume", "run"]
 
@@ -19,6 +19,10 @@ _FAILED, _SUSPENDED, _INTERRUPTED = 1, 3, 130
 Answers = Annotated[
     list[str] | None,
     typer.Option("--answer", metavar="NAME=JSON", help="Answer the callback NAME with JSON as soon as it waits."),
+]
+Functions = Annotated[
+    list[str] | None,
+    typer.Option("--function", metavar="NAME=TARGET", help="What ctx.invoke(NAME) runs: a handler on this machine."),
 ]
 Skip = Annotated[bool, typer.Option("--skip-time", help="Waits and delays take no time.")]
 Wait = Annotated[bool, typer.Option(help="Wait for callbacks; --no-wait ends with exit code 3 instead.")]
@@ -36,15 +40,17 @@ def run(
     skip_time: Skip = False,
     wait: Wait = True,
     answer: Answers = None,
+    function: Functions = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Start an execution of TARGET and stay with it until it ends."""
     payload = read_json(event, "--event")
     answers = _answers(answer)
     with _display(store, as_json=as_json) as display:
-        runner = LocalRunner(load_target(target), store, skip_time=skip_time)
+        targets = _targets(target, function)
+        runner = _runner(targets, store, skip_time=skip_time)
         one = runner.start(payload, name=name)
-        runner.store.remember_target(one.arn, settled_target(target))
+        runner.store.remember_targets(one.arn, {key: settled_target(where) for key, where in targets.items()})
         code = _stay(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
 
@@ -58,20 +64,37 @@ def resume(
     skip_time: Skip = False,
     wait: Wait = True,
     answer: Answers = None,
+    function: Functions = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Go on with an execution where it was when its process ended."""
     answers = _answers(answer)
     kept = open_store(store)
     one = LocalExecutions(kept).find(execution)
-    where = target or one.target
-    if where is None:
+    targets = one.targets | _targets(target, function)
+    if "" not in targets:
         raise UsageError(f"{one.name} was not started by this command; say where its handler is: --target TARGET")
     with _display(store, as_json=as_json) as display:
-        runner = LocalRunner(load_target(where), kept, skip_time=skip_time)
-        kept.remember_target(one.arn, settled_target(where))
+        runner = _runner(targets, kept, skip_time=skip_time)
+        kept.remember_targets(one.arn, {key: settled_target(where) for key, where in targets.items()})
         code = _stay(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
+
+
+def _targets(target: str | None, functions: list[str] | None) -> dict[str, str]:
+    """Return where the handlers are, by the names they are invoked by; the execution's own has none."""
+    targets = {} if target is None else {"": target}
+    for text in functions or ():
+        name, equals, where = text.partition("=")
+        if not equals or not name:
+            raise UsageError("--function takes NAME=TARGET: as ctx.invoke() names it, and where its handler is")
+        targets[name] = where
+    return targets
+
+
+def _runner(targets: dict[str, str], store: Path | SqliteStore, *, skip_time: bool) -> LocalRunner:
+    loaded = {name: load_target(target, durable=name == "") for name, target in targets.items()}
+    return LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
 
 
 def _display(store: Path, *, as_json: bool) -> Timeline | JsonLines:

@@ -28,13 +28,15 @@ def settled_target(target: str) -> str:
     return f"{Path(where).resolve()}:{name}" if _is_path(where) else target
 
 
-def load_target(target: str) -> Handler:
+def load_target(target: str, *, durable: bool = True) -> Handler:
     """Import the module and return its handler.
 
     Parameters
     ----------
     target : str
         ``package.module:handler``, looked for in the current folder too, or ``path.py:handler``.
+    durable : bool
+        Refuse what is not durable.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def load_target(target: str) -> Handler:
     where, name = _split(target)
     module = _imported(where, lambda: _from_file(Path(where)) if _is_path(where) else _from_name(where))
     handler: object = getattr(module, name, None)
-    if callable(handler) and durable_inside(handler) is not None:
+    if callable(handler) and (not durable or durable_inside(handler) is not None):
         return handler
     others = [key for key, value in vars(module).items() if durable_inside(value) is not None]
     hint = f"durable there: {', '.join(others)}" if others else "put @durable above the function"

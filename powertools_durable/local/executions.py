@@ -47,7 +47,12 @@ class LocalExecution(ExecutionView):
     @property
     def target(self) -> str | None:
         """Where its handler is, if the command line started it."""
-        return self._store.target(self._arn)
+        return self.targets.get("")
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """Where the functions are that it may invoke, by name; its own handler has the name ``""``."""
+        return self._store.targets(self._arn)
 
     @property
     def started(self) -> datetime:
@@ -63,6 +68,11 @@ class LocalExecution(ExecutionView):
     def is_running(self) -> bool:
         """True while a process stays with it."""
         return is_running(self._store, self._arn)
+
+    @property
+    def is_a_child(self) -> bool:
+        """True when another execution invoked it: that one runs it."""
+        return self.id.startswith(self.name)
 
     @property
     def is_invoked(self) -> bool:
@@ -130,7 +140,7 @@ class LocalExecutions:
 
     def _newest(self) -> LocalExecution:
         for one in reversed(list(self)):
-            if one.status == "RUNNING":
+            if one.status == "RUNNING" and not one.is_a_child:
                 return one
         message = f"no execution in {self._store.path} is still running; say which one you mean"
         raise LookupError(message)

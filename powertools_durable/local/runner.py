@@ -12,11 +12,11 @@ from typing import Any
 
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._service.clock import SkippingClock, WallClock
-from powertools_durable._service.execution import ServiceExecution
+from powertools_durable._service.family import Family
 from powertools_durable._service.history import HistoryEvent
-from powertools_durable._service.host import Host, LambdaContext
+from powertools_durable._service.host import Host
 from powertools_durable.backends.service import ServiceBackend
-from powertools_durable.decorator import durable_inside, invoke_on
+from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.local.change import clock_of
 from powertools_durable.local.executions import LocalExecution, LocalExecutions
@@ -44,6 +44,9 @@ class LocalRunner:
         What `durable` made, with or without other decorators above it.
     store : str | os.PathLike | SqliteStore
         The file that keeps the executions.
+    functions : Mapping[str, Callable] | None
+        Other functions, by the name that ``ctx.invoke`` calls them, with or without version: durable handlers,
+        Lambda handlers, or fakes that take the event alone.
     skip_time : bool
         Waits and delays take no time. A callback is still waited for.
     invocation_timeout : float
@@ -60,6 +63,7 @@ class LocalRunner:
         handler: Callable[..., Any],
         store: str | os.PathLike[str] | SqliteStore = "executions.sqlite",
         *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
         skip_time: bool = False,
         invocation_timeout: float = 900,
     ) -> None:
@@ -69,6 +73,7 @@ class LocalRunner:
             raise ValidationError(message)
         self.store = store if isinstance(store, SqliteStore) else SqliteStore(store)
         self._handler = handler
+        self._functions = dict(functions or {})
         self._function = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{inner.__module__}-{inner.__name__}").strip("-")[-48:]
         self._skip_time = skip_time
         self._invocation_timeout = invocation_timeout
@@ -176,32 +181,29 @@ class LocalRunner:
         backend = ServiceBackend(host)
         seams = Seams(clock, Random())  # noqa: S311 - jitter is no secret
 
-        def invoke(event: dict[str, Any], context: LambdaContext) -> object:
-            return invoke_on(self._handler, event, context, backend=backend, seams=seams)
-
-        with host.changing(arn) as execution:
-            execution.abandon_invocation(clock.now())  # its process was killed
-        while not (execution := host.execution(arn)).is_terminal:
+        functions = {
+            name: target_of(function, backend=backend, seams=seams) for name, function in self._functions.items()
+        }
+        family = Family(host, arn, invoker_of(self._handler, backend=backend, seams=seams), functions)
+        family.abandon()  # their process was killed
+        while not host.execution(arn).is_terminal:
             news.tell_of_others()
-            moment = execution.next_moment()
-            if moment is not None and moment <= clock.now():
-                with host.changing(arn) as changed:
-                    changed.advance(clock.now())
-            if host.execution(arn).wants_invocation(clock.now()):
-                host.invoke(arn, invoke)
-            elif not _answer(one, answers) and not self._let_time_pass(execution, clock, wait=wait):
+            family.advance()
+            if family.act() or _answer(one, answers):
+                continue
+            if not self._let_time_pass(family, clock, wait=wait and family.waits_for_callbacks):
                 break
         news.tell_of_others()
 
-    def _let_time_pass(self, execution: ServiceExecution, clock: SkippingClock, *, wait: bool) -> bool:
+    def _let_time_pass(self, family: Family, clock: SkippingClock, *, wait: bool) -> bool:
         """Wait a little, or skip to the next timer; False when nothing will ever happen here."""
-        timer = execution.next_moment(callbacks=False)
-        if timer is None and not (wait and execution.header.callbacks):
+        timer = family.next_moment(callbacks=False)
+        if timer is None and not wait:
             return False
         if timer is not None and self._skip_time:
             clock.move_to(timer)
         else:
-            _sleep(clock.now(), execution.next_moment())
+            _sleep(clock.now(), family.next_moment())
         return True
 
 

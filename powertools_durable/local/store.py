@@ -12,7 +12,7 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,7 +30,7 @@ _RETRYABLE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, s
 
 _SCHEMA = f"""
 CREATE TABLE executions (
-    arn TEXT PRIMARY KEY, name TEXT NOT NULL, target TEXT, version INTEGER NOT NULL, header TEXT NOT NULL);
+    arn TEXT PRIMARY KEY, name TEXT NOT NULL, targets TEXT, version INTEGER NOT NULL, header TEXT NOT NULL);
 CREATE TABLE operations (
     arn TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arn, id));
 CREATE TABLE events (
@@ -229,13 +229,13 @@ class SqliteStore:
 
     # -- as the runner uses it -----------------------------------------------------------------------------
 
-    def target(self, arn: str) -> str | None:
-        """Return where the handler of an execution is, as `remember_target` was told."""
+    def targets(self, arn: str) -> dict[str, str]:
+        """Return where the handlers are, as `remember_targets` was told; its own has the name ``""``."""
         with self._lock, self._failing():
-            row = self._connection.execute("SELECT target FROM executions WHERE arn = ?", (arn,)).fetchone()
-        return row[0] if row else None
+            row = self._connection.execute("SELECT targets FROM executions WHERE arn = ?", (arn,)).fetchone()
+        return json.loads(row[0]) if row and row[0] else {}
 
-    def remember_target(self, arn: str, target: str) -> None:
-        """Keep where the handler is, so that another process finds it."""
+    def remember_targets(self, arn: str, targets: Mapping[str, str]) -> None:
+        """Keep where the handlers are, so that another process finds them."""
         with self._lock, self._failing():
-            self._connection.execute("UPDATE executions SET target = ? WHERE arn = ?", (target, arn))
+            self._connection.execute("UPDATE executions SET targets = ? WHERE arn = ?", (json.dumps(targets), arn))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -14,6 +14,7 @@ from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.execution import ServiceExecution
+from powertools_durable._service.family import Family, Target
 from powertools_durable._service.host import Host, Invocation, Invoker
 from powertools_durable._service.validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView, label
@@ -28,13 +29,15 @@ _MAX_INVOCATIONS = 1_000  # of one settle() or finish(): a handler that needs mo
 class SimulatedRun(ExecutionView):
     """An execution, as its service sees it."""
 
-    def __init__(self, host: Host, clock: VirtualClock, arn: str, invoker: Invoker) -> None:
+    def __init__(
+        self, host: Host, clock: VirtualClock, arn: str, invoker: Invoker, functions: Mapping[str, Target]
+    ) -> None:
         self._arn = arn
         self.invocations: list[Invocation] = []
         self.logs: list[logging.LogRecord] = []
         self._host = host
         self._clock = clock
-        self._invoker = invoker
+        self._family = Family(host, arn, invoker, functions, heard=self.invocations.append)
 
     def __repr__(self) -> str:
         waits = ", ".join(f"{record.type.value.lower()} {label(record)!r}" for record in self.waiting_for)
@@ -63,16 +66,15 @@ class SimulatedRun(ExecutionView):
     def settle(self) -> SimulatedRun:
         """Invoke the handler for as long as there is something for it to do now; no time passes."""
         for _ in range(_MAX_INVOCATIONS):
-            if not self._execution.wants_invocation(self._clock.now()):
-                return self
             with self._capturing():
-                self.invocations.append(self._host.invoke(self._arn, self._invoker))
+                if not self._family.act():
+                    return self
         message = f"the handler was invoked {_MAX_INVOCATIONS:,} times without a pause; does it make progress?"
         raise ValidationError(message)
 
     def step(self) -> SimulatedRun:
         """Let time pass to the next timer, and invoke the handler if that changed something for it."""
-        moment = self._execution.next_moment()
+        moment = self._family.next_moment()
         if moment is not None:
             self._move_to(moment)
         return self.settle()
@@ -90,7 +92,7 @@ class SimulatedRun(ExecutionView):
         except (TypeError, ValueError) as problem:
             message = f"advance(): {problem}"
             raise ValidationError(message) from None
-        while (moment := self._execution.next_moment()) is not None and moment <= until:
+        while (moment := self._family.next_moment()) is not None and moment <= until:
             self._move_to(moment)
             self.settle()
         self._move_to(until)
@@ -108,7 +110,7 @@ class SimulatedRun(ExecutionView):
         """
         self.settle()
         most = len(self.invocations) + _MAX_INVOCATIONS
-        while (moment := self._next_timer()) is not None:
+        while (moment := self._family.next_moment(callbacks=False)) is not None:
             if len(self.invocations) >= most:
                 message = (
                     f"finish() invoked the handler {_MAX_INVOCATIONS:,} times and there is no end in sight: {self!r}. "
@@ -119,16 +121,9 @@ class SimulatedRun(ExecutionView):
             self.settle()
         return self
 
-    def _next_timer(self) -> datetime | None:
-        execution = self._execution
-        if execution.is_terminal:
-            return None
-        return execution.next_moment(callbacks=False)
-
     def _move_to(self, moment: datetime) -> None:
         self._clock.move_to(moment)
-        with self._host.changing(self._arn) as execution:
-            execution.advance(self._clock.now())
+        self._family.advance()
 
     def callback(self, name: str) -> SimulatedCallback:
         """Return the open callback of that name, or of that of its ``wait_for_callback``.

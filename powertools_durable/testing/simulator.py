@@ -9,10 +9,10 @@ from typing import Any
 from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._service.clock import VirtualClock
-from powertools_durable._service.host import Host, LambdaContext
+from powertools_durable._service.host import Host
 from powertools_durable._service.store import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
-from powertools_durable.decorator import durable_inside, invoke_on
+from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import check_execution_name, input_text
 from powertools_durable.testing.run import SimulatedRun
@@ -46,7 +46,8 @@ class Simulator:
     handler : Callable
         What `durable` made, with or without other decorators above it.
     functions : Mapping[str, Callable] | None
-        Other functions, by the name that ``ctx.invoke`` calls them.
+        Other functions, by the name that ``ctx.invoke`` calls them, with or without version: durable handlers,
+        Lambda handlers, or fakes that take the event alone.
     seed : int
         Decides tokens, callback ids and jitter.
     invocation_timeout : timedelta | int | float
@@ -104,15 +105,16 @@ class Simulator:
         backend = ServiceBackend(host)
         seams = Seams(clock, random)
 
-        def invoke(raw: dict[str, Any], context: LambdaContext) -> object:
-            return invoke_on(self._handler, raw, context, backend=backend, seams=seams)
-
+        functions = {
+            name: target_of(function, backend=backend, seams=seams) for name, function in self._functions.items()
+        }
+        handler = invoker_of(self._handler, backend=backend, seams=seams)
         arn = (
             "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
             f"{name}/{random.getrandbits(128):032x}"
         )
         host.start(arn, name, input_text(event))
-        run = SimulatedRun(host, clock, arn, invoke)
+        run = SimulatedRun(host, clock, arn, handler, functions)
         run.settle()
         return run
 

@@ -44,3 +44,12 @@ def plain(event, context):
 
 
 answer = 42
+
+
+@durable
+def buys(event, ctx):
+    return ctx.invoke("greeter:1", event, name="call")
+
+
+def greeter(event, context):
+    return f"good day {event}"

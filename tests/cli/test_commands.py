@@ -251,3 +251,18 @@ def test_a_corrupt_store_is_named(cli, folder):
     done = cli("run", f"{SHOP}:greets", "--store", "bad.sqlite")
     assert done.exit_code == 2
     assert "the store bad.sqlite failed: file is not a database; restore it, or name another file" in done.stderr
+
+
+# -- other functions -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("target", "result"), [("greets", "hello ada"), ("greeter", "good day ada")])
+def test_a_chained_invoke_runs_another_handler_of_this_machine(cli, target, result):
+    done = cli("run", f"{SHOP}:buys", "--event", '"ada"', "--function", f"greeter={SHOP}:{target}")
+    assert lines(done)[-1]["result"] == result
+
+
+def test_a_function_without_a_target_is_named(cli):
+    done = cli("run", f"{SHOP}:buys", "--function", "greeter")
+    assert done.exit_code == 2
+    assert "--function takes NAME=TARGET" in done.stderr

@@ -357,3 +357,39 @@ def test_the_history_is_what_the_simulator_tells(path):
     theirs = Simulator(handler).start(name="same").finish().history()
     assert shape(mine)[1:-1] == shape(theirs)[1:-1]
     assert json.dumps(mine)
+
+
+# -- other functions -------------------------------------------------------------------------------------------
+
+
+@durable
+def pays(event: dict, ctx):
+    ctx.wait(30)
+    if event.get("interrupt") and not interrupted:
+        interrupted.append(1)
+        raise KeyboardInterrupt
+    return ctx.step(lambda: event["amount"] + 1, name="add")
+
+
+interrupted: list[int] = []
+
+
+@durable
+def buys(event: dict, ctx):
+    return ctx.invoke("payments:1", event, name="pay")
+
+
+def test_a_chained_invoke_runs_the_other_handler(path):
+    runner = LocalRunner(buys, path, functions={"payments": pays}, skip_time=True)
+    assert runner.run({"amount": 4}).result == 5
+
+
+def test_an_invoked_execution_survives_a_crash_with_its_caller(path):
+    interrupted.clear()
+    runner = LocalRunner(buys, path, functions={"payments": pays}, skip_time=True)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run({"amount": 4, "interrupt": True}, name="caller")
+    again = LocalRunner(buys, path, functions={"payments": pays}, skip_time=True)
+    one = again.resume()
+    assert (one.name, one.result, one.invocations) == ("caller", 5, 2)
+    assert sorted(other.is_a_child for other in again.executions) == [False, True]

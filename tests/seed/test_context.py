@@ -85,6 +85,7 @@ def test_an_operation_that_goes_on_ends_the_replay(rig):
     context = DurableContext.create(rig.backend, ARN, rig.token, [step_record(S.READY, attempt=1, name="again")])
     seen = [context.is_replaying]
     context.step(lambda: seen.append(context.is_replaying), name="again")
+    context.close()
     assert seen == [True, False]
 
 
