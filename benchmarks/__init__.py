@@ -1,0 +1,1 @@
+"""How fast: `make bench`. Figures are for comparing two versions on one machine; no test looks at them."""
