@@ -26,7 +26,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.seams import Clock
-from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
+from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
 from powertools_durable.errors import BackendError, InvalidStateError, SuspendExecution
 
 __all__ = ["BranchPool", "Coordinator", "Means"]
@@ -68,6 +68,7 @@ class BranchPool:
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._closing = False
+        self.helpers = 0  # coordinators on threads of the pool that wait
 
     def submit(self, task: Task) -> None:
         """Have a branch's code run."""
@@ -122,7 +123,11 @@ class BranchPool:
             while wait and not self._ready and not self._closing:
                 self.changed.wait()
             self._idle -= wait
-            return self._ready.popleft() if self._ready and not self._closing else None
+            if not self._ready or self._closing:
+                return None
+            if self.helpers and self._idle == 0:  # one of them may have to run what is left
+                self.changed.notify_all()
+            return self._ready.popleft()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,7 @@ class Coordinator:
         news, helped = None, None
         with self._pool.changed:
             self._stand_still(waits=not self._news)
+            self._pool.helpers += self._helps
             while not self._news:
                 if self._helps and (helped := self._pool.take(self)) is not None:
                     break
@@ -210,6 +216,7 @@ class Coordinator:
                     break
                 self._pool.changed.wait(min(left, patience, _LOOK))
             self._stand_still(waits=False)
+            self._pool.helpers -= self._helps
             if self._news:
                 news = self._news.popleft()
         if news is not None:
@@ -255,49 +262,39 @@ class Coordinator:
                         waiter = self._checkpointer.submit(slot, update, wait=wait, closes=closes)
                         answer = None
                         if waiter is not None:
-                            waiter.add_done_callback(
-                                lambda done: self._tell(lambda: self._go_on(index, slot, flow, done))
-                            )
+                            waiter.add_done_callback(partial(self._acknowledged, index, slot, flow))
                             return
                     case Enter():
-                        task = Task(self, lambda effect=effect: self._enter(index, slot, flow, effect))  # type: ignore[misc]
-                        self._pool.submit(task)
+                        self._pool.submit(Task(self, partial(self._enter, index, slot, flow, effect)))
                         return
                     case _:
                         _throw(InvalidStateError(f"a branch asked for {type(effect).__name__}"))
         except StopIteration as done:
-            value = done.value
-            self._tell(lambda: self._plan.ended(index, Returned(value)))
+            self._tell(partial(self._plan.ended, index, Returned(done.value)))
         except UNRECOVERABLE as error:
-            self._tell_fatal(error)
+            self._tell(partial(_throw, error))
         except Exception as error:  # noqa: BLE001 - the branch's own failure
-            raised = Raised(error)
-            self._tell(lambda: self._plan.ended(index, raised))
-        except BranchOrphaned:
-            return
+            self._tell(partial(self._plan.ended, index, Raised(error)))
         except BaseException as signal:  # noqa: BLE001 - decided by the coordinating thread
-            self._tell_fatal(signal)
+            self._tell(partial(_throw, signal))
 
     def _enter(self, index: int, slot: Frame, flow: Flow[Any], effect: Enter) -> None:
         """Run a branch's code."""
         try:
             outcome = self._variables.copy().run(self._driver.enter, slot, effect)
         except SuspendExecution as signal:
-            until = signal.until
-            self._tell(lambda: self._suspended(index, until))
-        except BranchOrphaned:
-            return
+            self._tell(partial(self._suspended, index, signal.until))
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
-            self._tell_fatal(error)
+            self._tell(partial(_throw, error))
         else:
             self._advance(index, slot, flow, outcome)
+
+    def _acknowledged(self, index: int, slot: Frame, flow: Flow[Any], done: Future[None]) -> None:
+        self._tell(partial(self._go_on, index, slot, flow, done))
 
     def _go_on(self, index: int, slot: Frame, flow: Flow[Any], done: Future[None]) -> None:
         done.result()
         self._advance(index, slot, flow, None)
-
-    def _tell_fatal(self, error: BaseException) -> None:
-        self._tell(partial(_throw, error))
 
     def _tell(self, news: Callable[[], None]) -> None:
         with self._pool.changed:

@@ -111,7 +111,7 @@ def said(moment: Moment, began: Moment | None) -> tuple[str, str]:
         return _FIXED[moment.event]
     if moment.retry_in is not None:
         why = f" failed: {moment.error}" if moment.error else ""
-        return "again", f"attempt {moment.attempt}{why}; again in {span(moment.retry_in)}"
+        return "again", f"again in {span(moment.retry_in)}, attempt {moment.attempt}{why}"
     match moment.event:
         case "InvocationCompleted":
             return ("bad", f"failed: {moment.error}") if moment.error else ("", "")
