@@ -74,9 +74,9 @@ class BranchPool:
         """Have a branch's code run."""
         with self.changed:
             self._ready.append(task)
-            if self._idle >= len(self._ready):
+            if self._idle:
                 self.changed.notify_all()
-            elif len(self._threads) < self._limit and not self._closing:
+            if self._idle < len(self._ready) and len(self._threads) < self._limit and not self._closing:
                 name = f"powertools-durable-branch-{len(self._threads)}"
                 thread = threading.Thread(target=Context().run, args=(self._work,), name=name, daemon=True)
                 self._threads.append(thread)
