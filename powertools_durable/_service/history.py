@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from powertools_durable._protocol.limits import MAX_TIMER_SECONDS
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
@@ -29,6 +30,7 @@ _SUFFIX = {
     OperationStatus.TIMED_OUT: "TimedOut",
     OperationStatus.STOPPED: "Stopped",
 }
+_GOOD = (OperationStatus.SUCCEEDED, OperationStatus.PENDING)
 
 
 def record_event(
@@ -68,6 +70,7 @@ def _details(
     match record.type:
         case OperationType.EXECUTION if record.status is OperationStatus.STARTED and record.execution_details:
             details["Input"] = _payload(record.execution_details.input_payload)
+            details["ExecutionTimeout"] = MAX_TIMER_SECONDS  # nobody sets one here
         case OperationType.STEP if record.status is not OperationStatus.STARTED:
             retry = update.step_options if update is not None else None
             details["RetryDetails"] = {"CurrentAttempt": record.attempts}
@@ -80,11 +83,13 @@ def _details(
         case OperationType.CHAINED_INVOKE if update is not None and update.chained_invoke_options:
             details |= to_wire(update.chained_invoke_options)
             details["Input"] = _payload(update.payload)
-    if record.status is not OperationStatus.STARTED:
-        if error is not None:
-            details["Error"] = {"Payload": to_wire(error), "Truncated": False}
-        elif result is not None:
-            details["Result"] = _payload(result)
+    if record.type is OperationType.WAIT or record.status is OperationStatus.STARTED:
+        return details
+    # [M] an end has one of the two, be it empty
+    if error is None and record.status in _GOOD:
+        details["Result"] = _payload(result)
+    else:
+        details["Error"] = _failure(error)
     return details
 
 
@@ -115,7 +120,7 @@ def invocation_event(began: datetime, ended: datetime, request_id: str, error: E
         "RequestId": request_id,
     }
     if error is not None:
-        details["Error"] = {"Payload": to_wire(error), "Truncated": False}
+        details["Error"] = _failure(error)
     return {
         "EventType": "InvocationCompleted",
         "EventTimestamp": to_wire(ended),
@@ -125,3 +130,7 @@ def invocation_event(began: datetime, ended: datetime, request_id: str, error: E
 
 def _payload(text: str | None) -> dict[str, Any]:
     return {"Truncated": False} if text is None else {"Payload": text, "Truncated": False}
+
+
+def _failure(error: ErrorObject | None) -> dict[str, Any]:
+    return {"Truncated": False} if error is None else {"Payload": to_wire(error), "Truncated": False}

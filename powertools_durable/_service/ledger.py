@@ -1,0 +1,112 @@
+"""What there is to keep of one execution, and what a call changed of it. Pure.
+
+What a call changed is left in `changed` and `events`, so that a store writes that and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
+from powertools_durable._protocol.update import OperationUpdate
+from powertools_durable._service.history import HistoryEvent, record_event
+
+__all__ = ["CallbackTimers", "Header", "Ledger"]
+
+
+@dataclass(slots=True)
+class CallbackTimers:
+    """When nobody waits for an answer any longer; the record itself does not hold it."""
+
+    ends: datetime | None = None
+    heartbeat_seconds: int = 0
+    heartbeat_ends: datetime | None = None
+
+    def next(self) -> datetime | None:
+        """Return the earlier of the two."""
+        return min((moment for moment in (self.ends, self.heartbeat_ends) if moment), default=None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Header:
+    """What there is to keep of an execution besides its records and its history."""
+
+    arn: str
+    name: str
+    started: datetime
+    status: str = "RUNNING"
+    result: str | None = None
+    error: ErrorObject | None = None
+    ended: datetime | None = None
+    invocations: int = 0
+    token: str = ""
+    invoking_since: datetime | None = None
+    failed_invocations: int = 0
+    illegal_pendings: int = 0
+    retry_at: datetime | None = None
+    events: int = 0
+    unseen: set[str] = field(default_factory=set)  # changed since the handler last looked
+    moved: set[str] = field(default_factory=set)  # of these, what the service changed
+    callbacks: dict[str, CallbackTimers] = field(default_factory=dict)
+
+
+class Ledger:
+    """The records of one execution, its header, its history, and what is new in them.
+
+    Parameters
+    ----------
+    header : Header
+        As `ServiceExecution.start` made it, or as a store kept it.
+    operations : Mapping[str, Operation]
+        Records by id, in the order they started.
+    history : Sequence[HistoryEvent]
+        What was told so far.
+    """
+
+    def __init__(
+        self, header: Header, operations: Mapping[str, Operation], history: Sequence[HistoryEvent] = ()
+    ) -> None:
+        self.header = header
+        self.operations = dict(operations)
+        self.changed: dict[str, Operation] = {}
+        self.events: list[HistoryEvent] = []
+        self.history: list[HistoryEvent] = list(history)
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when the execution has ended."""
+        return self.header.status != "RUNNING"
+
+    def saved(self) -> None:
+        """Forget what `changed` and `events` say: a store has it."""
+        self.changed.clear()
+        self.events.clear()
+
+    def _keep(
+        self, record: Operation, now: datetime, update: OperationUpdate | None = None, *, moved: bool = False
+    ) -> None:
+        self.operations[record.id] = self.changed[record.id] = record
+        if record.type is not OperationType.EXECUTION:
+            self.header.unseen.add(record.id)
+        if moved:
+            self.header.moved.add(record.id)
+        self._tell(record_event(record, update, now))
+
+    def _tell(self, event: HistoryEvent | None) -> None:
+        if event is not None:
+            self.header.events += 1
+            told = {"EventId": self.header.events, **event}
+            self.events.append(told)
+            self.history.append(told)
+
+    def _finish(
+        self, status: OperationStatus, now: datetime, *, result: str | None = None, error: ErrorObject | None = None
+    ) -> None:
+        header = self.header
+        header.status, header.result, header.error, header.ended = status.value, result, error, now
+        record = next(r for r in self.operations.values() if r.type is OperationType.EXECUTION)
+        record = replace(record, status=status, end_timestamp=now)
+        self.operations[record.id] = self.changed[record.id] = record
+        self._tell(record_event(record, None, now, result=result, error=error))

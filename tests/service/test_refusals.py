@@ -1,0 +1,434 @@
+"""What a checkpoint may not ask for (protocol.md 5, 6, 9.6, 19), and that a refusal changes nothing."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import pytest
+
+from powertools_durable._protocol.operation import ErrorObject
+from powertools_durable._protocol.update import (
+    CallbackOptions,
+    ChainedInvokeOptions,
+    OperationUpdate,
+    StepOptions,
+    WaitOptions,
+)
+from powertools_durable._service.validation import ServiceRefusal
+from tests.service.bench import OOPS, A, Bench, S, T, bring, callback, retry, update, wait
+
+STATUSES = {
+    T.STEP: (None, S.STARTED, S.PENDING, S.READY, S.SUCCEEDED, S.FAILED),
+    T.WAIT: (None, S.STARTED, S.SUCCEEDED, S.CANCELLED),
+    T.CALLBACK: (None, S.STARTED, S.SUCCEEDED, S.FAILED),
+    T.CONTEXT: (None, S.STARTED, S.SUCCEEDED, S.FAILED),
+    T.CHAINED_INVOKE: (None, S.STARTED, S.SUCCEEDED, S.FAILED, S.TIMED_OUT, S.STOPPED),
+}
+ACCEPTED = {
+    (T.STEP, None): {A.START: S.STARTED},
+    (T.STEP, S.STARTED): {A.SUCCEED: S.SUCCEEDED, A.FAIL: S.FAILED, A.RETRY: S.PENDING},
+    (T.STEP, S.READY): {A.START: S.STARTED, A.SUCCEED: S.SUCCEEDED, A.FAIL: S.FAILED, A.RETRY: S.PENDING},
+    (T.WAIT, None): {A.START: S.STARTED},
+    (T.WAIT, S.STARTED): {A.CANCEL: S.CANCELLED},
+    (T.CALLBACK, None): {A.START: S.STARTED},
+    (T.CONTEXT, None): {A.START: S.STARTED},
+    (T.CONTEXT, S.STARTED): {A.SUCCEED: S.SUCCEEDED, A.FAIL: S.FAILED},
+    (T.CHAINED_INVOKE, None): {A.START: S.STARTED},
+}
+WORDS = {
+    (T.STEP, A.START): "Invalid current STEP state to start.",
+    (T.STEP, A.SUCCEED): "Invalid current STEP state to close.",
+    (T.STEP, A.FAIL): "Invalid current STEP state to close.",
+    (T.STEP, A.RETRY): "Invalid current STEP state to re-attempt.",
+    (T.WAIT, A.START): "Cannot start a WAIT that already exist.",
+    (T.WAIT, A.CANCEL): "Cannot cancel a WAIT that does not exist or has already completed.",
+    (T.CALLBACK, A.START): "Cannot start a CALLBACK that already exist.",
+    (T.CONTEXT, A.START): "Cannot start a CONTEXT that already exist.",
+    (T.CONTEXT, A.SUCCEED): "Invalid current CONTEXT state to close.",
+    (T.CONTEXT, A.FAIL): "Invalid current CONTEXT state to close.",
+    (T.CHAINED_INVOKE, A.START): "Cannot start a CHAINED_INVOKE operation that already exists.",
+}
+NOT_OF_ITS_TYPE = "Invalid action for the given operation type."
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+# -- every type, in every status, with every action ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", A)
+@pytest.mark.parametrize(("kind", "status"), [(kind, status) for kind in STATUSES for status in STATUSES[kind]])
+def test_an_action_is_done_in_its_status_and_refused_in_any_other(bench, kind, status, action):
+    bring(bench, kind, status)
+    becomes = ACCEPTED.get((kind, status), {}).get(action)
+    if becomes is not None:
+        (record,) = bench.send(update(kind, action))[-1:]
+        assert record.status is becomes
+    else:
+        assert bench.refused(update(kind, action)) == WORDS.get((kind, action), NOT_OF_ITS_TYPE)
+
+
+@pytest.mark.parametrize("action", [A.START, A.RETRY, A.CANCEL])
+def test_an_execution_is_only_ended(bench, action):
+    assert bench.refused(update(T.EXECUTION, action, "execution-result-1")) == NOT_OF_ITS_TYPE
+
+
+def test_a_refusal_says_which_update_it_is_about(bench):
+    bring(bench, T.STEP, S.PENDING)
+    with pytest.raises(ServiceRefusal) as caught:
+        bench.send(update(T.STEP, A.START, "first"), update(T.STEP, A.SUCCEED))
+    assert str(caught.value) == "Invalid current STEP state to close. (SUCCEED of STEP op, which was PENDING)"
+
+
+def test_one_bad_update_refuses_all_of_them(bench):
+    good = [update(T.STEP, A.START, "a"), update(T.CONTEXT, A.START, "b"), callback("c", timeout=5)]
+    assert bench.refused(*good, update(T.WAIT, A.CANCEL, "d")) == WORDS[T.WAIT, A.CANCEL]
+    assert bench.statuses() == {}
+    assert [record.status for record in bench.send(*good)] == [S.STARTED] * 3
+
+
+# -- identity -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 65, "a/b", "a b", "\u00e9"])
+def test_an_id_is_64_letters_digits_hyphens_or_underscores(bench, bad):
+    assert bench.refused(update(T.STEP, A.START, bad)) == "Invalid operation id."
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 257, "two\nlines", "caf\u00e9"])
+def test_a_name_is_256_printable_characters_of_ascii(bench, bad):
+    assert bench.refused(update(T.STEP, A.START, name=bad)) == "Invalid operation name."
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 33, "a b"])
+def test_a_sub_type_is_32_letters_digits_hyphens_or_underscores(bench, bad):
+    assert bench.refused(update(T.STEP, A.START, sub_type=bad)) == "Invalid operation subtype."
+
+
+def test_identities_of_the_greatest_length_are_taken(bench):
+    (record,) = bench.send(update(T.STEP, A.START, "x" * 64, name="~" * 256, sub_type="y" * 32))
+    assert (record.name, record.sub_type) == ("~" * 256, "y" * 32)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"sub_type": "Other"}, "Inconsistent operation subtype."),
+        ({"name": "other"}, "Inconsistent operation name."),
+        ({"parent_id": "d"}, "Inconsistent parent operation id."),
+    ],
+)
+@pytest.mark.parametrize("together", [False, True])
+def test_an_update_agrees_with_its_operation(bench, wrong, words, together):
+    bench.send(update(T.CONTEXT, A.START, "c"), update(T.CONTEXT, A.START, "d"))
+    same = {"name": "pay", "sub_type": "Step", "parent_id": "c"}
+    start = update(T.STEP, A.START, **same)
+    if not together:
+        bench.send(start)
+    ahead = [start] if together else []
+    assert bench.refused(*ahead, update(T.STEP, A.SUCCEED, **{**same, **wrong})) == words
+    assert bench.send(*ahead, update(T.STEP, A.SUCCEED, **same))[-1].status is S.SUCCEEDED
+
+
+def test_an_update_agrees_with_its_operation_in_type(bench):
+    bench.send(update(T.STEP, A.START))
+    assert bench.refused(update(T.CONTEXT, A.SUCCEED)) == "Inconsistent operation type."
+    assert bench.refused(update(T.EXECUTION, A.SUCCEED)) == "Inconsistent operation type."
+
+
+def test_what_an_update_leaves_out_is_not_compared(bench):
+    bench.send(update(T.STEP, A.START, name="pay", sub_type="Step"))
+    (record,) = bench.send(update(T.STEP, A.SUCCEED))
+    assert (record.status, record.name) == (S.SUCCEEDED, None)  # and lost: the record is built from the last update
+
+
+# -- one id twice -------------------------------------------------------------------------------------------------
+
+START_STEP, END_STEP = update(T.STEP, A.START), update(T.STEP, A.SUCCEED)
+START_CONTEXT, END_CONTEXT = update(T.CONTEXT, A.START), update(T.CONTEXT, A.FAIL, error=OOPS)
+
+
+@pytest.mark.parametrize(
+    "updates",
+    [
+        (START_STEP, END_STEP),
+        (START_STEP, retry()),
+        (START_CONTEXT, END_CONTEXT),
+        (START_CONTEXT, update(T.STEP, A.START, "child", parent_id="op"), END_CONTEXT),
+    ],
+)
+def test_a_step_or_a_context_may_start_and_end_in_one_request(bench, updates):
+    bench.send(*updates)
+    assert bench.statuses()["op"] is not S.STARTED
+
+
+@pytest.mark.parametrize(
+    "updates",
+    [
+        (START_STEP, START_STEP),
+        (START_STEP, END_STEP, END_STEP),
+        (START_STEP, retry(), START_STEP),
+        (START_CONTEXT, START_CONTEXT),
+        (START_CONTEXT, END_CONTEXT, START_CONTEXT),
+        (wait(), update(T.WAIT, A.CANCEL)),
+        (callback(), callback()),
+    ],
+)
+def test_anything_else_twice_is_refused(bench, updates):
+    assert bench.refused(*updates) == "Cannot checkpoint multiple operations with the same ID."
+
+
+def test_a_ready_step_may_start_again_and_end_in_one_request(bench):
+    bring(bench, T.STEP, S.READY)
+    (record,) = bench.send(START_STEP, END_STEP)
+    assert (record.status, record.attempts) == (S.SUCCEEDED, 2)
+
+
+# -- parents ------------------------------------------------------------------------------------------------------
+
+BELOW = update(T.STEP, A.START, parent_id="parent")
+INVALID_PARENT = "Invalid parent operation id."
+
+
+def test_a_parent_has_started_before_or_earlier_in_the_request(bench):
+    parent = update(T.CONTEXT, A.START, "parent")
+    assert bench.refused(BELOW) == INVALID_PARENT
+    assert bench.refused(BELOW, parent) == INVALID_PARENT
+    assert [record.id for record in bench.send(parent, BELOW)] == ["parent", "op"]
+
+
+@pytest.mark.parametrize("kind", [T.STEP, T.WAIT, T.CALLBACK, T.CHAINED_INVOKE])
+@pytest.mark.parametrize("together", [False, True])
+def test_a_parent_is_a_context(bench, kind, together):
+    parent = update(kind, A.START, "parent")
+    if not together:
+        bench.send(parent)
+    assert bench.refused(*([parent] if together else []), BELOW) == INVALID_PARENT
+
+
+def test_the_execution_is_no_parent(bench):
+    execution_id = next(iter(bench.execution.operations))
+    assert bench.refused(update(T.STEP, A.START, parent_id=execution_id)) == INVALID_PARENT
+
+
+def test_a_context_is_not_its_own_parent(bench):
+    assert bench.refused(update(T.CONTEXT, A.START, parent_id="op")) == INVALID_PARENT
+
+
+@pytest.mark.parametrize("end", [A.SUCCEED, A.FAIL])
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_nothing_is_recorded_below_a_context_that_has_ended(bench, end, together, depth):
+    chain = [None, "c1", "c2", "c3"]
+    for parent, key in pairwise(chain[: depth + 1]):
+        bench.send(update(T.CONTEXT, A.START, key, parent_id=parent))
+    bench.send(update(T.STEP, A.START, "open", parent_id=chain[depth]))
+    ends = update(T.CONTEXT, end, "c1")
+    if not together:
+        bench.send(ends)
+    ahead = [ends] if together else []
+    for late in (
+        update(T.STEP, A.START, "fresh", parent_id=chain[depth]),
+        update(T.STEP, A.SUCCEED, "open", parent_id=chain[depth]),
+        update(T.STEP, A.SUCCEED, "open"),  # without its parent it is still below it
+    ):
+        assert bench.refused(*ahead, late) == "Parent context has already ended."
+
+
+# -- contents and options -----------------------------------------------------------------------------------------
+
+CONTENTS = [
+    (T.STEP, A.RETRY, {"step_options": None}, "Invalid StepOptions for the given action."),
+    (T.STEP, A.RETRY, {"error": OOPS, "payload": "1"}, "Cannot provide both error and payload to RETRY a STEP."),
+    (T.STEP, A.FAIL, {"error": OOPS, "payload": "1"}, "Cannot provide a Payload for FAIL action."),
+    (T.STEP, A.SUCCEED, {"error": OOPS, "payload": "1"}, "Cannot provide an Error for SUCCEED action."),
+    (T.CONTEXT, A.FAIL, {"payload": ""}, "Cannot provide a Payload for FAIL action."),
+    (T.CONTEXT, A.SUCCEED, {"error": OOPS}, "Cannot provide an Error for SUCCEED action."),
+]
+
+
+@pytest.mark.parametrize(("kind", "action", "fields", "words"), CONTENTS)
+def test_what_does_not_go_with_an_action_is_refused(bench, kind, action, fields, words):
+    bench.send(update(kind, A.START))
+    assert bench.refused(update(kind, action, **fields)) == words
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "words"),
+    [
+        (A.FAIL, {"payload": "1"}, "Cannot provide a Payload for FAIL action."),
+        (A.SUCCEED, {"error": OOPS}, "Cannot provide an Error for SUCCEED action."),
+    ],
+)
+def test_what_does_not_go_with_the_end_of_the_execution_is_refused(bench, action, fields, words):
+    assert bench.refused(update(T.EXECUTION, action, "execution-result-1", **fields)) == words
+
+
+@pytest.mark.parametrize("payload", [None, "", "1"])
+def test_a_success_has_a_payload_an_empty_one_or_none(bench, payload):
+    (record,) = bench.send(START_STEP, update(T.STEP, A.SUCCEED, payload=payload))
+    assert record.result == payload
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 31_622_401])
+def test_a_timer_takes_a_second_to_366_days(bench, seconds):
+    words = "A timer takes 1 to 31622400 seconds."
+    bench.send(update(T.STEP, A.START, "s"))
+    assert bench.refused(wait("w", seconds)) == words
+    assert bench.refused(retry("s", seconds)) == words
+    bench.send(wait("short", 1), wait("long", 31_622_400), retry("s", 31_622_400))
+
+
+@pytest.mark.parametrize("options", [{"timeout_seconds": -1}, {"heartbeat_timeout_seconds": 100_000_000}])
+def test_a_timeout_of_a_callback_takes_0_to_99_999_999_seconds(bench, options):
+    bad = update(T.CALLBACK, A.START, callback_options=CallbackOptions(**options))
+    assert bench.refused(bad) == "A callback's timeout takes 0 to 99999999 seconds."
+    bench.send(callback("none"), callback("most", 99_999_999, 99_999_999))
+
+
+def test_a_wait_says_how_long(bench):
+    assert bench.refused(update(T.WAIT, A.START, wait_options=None)) == "WaitOptions are required."
+
+
+def test_an_invoke_says_what(bench):
+    bad = update(T.CHAINED_INVOKE, A.START, chained_invoke_options=None)
+    assert bench.refused(bad) == "Update for CHAINED_INVOKE operation requires ChainedInvokeOptions."
+
+
+def invoke(function_name, tenant_id=None):
+    options = ChainedInvokeOptions(function_name=function_name, tenant_id=tenant_id)
+    return update(T.CHAINED_INVOKE, A.START, chained_invoke_options=options)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pay",
+        "pay:7",
+        "pay:$LATEST",
+        "123456789012:function:pay",
+        "arn:aws:lambda:eu-west-1:123456789012:function:pay:live",
+    ],
+)
+def test_a_function_is_named_in_any_form_of_lambda(bench, name):
+    assert bench.send(invoke(name, "tenant/1"))[0].status is S.STARTED
+
+
+@pytest.mark.parametrize("name", ["", "a b", "arn:aws:lambda:function:pay", "arn:aws:s3:::bucket", "x" * 257])
+def test_a_function_that_nothing_can_be_called_is_refused(bench, name):
+    assert bench.refused(invoke(name)) == f"Invalid function ARN '{name}'"
+
+
+@pytest.mark.parametrize("tenant", ["", "a#b", "x" * 257])
+def test_a_tenant_that_nobody_can_be_called_is_refused(bench, tenant):
+    assert bench.refused(invoke("pay", tenant)) == "TenantId must be 1 to 256 characters matching [a-zA-Z0-9._:/=+-@ ]."
+
+
+# -- the end of the execution -------------------------------------------------------------------------------------
+
+
+def test_the_end_of_the_execution_comes_last_and_once(bench):
+    ends = update(T.EXECUTION, A.SUCCEED, "execution-result-1", payload="7")
+    assert bench.refused(ends, START_STEP) == "EXECUTION checkpoint must be the last update."
+    assert bench.refused(START_STEP, ends, ends) == "Cannot checkpoint multiple EXECUTION updates."
+    bench.send(START_STEP, ends)
+    assert (bench.execution.header.status, bench.execution.header.result) == ("SUCCEEDED", "7")
+
+
+# -- limits -------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_takes_250_updates(bench):
+    updates = [update(T.STEP, A.START, f"s{n}") for n in range(251)]
+    assert bench.refused(*updates) == "A checkpoint takes at most 250 updates."
+    assert len(bench.send(*updates[:250])) == 250
+
+
+def bytes_of(updates):
+    """As protocol.md 9.6 measures a request; every update here has the same few keys."""
+    wire = [{"Id": u.id, "Type": u.type, "Action": u.action, "Payload": u.payload} for u in updates]
+    return len(json.dumps(wire, ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\n", "\u00e9", "\U0001f600", "\x01"])
+def test_a_request_of_several_updates_takes_750_kib(bench, character):
+    def ends(length, more=""):
+        return [update(T.STEP, A.SUCCEED, key, payload=character * length + more) for key in ("a", "b")]
+
+    bench.send(update(T.STEP, A.START, "a"), update(T.STEP, A.START, "b"))
+    one = len(json.dumps(character, ensure_ascii=False).encode()) - 2
+    fits = (750 * 1024 - bytes_of(ends(0))) // 2 // one
+    left = 750 * 1024 - bytes_of(ends(fits))
+    assert 0 <= left < 2 * one
+    over = ends(fits, "x" * (left // 2 + 1))
+    assert bench.refused(*over) == "A checkpoint of several updates takes at most 768000 bytes."
+    bench.send(*ends(fits))
+
+
+def test_a_request_of_one_update_is_never_too_large(bench):
+    bench.send(START_STEP)
+    (record,) = bench.send(update(T.STEP, A.SUCCEED, payload="x" * 1024 * 1024))
+    assert len(record.result) == 1024 * 1024
+
+
+@pytest.mark.parametrize("kind", [T.STEP, T.CONTEXT])
+def test_a_result_takes_as_many_bytes_as_the_service_allows(kind):
+    bench = Bench(max_payload_bytes=262_144)
+    bench.send(update(kind, A.START))
+    over = "\u00e9" * 131_072 + "x"
+    words = f"{kind} output payload size must be less than or equal to 262144 bytes."
+    assert bench.refused(update(kind, A.SUCCEED, payload=over)) == words
+    assert bench.send(update(kind, A.SUCCEED, payload=over[:-1]))[0].status is S.SUCCEEDED
+
+
+def test_a_state_that_is_polled_for_takes_no_more_than_a_result():
+    bench = Bench(max_payload_bytes=10)
+    words = "STEP output payload size must be less than or equal to 10 bytes."
+    assert bench.refused(START_STEP, retry(payload="x" * 11)) == words
+
+
+def test_the_input_of_an_invoke_takes_a_mib(bench):
+    over = "x" * (1024 * 1024 + 1)
+    words = "CHAINED_INVOKE input payload size must be less than or equal to 1048576 bytes."
+    assert bench.refused(update(T.CHAINED_INVOKE, A.START, payload=over)) == words
+    bench.send(update(T.CHAINED_INVOKE, A.START, payload=over[1:]))
+
+
+@pytest.mark.parametrize("action", [A.FAIL, A.RETRY])
+def test_an_error_takes_32768_characters_of_json(bench, action):
+    bench.send(START_STEP)
+    room = 32_768 - len(json.dumps({"ErrorMessage": ""}))
+    for message in ("x" * room, "\u00e9" * (room // 6)):
+        over = ErrorObject(error_message=message + "xxxxxx")
+        assert bench.refused(update(T.STEP, action, error=over)) == "Error object size must be less than 32768 bytes."
+    (record,) = bench.send(update(T.STEP, action, error=ErrorObject(error_message="x" * room)))
+    assert len(record.error.error_message) == room
+
+
+def test_the_result_of_the_execution_is_bound_by_no_limit_of_an_operation():
+    bench = Bench(max_payload_bytes=10)
+    bench.send(update(T.EXECUTION, A.SUCCEED, "execution-result-1", payload="x" * 100))
+    assert bench.execution.header.result == "x" * 100
+
+
+def test_no_refusal_shows_a_payload(bench):
+    secret = "s3cret"
+    carries = [
+        update(T.STEP, A.SUCCEED, payload=secret),
+        update(T.STEP, A.FAIL, payload=secret, error=ErrorObject(error_message=secret)),
+        OperationUpdate(id="c", type=T.CALLBACK, action=A.SUCCEED, payload=secret),
+        update(T.STEP, A.START, payload=secret, parent_id="nobody"),
+    ]
+    for bad in carries:
+        with pytest.raises(ServiceRefusal) as caught:
+            bench.send(bad)
+        assert secret not in str(caught.value)
+
+
+def test_options_of_another_action_are_checked_too(bench):
+    assert bench.refused(update(T.STEP, A.START, wait_options=WaitOptions(wait_seconds=0)))
+    assert bench.refused(update(T.STEP, A.START, step_options=StepOptions(next_attempt_delay_seconds=0)))
