@@ -21,6 +21,8 @@ from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.lambda_ import LambdaBackend
 from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError, ValidationError
+from powertools_durable.integrations.log_buffer import instrument_buffers
+from powertools_durable.integrations.replay_filter import LogIntegration
 from powertools_durable.parser.annotations import innermost, model_of, output_of
 from powertools_durable.parser.lint import warn_of_unstable_defaults
 from powertools_durable.parser.payload import PayloadParser
@@ -191,8 +193,9 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
         A Powertools envelope that the input comes in.
     output : type | TypeAdapter | None
         Type of the result; default: the return annotation.
-    logger : Logger | None
-        What `DurableContext.logger` is; default: the first Powertools logger.
+    logger : Logger | Sequence[Logger] | False | None
+        Loggers whose lines appear once, however often the code replays, stamped with the execution; default:
+        every Powertools logger of the process, and the root logger. False leaves all alone.
     retry : Retry | None
         For steps that give none.
     serdes : SerDes | None
@@ -246,6 +249,7 @@ def _decorate(
         read_payload=parser.parse,
         write_result=writer.write,
         deferred=DurableContext.deferred_calls,
+        begins=_logging(options, config),
         config=config,
         retry=options.get("retry"),
         serdes=options.get("serdes"),
@@ -256,6 +260,21 @@ def _decorate(
 
 def _make_context(session: Session) -> DurableContext:
     return DurableContext(session, session.root)
+
+
+def _logging(options: Options, config: DurableConfig) -> Callable[[str], None]:
+    """Make loggers replay-safe now, for what decorators above this one log, and return what does so later."""
+    given = options.get("logger")
+    if given is False:
+        return lambda _: None
+    integration = LogIntegration(given, config)
+    integration.attach()
+
+    def begin(execution_arn: str) -> None:
+        instrument_buffers(keep_replayed=config.buffer_replayed)
+        integration.begin(execution_arn)
+
+    return begin
 
 
 def _backend(options: Options) -> DurableBackend:

@@ -238,6 +238,7 @@ class Steps(BlockingCore):
 
     def _await_callback(self, op: OperationHandle, serdes: SerDes[T]) -> T:
         self._session.driver.guard(self._frame, "callback.result")
+        self._frame.asks_result(op)
         return self._drive(op, callback_result(op, serdes))
 
     def wait_for_condition(

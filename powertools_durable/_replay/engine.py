@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -90,11 +90,21 @@ class ReplayEngine:
         No more checkpoints: the service withdrew the token, or has the execution's result.
     interruption : BaseException | None
         What decides how this invocation ends, whatever the handler returns.
+    updated : frozenset[str]
+        What the service changed since the last invocation, if it says so. For telemetry only.
     asked : set[str]
         Ids of the operations that the code asked for so far.
     """
 
-    def __init__(self, state: ExecutionState, token: str, random: RandomSource, rules: Rules | None = None) -> None:
+    def __init__(
+        self,
+        state: ExecutionState,
+        token: str,
+        random: RandomSource,
+        rules: Rules | None = None,
+        *,
+        updated: Iterable[str] = (),
+    ) -> None:
         self.state = state
         self.token = token
         self.random = random
@@ -103,6 +113,7 @@ class ReplayEngine:
         self.finished = False
         self.interruption: BaseException | None = None
         self.asked: set[str] = set()
+        self.updated = frozenset(updated)
         self._outbox: deque[Queued] = deque()
         self._waiting = 0
         self._deferred = 0

@@ -62,6 +62,7 @@ class Frame:
 
     __slots__ = (
         "_ahead",
+        "_parked",
         "batch_mode",
         "closed",
         "context_id",
@@ -90,6 +91,7 @@ class Frame:
         self.context_id = context_id
         self.parent_id = parent_id
         self.counter = 0
+        self._parked: str | None = None  # a callback that was answered while its result was waited for
         self._ahead: str | None = None  # the next operation's id, once a look-ahead has made it
         self.batch_mode = False
         self.suspension: SuspendExecution | None = None
@@ -135,7 +137,14 @@ class Frame:
         op = self._checked(identifier, self.counter, kind, sub_type, name, virtual=virtual)
         if self.replay_state is ReplayState.REPLAY and self._runs_user_code(op.record, op.id):  # T2
             self.replay_state = ReplayState.LIVE
+        if kind is OperationType.CALLBACK and op.id in self.engine.updated:
+            self._parked = op.id
         return op
+
+    def asks_result(self, op: OperationHandle) -> None:
+        """The answer of a callback is asked for: here the invocation before this one had ended (T5)."""
+        if self._parked == op.id:
+            self._parked = None
 
     def mark(self, name: str, sub_type: str) -> OperationHandle:
         """Return the operation that stands beside the counter under a name of its own."""
@@ -172,7 +181,7 @@ class Frame:
 
     def end(self) -> None:
         """An operation returned, or raised its recorded error: look whether history goes on (T3)."""
-        if self.replay_state is ReplayState.REPLAY and not self._is_recorded_ahead():
+        if self.replay_state is ReplayState.REPLAY and self._parked is None and not self._is_recorded_ahead():
             self.replay_state = ReplayState.LIVE
 
     def suspend(self, signal: SuspendExecution) -> SuspendExecution:

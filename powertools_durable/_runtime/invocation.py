@@ -81,7 +81,9 @@ def run_invocation(
         seams=seams,
         execution_name=(record.name if record else None) or execution_name(event.durable_execution_arn),
         started_at=record.start_timestamp if record else None,
+        updated=event.updated_operation_ids,
     )
+    program.begins(event.durable_execution_arn)
     try:
         return to_wire(_answer(session, _handle(session, payload)))  # type: ignore[no-any-return]
     finally:

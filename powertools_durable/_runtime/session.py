@@ -37,6 +37,8 @@ class Program:
         Execution input as text in, the handler's first argument out; raises `PayloadValidationError`.
     write_result : Callable
         The handler's result in, JSON text out; raises `SerDesError`.
+    begins : Callable
+        Told the execution's ARN before the handler runs.
     deferred : Callable
         A context in, what was deferred there out, in the order in which it runs.
     """
@@ -45,6 +47,7 @@ class Program:
     make_context: Callable[[Session], Any]
     read_payload: Callable[[str | None], Any]
     write_result: Callable[[Any], str]
+    begins: Callable[[str], None] = lambda _: None
     deferred: Callable[[Any], Iterable[Callable[[], object]]] = lambda _: ()
     config: DurableConfig
     retry: RetryPolicy | None = None
@@ -67,6 +70,7 @@ class Session:
         seams: Seams,
         execution_name: str = "",
         started_at: datetime | None = None,
+        updated: Iterable[str] = (),
     ) -> None:
         config = program.config
         rules = Rules(max_payload_bytes=config.max_payload_bytes, stack_traces=config.stack_traces)
@@ -76,7 +80,7 @@ class Session:
         self.deadline = deadline
         self.seams = seams
         self.started_at = started_at or seams.clock.now()
-        self.engine = ReplayEngine(state, token, seams.random, rules)
+        self.engine = ReplayEngine(state, token, seams.random, rules, updated=updated)
         self.checkpointer = Checkpointer(self.engine, backend, deadline, seams)
         self.scopes = Scopes(state.durable_execution_arn, execution_name)
         self.driver = BlockingDriver(

@@ -76,7 +76,7 @@ def _details(
             details["RetryDetails"] = {"CurrentAttempt": record.attempts}
             if retry is not None:
                 details["RetryDetails"]["NextAttemptDelaySeconds"] = retry.next_attempt_delay_seconds
-        case OperationType.WAIT:
+        case OperationType.WAIT if record.status is not OperationStatus.CANCELLED:
             details |= _wait(record)
         case OperationType.CALLBACK if record.status is OperationStatus.STARTED:
             details |= _callback(record, update)
