@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from importlib import import_module
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
@@ -196,6 +197,8 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
     logger : Logger | Sequence[Logger] | False | None
         Loggers whose lines appear once, however often the code replays, stamped with the execution; default:
         every Powertools logger of the process, and the root logger. False leaves all alone.
+    metrics : Metrics | None
+        Powertools metrics that shall be counted once, however often the code replays.
     retry : Retry | None
         For steps that give none.
     serdes : SerDes | None
@@ -237,6 +240,7 @@ def _decorate(
     if output is None:
         output = output_of(function, local_names)
     try:
+        begins = _beginning(options, config)
         parser = PayloadParser(model, options.get("envelope"), include_input=config.include_validation_input)
         writer = ResultWriter(output)
     except DurableConfigError as error:
@@ -249,7 +253,7 @@ def _decorate(
         read_payload=parser.parse,
         write_result=writer.write,
         deferred=DurableContext.deferred_calls,
-        begins=_logging(options, config),
+        begins=begins,
         config=config,
         retry=options.get("retry"),
         serdes=options.get("serdes"),
@@ -262,17 +266,23 @@ def _make_context(session: Session) -> DurableContext:
     return DurableContext(session, session.root)
 
 
-def _logging(options: Options, config: DurableConfig) -> Callable[[str], None]:
-    """Make loggers replay-safe now, for what decorators above this one log, and return what does so later."""
-    given = options.get("logger")
-    if given is False:
-        return lambda _: None
-    integration = LogIntegration(given, config)
-    integration.attach()
+def _beginning(options: Options, config: DurableConfig) -> Callable[[Session], None]:
+    """Make loggers and metrics replay-safe, now and at each invocation's start: there may be more by then."""
+    logs = None if options.get("logger") is False else LogIntegration(options.get("logger"), config)
+    if logs is not None:
+        logs.attach()  # for what decorators above this one log
+    metrics = options.get("metrics")
+    if metrics is not None:
+        make_replay_safe = import_module("powertools_durable.integrations.metrics").make_replay_safe
+        make_replay_safe(metrics)
 
-    def begin(execution_arn: str) -> None:
-        instrument_buffers(keep_replayed=config.buffer_replayed)
-        integration.begin(execution_arn)
+    def begin(session: Session) -> None:
+        if logs is not None:
+            instrument_buffers(keep_replayed=config.buffer_replayed)
+            logs.begin(session.engine.state.durable_execution_arn)
+        if metrics is not None:
+            expect = import_module("powertools_durable.integrations.metrics").expect_quiet
+            expect(replaying=session.engine.is_replaying)
 
     return begin
 
@@ -287,7 +297,7 @@ def _backend(options: Options) -> DurableBackend:
     return mine
 
 
-_LATER = ("tracer", "metrics", "plugins")
+_LATER = ("tracer", "plugins")
 
 
 def _check_options(options: Options, place: str) -> None:

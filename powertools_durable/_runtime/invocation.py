@@ -83,7 +83,7 @@ def run_invocation(
         started_at=record.start_timestamp if record else None,
         updated=event.updated_operation_ids,
     )
-    program.begins(event.durable_execution_arn)
+    program.begins(session)
     try:
         return to_wire(_answer(session, _handle(session, payload)))  # type: ignore[no-any-return]
     finally:

@@ -38,7 +38,7 @@ class Program:
     write_result : Callable
         The handler's result in, JSON text out; raises `SerDesError`.
     begins : Callable
-        Told the execution's ARN before the handler runs.
+        Told of each invocation before the handler runs.
     deferred : Callable
         A context in, what was deferred there out, in the order in which it runs.
     """
@@ -47,7 +47,7 @@ class Program:
     make_context: Callable[[Session], Any]
     read_payload: Callable[[str | None], Any]
     write_result: Callable[[Any], str]
-    begins: Callable[[str], None] = lambda _: None
+    begins: Callable[[Session], None] = lambda _: None
     deferred: Callable[[Any], Iterable[Callable[[], object]]] = lambda _: ()
     config: DurableConfig
     retry: RetryPolicy | None = None
