@@ -188,6 +188,8 @@ def _called(operation: str, call: Callable[..., R], **request: Any) -> R:
         failure = _refused(operation, error.response)
     except BotoCoreError as error:
         failure = _unreached(operation, error)
+    except Exception as error:  # noqa: BLE001 - botocore's reading of an answer that is none
+        failure = BackendError(f"{operation}: the answer can't be read ({type(error).__name__})", retryable=True)
     # Raised here, outside the except: botocore's error holds the request, and with it payload and token.
     raise failure
 

@@ -47,7 +47,8 @@ class ModelSerDes:
                 annotation if isinstance(annotation, TypeAdapter) else TypeAdapter(annotation)
             )
         except (PydanticUserError, SchemaError, TypeError, NameError) as error:
-            message = f"{_shown(annotation)} can't be written or read: {type(error).__name__}; pydantic has no schema"
+            reason = str(error).partition("\n")[0]
+            message = f"pydantic has no schema for {_shown(annotation)}: {reason}"
             raise DurableConfigError(message) from error
 
     def __repr__(self) -> str:

@@ -47,9 +47,9 @@ class TaggedJson:
         SerDesError
             Something in it has no tag.
         """
-        if type(value) in _PRIMITIVE:
-            return json.dumps(value)
         try:
+            if type(value) in _PRIMITIVE:
+                return json.dumps(value)
             data = value if _is_plain(value) else _envelope(value)
             return json.dumps(data, separators=(",", ":"))
         except RecursionError:
