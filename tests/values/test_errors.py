@@ -1,0 +1,172 @@
+"""From exception to record and back: api.md 9, protocol.md 14.1."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from powertools_durable import errors
+from powertools_durable._protocol.limits import MAX_ERROR_CHARACTERS
+from powertools_durable._protocol.operation import ErrorObject
+from powertools_durable.errors import (
+    BatchError,
+    CallbackError,
+    CallbackTimeoutError,
+    ChildContextError,
+    DurableError,
+    OperationError,
+    PayloadTooLargeError,
+    SerDesError,
+    StepError,
+    StepTimeoutError,
+    answer_error,
+    error_size,
+    rebuild,
+    to_error_object,
+)
+
+
+def record_of(message=None, error_type=None, data=None):
+    return ErrorObject(error_message=message, error_type=error_type, error_data=data)
+
+
+class DeclinedError(Exception):
+    def __init__(self, message, data=None):
+        super().__init__(message)
+        self.data = data
+
+
+class Reason(BaseModel):
+    code: int
+
+
+@dataclass
+class Plain:
+    code: int
+
+
+class BrokenError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+# -- writing ---------------------------------------------------------------------------------------------------
+
+WRITTEN = [
+    (ValueError("no"), ErrorObject(error_message="no", error_type="ValueError")),
+    (StepError("no"), ErrorObject(error_message="no", error_type="StepError")),
+    (DeclinedError("no"), ErrorObject(error_message="no", error_type=f"{__name__}.DeclinedError")),
+    (DeclinedError("no", Reason(code=7)), record_of("no", f"{__name__}.DeclinedError", '{"code":7}')),
+    (DeclinedError("no", Plain(7)), record_of("no", f"{__name__}.DeclinedError", '{"code": 7}')),
+    (DeclinedError("no", {"code": 7}), record_of("no", f"{__name__}.DeclinedError", '{"code": 7}')),
+    (DeclinedError("no", "text"), record_of("no", f"{__name__}.DeclinedError", "text")),
+    (DeclinedError("no", object()), record_of("no", f"{__name__}.DeclinedError")),
+    (BrokenError(), record_of("<BrokenError whose __str__ raises>", f"{__name__}.BrokenError")),
+    (ValueError("a\ud800b"), record_of("a?b", "ValueError")),
+]
+
+
+@pytest.mark.parametrize(("error", "record"), WRITTEN, ids=lambda part: type(part).__name__)
+def test_an_exception_is_written_like_this(error, record):
+    assert to_error_object(error) == record
+
+
+def test_a_stack_trace_has_names_of_files_only_and_only_if_wanted():
+    with pytest.raises(json.JSONDecodeError) as caught:
+        json.loads("{")
+    assert to_error_object(caught.value).stack_trace is None
+    stack = to_error_object(caught.value, stack_traces=True).stack_trace
+    assert stack[0].startswith("test_errors.py:")
+    assert not any("/" in line for line in stack)
+
+
+def test_a_stack_trace_keeps_its_innermost_lines():
+    def deeper(depth):
+        if depth == 0:
+            raise DeclinedError("deep")
+        deeper(depth - 1)
+
+    with pytest.raises(DeclinedError) as caught:
+        deeper(500)
+    record = to_error_object(caught.value, stack_traces=True)
+    assert len(record.stack_trace) < 500
+    assert record.stack_trace[-1].endswith("in deeper")
+
+
+@given(st.text(max_size=20_000), st.text(max_size=40_000))
+def test_an_error_never_outgrows_what_the_service_takes(message, data):
+    record = to_error_object(DeclinedError(message, data))
+    assert error_size(record) <= MAX_ERROR_CHARACTERS
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+READ = [
+    (record_of("no", "ValueError"), ChildContextError, ChildContextError, None),
+    (record_of("no", "StepTimeoutError"), StepError, StepTimeoutError, None),
+    (record_of("no", "StepTimeoutError"), ChildContextError, ChildContextError, StepTimeoutError),
+    (record_of("no", "CallbackTimeoutError"), ChildContextError, ChildContextError, CallbackTimeoutError),
+    (record_of("no", "SerDesError"), StepError, SerDesError, None),
+    (record_of("no", "PayloadTooLargeError"), ChildContextError, PayloadTooLargeError, None),
+    (record_of("no", f"{errors._OFFICIAL}exceptions.StepError"), StepError, StepError, None),  # noqa: SLF001
+    (record_of("no", f"{errors._OFFICIAL}exceptions.BatchCompletionError"), OperationError, BatchError, None),  # noqa: SLF001
+    (record_of("no", "BackendError"), StepError, StepError, None),
+    (ErrorObject(), StepError, StepError, None),
+    (None, CallbackError, CallbackError, None),
+]
+
+
+@pytest.mark.parametrize(("record", "asked", "cls", "cause"), READ)
+def test_a_record_is_rebuilt_as_the_most_precise_class_of_ours(record, asked, cls, cause):
+    error = rebuild(record, asked, operation="charge")
+    assert type(error) is cls
+    assert type(error.__cause__) is (cause or type(None))
+    assert str(error) == ((record and record.error_message) or "")
+
+
+def test_a_class_that_data_names_is_never_imported():
+    error = rebuild(record_of("no", "os.system"), StepError)
+    assert (type(error), error.error_type) == (StepError, "os.system")
+
+
+def test_what_was_written_is_what_is_rebuilt():
+    record = to_error_object(DeclinedError("no", Reason(code=7)))
+    error = rebuild(record, StepError, operation="charge")
+    assert (error.message, error.error_type, error.operation) == ("no", f"{__name__}.DeclinedError", "charge")
+    assert error.data_as(Reason) == Reason(code=7)
+    assert error.data_as(dict[str, int]) == {"code": 7}
+
+
+@pytest.mark.parametrize(("data", "words"), [(None, "carries no data"), ('{"code":"canary"}', "is not a")])
+def test_data_of_something_else_is_refused_and_not_shown(data, words):
+    with pytest.raises(SerDesError, match=words) as caught:
+        StepError("no", data=data, operation="charge").data_as(Reason)
+    assert "canary" not in str(caught.value)
+
+
+# -- from outside, and the tree --------------------------------------------------------------------------------
+
+
+def test_a_callback_is_failed_with_text_an_exception_or_a_record():
+    assert answer_error("no") == ErrorObject(error_message="no")
+    assert answer_error("") == ErrorObject()
+    assert answer_error(ValueError("no")) == record_of("no", "ValueError")
+    assert answer_error(record_of("a", "b")) == record_of("a", "b")
+
+
+def test_every_error_has_a_code_of_its_own_spelling():
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, DurableError)]
+    assert len(classes) > 20
+    for cls in classes:
+        assert cls.code.isupper(), cls
+
+
+def test_the_suspension_is_no_exception_and_says_how_to_let_it_through():
+    signal = errors.SuspendExecution()
+    assert not isinstance(signal, Exception)
+    assert "except SuspendExecution: raise" in str(signal)
