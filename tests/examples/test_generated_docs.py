@@ -77,7 +77,23 @@ def test_the_limits_table_lists_every_limit_with_its_value():
 
 
 @pytest.mark.parametrize(
-    ("page", "kind"), [("step", "STEP"), ("wait", "WAIT"), ("callback", "CALLBACK"), ("child-context", "CONTEXT")]
+    ("page", "kind"),
+    [
+        ("step", "STEP"),
+        ("wait", "WAIT"),
+        ("callback", "CALLBACK"),
+        ("wait-for-callback", "CONTEXT"),
+        ("wait-for-callback", "CALLBACK"),
+        ("wait-for-condition", "STEP"),
+        ("invoke", "CHAINED_INVOKE"),
+        ("child-context", "CONTEXT"),
+        ("with-retry", "CONTEXT"),
+        ("parallel", "CONTEXT"),
+        ("map", "CONTEXT"),
+        ("saga", "CONTEXT"),
+        ("batch", "STEP"),
+        ("patches", "STEP"),
+    ],
 )
 def test_each_operation_page_asks_for_its_diagram(page, kind):
     assert f"\n<!-- lifecycle: {kind} -->\n" in (DOCS / "operations" / f"{page}.md").read_text()

@@ -1,0 +1,72 @@
+"""Each example by the command line, with nothing but its file and its event: as its first lines say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from powertools_durable.cli.app import app
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+RUNS = [
+    ("five_lines.py:handler", '"order-42"', [], 0, "order-42 is on its way, paid by payment-of-order-42"),
+    ("order.py:handler", "@order.json", ['approval={"approved": true, "by": "ada"}'], 0, "ada"),
+    ("saga.py:handler", "@saga.json", [], 0, "parcel-of-42"),
+    ("saga.py:handler", '{"id": "42", "sku": "piano", "price": "51"}', [], 0, "courier-of-42"),
+    (
+        "saga.py:handler",
+        '{"id": "42", "sku": "piano", "price": "51", "insure_for": "900"}',
+        [],
+        1,
+        "the post carries no pianos",
+    ),
+    ("documents.py:handler", '{"folder": "letters"}', [], 0, ["letters/0250"]),
+    ("approval.py:handler", "@approval.json", ['approval={"approved": true, "by": "ada"}'], 0, "ada"),
+    ("approval.py:handler", "@approval.json", [], 0, "the deadline"),
+    ("polling.py:handler", '{"film": "metropolis"}', [], 0, "render-metropolis.mp4"),
+    ("polling.py:handler", '{"film": "dracula"}', [], 1, "render-dracula failed at 50 percent"),
+    ("agent.py:handler", '{"task": "book a table"}', ['person="yes"'], 0, "booked Luigi's; that is all"),
+    ("patched.py:version_1", "@patched.json", ['packed="12 kg"'], 0, "42, 12 kg, goes by road"),
+    ("patched.py:version_2", "@patched.json", ['packed="12 kg"'], 0, "42, 12 kg, goes by flight-of-42"),
+]
+
+
+@pytest.fixture
+def cli(tmp_path):
+    def call(*words):
+        return CliRunner().invoke(app, [*words, "--store", str(tmp_path / "store.sqlite")])
+
+    return call
+
+
+def ended(done):
+    """What the last line says: the result, or the error's message."""
+    told = json.loads(done.stdout.splitlines()[-1])
+    return told["result"] if "result" in told else told["error"]["message"]
+
+
+@pytest.mark.parametrize(("target", "event", "answers", "code", "tells"), RUNS)
+def test_an_example_runs_by_the_command_line(cli, target, event, answers, code, tells):
+    event = f"@{EXAMPLES}/{event[1:]}" if event.startswith("@") else event
+    options = [word for answer in answers for word in ("--answer", answer)]
+    done = cli("run", f"{EXAMPLES}/{target}", "--event", event, "--skip-time", *options)
+    assert done.exit_code == code, done.output
+    result = ended(done)
+    assert tells in (result.values() if isinstance(result, dict) else [result])
+
+
+def test_an_order_goes_on_with_the_code_of_a_later_deploy(cli):
+    started = cli("run", f"{EXAMPLES}/patched.py:version_1", "--event", '{"id": "42"}', "--name", "old", "--no-wait")
+    assert started.exit_code == 3, started.output
+    assert cli("callback", "packed", "succeed", '"12 kg"').exit_code == 0
+    done = cli("resume", "old", "--target", f"{EXAMPLES}/patched.py:version_2")
+    assert done.exit_code == 0, done.output
+    assert ended(done) == "42, 12 kg, goes by road"
+
+
+def test_every_example_is_run_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {target.partition(":")[0] for target, *_ in RUNS}
