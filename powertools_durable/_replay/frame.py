@@ -73,6 +73,7 @@ class Frame:
         "owner",
         "parent",
         "parent_id",
+        "patches",
         "replay_state",
         "suspension",
     )
@@ -91,6 +92,7 @@ class Frame:
         self.context_id = context_id
         self.parent_id = parent_id
         self.counter = 0
+        self.patches: dict[str, bool] = {}  # what was answered in this invocation; asked again, the same
         self._parked: str | None = None  # a callback that was answered while its result was waited for
         self._ahead: str | None = None  # the next operation's id, once a look-ahead has made it
         self.batch_mode = False

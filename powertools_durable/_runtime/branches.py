@@ -26,7 +26,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.seams import Clock
-from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
+from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, InvalidStateError, SuspendExecution
 
 __all__ = ["BranchPool", "Coordinator", "Means"]
@@ -67,7 +67,7 @@ class BranchPool:
         self._ready: deque[Task] = deque()
         self._threads: list[threading.Thread] = []
         self._idle = 0
-        self._closing = False
+        self.closing = False
         self.helpers = 0  # coordinators on threads of the pool that wait
 
     def submit(self, task: Task) -> None:
@@ -76,7 +76,7 @@ class BranchPool:
             self._ready.append(task)
             if self._idle:
                 self.changed.notify_all()
-            if self._idle < len(self._ready) and len(self._threads) < self._limit and not self._closing:
+            if self._idle < len(self._ready) and len(self._threads) < self._limit and not self.closing:
                 name = f"powertools-durable-branch-{len(self._threads)}"
                 thread = threading.Thread(target=Context().run, args=(self._work,), name=name, daemon=True)
                 self._threads.append(thread)
@@ -103,7 +103,7 @@ class BranchPool:
     def close(self, deadline: Deadline) -> None:
         """End the threads; what still runs on them is waited for, but not past *deadline*."""
         with self.changed:
-            self._closing = True
+            self.closing = True
             self._ready.clear()
             self.changed.notify_all()
         for thread in self._threads:
@@ -120,10 +120,10 @@ class BranchPool:
         """Return what to run; None when the pool closes, or there is nothing now."""
         with self.changed:
             self._idle += wait
-            while wait and not self._ready and not self._closing:
+            while wait and not self._ready and not self.closing:
                 self.changed.wait()
             self._idle -= wait
-            if not self._ready or self._closing:
+            if not self._ready or self.closing:
                 return None
             if self.helpers and self._idle == 0:  # one of them may have to run what is left
                 self.changed.notify_all()
@@ -200,35 +200,37 @@ class Coordinator:
         self._advance(index, slot, flow, None)
 
     def _listen(self) -> None:
-        """Wait for news of a branch, or for a suspended one's time, and take it in."""
-        news, helped = None, None
+        """Take in news of a branch; or wait for it, or for a suspended one's time."""
         with self._pool.changed:
             self._stand_still(waits=not self._news)
             self._pool.helpers += self._helps
-            while not self._news:
-                if self._helps and (helped := self._pool.take(self)) is not None:
-                    break
-                left = self._seconds_to(self._plan.earliest)
-                if left <= 0:
-                    break
-                patience = self._deadline.patience
-                if patience <= 0:
-                    break
-                self._pool.changed.wait(min(left, patience, _LOOK))
-            self._stand_still(waits=False)
+            helped = self._wait()
             self._pool.helpers -= self._helps
-            if self._news:
-                news = self._news.popleft()
+            self._stand_still(waits=False)
+            news = self._news.popleft() if self._news else None
         if news is not None:
             news()
         elif helped is not None:
             helped.run()
+        elif self._pool.closing:
+            raise BranchOrphaned
         elif self._seconds_to(self._plan.earliest) <= 0:
             self._wake()
         elif self._deadline.patience <= 0:
             late = BackendError("the invocation ends while branches still run", retryable=True)
             self._effect.frame.engine.interrupt(late)
             raise CheckpointingStopped(late)
+
+    def _wait(self) -> Task | None:
+        """Wait until there is something to do; return a branch's code that no thread is free for."""
+        while not self._news and not self._pool.closing:  # closing: what this waits for was forgotten
+            if self._helps and (helped := self._pool.take(self)) is not None:
+                return helped
+            left = min(self._seconds_to(self._plan.earliest), self._deadline.patience)
+            if left <= 0:
+                break
+            self._pool.changed.wait(min(left, _LOOK))
+        return None
 
     def _stand_still(self, *, waits: bool) -> None:
         """Let the sender know whether more may come from here soon; with the pool's lock held."""

@@ -36,7 +36,7 @@ from powertools_durable.errors import BackendError, SuspendExecution
 __all__ = ["Checkpointer"]
 
 _LINGER = 1.0  # seconds an update that nobody waits for stays for company (protocol.md 9.6)
-_QUIET = 0.002  # seconds of silence after which a request with company goes out ...
+_QUIET = 0.005  # seconds of silence after which a request with company goes out ...
 _COMPANY = 0.02  # ... and after which it does in any case
 _SENDS = 4  # how often one request is tried; botocore has tried some times before
 _BACKOFF = 0.1  # seconds before the second try, doubled each time, with full jitter
