@@ -3,7 +3,7 @@
 
 VENV ?= .venv
 CONFORMANCE ?= ../shared/conformance
-SUITES ?= step wait child callback
+SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
