@@ -15,7 +15,7 @@ from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Checkpoint, Effect, Enter, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable.errors import ChildContextError, RetryableSerDesError, SerDesError, rebuild
+from powertools_durable.errors import ChildContextError, RetryableSerDesError, SerDesError, ValidationError, rebuild
 from powertools_durable.serdes.base import SerDes
 
 __all__ = ["child", "context", "virtual_child"]
@@ -68,7 +68,15 @@ def virtual_child(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[
 
 
 def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any], summary: Summary | None) -> Flow[Any]:
-    outcome: Outcome = yield inside(frame)
+    outcome: Outcome
+    try:
+        effect = inside(frame)
+    except ValidationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a rule of the user's that says when a fan-out is done
+        outcome = Raised(error)
+    else:
+        outcome = yield effect
     match outcome:
         case Returned(value):
             try:
