@@ -39,10 +39,10 @@ def _flag(text: str) -> bool:
     raise ValueError(message)
 
 
-def _whole(text: str | int) -> int:
+def _whole(text: object) -> int:
     try:
-        number = int(text)
-    except (TypeError, ValueError):
+        number = int(text) if isinstance(text, (int, str)) else 0
+    except ValueError:
         number = 0
     if isinstance(text, bool) or number < 1:
         message = "a whole number of at least 1"

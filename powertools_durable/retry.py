@@ -50,9 +50,9 @@ def _within_limits(seconds: float) -> int:
 
 def _grown(initial: float, rate: float, attempt: int) -> float:
     try:
-        return initial * rate ** (attempt - 1)
+        return initial * float(rate) ** (attempt - 1)  # a whole number's power would be exact, and long in the making
     except OverflowError:
-        return math.inf
+        return math.inf if initial else 0.0
 
 
 class _Timing:
@@ -64,7 +64,7 @@ class _Timing:
             self._refuse(f"max_attempts is a whole number of at least 1, not {attempts!r}")
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not (1 <= rate < math.inf):
             self._refuse(f"backoff_rate is a number of at least 1, not {rate!r}")
-        if jitter not in _SPREAD:
+        if not isinstance(jitter, str) or jitter not in _SPREAD:
             self._refuse(f"jitter is one of {', '.join(map(repr, _SPREAD))}, not {jitter!r}")
         for name in durations:
             try:

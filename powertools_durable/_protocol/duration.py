@@ -29,14 +29,21 @@ def seconds_of(value: object) -> float:
             message = "a time span is a timedelta or a number of seconds, not a bool"
             raise TypeError(message)
         case int() | float():
-            seconds = value
+            seconds = _as_float(value)
         case _:
             message = f"a time span is a timedelta or a number of seconds, not {type(value).__name__}"
             raise TypeError(message)
     if not math.isfinite(seconds) or seconds < 0:
         message = f"a time span is a finite number of seconds, 0 or more, not {seconds!r}"
         raise ValueError(message)
-    return float(seconds)
+    return seconds
+
+
+def _as_float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # an integer may be larger than any float
+        return math.inf
 
 
 def whole_seconds(value: object) -> int:

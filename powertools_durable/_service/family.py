@@ -191,7 +191,8 @@ class Family:
             return False
         status, result, error_ = answer
         with self._host.changing(call.caller) as execution:
-            execution.complete_invoke(call.record.id, status, self._host.clock.now(), result=result, error=error_)
+            if not execution.is_terminal:  # stopped meanwhile, by another process
+                execution.complete_invoke(call.record.id, status, self._host.clock.now(), result=result, error=error_)
         return True
 
 

@@ -36,10 +36,9 @@ class Waiting(Ledger):
         """Return when something will happen by itself, a callback's timeout included; None when nothing will."""
         if self.is_terminal:
             return None
-        header = self.header
         moments = [moment for moment, _ in self._timers(callbacks=callbacks)]
-        if header.retry_at is not None and header.invoking_since is None:
-            moments.append(header.retry_at)
+        if self.header.retry_at is not None:
+            moments.append(self.header.retry_at)
         return min(moments, default=None)
 
     def _timers(self, *, callbacks: bool = True) -> Iterator[tuple[datetime, str]]:

@@ -77,7 +77,7 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str 
     ------
     SerDesError
         It can't be written or read, or, in a format of ours, reads back as something else: writing that again
-        gives another text (api.md 11). The message names types, never values.
+        gives another text (api.md 11), or a user's class became another. The message names types, never values.
     """
     text = write(value, serdes, context)
     if text is None:
@@ -85,14 +85,24 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str 
     ours = getattr(serdes, "keeps", None)
     if ours is not None and ours(value):  # immutable, and nothing in it can change on the way
         return text, value
-    seen = read(text, serdes, context)
-    if ours is not None and write(seen, serdes, context) != text:
-        message = (
-            f"a {_name_of(type(value))} does not read back as what it was; annotate the function's return type, "
-            "or return something simpler"
-        )
-        raise SerDesError(message)
-    return text, seen
+    if ours is None:
+        return text, read(text, serdes, context)
+    try:
+        seen = read(text, serdes, context)
+    except SerDesError as error:
+        problem = f": {error}"
+    else:
+        if write(seen, serdes, context) == text and not _loses(serdes, value, seen):
+            return text, seen
+        problem = "" if type(seen) is type(value) else f", but as a {_name_of(type(seen))}"
+    advice = getattr(serdes, "advice", "annotate the function's return type, or return something simpler")
+    message = f"a {_name_of(type(value))} does not read back as what it was{problem}; {advice}"
+    raise SerDesError(message)
+
+
+def _loses(serdes: SerDes[Any], value: Any, seen: Any) -> bool:
+    loses = getattr(serdes, "loses", None)
+    return loses is not None and bool(loses(value, seen))
 
 
 def read(text: str | None, serdes: SerDes[Any], context: SerDesContext) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import typing
 from collections.abc import Callable
 from enum import Enum
 from types import CodeType, FunctionType, MethodType, SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from powertools_durable.errors import DurableConfigError, SerDesError
 from powertools_durable.serdes.base import SerDes, SerDesContext
@@ -17,6 +18,7 @@ from powertools_durable.serdes.tagged import TaggedJson
 __all__ = ["ModelSerDes", "annotation_of", "serdes_for", "serdes_of"]
 
 TAGGED = TaggedJson()
+_MISFIT = "Pydantic serializer warnings"  # how pydantic begins when a value is not of the annotated type
 _REMEMBERED = 4096  # entries; a process that makes functions without end must not grow without end
 
 
@@ -35,6 +37,8 @@ class ModelSerDes:
     """
 
     __slots__ = ("_adapter", "annotation")
+
+    advice: ClassVar = "annotate its own class; validators and aliases must undo what serializers do"
 
     def __init__(self, annotation: Any) -> None:
         from pydantic import TypeAdapter
@@ -58,15 +62,30 @@ class ModelSerDes:
         """Nothing goes without proof: a validator may change anything."""
         return value is None
 
+    def loses(self, value: object, seen: object) -> bool:
+        """True when a class became another, as happens to a subclass, or to one with the same fields."""
+        return _bare(type(seen)) is not _bare(type(value)) and _is_class_to_keep(type(seen))
+
     def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002 - the protocol's signature
         """Write *value*, which must be of the annotated type."""
         from pydantic_core import PydanticSerializationError
 
         try:
             return self._adapter.dump_json(value, by_alias=True, warnings="error").decode()
-        except (PydanticSerializationError, UnicodeError):
-            message = f"a {type(value).__qualname__} was returned where the annotation says {_shown(self.annotation)}"
+        except (PydanticSerializationError, UnicodeError) as error:
+            message = self._refusal(type(value).__qualname__, fits=not str(error).startswith(_MISFIT))
         raise SerDesError(message)
+
+    def _refusal(self, name: str, *, fits: bool) -> str:
+        if fits:
+            return (
+                f"a {name} holds something that has no JSON text: itself, a lone surrogate, or bytes (which need "
+                "ser_json_bytes='base64' and val_json_bytes='base64' in the model's config)"
+            )
+        annotation = _shown(self.annotation)
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", annotation):
+            return f"a {name} holds something else than the annotation {annotation} says"
+        return f"a {name} was returned where the annotation says {annotation}"
 
     def deserialize(self, text: str, context: SerDesContext) -> Any:  # noqa: ARG002
         """Read *text* as the annotated type."""
@@ -76,9 +95,14 @@ class ModelSerDes:
             return self._adapter.validate_json(text)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False, include_context=False)
-            places = "; ".join(f"{'.'.join(map(str, d['loc'])) or 'value'} ({d['type']})" for d in details[:5])
+            places = "; ".join(f"{'.'.join(map(str, d['loc']))[:200] or 'value'} ({d['type']})" for d in details[:5])
             message = f"a recorded value is not a {_shown(self.annotation)}: {places}"
         raise SerDesError(message)
+
+
+def _bare(cls: type) -> object:
+    """Return the class without its parameters: pydantic makes one for each."""
+    return getattr(cls, "__pydantic_generic_metadata__", {}).get("origin") or cls
 
 
 def _shown(annotation: Any) -> str:
@@ -115,14 +139,17 @@ def _holds_class(annotation: Any, seen: set[int]) -> bool:
     if type(annotation).__name__ == "TypeAdapter":
         return True
     for inner in ("__supertype__", "__value__"):  # NewType, and the type statement of Python 3.12
-        if not isinstance(annotation, type) and hasattr(annotation, inner):
-            return _holds_class(getattr(annotation, inner), seen)
+        if not isinstance(annotation, type) and _holds_class(getattr(annotation, inner, None), seen):
+            return True
     if isinstance(annotation, type) and _is_class_to_keep(annotation):
         return True
     origin = typing.get_origin(annotation)
     if isinstance(origin, type) and _is_class_to_keep(origin):
         return True
-    return any(_holds_class(part, seen) for part in typing.get_args(annotation))
+    parts = typing.get_args(annotation)
+    if origin is Annotated:
+        parts = parts[:1]  # the rest is said about the type
+    return any(_holds_class(part, seen) for part in parts)
 
 
 def _is_class_to_keep(cls: type) -> bool:

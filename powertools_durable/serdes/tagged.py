@@ -11,7 +11,7 @@ import base64
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -36,8 +36,11 @@ class TaggedJson:
     """
 
     def keeps(self, value: object) -> bool:
-        """True for values that need no proof: exactly a text, an integer, a boolean or None."""
-        return type(value) in _PRIMITIVE
+        """True for values that need no proof: exactly an integer, a boolean, None, or a text of ASCII.
+
+        Two surrogates side by side read back as the one character they stand for.
+        """
+        return type(value) in _PRIMITIVE and (type(value) is not str or value.isascii())
 
     def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002 - the protocol's signature
         """Write *value*.
@@ -82,12 +85,15 @@ class TaggedJson:
 
 
 def _is_plain(value: object) -> bool:
-    cls = type(value)
-    if cls in _PRIMITIVE:
+    if type(value) in _PRIMITIVE:
         return True
-    if cls is float:
-        return math.isfinite(value)  # type: ignore[arg-type]
-    return cls is list and all(map(_is_plain, value))  # type: ignore[call-overload]
+    if isinstance(value, Enum):
+        return False
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, (str, int))  # of a subclass: written as its base
 
 
 def _envelope(value: Any) -> dict[str, Any]:
@@ -104,11 +110,15 @@ def _writer_for(value: object) -> Callable[[Any], tuple[str, Any]]:
         for cls in type(value).__mro__[1:]:
             if cls in _WRITERS:
                 return _WRITERS[cls]
-    name = type(value).__qualname__
-    message = (
-        f"a {name} can't be recorded by default; annotate the function's return type (for instance '-> {name}' for a "
-        "model, dataclass or enum), or give serdes="
-    )
+    cls, name = type(value), type(value).__qualname__
+    if isinstance(value, Enum) or is_dataclass(cls) or hasattr(cls, "__pydantic_core_schema__"):
+        remedy = (
+            f"annotate the function's return type with it ('-> {name}', '-> list[{name}]'), by a name that is "
+            "known when the program runs"
+        )
+    else:
+        remedy = "return something simpler"
+    message = f"a {name} can't be recorded by default; {remedy}, or give serdes="
     raise SerDesError(message)
 
 
@@ -117,9 +127,16 @@ def _float(value: float) -> tuple[str, Any]:
 
 
 def _mapping(value: dict[Any, Any]) -> tuple[str, Any]:
-    if all(type(key) is str for key in value):
-        return "m", {key: _envelope(item) for key, item in value.items()}
+    if all(isinstance(key, str) and not isinstance(key, Enum) for key in value):
+        return "m", {str.__str__(key): _envelope(item) for key, item in value.items()}
     return "xk", [[_envelope(key), _envelope(item)] for key, item in value.items()]
+
+
+def _time(value: time) -> tuple[str, Any]:
+    if value.tzinfo is not None and value.utcoffset() is None:
+        message = "a time of day in a zone with summer time has no offset to record; return a datetime"
+        raise SerDesError(message)
+    return "xt", value.isoformat()
 
 
 def _set_of(tag: str) -> Callable[[Any], tuple[str, Any]]:
@@ -138,7 +155,7 @@ _WRITERS: dict[type, Callable[[Any], tuple[str, Any]]] = {
     float: _float,
     bytes: lambda value: ("B", base64.b64encode(value).decode()),
     bytearray: lambda value: ("B", base64.b64encode(value).decode()),
-    memoryview: lambda value: ("B", base64.b64encode(value).decode()),
+    memoryview: lambda value: ("B", base64.b64encode(bytes(value)).decode()),  # it may have gaps
     UUID: lambda value: ("u", str(value)),
     Decimal: lambda value: ("d", str(value)),
     datetime: lambda value: ("dt", value.isoformat()),
@@ -148,7 +165,7 @@ _WRITERS: dict[type, Callable[[Any], tuple[str, Any]]] = {
     dict: _mapping,
     set: _set_of("xs"),
     frozenset: _set_of("xfs"),
-    time: lambda value: ("xt", value.isoformat()),
+    time: _time,
     timedelta: lambda value: ("xtd", value // _MICROSECOND),
     BatchResult: lambda value: ("br", {key: _envelope(part) for key, part in to_mapping(value).items()}),
 }

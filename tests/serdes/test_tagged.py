@@ -1,9 +1,8 @@
-"""The default format: protocol.md 15, and text for text what the official SDK writes."""
+"""The default format: protocol.md 15."""
 
 from __future__ import annotations
 
 import enum
-import json
 import math
 import string
 from dataclasses import dataclass
@@ -81,8 +80,8 @@ class Point:
 
 
 REFUSED = [
-    (object(), "a object can't be recorded by default; annotate the function's return type"),
-    (Point(1), "-> Point"),
+    (object(), "a object can't be recorded by default; return something simpler, or give serdes="),
+    (Point(1), "annotate the function's return type with it ('-> Point', '-> list[Point]')"),
     (Colour.RED, "a Colour can't be recorded"),
     (Level.LOW, "a Level can't be recorded"),
     ({"nested": [Point(1)]}, "a Point can't be recorded"),
@@ -108,15 +107,6 @@ def test_a_value_that_contains_itself_is_refused():
 def test_a_number_beyond_python_s_limit_of_digits_is_refused():
     with pytest.raises(SerDesError, match="more digits than Python converts"):
         TAGGED.serialize(10**5000, HERE)
-
-
-class Text(str):
-    __slots__ = ()
-
-
-def test_a_subclass_would_read_back_as_its_base_so_it_is_refused():
-    with pytest.raises(SerDesError, match="a Text does not read back as what it was"):
-        prove(Text("a"), TAGGED, HERE)
 
 
 MALFORMED = [
@@ -158,19 +148,20 @@ def test_a_moment_with_z_is_read():
 # -- properties ------------------------------------------------------------------------------------------------
 
 keys = st.text(string.printable, max_size=5)
-official_leaves = (
+leaves = (
     st.none()
     | st.booleans()
     | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(allow_nan=False)
     | st.text()
     | st.binary(max_size=20)
     | st.uuids()
     | st.decimals(allow_nan=False, allow_infinity=False)
     | st.datetimes(timezones=st.none() | st.just(UTC) | st.just(INDIA))
     | st.dates()
+    | st.times()
+    | st.timedeltas()
 )
-our_leaves = official_leaves | st.times() | st.timedeltas() | st.floats(allow_nan=False)
 
 
 def nested(leaves, keys):
@@ -180,7 +171,7 @@ def nested(leaves, keys):
     return st.recursive(leaves, wider, max_leaves=15)
 
 
-@given(nested(our_leaves, keys | st.integers()))
+@given(nested(leaves, keys | st.integers()))
 def test_everything_with_a_tag_reads_back_equal_and_of_the_same_type(value):
     text, seen = prove(value, TAGGED, HERE)
     assert (seen, type(seen)) == (value, type(value))
@@ -188,19 +179,8 @@ def test_everything_with_a_tag_reads_back_equal_and_of_the_same_type(value):
     assert text.isascii()
 
 
-@given(st.sets(our_leaves, max_size=6))
+@given(st.sets(leaves, max_size=6))
 def test_a_set_is_always_written_in_the_same_order(value):
     again = set()
     again.update(sorted(value, key=repr))
     assert TAGGED.serialize(value, HERE) == TAGGED.serialize(again, HERE)
-
-
-@given(nested(official_leaves, keys))
-def test_what_the_official_sdk_can_write_is_written_and_read_alike(value):
-    official = pytest.importorskip("aws_durable_execution_sdk_python.serdes")
-    theirs = official.EXTENDED_TYPES_SERDES
-    context = official.SerDesContext("op", "arn")
-    text = TAGGED.serialize(value, HERE)
-    assert json.loads(text) == json.loads(theirs.serialize(value, context))
-    assert text == theirs.serialize(value, context)
-    assert theirs.deserialize(text, context) == value

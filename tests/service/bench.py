@@ -8,6 +8,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from botocore.session import get_session
+from botocore.validate import ParamValidator
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
 from powertools_durable._protocol.update import (
@@ -24,6 +26,7 @@ from powertools_durable._service.validation import ServiceRefusal
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:orders:7/durable-execution/order-42/0a1b"
 OOPS = ErrorObject(error_type="ValueError", error_message="oops")
+MODEL = get_session().get_service_model("lambda")
 A, S, T = OperationAction, OperationStatus, OperationType
 
 OPTIONS = {
@@ -138,3 +141,18 @@ def bring(bench: Bench, kind: OperationType, status: OperationStatus | None, key
     if kind is T.CHAINED_INVOKE and status is not S.STARTED:
         bench.execution.complete_invoke(key, status, bench.now, result=None, error=None)
     assert bench.execution.operations[key].status is status
+
+
+def complaints(event, shape="Event"):
+    """What botocore's own model of the service has against it: unknown names, wrong types, missing members."""
+    return ParamValidator().validate(as_parsed(event), MODEL.shape_for(shape)).generate_report()
+
+
+def as_parsed(part):
+    """With moments as boto3 gives them."""
+    if not isinstance(part, dict):
+        return part
+    moments = {
+        key: datetime.fromtimestamp(value / 1000, UTC) for key, value in part.items() if key.endswith("Timestamp")
+    }
+    return {key: as_parsed(value) for key, value in part.items()} | moments

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
-from botocore.session import get_session
-from botocore.validate import ParamValidator
 
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.update import ChainedInvokeOptions
-from tests.service.bench import NOON, OOPS, A, Bench, S, T, bring, callback, retry, update, wait
+from tests.service.bench import NOON, OOPS, A, Bench, S, T, bring, callback, complaints, retry, update, wait
 
-MODEL = get_session().get_service_model("lambda")
 START = int(NOON.timestamp() * 1000)
-
-
-def complaints(event, shape="Event"):
-    """What botocore's own model of the service has against it: unknown names, wrong types, missing members."""
-    return ParamValidator().validate(as_parsed(event), MODEL.shape_for(shape)).generate_report()
-
-
-def as_parsed(part):
-    """With moments as boto3 gives them."""
-    if not isinstance(part, dict):
-        return part
-    moments = {
-        key: datetime.fromtimestamp(value / 1000, UTC) for key, value in part.items() if key.endswith("Timestamp")
-    }
-    return {key: as_parsed(value) for key, value in part.items()} | moments
 
 
 def told(bench):

@@ -1,15 +1,15 @@
-"""The service around the executions it keeps: invoking, answering, keeping; its clocks and its store."""
+"""The service around the executions it keeps: invoking, answering, keeping."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from powertools_durable._protocol.operation import Operation
-from powertools_durable._service.clock import SkippingClock, VirtualClock, WallClock
+from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.execution import Header, ServiceExecution
 from powertools_durable._service.host import Host, Killed
 from powertools_durable._service.store import MemoryStore
@@ -264,41 +264,3 @@ def test_a_memory_store_keeps_executions_in_the_order_of_their_start(clock):
     assert [arn[-1] for arn in store] == ["c", "a", "b"]
     assert store.load(ARN) is None
     assert asdict(store.load(f"{ARN}a").header)["status"] == "FAILED"
-
-
-# -- clocks -------------------------------------------------------------------------------------------------------
-
-
-def test_virtual_time_passes_only_when_somebody_says_so():
-    clock = VirtualClock()
-    assert clock.now() == clock.now() == datetime(2026, 1, 1, tzinfo=UTC)
-    clock.sleep(1.5)
-    clock.sleep(-7)
-    assert clock.monotonic() == 1.5
-    clock.move_to(datetime(2027, 1, 1, tzinfo=UTC))
-    clock.move_to(datetime(2026, 6, 1, tzinfo=UTC))
-    assert clock.now() == datetime(2027, 1, 1, tzinfo=UTC)
-    assert clock.monotonic() == 365 * 86_400
-
-
-def test_the_machine_s_time_is_in_utc_and_whole_milliseconds():
-    clock = WallClock()
-    now = clock.now()
-    assert now.tzinfo is UTC
-    assert now.microsecond % 1000 == 0
-    assert abs(datetime.now(UTC) - now) < timedelta(minutes=1)
-    before = clock.monotonic()
-    clock.sleep(0)
-    assert clock.monotonic() >= before
-
-
-def test_a_clock_that_skips_runs_ahead_by_what_was_skipped():
-    clock, wall = SkippingClock(), WallClock()
-    clock.sleep(3600)
-    clock.sleep(-3600)
-    assert clock.ahead == timedelta(hours=1)
-    assert timedelta(minutes=59) < clock.now() - wall.now() < timedelta(minutes=61)
-    clock.move_to(wall.now())
-    assert clock.ahead == timedelta(hours=1)
-    clock.move_to(wall.now() + timedelta(hours=2))
-    assert timedelta(minutes=119) < clock.ahead <= timedelta(hours=2)

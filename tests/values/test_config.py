@@ -73,13 +73,32 @@ def test_a_wrong_variable_is_named(monkeypatch, variable, text, message):
         DurableConfig()
 
 
+WRONG_NUMBERS = [
+    {"max_threads": number} for number in (-1, True, 2.5, float("inf"), float("nan"), "many", None, [8], "9" * 5000)
+]
+
+
 @pytest.mark.parametrize(
-    "given", [{"log_replays": "yes"}, {"max_threads": 0}, {"on_model_change": "ignore"}, {"stack_traces": 1}]
+    "given",
+    [{"log_replays": "yes"}, {"max_threads": 0}, {"on_model_change": "ignore"}, {"stack_traces": 1}, *WRONG_NUMBERS],
 )
 def test_a_wrong_argument_is_named(given):
     (name,) = given
     with pytest.raises(DurableConfigError, match=re.escape(f"DurableConfig({name}=...) must be")):
         DurableConfig(**given)
+
+
+@pytest.mark.parametrize("text", ["1", " TRUE ", "t", "Yes", "y", "on"])
+def test_what_powertools_reads_as_true_is_true(monkeypatch, text):
+    monkeypatch.setenv("POWERTOOLS_DURABLE_METRICS", text)
+    assert DurableConfig().engine_metrics is True
+
+
+def test_a_copy_with_changes_keeps_what_the_environment_said(monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_DURABLE_METRICS", "1")
+    config = DurableConfig()
+    monkeypatch.delenv("POWERTOOLS_DURABLE_METRICS")
+    assert dataclasses.replace(config, max_threads=4) == DurableConfig(engine_metrics=True, max_threads=4)
 
 
 def test_a_config_is_a_value_that_shows_what_is_not_default():

@@ -64,8 +64,23 @@ def test_a_delay_is_a_whole_second_at_least_and_never_more_than_the_service_take
     assert delays(Retry(max_attempts=2, initial_delay=10**9, max_delay=10**9, jitter="none")) == [31_622_400]
 
 
-def test_a_rate_that_overflows_stays_at_the_longest_delay():
-    assert decide(Retry(max_attempts=10_000, backoff_rate=10.0, jitter="none"), OOPS, 9_999, LOW) == 300
+OVERFLOWING = [
+    (Retry(max_attempts=10_000, backoff_rate=10.0, jitter="none"), 300),
+    (Retry(max_attempts=10_000, backoff_rate=2, jitter="none"), 300),
+    (Retry(max_attempts=10_000, backoff_rate=10**400, jitter="none"), 300),
+    (Retry(max_attempts=10_000, backoff_rate=10.0, jitter="none", initial_delay=0), 1),
+    (Retry(max_attempts=10_000, increment=1e308, jitter="none", initial_delay=1e308), 300),
+]
+
+
+@pytest.mark.parametrize(("policy", "delay"), OVERFLOWING)
+def test_a_rate_that_overflows_stays_at_the_longest_delay(policy, delay):
+    assert decide(policy, OOPS, 9_999, LOW) == delay
+    assert policy.increment or Polling(bool, **common(policy)).delay(9_999, LOW) == delay
+
+
+def common(policy):
+    return {name: getattr(policy, name) for name in ("initial_delay", "max_delay", "backoff_rate", "jitter")}
 
 
 FILTERS = [
@@ -90,6 +105,30 @@ def test_a_function_of_error_and_attempt_is_a_policy():
     assert decide(lambda error, attempt: 0, OOPS, 1, LOW) == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "delay"), [(0.1, 1), (1.2, 2), (timedelta(days=400), 31_622_400), (1e300, 31_622_400)]
+)
+def test_a_policy_s_answer_is_brought_into_the_service_s_limits(answer, delay):
+    assert decide(lambda error, attempt: answer, OOPS, 1, LOW) == delay
+
+
+class Stop(BaseException):
+    """As a suspension is."""
+
+
+def test_only_exceptions_are_taken_for_a_policy_s_failure():
+    def stopped(error, attempt):
+        raise Stop
+
+    with pytest.raises(Stop):
+        decide(stopped, OOPS, 1, LOW)
+
+
+def test_jitter_is_the_seed_s():
+    policy = Retry(max_attempts=20, initial_delay=1000, max_delay=10_000)
+    assert delays(policy, Random(1)) == delays(policy, Random(1)) != delays(policy, Random(2))
+
+
 def test_a_policy_that_raises_gives_up_and_is_logged(caplog):
     def broken(error, attempt):
         raise LookupError("secret")
@@ -100,7 +139,7 @@ def test_a_policy_that_raises_gives_up_and_is_logged(caplog):
     assert "secret" not in caplog.text
 
 
-@pytest.mark.parametrize("answer", [-1, float("nan"), "5", True])
+@pytest.mark.parametrize("answer", [-1, float("nan"), "5", True, 10**400, timedelta(-1), object()])
 def test_a_policy_that_answers_no_time_span_is_refused_by_name(answer):
     def odd(error, attempt):
         return answer
@@ -116,8 +155,14 @@ WRONG = [
     ({"backoff_rate": 0.5}, "backoff_rate is a number of at least 1, not 0.5"),
     ({"backoff_rate": float("nan")}, "backoff_rate is a number of at least 1, not nan"),
     ({"backoff_rate": float("inf")}, "backoff_rate is a number of at least 1, not inf"),
+    ({"backoff_rate": "2"}, "backoff_rate is a number of at least 1, not '2'"),
+    ({"backoff_rate": True}, "backoff_rate is a number of at least 1, not True"),
+    ({"jitter": None}, "jitter is one of 'none', 'half', 'full', not None"),
+    ({"jitter": ["full"]}, "jitter is one of 'none', 'half', 'full', not ['full']"),
     ({"jitter": "some"}, "jitter is one of 'none', 'half', 'full', not 'some'"),
     ({"initial_delay": -1}, "initial_delay: a time span is a finite number of seconds, 0 or more, not -1"),
+    ({"max_delay": 10**400}, "max_delay: a time span is a finite number of seconds, 0 or more, not inf"),
+    ({"initial_delay": True}, "initial_delay: a time span is a timedelta or a number of seconds, not a bool"),
     ({"max_delay": "5"}, "max_delay: a time span is a timedelta or a number of seconds, not str"),
 ]
 
@@ -134,6 +179,8 @@ def test_a_wrong_value_is_refused_when_it_is_built(make, options, message):
     [
         ({"retry_on": ("ValueError",)}, "retry_on is a tuple of exception classes"),
         ({"retry_on": [ValueError]}, "retry_on is a tuple of exception classes"),
+        ({"retry_on": (ValueError, 5)}, "retry_on is a tuple of exception classes"),
+        ({"retry_on": int}, "retry_on is a tuple of exception classes"),
         ({"retry_if": True}, "retry_if is a function of the exception"),
         ({"increment": -1}, "increment: a time span"),
     ],
@@ -144,7 +191,13 @@ def test_a_wrong_filter_is_refused(options, message):
 
 
 def test_policies_are_values():
-    assert Retry(max_attempts=5) == Retry(max_attempts=5)
+    assert Retry(max_attempts=5) == Retry(max_attempts=5) != Retry(max_attempts=4)
+    assert len({Retry.default(), Retry.default(), Retry.none()}) == 2
+    assert Retry(retry_on=KeyError) == Retry(retry_on=(KeyError,))
+    assert repr(Retry.fixed(7)) == (
+        "Retry(max_attempts=5, initial_delay=7, max_delay=7, backoff_rate=1, jitter='none')"
+    )
+    assert repr(Polling(bool, max_attempts=2)) == "Polling(until=<class 'bool'>, max_attempts=2)"
     assert repr(Retry(max_attempts=5, jitter="none")) == "Retry(max_attempts=5, jitter='none')"
     assert repr(Retry()) == "Retry()"
     with pytest.raises(dataclasses.FrozenInstanceError):
