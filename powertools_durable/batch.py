@@ -280,18 +280,18 @@ class Compact:
         )
 
     @classmethod
-    def read(cls, text: str | None) -> Compact | None:
-        """Read the record's payload; None when it is no such thing. Never raises."""
+    def read(cls, text: str | None, inputs: int) -> Compact | None:
+        """Read the record's payload; None when it is no such thing, or not one of so many *inputs*. Never raises."""
         try:
             data = json.loads(text or "")
             total, reason = data["totalCount"], data["completionReason"]
+            if type(total) is not int or not 0 <= total <= inputs or not isinstance(reason, str):
+                return None
             if "startedIndexes" in data:
-                cut_off = _indexes(data["startedIndexes"], total)
-            else:
-                cut_off = frozenset(range(total)) - _indexes(data["completedIndexes"], total)
+                return cls(total, _indexes(data["startedIndexes"], total), reason)
+            return cls(total, frozenset(range(total)) - _indexes(data["completedIndexes"], total), reason)
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        return cls(total, cut_off, reason) if isinstance(reason, str) else None
 
 
 def _indexes(values: Iterable[Any], total: int) -> frozenset[int]:

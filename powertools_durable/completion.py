@@ -75,7 +75,7 @@ class Completion:
     Raises
     ------
     ValidationError
-        A number out of range, or ``when`` beside another criterion.
+        A number out of range, or ``when`` beside another criterion or no function.
     """
 
     min_successful: int | None = None
@@ -87,7 +87,11 @@ class Completion:
         _check("min_successful", self.min_successful, least=1)
         _check("tolerated_failure_count", self.tolerated_failure_count, least=0)
         _check("tolerated_failure_percentage", self.tolerated_failure_percentage, least=0, most=100, whole=False)
-        if self.when is not None and self._thresholds != (None, None, None):
+        when: object = self.when
+        if when is not None and not callable(when):
+            message = f"Completion(when=...) takes a function of the status, not {when!r}"
+            raise ValidationError(message)
+        if when is not None and self._thresholds != (None, None, None):
             message = "Completion(when=...) takes the place of the other criteria; give one or the other"
             raise ValidationError(message)
 
@@ -157,7 +161,8 @@ class Completion:
         count, percentage = self.tolerated_failure_count, self.tolerated_failure_percentage
         if count is not None and status.failed > count:
             return True
-        return percentage is not None and status.failed * 100 > percentage * status.total
+        # Divided last: 7 of 100 are 7 %, and not the 7.000000000000001 of 7 / 100 * 100.
+        return percentage is not None and status.failed > 0 and status.failed * 100 / status.total > percentage
 
 
 def _check(name: str, value: float | None, *, least: float, most: float | None = None, whole: bool = True) -> None:

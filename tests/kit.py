@@ -20,11 +20,12 @@ from powertools_durable._protocol.operation import (
     SubType,
     WaitDetails,
 )
-from powertools_durable._replay.effects import Attempt, Checkpoint, Effect, Enter, Flow, Outcome, Suspend
+from powertools_durable._replay.effects import Attempt, Checkpoint, Effect, Enter, FanOut, Flow, Outcome, Raised, Returned, Suspend
 from powertools_durable._replay.engine import ReplayEngine, Rules
 from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.state import ExecutionState
+from powertools_durable.errors import NonDeterminismError
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:orders:7/durable-execution/order-42/0a1b"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -95,6 +96,20 @@ def handle(
     return Frame(engine(found, **rules)).begin(kind, _SUB_TYPES[kind], name)
 
 
+def branched(effect: FanOut, outcomes: Sequence[Outcome]) -> Outcome:
+    """Run the branches of a fan-out one after the other; those that are entered have *outcomes*, by index."""
+    plan = effect.plan
+    while plan.reason is None:
+        index = plan.admit()
+        assert index is not None
+        op, flow = effect.branch(index)
+        done = play(op, flow, outcomes[index : index + 1])
+        plan.ended(index, Returned(done.returned) if done.raised is None else Raised(done.raised))
+        if isinstance(done.raised, NonDeterminismError):
+            raise done.raised
+    return Returned(effect.result())
+
+
 @dataclass
 class Played:
     """What a flow asked for, and how it ended."""
@@ -123,6 +138,8 @@ def play(op: OperationHandle, flow: Flow[Any], outcomes: Sequence[Outcome] = (),
                     records[update.id] = apply(records.get(update.id), update, now)
                 case Attempt() | Enter():
                     answer = answers.pop(0)
+                case FanOut():
+                    answer = branched(effect, answers)
                 case Suspend():
                     played.suspended = effect
                     return played

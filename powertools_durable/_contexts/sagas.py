@@ -112,6 +112,8 @@ class Sagas(Containers):
             undo = partial(self._undo, compensation.undo, compensation.value)
             try:
                 self._drive(op, child(op, partial(self._frame.child, op), undo, PassThrough()))
+            except RetryableSerDesError:
+                raise
             except (ChildContextError, SerDesError, PayloadTooLargeError) as error:
                 items.append(CompensationItem(compensation.name, "Failed", str(error)))
             else:

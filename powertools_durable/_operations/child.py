@@ -15,10 +15,17 @@ from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Checkpoint, Effect, Enter, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable.errors import ChildContextError, RetryableSerDesError, SerDesError, ValidationError, rebuild
+from powertools_durable.errors import (
+    ChildContextError,
+    NonDeterminismError,
+    RetryableSerDesError,
+    SerDesError,
+    ValidationError,
+    rebuild,
+)
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["child", "context", "virtual_child"]
+__all__ = ["child", "context", "summarised", "virtual_child"]
 
 T = TypeVar("T")
 Body = Callable[[Frame], Any]
@@ -71,10 +78,10 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
     outcome: Outcome
     try:
         effect = inside(frame)
-    except ValidationError:
+    except (ValidationError, NonDeterminismError):
         raise
-    except Exception as error:  # noqa: BLE001 - a rule of the user's that says when a fan-out is done
-        outcome = Raised(error)
+    except Exception as broken:  # noqa: BLE001 - a rule of the user's that says when a fan-out is done
+        outcome = Raised(broken)
     else:
         outcome = yield effect
     match outcome:
@@ -82,7 +89,7 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
             try:
                 text, seen = op.encode(value, serdes)
                 oversize = _bytes(text) > MAX_CONTEXT_RESULT_BYTES
-                payload = (summary(value) if summary else "") if oversize else text
+                payload = op.fitting(summarised(value, summary)) if oversize else text
             except RetryableSerDesError:
                 raise
             except Exception as error:  # noqa: BLE001 - a summary is the user's code, and fails the context
@@ -94,6 +101,15 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
         case Raised(error):
             yield Checkpoint(op.fail(error), closes=frame)
             return None
+
+
+def summarised(value: Any, summary: Summary | None) -> str:
+    """Ask for the text that is recorded in place of, or beside, a value that is too large."""
+    text: object = summary(value) if summary else ""
+    if not isinstance(text, str):
+        message = f"summary returned a {type(text).__name__}; it returns text"
+        raise TypeError(message)
+    return text
 
 
 def _rebuild(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any]) -> Flow[Any]:

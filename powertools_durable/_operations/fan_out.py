@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from powertools_durable._operations.child import child, context, virtual_child
+from powertools_durable._operations.child import child, context, summarised, virtual_child
 from powertools_durable._protocol.operation import SubType
 from powertools_durable._replay.effects import FanOut, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.fan_out import FanOutPlan
@@ -57,6 +57,12 @@ class Branches:
             return op, virtual_child(op, frame.child(op, virtual=True), body, self.serdes[index])
         return op, child(op, partial(frame.child, op), body, self.serdes[index])
 
+    def check_inputs(self, op: OperationHandle, frame: Frame) -> None:
+        """Refuse to go on when there is a record of a branch beyond the last one."""
+        total = len(self.names)
+        if frame.has_branch(total):
+            raise frame.mismatch(op, {"branches": f"more than {total}"}, {"branches": str(total)})
+
     def open_ended(self, frame: Frame, index: int) -> tuple[OperationHandle, Flow[Any]]:
         """Do so for a branch that the fan-out's record says has ended."""
         op, flow = self.open(frame, index)
@@ -79,6 +85,7 @@ def fan_out(
     """Run *branches* until *completion* is reached, and record what became of them."""
 
     def inside(frame: Frame) -> FanOut:
+        branches.check_inputs(op, frame)
         if op.replays_children:
             return _rebuilding(op, frame, branches, completion)
         indexes = range(len(branches.names))
@@ -87,7 +94,7 @@ def fan_out(
 
     def compact(result: BatchResult[Any]) -> str:
         kind = "Map" if branches.sub_type is SubType.MAP_ITERATION else "Parallel"
-        return Compact.text_of(result, kind, summary(result) if summary else None)
+        return Compact.text_of(result, kind, summarised(result, summary) if summary else None)
 
     return context(op, open_frame, inside, serdes, compact)
 
@@ -110,7 +117,7 @@ def _item(index: int, name: str | None, outcome: Outcome | None) -> BatchItem[An
 def _rebuilding(op: OperationHandle, frame: Frame, branches: Branches, completion: Completion) -> FanOut:
     """Make a result that was too large for its record anew, out of the branches' records (12.7)."""
     record = op.record
-    told = Compact.read(record.result if record else None) or _derived(frame, branches)
+    told = Compact.read(record.result if record else None, len(branches.names)) or _derived(frame, branches)
     ended = [index for index in range(told.total) if index not in told.cut_off]
     plan = FanOutPlan(ended, Completion.all_completed(), max_concurrency=1)
 
@@ -125,10 +132,7 @@ def _rebuilding(op: OperationHandle, frame: Frame, branches: Branches, completio
 def _derived(frame: Frame, branches: Branches) -> Compact:
     """Say what the branches' own records tell, where the fan-out's does not: an older SDK wrote it."""
     total = len(branches.names)
-    if branches.flat:
-        return Compact(total, frozenset(), "")
-    records = [frame.engine.get(frame.id_at(index)) for index in range(total)]
-    cut_off = frozenset(i for i, record in enumerate(records) if record is None or not record.status.is_terminal)
+    cut_off = frozenset(index for index in range(total) if not frame.branch_has_ended(index, flat=branches.flat))
     return Compact(total, cut_off, "")
 
 

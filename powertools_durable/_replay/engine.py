@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from powertools_durable._protocol.lifecycle import IllegalTransition, apply
 from powertools_durable._protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_UPDATES
@@ -49,6 +49,7 @@ class Rules:
 
     max_payload_bytes: int = 1024 * 1024
     stack_traces: bool = False
+    on_unconsumed: Literal["warn", "fail", "ignore"] = "warn"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

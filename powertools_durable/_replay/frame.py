@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import blake2b
+from itertools import count
 
 from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._replay.call_site import call_site
@@ -104,7 +105,7 @@ class Frame:
         self.replay_state = ReplayState.LIVE
         if sealed:
             self.replay_state = ReplayState.SEALED
-        elif self._is_recorded_ahead():  # T1
+        elif self.recorded_ahead() is not None:  # T1
             self.replay_state = ReplayState.REPLAY
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
@@ -161,6 +162,20 @@ class Frame:
         """Return the operation of a fan-out's branch; branches count from 0, and may begin in any order."""
         return self._checked(self.id_at(index), index, OperationType.CONTEXT, sub_type, name, virtual=virtual)
 
+    def has_branch(self, index: int) -> bool:
+        """Tell whether anything is recorded of that branch."""
+        return self._recorded_at(self.id_at(index)) is not None
+
+    def branch_has_ended(self, index: int, *, flat: bool) -> bool:
+        """Tell whether a branch had ended, as far as records tell; a flat one's are those of its operations."""
+        identifier = self.id_at(index)
+        if not flat:
+            record = self.engine.get(identifier)
+            return record is not None and record.status.is_terminal
+        numbers = count(1)
+        found = iter(lambda: self.engine.get(operation_id(f"{identifier}-{next(numbers)}")), None)
+        return all(record.status.is_terminal for record in found)
+
     def _checked(
         self, identifier: str, number: int, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool
     ) -> OperationHandle:
@@ -183,7 +198,7 @@ class Frame:
 
     def end(self) -> None:
         """An operation returned, or raised its recorded error: look whether history goes on (T3)."""
-        if self.replay_state is ReplayState.REPLAY and self._parked is None and not self._is_recorded_ahead():
+        if self.replay_state is ReplayState.REPLAY and self._parked is None and self.recorded_ahead() is None:
             self.replay_state = ReplayState.LIVE
 
     def suspend(self, signal: SuspendExecution) -> SuspendExecution:
@@ -209,19 +224,21 @@ class Frame:
 
     # -- replaying or live ---------------------------------------------------------------------------------
 
-    def _is_recorded_ahead(self) -> bool:
+    def recorded_ahead(self) -> Operation | None:
+        """Return what is recorded of the next operation; None when history ends here."""
         self._ahead = self._ahead or self.id_at(self.counter + 1)
-        return self._leads_to_record(self._ahead, _VIRTUAL_DEPTH)
+        return self._recorded_at(self._ahead)
 
-    def _leads_to_record(self, identifier: str, depth: int) -> bool:
-        """Tell whether *identifier*, or the first operation of a virtual context of that id, is recorded."""
-        if identifier in self.engine.state.operations:
-            return True
-        return depth > 0 and self._leads_to_record(operation_id(f"{identifier}-1"), depth - 1)
+    def _recorded_at(self, identifier: str, depth: int = _VIRTUAL_DEPTH) -> Operation | None:
+        """Return the record of *identifier*, or of the first operation of a virtual context of that id."""
+        record = self.engine.state.operations.get(identifier)
+        if record is not None or depth == 0:
+            return record
+        return self._recorded_at(operation_id(f"{identifier}-1"), depth - 1)
 
     def _runs_user_code(self, record: Operation | None, identifier: str) -> bool:
         if record is None:
-            return not self._leads_to_record(identifier, _VIRTUAL_DEPTH)
+            return self._recorded_at(identifier) is None
         return record.type is OperationType.STEP and not record.status.is_terminal
 
     # -- determinism ---------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.branches import BranchPool, Coordinator, Means
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.leftovers import look_in_context
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
@@ -175,6 +176,8 @@ class BlockingDriver:
             raise outer.suspend(frame.suspension)
         if self.engine.interruption is not None:
             self.guard(outer, "run_in_child_context")
+        if isinstance(outcome, Returned):
+            look_in_context(frame)
         return outcome
 
     def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:

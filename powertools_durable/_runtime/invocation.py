@@ -18,6 +18,7 @@ from powertools_durable._protocol.wire import to_wire
 from powertools_durable._replay.effects import Outcome, Raised, Returned
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.leftovers import look_in_execution
 from powertools_durable._runtime.paging import pages
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.session import Program, Session
@@ -40,6 +41,7 @@ __all__ = ["run_invocation"]
 logger = logging.getLogger(__name__)
 
 PENDING = InvocationResult(status=InvocationStatus.PENDING)
+_NO_END = (RetryableSerDesError, MemoryError, NonDeterminismError)  # another invocation goes on, or this one can't
 
 
 def run_invocation(
@@ -129,36 +131,30 @@ def _to_its_end(session: Session, payload: object, context: Any) -> object:
     """Run the handler, then what it deferred; both happen only where the execution ends (api.md 11)."""
     try:
         result = session.program.handler(payload, context)
-    except UNRECOVERABLE:
+    except _NO_END:
         raise
-    except Exception:
-        for deferred in session.program.deferred(context):
-            try:
-                deferred()
-            except Exception:
-                logger.exception("a deferred call failed after the handler had; the handler's error stays")
+    except Exception as error:
+        _run_deferred(session, context, error)
         raise
-    for deferred in session.program.deferred(context):
-        deferred()
-    _look_for_leftovers(session)
+    if (failure := _run_deferred(session, context, None)) is not None:
+        raise failure
+    look_in_execution(session.root)
     return result
 
 
-def _look_for_leftovers(session: Session) -> None:
-    """Report records that the code, now at its end, never asked for: it is not the code that made them."""
-    policy = session.program.config.on_unconsumed
-    if policy == "ignore" or session.root.suspension is not None or not (left := session.engine.unasked()):
-        return
-    names = ", ".join(f"{record.type.value.lower()} {record.name or record.id[:8]!r}" for record in left[:5])
-    more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-    message = (
-        f"the code ended without asking for recorded operations: {names}{more}. It changed while this execution was "
-        "running; guard such a change with ctx.patched(...)"
-    )
-    if policy == "warn":
-        logger.warning(message)
-        return
-    raise NonDeterminismError(message, operation=left[0].name or left[0].id, recorded={}, asked={}, location="")
+def _run_deferred(session: Session, context: Any, first: Exception | None) -> Exception | None:
+    """Run all that was deferred, whichever fails; return the first error, log the others."""
+    for deferred in session.program.deferred(context):
+        try:
+            deferred()
+        except _NO_END:
+            raise
+        except Exception as error:
+            if first is None:
+                first = error
+            else:
+                logger.exception("a deferred call failed; the execution ends with the error before it")
+    return first
 
 
 def _answer(session: Session, outcome: Outcome) -> InvocationResult:

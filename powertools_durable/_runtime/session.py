@@ -73,7 +73,11 @@ class Session:
         updated: Iterable[str] = (),
     ) -> None:
         config = program.config
-        rules = Rules(max_payload_bytes=config.max_payload_bytes, stack_traces=config.stack_traces)
+        rules = Rules(
+            max_payload_bytes=config.max_payload_bytes,
+            stack_traces=config.stack_traces,
+            on_unconsumed=config.on_unconsumed,
+        )
         self.program = program
         self.backend = backend
         self.lambda_context = lambda_context

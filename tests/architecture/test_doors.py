@@ -37,7 +37,7 @@ DOORS = {
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",
     "testing": "SimulatedCallback SimulatedRun Simulator",
-    "integrations": "correlation_paths",
+    "integrations": "ReplaySafeProvider correlation_paths",
     "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",
 }
 

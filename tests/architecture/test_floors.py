@@ -36,7 +36,11 @@ FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floo
 FLOOR_OF[PACKAGE] = FLOOR_OF["decorator"]
 ONLY = {"_service": {"_protocol"}}  # fits `DurableBackend` by shape, not by inheritance
 
-PURE = (f"{PACKAGE}/_protocol/", f"{PACKAGE}/_replay/", f"{PACKAGE}/_operations/", f"{PACKAGE}/_service/execution.py")
+IMPURE_SERVICE = ("clock.py", "family.py", "host.py", "store.py")
+PURE = (
+    *(f"{PACKAGE}/{room}/" for room in ("_protocol", "_replay", "_operations")),
+    *(file for file in FILES if file.startswith(f"{PACKAGE}/_service/") and not file.endswith(IMPURE_SERVICE)),
+)
 IMPURE_MODULES = {
     *("threading", "asyncio", "concurrent", "multiprocessing", "queue", "sched", "signal"),
     *("time", "random", "secrets", "uuid"),

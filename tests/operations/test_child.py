@@ -108,6 +108,12 @@ def test_a_summary_that_raises_fails_the_context():
     assert played.raised.error_type == "KeyError"
 
 
+@pytest.mark.parametrize("summary", [None, 7, "x" * (1024 * 1024 + 1)], ids=["nothing", "a number", "too much"])
+def test_a_summary_is_text_that_the_service_takes(summary):
+    played = Entered(None, lambda value: summary).play(Returned(LARGE))
+    assert played.updates == ["START", "FAIL"]
+
+
 def test_a_failure_is_recorded_and_raised_as_it_was_recorded():
     entered = Entered(None)
     live = entered.play(Raised(ValueError("no"))).raised

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_suspended_branch_keeps_its_slot():
         return ctx.map(lambda child, n: child.wait(60), [0, 1, 2], max_concurrency=1).success_count
 
     run = Served(handler).settle()
-    assert starts(run) == ["map", "map-item-0"] or starts(run)[1:] == ["map-item-0"]
+    assert starts(run) == [None, "map-item-0"]
     run.finish()
     assert (run.result, len(run.invocations)) == (3, 4)
 
@@ -135,7 +136,6 @@ def test_each_branch_has_a_copy_of_the_context_variables():
 
     run = Simulator(handler).start().finish()
     assert run.result == [["ada", "branch 0"], ["ada", "branch 1"], ["ada", "branch 2"], "ada"]
-    assert TENANT.get() == "nobody"
 
 
 # -- suspension ------------------------------------------------------------------------------------------------
@@ -213,8 +213,11 @@ def test_the_timer_of_one_branch_is_served_while_another_runs():
 
     def works(child):
         def body():
-            run.clock.move_to(run.now.replace(year=2040))
-            return woken.wait(5)  # nothing else can end it
+            for _ in range(200):  # time passes for as long as this runs
+                if woken.wait(0.02):
+                    break
+                run.clock.move_to(run.now + timedelta(seconds=1))
+            return woken.is_set()
 
         return child.step(body)
 
@@ -226,7 +229,7 @@ def test_the_timer_of_one_branch_is_served_while_another_runs():
     run.settle()
     assert (run.status, run.result) == ("SUCCEEDED", ["woken", True])
     assert len(run.invocations) == 1
-    assert [] in run.backend.told  # the empty request that asks what has fallen due
+    assert run.told.count("WAIT START None") == 1
 
 
 # -- nested ----------------------------------------------------------------------------------------------------

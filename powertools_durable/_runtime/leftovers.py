@@ -1,0 +1,51 @@
+"""Records that the code, now at its end, never asked for: it is not the code that made them (api.md 6)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from powertools_durable._protocol.operation import Operation
+from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.frame import Frame
+from powertools_durable.errors import NonDeterminismError
+
+__all__ = ["look_in_context", "look_in_execution"]
+
+logger = logging.getLogger(__name__)
+
+
+def look_in_context(frame: Frame) -> None:
+    """Report what is recorded ahead of a context's code that has returned; before its end is recorded.
+
+    Raises
+    ------
+    NonDeterminismError
+        ``on_unconsumed="fail"``.
+    """
+    if frame.suspension is None and not frame.is_orphaned and (record := frame.recorded_ahead()) is not None:
+        _report(frame.engine, [record])
+
+
+def look_in_execution(root: Frame) -> None:
+    """Report what the handler, which has returned, never asked for. Raises as `look_in_context` does."""
+    if root.suspension is None and (left := root.engine.unasked()):
+        _report(root.engine, left)
+
+
+def _report(engine: ReplayEngine, left: Sequence[Operation]) -> None:
+    policy = engine.rules.on_unconsumed
+    if policy == "ignore":
+        return
+    names = ", ".join(f"{record.type.value.lower()} {record.name or record.id[:8]!r}" for record in left[:5])
+    more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+    message = (
+        f"the code ended without asking for recorded operations: {names}{more}. It changed while this execution was "
+        "running; guard such a change with ctx.patched(...)"
+    )
+    if policy == "warn":
+        logger.warning(message)
+        return
+    error = NonDeterminismError(message, operation=left[0].name or left[0].id, recorded={}, asked={}, location="")
+    engine.interrupt(error)
+    raise error

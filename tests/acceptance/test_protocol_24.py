@@ -1,0 +1,1 @@
+"""Being written by the fan-out helper (issue 3 tests)."""
