@@ -20,7 +20,18 @@ from powertools_durable._protocol.operation import (
     SubType,
     WaitDetails,
 )
-from powertools_durable._replay.effects import Attempt, Checkpoint, Effect, Enter, FanOut, Flow, Outcome, Raised, Returned, Suspend
+from powertools_durable._replay.effects import (
+    Attempt,
+    Checkpoint,
+    Effect,
+    Enter,
+    FanOut,
+    Flow,
+    Outcome,
+    Raised,
+    Returned,
+    Suspend,
+)
 from powertools_durable._replay.engine import ReplayEngine, Rules
 from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable._replay.handle import OperationHandle

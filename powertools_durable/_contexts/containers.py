@@ -15,7 +15,7 @@ from powertools_durable._operations.child import child as child_flow
 from powertools_durable._operations.child import virtual_child
 from powertools_durable._operations.fan_out import Branches, fan_out
 from powertools_durable._operations.semantics import Nesting
-from powertools_durable._operations.wait_for_callback import callback_name, submitter_name, surfacing
+from powertools_durable._operations.wait_for_callback import callback_name, inner_name, submitter_name, surfacing
 from powertools_durable._protocol.duration import Duration
 from powertools_durable._protocol.operation import OperationType, SubType
 from powertools_durable._replay.effects import Flow
@@ -219,7 +219,7 @@ class Containers(Steps):
                     delay = decide(retry, error, attempt, self._session.engine.random)
                     if delay is None:
                         raise
-                child.wait(delay, name=f"{shown}-backoff-{attempt}" if shown else None)
+                child.wait(delay, name=inner_name(shown, f"-backoff-{attempt}") if shown else None)
             raise AssertionError
 
         written: SerDes[T] = self._serdes(func, None, None)

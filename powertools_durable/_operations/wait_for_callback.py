@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from powertools_durable._protocol.limits import MAX_NAME_LENGTH
 from powertools_durable._replay.effects import Flow
 from powertools_durable.errors import (
     CallbackError,
@@ -16,19 +17,24 @@ from powertools_durable.errors import (
     StepError,
 )
 
-__all__ = ["callback_name", "submitter_name", "surfacing"]
+__all__ = ["callback_name", "inner_name", "submitter_name", "surfacing"]
 
 T = TypeVar("T")
 
 
 def callback_name(name: str | None) -> str:
     """Name the callback inside (protocol.md 7)."""
-    return f"{name} create callback id" if name else "create callback id"
+    return inner_name(name, " create callback id").strip()
 
 
 def submitter_name(name: str | None) -> str:
     """Name the submitter's step inside."""
-    return f"{name} submitter" if name else "submitter"
+    return inner_name(name, " submitter").strip()
+
+
+def inner_name(name: str | None, suffix: str) -> str:
+    """Name an operation after the one around it, as far as there is room."""
+    return (name or "")[: MAX_NAME_LENGTH - len(suffix)] + suffix
 
 
 def surfacing(flow: Flow[T]) -> Flow[T]:

@@ -99,7 +99,12 @@ def test_a_branch_has_its_own_identity_and_a_flat_one_no_record(flat):
     asked = Asked(2, outer(S.STARTED), flat=flat)
     op, flow = next(asked.flow).branch(1)
     first = next(flow)
-    assert (op.id, op.name, op.sub_type, op.parent_id) == (operation_id(f"{FIRST}-1"), "map-item-1", "MapIteration", FIRST)
+    assert (op.id, op.name, op.sub_type, op.parent_id) == (
+        operation_id(f"{FIRST}-1"),
+        "map-item-1",
+        "MapIteration",
+        FIRST,
+    )
     if flat:
         assert isinstance(first, Enter)
         assert (first.frame.context_id, first.frame.parent_id) == (op.id, FIRST)
@@ -215,9 +220,7 @@ ONE_CUT_OFF = [ZERO, (1, "STARTED", None), TWO]
     ],
 )
 def test_a_large_result_is_rebuilt_from_the_branches(text, records, items, reason):
-    asked = Asked(
-        4, outer(S.SUCCEEDED, text, replay_children=True), *records, completion=Completion(min_successful=1)
-    )
+    asked = Asked(4, outer(S.SUCCEEDED, text, replay_children=True), *records, completion=Completion(min_successful=1))
     played = asked.play()
     assert told(played) == (items, reason or "MIN_SUCCESSFUL_REACHED")
     assert played.updates == []

@@ -292,13 +292,36 @@ def test_they_are_reported_inside_contexts_too(before, after):
 @pytest.mark.parametrize(
     "code",
     [
-        lambda ctx: [ctx.parallel([lambda c: c.wait(900), lambda c: 1 // 0]), ctx.wait(60)] and None,
-        lambda ctx: [ctx.run_in_child_context(lambda c: c.step(lambda: "x" * 300_000)), ctx.wait(60)] and None,
-        lambda ctx: [ctx.patched("p"), ctx.wait(60)] and None,
-        lambda ctx: [ctx.wait_for_callback(lambda i: None, timeout=5) for _ in "a"] and None,
+        lambda ctx: ctx.parallel([lambda c: c.wait(900), lambda c: 1 // 0]).status,
+        lambda ctx: ctx.run_in_child_context(lambda c: [c.step(lambda: "x" * 300_000), "y"])[1],
+        lambda ctx: ctx.map(lambda c, n: c.step(lambda: "x" * 300_000), [1, 2], nesting=Nesting.FLAT).status,
+        lambda ctx: ctx.run_in_child_context(lambda c: [c.patched("p"), c.wait(60)], virtual=True)[0],
+        lambda ctx: ctx.run_in_child_context(lambda c: c.create_callback(name="never asked") and None),
     ],
-    ids=["cut-off branch", "large result", "patch", "timeout"],
+    ids=["cut-off branch", "large result", "large fan-out", "patch", "callback"],
 )
 def test_code_that_did_not_change_is_never_reported(code):
-    run = Deployed(code, on_unconsumed="fail").start().finish()
-    assert run.error is None or run.error.error_type == "CallbackTimeoutError"
+    def and_waits(ctx):
+        told = code(ctx)
+        ctx.wait(60)
+        return told
+
+    run = Deployed(and_waits, on_unconsumed="fail").start().finish()
+    assert (run.status, run.error) == ("SUCCEEDED", None)
+
+
+def test_leftovers_in_a_context_are_told_once_and_also_when_the_execution_goes_on_waiting():
+    def before(ctx):
+        ctx.run_in_child_context(waits, name="c")
+        ctx.wait(60)
+
+    def after(ctx):
+        ctx.run_in_child_context(shorter, name="c")
+        ctx.wait(60)
+
+    function = Deployed(before)
+    run = function.start()
+    function.code = after
+    assert run.finish().status == "SUCCEEDED"
+    warned = [record.getMessage() for record in run.logs if "without asking" in record.getMessage()]
+    assert ["callback 'unused'" in line for line in warned] == [True]

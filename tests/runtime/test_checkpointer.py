@@ -93,7 +93,7 @@ def bench():
     yield make
     for each in benches:
         each.checkpointer.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("powertools-durable") and t.is_alive()]
+    # That no thread is left is seen to by tests/conftest.py, which is more patient than a deadline of 1 ms.
 
 
 def update(text: str) -> OperationUpdate:

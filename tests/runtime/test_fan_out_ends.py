@@ -1,4 +1,4 @@
-"""How a fan-out ends: completion, failures, and what may not be hidden in a branch's failure (protocol.md 12.2, 12.6)."""
+"""How a fan-out ends: completion, failures, and what is no failure of a branch (protocol.md 12.2, 12.6)."""
 
 from __future__ import annotations
 
@@ -92,6 +92,19 @@ def test_an_orphan_below_an_orphan_stops_too():
     assert (run.status, after) == ("SUCCEEDED", [])
     ended = run.told.index("CONTEXT SUCCEED outer")
     assert run.told[ended + 1 :] == ["STEP START after", "STEP SUCCEED after"]
+
+
+def test_a_branch_that_no_thread_has_begun_never_begins_once_it_is_complete():
+    over, begun = threading.Event(), threading.Event()
+    blocks = lambda child: child.step(over.wait, 5)  # noqa: E731
+
+    @durable(config=DurableConfig(max_threads=1))
+    def handler(event, ctx):
+        ctx.parallel([quick, blocks, lambda child: begun.set()], completion=Completion.first_successful())
+        over.set()  # the only thread is free again, and has time
+        return ctx.step(begun.wait, 0.2)
+
+    assert Simulator(handler).start().finish().result is False
 
 
 def test_nothing_is_admitted_once_it_is_complete():
@@ -247,6 +260,33 @@ def test_what_another_invocation_may_heal_fails_this_one_and_no_branch(kind, nes
     assert first.error_type == {"memory": "MemoryError", "serdes": "RetryableSerDesError", "exit": "SystemExit"}[kind]
     assert run.finish().result == 2
     assert not [operation for operation in run.operations if operation.status == "FAILED"]
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["beside", "in a fan-out of its own"])
+def test_what_runs_beside_a_branch_that_ends_the_invocation_stops_at_its_next_operation(below):
+    died, over, after = [], threading.Event(), []
+
+    def dies(child):
+        if not died:
+            died.append(1)
+            raise MemoryError
+
+    def straggler(child):
+        child.step(over.wait, 5)
+        after.append(len(run.invocations))
+        child.step(lambda: None)
+
+    @durable
+    def handler(event, ctx):
+        beside = (lambda child: child.parallel([straggler]).success_count) if below else straggler
+        try:
+            return ctx.parallel([beside, dies]).success_count
+        finally:
+            over.set()  # only now, with the invocation at its end, the straggler goes on
+
+    run = Served(handler)
+    assert run.finish().result == 2
+    assert after == [1]  # not in invocation 0
 
 
 @pytest.mark.parametrize("nesting", NESTINGS)

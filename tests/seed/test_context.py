@@ -206,7 +206,12 @@ def test_child_context_is_run_in_child_context():
 # -- log, log_debug, log_warn, log_error ----------------------------------------------------------------------
 
 
-def test_without_another_logger_it_is_that_of_the_handler_s_module(caplog):
+def test_without_another_logger_it_is_that_of_the_handler_s_module(caplog, monkeypatch):
+    # Other tests, and examples, leave Powertools loggers in the process.
+    known = logging.Logger.manager.loggerDict
+    ordinary = {name: entry for name, entry in known.items() if not hasattr(entry, "powertools_handler")}
+    monkeypatch.setattr(logging.Logger.manager, "loggerDict", ordinary)
+
     @durable
     def handler(event, ctx):
         ctx.logger.warning("low stock", extra={"sku": "a"})
