@@ -129,8 +129,8 @@ class Sagas(Containers):
     def defer(self, func: Callable[[*Ts], object], *args: *Ts) -> None:
         """Have a function run once, as a step, when the execution ends; not when it suspends.
 
-        Deferred calls run last in, first out, after success and after failure. One that fails after success
-        fails the execution; after a failure that one stays, and this is logged.
+        Deferred calls run last in, first out, all of them, after success and after failure. The first that fails
+        after success fails the execution; any other failure is logged.
 
         Raises
         ------

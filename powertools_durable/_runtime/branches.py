@@ -77,14 +77,22 @@ class BranchPool:
             if self._idle:
                 self.changed.notify_all()
             if self._idle < len(self._ready) and len(self._threads) < self._limit and not self.closing:
-                name = f"powertools-durable-branch-{len(self._threads)}"
-                thread = threading.Thread(target=Context().run, args=(self._work,), name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                self._start_thread()
 
-    def is_mine(self) -> bool:
-        """True on one of the pool's threads."""
-        return threading.current_thread() in self._threads
+    def _start_thread(self) -> None:
+        name = f"powertools-durable-branch-{len(self._threads)}"
+        thread = threading.Thread(target=Context().run, args=(self._work,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the sandbox has no more: those there are must do, or the coordinator's own
+            self._limit = len(self._threads)
+            self.changed.notify_all()
+        else:
+            self._threads.append(thread)
+
+    def needs_help(self) -> bool:
+        """True on one of the pool's threads, and when there is none: a coordinator then runs its own branches."""
+        return self._limit == 0 or threading.current_thread() in self._threads
 
     def take(self, owner: Coordinator) -> Task | None:
         """Take a task of *owner* back, if no thread is free for it; with `changed` held."""
@@ -155,7 +163,6 @@ class Coordinator:
         self._variables = copy_context()
         self._news: deque[Callable[[], None]] = deque()
         self._wanted: dict[int, datetime | None] = {}  # until when a branch really waits, whatever the skew
-        self._helps = means.pool.is_mine()
         self._waits = False
 
     def run(self) -> Any:
@@ -203,9 +210,10 @@ class Coordinator:
         """Take in news of a branch; or wait for it, or for a suspended one's time."""
         with self._pool.changed:
             self._stand_still(waits=not self._news)
-            self._pool.helpers += self._helps
+            helps = self._pool.needs_help()
+            self._pool.helpers += helps
             helped = self._wait()
-            self._pool.helpers -= self._helps
+            self._pool.helpers -= helps
             self._stand_still(waits=False)
             news = self._news.popleft() if self._news else None
         if news is not None:
@@ -224,7 +232,7 @@ class Coordinator:
     def _wait(self) -> Task | None:
         """Wait until there is something to do; return a branch's code that no thread is free for."""
         while not self._news and not self._pool.closing:  # closing: what this waits for was forgotten
-            if self._helps and (helped := self._pool.take(self)) is not None:
+            if self._pool.needs_help() and (helped := self._pool.take(self)) is not None:
                 return helped
             left = min(self._seconds_to(self._plan.earliest), self._deadline.patience)
             if left <= 0:

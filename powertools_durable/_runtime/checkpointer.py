@@ -184,12 +184,22 @@ class Checkpointer:
     # -- the sender ----------------------------------------------------------------------------------------
 
     def _ensure_sender(self) -> None:
-        if self._thread is None:
-            # An empty context: a sender has no scope, and no trace to add to (powertools.md 1.4, E4).
-            self._thread = threading.Thread(
-                target=Context().run, args=(self._run,), name="powertools-durable-checkpointer", daemon=True
+        if self._thread is not None:
+            return
+        # An empty context: a sender has no scope, and no trace to add to (powertools.md 1.4, E4).
+        thread = threading.Thread(
+            target=Context().run, args=(self._run,), name="powertools-durable-checkpointer", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            late = BackendError(
+                "no thread could be started to send checkpoints; Lambda will invoke again", retryable=True
             )
-            self._thread.start()
+            self._engine.interrupt(late)
+            self._engine.drop_all()
+            raise CheckpointingStopped(late) from None
+        self._thread = thread
 
     def _run(self) -> None:
         try:

@@ -12,6 +12,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,6 +88,7 @@ class SqliteStore:
             raise StoreError(message, retryable=False)
         with self._failing():
             self._connection = self._open()
+        weakref.finalize(self, self._connection.close)  # a store that nobody holds any more is closed
 
     def __repr__(self) -> str:
         return f"SqliteStore({str(self.path)!r})"

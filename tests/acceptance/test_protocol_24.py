@@ -390,7 +390,7 @@ def test_tokens(service):  # noqa: F811 - the fixture
         service.answers, service.requests = [], []
         for answer in answers:
             service.answer(**answer)
-        return two_steps.invoke(an_event(), Remaining(), backend=backend)
+        return two_steps.invoke(an_event(), None, backend=backend)
 
     assert invoked({"body": {"CheckpointToken": "t1"}}, {"body": {"CheckpointToken": "t2"}})["Status"] == "SUCCEEDED"
     assert [request["body"]["CheckpointToken"] for request in service.requests] == ["t0", "t1"]
@@ -412,13 +412,6 @@ def test_tokens(service):  # noqa: F811 - the fixture
         assert invoked({"status": status, "error": code})["Status"] == "FAILED"
         assert len(service.requests) == 1
     client.close()
-
-
-class Remaining:
-    """Of an invocation that has little time left, so that nothing is tried for long."""
-
-    def get_remaining_time_in_millis(self):
-        return 400
 
 
 # -- output --------------------------------------------------------------------------------------------------------

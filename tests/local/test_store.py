@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -36,6 +37,12 @@ def begun(kept, arn=ARN, payload='{"a": 1}'):
         kept.save(execution)
         execution.saved()
     return execution
+
+
+def raw(path, statement):
+    """Do something to the file behind the store's back."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement).fetchall()
 
 
 def other(path):
@@ -71,10 +78,10 @@ def test_what_another_process_changed_is_read_anew(kept, path):
 def test_nothing_is_written_when_nothing_changed(kept, path):
     execution = begun(kept)
     version = "SELECT version FROM executions"
-    before = sqlite3.connect(path).execute(version).fetchone()
+    before = raw(path, version)
     with kept.transaction():
         kept.save(execution)
-    assert sqlite3.connect(path).execute(version).fetchone() == before
+    assert raw(path, version) == before
 
 
 def test_a_transaction_that_raises_leaves_file_and_memory_as_they_were(kept):
@@ -150,12 +157,12 @@ def test_row_72_a_locked_store_is_a_clear_error_and_loses_nothing(kept, path, mo
     begun(kept)
     monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
     blocked = other(path)
-    blocker = sqlite3.connect(path, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="is locked; free it") as caught, blocked.transaction():
-        pytest.fail("the transaction must not begin")
+    with closing(sqlite3.connect(path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="is locked; free it") as caught, blocked.transaction():
+            pytest.fail("the transaction must not begin")
+        blocker.execute("ROLLBACK")
     assert caught.value.retryable
-    blocker.execute("ROLLBACK")
     with blocked.transaction():
         assert blocked.load(ARN) is not None
 
@@ -175,8 +182,7 @@ def test_row_72_a_full_disk_is_an_error_and_the_checkpoint_did_not_happen(kept):
 @pytest.mark.parametrize(("table", "column"), [("executions", "header"), ("operations", "record"), ("events", "event")])
 def test_row_72_a_damaged_record_is_named_and_not_shown(kept, path, table, column):
     begun(kept, payload='{"secret": "canary"}')
-    with sqlite3.connect(path) as raw:
-        raw.execute(f"UPDATE {table} SET {column} = substr({column}, 1, length({column}) - 3)")
+    raw(path, f"UPDATE {table} SET {column} = substr({column}, 1, length({column}) - 3)")
     with pytest.raises(StoreError, match="execution 1 .* is damaged") as caught:
         other(path).load(ARN)
     assert "canary" not in str(caught.value)
@@ -208,16 +214,14 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
 
 def test_the_database_of_something_else_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "other.sqlite"
-    with sqlite3.connect(path) as raw:
-        raw.execute("CREATE TABLE mine (a)")
+    raw(path, "CREATE TABLE mine (a)")
     with pytest.raises(StoreError, match="SQLite file of something else"):
         SqliteStore(path)
-    assert sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+    assert raw(path, "SELECT name FROM sqlite_master") == [("mine",)]
 
 
 def test_a_store_of_another_version_is_refused(kept, path):
-    with sqlite3.connect(path) as raw:
-        raw.execute("PRAGMA user_version = 7")
+    raw(path, "PRAGMA user_version = 7")
     with pytest.raises(StoreError, match="version 7, this package reads 1"):
         other(path)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from collections import deque
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from powertools_durable import Completion, DurableConfig, Nesting, durable
+from powertools_durable import Completion, DurableConfig, Nesting, StepSemantics, durable
 from powertools_durable._protocol.operation import OperationType
 from powertools_durable._replay.frame import operation_id
 from powertools_durable.testing import Simulator
@@ -16,6 +18,10 @@ from tests.runtime.rig import Gauge, Served, starts
 
 NESTINGS = [Nesting.NESTED, Nesting.FLAT]
 TENANT = contextvars.ContextVar("TENANT", default="nobody")
+
+
+def work(child, *_):
+    return child.step(lambda: 1)
 
 
 def test_branches_are_started_and_told_in_index_order():
@@ -93,6 +99,68 @@ def test_a_suspended_branch_keeps_its_slot():
     assert starts(run) == [None, "map-item-0"]
     run.finish()
     assert (run.result, len(run.invocations)) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda ctx: ctx.map(work, {1, 2}), "not a set"),
+        (lambda ctx: ctx.map(work, frozenset({1})), "not a frozenset"),
+        (lambda ctx: ctx.map(work, {"a": 1}), "not a dict"),
+        (lambda ctx: ctx.map(work, {"a": 1}.values()), "not a dict_values"),
+        (lambda ctx: ctx.map(work, (n for n in [1])), "not a generator"),
+        (lambda ctx: ctx.map(work, iter([1])), "not a list_iterator"),
+        (lambda ctx: ctx.map(work, "text"), "not a str"),
+        (lambda ctx: ctx.map(work, None), "not a NoneType"),
+        (lambda ctx: ctx.map("work", [1]), "takes a function"),
+        (lambda ctx: ctx.map(work, [1], item_name=lambda item, index: item), "name is text"),
+        (lambda ctx: ctx.parallel({work}), "not a set"),
+        (lambda ctx: ctx.parallel([work, "work"]), "is a str, not a function"),
+        (lambda ctx: ctx.map(work, [1, 2], completion=Completion(min_successful=3)), "can't be reached with 2"),
+        (lambda ctx: ctx.map(work, [], completion=Completion.first_successful()), "can't be reached with 0"),
+        (lambda ctx: ctx.map(work, [1], completion=Completion.all_completed), "such as Completion.all_completed()"),
+        (lambda ctx: ctx.map(work, [1], max_concurrency=0), "max_concurrency is"),
+        (lambda ctx: ctx.map(work, [1], max_concurrency=1.5), "max_concurrency is"),
+        (lambda ctx: ctx.map(work, [1], batch_size=0), "batch_size is"),
+        (lambda ctx: ctx.parallel([work], nesting="DEEP"), "nesting is"),
+        (lambda ctx: ctx.parallel([work], serdes=7), "serdes"),
+    ],
+)
+def test_what_can_never_work_is_refused_before_anything_is_recorded(call, says):
+    run = Served(durable(lambda event, ctx: call(ctx))).finish()
+    assert (run.status, run.error.error_type, run.told) == ("FAILED", "ValidationError", [])
+    assert says in run.error.error_message
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (1, 2),
+        lambda: range(1, 3),
+        lambda: deque([1, 2]),
+        lambda: enumerate("ab"),
+        lambda: zip("ab", "cd", strict=True),
+        lambda: OrderedItems({"b": 1, "a": 2}.items()),
+    ],
+    ids=["tuple", "range", "deque", "enumerate", "zip", "a Sequence of your own"],
+)
+def test_whatever_has_an_order_is_taken(make):
+    @durable
+    def handler(event, ctx):
+        return ctx.map(lambda child, item: repr(item), make()).results
+
+    assert Simulator(handler).start().finish().result == [repr(item) for item in make()]
+
+
+class OrderedItems(Sequence):
+    def __init__(self, items):
+        self._items = list(items)
+
+    def __getitem__(self, index):
+        return self._items[index]
+
+    def __len__(self):
+        return len(self._items)
 
 
 # -- identity --------------------------------------------------------------------------------------------------
@@ -232,7 +300,7 @@ def test_the_timer_of_one_branch_is_served_while_another_runs(sleeps, told):
                 run.clock.move_to(run.now + timedelta(seconds=1))
             return woken.is_set()
 
-        return child.step(body)
+        return child.step(body, semantics=StepSemantics.AT_MOST_ONCE)  # so nothing is left to be sent meanwhile
 
     @durable
     def handler(event, ctx):

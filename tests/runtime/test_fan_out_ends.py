@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from datetime import timedelta
 
 import pytest
 
@@ -20,6 +22,10 @@ def fails(child, words="no"):
 
 def quick(child):
     return child.step(lambda: "quick")
+
+
+def endless(child):
+    return endless(child)
 
 
 def told(result):
@@ -105,6 +111,23 @@ def test_a_branch_that_no_thread_has_begun_never_begins_once_it_is_complete():
         return ctx.step(begun.wait, 0.2)
 
     assert Simulator(handler).start().finish().result is False
+
+
+def test_an_invocation_ends_when_the_bodies_that_still_run_have():
+    over, ended = threading.Event(), []
+
+    def body():
+        over.wait(5)
+        time.sleep(0.1)
+        ended.append(1)
+
+    @durable
+    def handler(event, ctx):
+        ctx.parallel([lambda child: child.step(body), quick], completion=Completion.first_successful())
+        over.set()
+
+    Simulator(handler).start()
+    assert ended == [1]
 
 
 def test_nothing_is_admitted_once_it_is_complete():
@@ -238,26 +261,28 @@ class Away:
 
 
 @pytest.mark.parametrize("nesting", NESTINGS)
-@pytest.mark.parametrize("kind", ["memory", "serdes", "exit"])
+@pytest.mark.parametrize("kind", ["memory", "exit", "serdes", "item serdes"])
 def test_what_another_invocation_may_heal_fails_this_one_and_no_branch(kind, nesting):
     died, storage = [], Away()
 
     def dies():
-        if not died:
+        if not died and kind in {"memory", "exit"}:
             died.append(1)
             raise MemoryError if kind == "memory" else SystemExit(1)
         return "alive"
 
     def body(child, n):
-        return child.step(lambda: "away", serdes=storage) if kind == "serdes" else child.step(dies)
+        return "away" if kind == "item serdes" else child.step(dies, serdes=storage if kind == "serdes" else None)
 
     @durable
     def handler(event, ctx):
-        return ctx.map(body, [0, 1], nesting=nesting, completion=Completion.all_completed()).success_count
+        item_serdes = storage if kind == "item serdes" else None
+        done = Completion.all_completed()
+        return ctx.map(body, [0, 1], nesting=nesting, completion=done, item_serdes=item_serdes).success_count
 
     run = Simulator(handler).start()
     first = run.invocations[0].answer
-    assert first.error_type == {"memory": "MemoryError", "serdes": "RetryableSerDesError", "exit": "SystemExit"}[kind]
+    assert first.error_type == {"memory": "MemoryError", "exit": "SystemExit"}.get(kind, "RetryableSerDesError")
     assert run.finish().result == 2
     assert not [operation for operation in run.operations if operation.status == "FAILED"]
 
@@ -295,8 +320,9 @@ def test_what_runs_beside_a_branch_that_ends_the_invocation_stops_at_its_next_op
     [
         (lambda child, n: child.wait(0), "ValidationError"),
         (lambda child, n: child.step(child.step, lambda: 1), "ValidationError"),
+        (lambda child, n: endless(child), "RecursionError"),
     ],
-    ids=["argument", "operation in a step"],
+    ids=["argument", "operation in a step", "recursion"],
 )
 def test_misuse_in_a_branch_fails_the_execution_whatever_is_tolerated(misuse, error_type, nesting):
     @durable
@@ -364,6 +390,31 @@ def test_another_order_of_named_inputs_is_detected():
     items.reverse()
     run.finish()
     assert (run.status, run.error.error_type) == ("FAILED", "NonDeterminismError")
+
+
+# -- late ------------------------------------------------------------------------------------------------------
+
+
+def test_row_10_a_branch_that_does_not_end_is_left_before_the_invocation_must_end():
+    over, late = threading.Event(), []
+
+    def body():
+        if not late:
+            late.append(1)
+            run.clock.move_to(run.now + timedelta(seconds=1000))  # past the invocation's timeout
+            over.wait(10)
+        return "ok"
+
+    @durable
+    def handler(event, ctx):
+        return ctx.parallel([lambda child: child.step(body), quick]).results
+
+    run = Served(handler)
+    run.settle()
+    over.set()
+    answer = run.invocations[0].answer
+    assert (answer.error_type, answer.error_message) == ("BackendError", "the invocation ends while branches still run")
+    assert run.finish().result == ["ok", "quick"]
 
 
 # -- killed ----------------------------------------------------------------------------------------------------

@@ -205,3 +205,51 @@ def test_the_pool_is_as_large_as_it_is_configured(threads):
 
     assert Served(handler).finish().result == 50
     assert len(gauge.threads) <= threads
+
+
+@pytest.mark.parametrize("nesting", NESTINGS)
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_row_65_when_the_sandbox_has_no_more_threads_those_there_are_must_do(monkeypatch, threads, nesting):
+    started, start, gauge = [], threading.Thread.start, Gauge()
+
+    def scarce(thread):
+        if thread.name.startswith(BRANCH):
+            if len(started) >= threads:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    def inner(child, n):
+        with gauge:
+            return child.step(lambda: n)
+
+    @durable
+    def handler(event, ctx):
+        outer = ctx.map(lambda child, n: child.map(inner, [n, n + 1], nesting=nesting).results, list(range(20)))
+        ctx.parallel([lambda child: child.wait(60), lambda child: child.step(lambda: 1)])
+        return sum(map(sum, outer.results))
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    run = Served(handler).settle()
+    started.clear()  # each invocation has as few
+    assert run.finish().result == sum(2 * n + 1 for n in range(20))
+    assert len(gauge.threads) <= max(1, threads)
+
+
+def test_without_a_thread_to_send_checkpoints_another_invocation_is_asked_for(monkeypatch):
+    started, start = [], threading.Thread.start
+
+    def scarce(thread):
+        started.append(thread)
+        if len(started) == 1:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    @durable
+    def handler(event, ctx):
+        return ctx.step(lambda: 1)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    run = Served(handler).settle()
+    assert run.invocations[0].answer.error_type == "BackendError"
+    assert run.finish().result == 1
