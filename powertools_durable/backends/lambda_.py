@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._protocol.wire import to_wire
+from powertools_durable.backends.refusals import refused, secrets_of
 from powertools_durable.errors import BackendError
 
 __all__ = ["LambdaBackend"]
@@ -20,7 +21,7 @@ R = TypeVar("R")
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 50  # seconds
 ATTEMPTS = 4  # the first call included; botocore repeats with the same client token
-_SHOWN = 300  # characters of the service's own message
+_NO_METHOD = "the client has no such call; it must be a Lambda client of boto3 1.42.1 or newer"
 
 
 class LambdaBackend:
@@ -44,29 +45,50 @@ class LambdaBackend:
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
     ) -> CheckpointResponse:
         """Apply *updates*; see `DurableBackend.checkpoint`."""
-        self.warm()
-        answer = _called(
-            "CheckpointDurableExecution",
-            self._client.checkpoint_durable_execution,
-            DurableExecutionArn=arn,
-            CheckpointToken=checkpoint_token,
-            Updates=[to_wire(update) for update in updates],
-            ClientToken=client_token,
-        )
-        return _read(CheckpointResponse, answer)
+        operation = "CheckpointDurableExecution"
+        request = {
+            "DurableExecutionArn": arn,
+            "CheckpointToken": checkpoint_token,
+            "Updates": [to_wire(update) for update in updates],
+            "ClientToken": client_token,
+        }
+        answer = self._call(operation, "checkpoint_durable_execution", request, updates)
+        return _read(CheckpointResponse, operation, answer)
 
     def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:
         """Return a page of records; see `DurableBackend.get_execution_state`."""
-        self.warm()
-        answer = _called(
-            "GetDurableExecutionState",
-            self._client.get_durable_execution_state,
-            DurableExecutionArn=arn,
-            CheckpointToken=checkpoint_token,
-            Marker=marker,
-            MaxItems=max_items,
-        )
-        return _read(StatePage, answer)
+        operation = "GetDurableExecutionState"
+        request = {
+            "DurableExecutionArn": arn,
+            "CheckpointToken": checkpoint_token,
+            "Marker": marker,
+            "MaxItems": max_items,
+        }
+        page = _read(StatePage, operation, self._call(operation, "get_durable_execution_state", request))
+        if page.operations is None:  # taken for the last page, it would have finished steps run again
+            raise _unreadable(operation, "it has no Operations")
+        return page
+
+    def _call(
+        self, operation: str, method: str, request: Mapping[str, Any], updates: Sequence[OperationUpdate] = ()
+    ) -> Mapping[str, Any]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.warm()
+            call = getattr(self._client, method, None)
+            if call is not None:
+                return call(**request)  # type: ignore[no-any-return]
+            failure = BackendError(f"{operation}: {_NO_METHOD}", retryable=False)
+        except ClientError as error:
+            secrets = (request["CheckpointToken"], request.get("ClientToken", ""), *secrets_of(updates))
+            failure = _refused(operation, error.response, updates, secrets)
+        except BotoCoreError as error:
+            failure = _unreached(operation, error)
+        except Exception as error:  # noqa: BLE001 - botocore's reading of an answer that is none
+            failure = _unreadable(operation, type(error).__name__)
+        # Raised here, outside the except: botocore's error holds the request, and with it payload and token.
+        raise failure
 
 
 # -- the client -----------------------------------------------------------------------------------------------
@@ -116,109 +138,56 @@ def _reader(cls: type[Any]) -> Callable[[object], Any]:
     return _readers[cls]
 
 
-def _read(cls: type[R], answer: object) -> R:
+def _read(cls: type[R], operation: str, answer: Mapping[str, Any]) -> R:
     from pydantic import ValidationError
 
+    kind = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "json")
+    if "json" not in kind:  # a page of something in between, which botocore takes for an answer without fields
+        raise _unreadable(operation, "it is no JSON")
     try:
         result: R = _reader(cls)(answer)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
-        failure = f"the service's answer can't be read: {details[0]['loc']} ({details[0]['type']})"
+        failure = _unreadable(operation, f"{details[0]['loc']}: {details[0]['type']}")
     else:
         return result
-    raise BackendError(failure, retryable=True)
+    raise failure
+
+
+def _unreadable(operation: str, why: str) -> BackendError:
+    return BackendError(f"{operation}: the answer can't be read ({why})", retryable=True)
 
 
 # -- refusals -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    retryable: bool
-    throttled: bool = False
-    hint: str = ""
-
-
-HEALS = _Refusal(retryable=True)
-SLOWS = _Refusal(retryable=True, throttled=True)
-FAILS = _Refusal(retryable=False)
-FORBIDDEN = _Refusal(
-    retryable=False,
-    hint=(
-        " The function's role needs lambda:CheckpointDurableExecution and lambda:GetDurableExecutionState on "
-        "arn:aws:lambda:REGION:ACCOUNT:function:NAME:* (with the ':*': an unqualified function ARN never matches)."
-    ),
-)
-TOO_LARGE = _Refusal(retryable=False, hint=" Store large values elsewhere and return a reference to them.")
-
-BY_CODE: Mapping[str, _Refusal] = {
-    # The error's code wins over its HTTP status (protocol.md 14.4; reliability.md 2, rows 14 to 21).
-    "TooManyRequestsException": SLOWS,
-    "ThrottlingException": SLOWS,
-    "Throttling": SLOWS,
-    "RequestLimitExceeded": SLOWS,
-    "ServiceException": HEALS,
-    "RequestTimeout": HEALS,
-    "RequestTimeoutException": HEALS,
-    "RequestExpired": HEALS,
-    "IDPCommunicationError": HEALS,
-    "ExpiredToken": HEALS,  # a fresh sandbox has fresh credentials
-    "ExpiredTokenException": HEALS,
-    "InvalidSignatureException": HEALS,
-    "SignatureDoesNotMatch": HEALS,
-    "AccessDenied": FORBIDDEN,
-    "AccessDeniedException": FORBIDDEN,
-    "KMSAccessDeniedException": FAILS,
-    "KMSDisabledException": FAILS,
-    "KMSInvalidStateException": FAILS,
-    "KMSNotFoundException": FAILS,
-    "RequestTooLargeException": TOO_LARGE,
-    "RequestEntityTooLargeException": TOO_LARGE,
-}
-BY_STATUS: Mapping[int, _Refusal] = {403: FORBIDDEN, 408: HEALS, 413: TOO_LARGE, 429: SLOWS}
-_STALE = "invalid checkpoint token"
-
-
-def _called(operation: str, call: Callable[..., R], **request: Any) -> R:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return call(**request)
-    except ClientError as error:
-        failure = _refused(operation, error.response)
-    except BotoCoreError as error:
-        failure = _unreached(operation, error)
-    except Exception as error:  # noqa: BLE001 - botocore's reading of an answer that is none
-        failure = BackendError(f"{operation}: the answer can't be read ({type(error).__name__})", retryable=True)
-    # Raised here, outside the except: botocore's error holds the request, and with it payload and token.
-    raise failure
-
-
-def _refused(operation: str, response: Mapping[str, Any]) -> BackendError:
+def _refused(
+    operation: str, response: Mapping[str, Any], updates: Sequence[OperationUpdate], secrets: Iterable[str]
+) -> BackendError:
     details = response.get("Error", {})
     code = str(details.get("Code", ""))
     text = str(details.get("Message", "") or response.get("message", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    stale = status in {0, 400} and text.lower().startswith(_STALE)
-    refusal = HEALS if stale else BY_CODE.get(code) or BY_STATUS.get(status) or _by_class(status)
-    message = f"{operation} was refused: {code or 'no error code'}, HTTP {status or 'status unknown'}"
-    if text:
-        message += f": {text[:_SHOWN]}"
-    return BackendError(
-        message + refusal.hint, retryable=refusal.retryable, throttled=refusal.throttled, stale_token=stale
-    )
+    lead = f"{operation} was refused: {code or 'no error code'}, HTTP {status or 'status unknown'}"
+    return refused(lead, code=code, status=status, text=text, updates=updates, secrets=secrets)
 
 
-def _by_class(status: int) -> _Refusal:
-    return FAILS if 400 <= status < 500 else HEALS
-
-
-_DETERMINISTIC = frozenset({"ParamValidationError", "UnknownParameterError", "ValidationError", "NoRegionError"})
+# The one part of botocore's report that holds none of the values: the phrase and the path it begins with.
+_PATH = re.compile(r"[A-Z][a-z ]+ parameter (?:in )?([\w.\[\]]+)")
 
 
 def _unreached(operation: str, error: Exception) -> BackendError:
     """No answer: the network may heal. What botocore refused to send will never be sent."""
+    from botocore.exceptions import ConnectionError as NoConnection
+    from botocore.exceptions import HTTPClientError, NoRegionError, ParamValidationError, ValidationError
+
     name = type(error).__name__
-    fails = name in _DETERMINISTIC
-    why = "botocore refused to send it" if fails else "no answer came"
-    return BackendError(f"{operation}: {why} ({name})", retryable=not fails)
+    match error:
+        case ParamValidationError() | ValidationError() | NoRegionError():
+            path = _PATH.search(str(error.kwargs.get("report", "")).partition("\n")[0])
+            detail = f"{name}: {path[1]}" if path else name
+            return BackendError(f"{operation}: botocore refused to send it ({detail})", retryable=False)
+        case HTTPClientError() | NoConnection():
+            return BackendError(f"{operation}: no answer came ({name})", retryable=True)
+        case _:
+            return BackendError(f"{operation}: botocore could not send it ({name})", retryable=True)

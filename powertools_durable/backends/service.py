@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
-from powertools_durable.errors import BackendError
+from powertools_durable.backends.refusals import refused
 
 __all__ = ["ServiceBackend"]
 
@@ -48,6 +48,6 @@ def _called(call: Callable[..., R], *arguments: Any) -> R:
         status = getattr(error, "status", None)
         if status is None:
             raise
-        stale = str(error).lower().startswith("invalid checkpoint token")
-        message = f"{getattr(error, 'code', 'refused')}: {error}"
-        raise BackendError(message, retryable=stale or status >= 500, stale_token=stale) from None
+        code = getattr(error, "code", "refused")
+        failure = refused(str(code), code=str(code), status=status, text=str(error))
+    raise failure
