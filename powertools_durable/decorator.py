@@ -6,6 +6,7 @@ import functools
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
@@ -22,12 +23,14 @@ from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.lambda_ import LambdaBackend
 from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError, ValidationError
+from powertools_durable.integrations.entry_points import plugins_from_environment
 from powertools_durable.integrations.log_buffer import instrument_buffers
 from powertools_durable.integrations.replay_filter import LogIntegration
 from powertools_durable.parser.annotations import innermost, model_of, output_of
 from powertools_durable.parser.lint import warn_of_unstable_defaults
 from powertools_durable.parser.payload import PayloadParser
 from powertools_durable.parser.result import ResultWriter
+from powertools_durable.plugins import Plugin, PluginSource
 from powertools_durable.retry import RetryPolicy
 from powertools_durable.serdes.base import SerDes
 
@@ -49,7 +52,7 @@ class Options(TypedDict, total=False):
     logger: Any
     tracer: Any
     metrics: Any
-    plugins: Sequence[Any]
+    plugins: Sequence[PluginSource]
     retry: RetryPolicy | None
     serdes: SerDes[Any] | None
     config: DurableConfig | None
@@ -199,6 +202,10 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
         every Powertools logger of the process, and the root logger. False leaves all alone.
     metrics : Metrics | None
         Powertools metrics that shall be counted once, however often the code replays.
+    plugins : Sequence[Plugin | Callable]
+        What shall hear of each invocation and operation: instances of `Plugin`, or classes and other factories
+        without arguments that make a fresh one for each invocation. Those that ``POWERTOOLS_DURABLE_PLUGINS`` names
+        come behind them.
     retry : Retry | None
         For steps that give none.
     serdes : SerDes | None
@@ -241,6 +248,7 @@ def _decorate(
         output = output_of(function, local_names)
     try:
         begins = _beginning(options, config)
+        plugins = _plugins(options)
         parser = PayloadParser(model, options.get("envelope"), include_input=config.include_validation_input)
         writer = ResultWriter(output)
     except DurableConfigError as error:
@@ -258,6 +266,7 @@ def _decorate(
         retry=options.get("retry"),
         serdes=options.get("serdes"),
         logger=options.get("logger"),
+        plugins=plugins,
     )
     return DurableFunction(function, program, _backend(options))
 
@@ -287,6 +296,27 @@ def _beginning(options: Options, config: DurableConfig) -> Callable[[Session], N
     return begin
 
 
+def _plugins(options: Options) -> tuple[PluginSource, ...]:
+    """Return what is listed, then what the environment names; each once."""
+    listed = options.get("plugins") or ()
+    if isinstance(listed, Plugin) or callable(listed):
+        raise DurableConfigError("durable(plugins=...) takes a list: plugins=[...]")
+    found: list[PluginSource] = []
+    for source in (*listed, *plugins_from_environment()):
+        if not isinstance(source, Plugin) and (
+            not callable(source) or (isinstance(source, type) and not issubclass(source, Plugin))
+        ):
+            shown = source.__name__ if isinstance(source, type) else type(source).__name__
+            raise DurableConfigError(
+                f"a plugin is a Plugin of powertools_durable.plugins or makes one; {shown} is none"
+            )
+        if any(source is known for known in found):
+            warnings.warn(f"plugin {source!r} is listed twice; it hears everything once", stacklevel=5)
+        else:
+            found.append(source)
+    return tuple(found)
+
+
 def _backend(options: Options) -> DurableBackend:
     backend = options.get("backend")
     if backend is not None:
@@ -297,7 +327,7 @@ def _backend(options: Options) -> DurableBackend:
     return mine
 
 
-_LATER = ("tracer", "plugins")
+_LATER = ("tracer",)
 
 
 def _check_options(options: Options, place: str) -> None:

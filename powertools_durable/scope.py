@@ -113,6 +113,9 @@ class ScopeInfo:
 
 SCOPE: ContextVar[ScopeInfo | None] = ContextVar("powertools_durable_scope", default=None)
 
+BACKEND_CALL: ContextVar[str | None] = ContextVar("powertools_durable_backend_call", default=None)
+"""Which API call of the engine runs, ``checkpoint`` or ``state``: what it does is no work of the user's code."""
+
 
 def current_scope() -> ScopeInfo | None:
     """Return what the running code is doing; None outside a durable invocation. Safe anywhere."""

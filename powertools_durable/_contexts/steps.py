@@ -328,11 +328,13 @@ class Steps(BlockingCore):
             The call is wrong; nothing was recorded. Source: protocol.md 11.6.
         """
         target = arguments.function_name(function_name)
-        options = ChainedInvokeOptions(function_name=target, tenant_id=arguments.tenant(tenant_id))
+        tenant = arguments.tenant(tenant_id)
         arguments.check_serdes(payload_serdes)
         answer = json_serdes(returns, serdes)
         op = self._begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
-        text = None
+        text = header = None
         if op.record is None:  # what was sent is not sent again
             text = op.sendable(payload, payload_serdes or serdes_of_event(payload))
+            header = self._session.driver.trace_header(op, target)
+        options = ChainedInvokeOptions(function_name=target, tenant_id=tenant, x_amzn_trace_id=header)
         return self._drive(op, invoke(op, options, text, answer))

@@ -260,7 +260,7 @@ class ReplayEngine:
             record = apply(self.state.operations.get(update.id), update, now)
         except IllegalTransition:
             return  # the view is already as far, or further: a deferred update that is now acknowledged
-        self.state.operations[update.id] = record
+        self.state.put(record)
 
     def interrupt(self, reason: BaseException) -> None:
         """Let *reason* decide how this invocation ends. The first one stays."""

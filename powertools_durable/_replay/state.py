@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from powertools_durable._protocol.lifecycle import supersedes
@@ -25,17 +26,37 @@ class ExecutionState:
         whole, never changed.
     """
 
-    __slots__ = ("durable_execution_arn", "operations")
+    __slots__ = ("_changed", "durable_execution_arn", "operations")
 
     def __init__(self, arn: str, records: Iterable[Operation] = ()) -> None:
         self.durable_execution_arn = arn
         self.operations: dict[str, Operation] = {}
+        self._changed: deque[str] | None = None
         self.absorb(records)
 
     def absorb(self, records: Iterable[Operation]) -> None:
         """Take in records; an older view of one never replaces a newer (reliability.md 2, rows 35-38)."""
-        operations = self.operations
         for record in records:
-            known = operations.get(record.id)
+            known = self.operations.get(record.id)
             if known is None or supersedes(record, known):
-                operations[record.id] = record
+                self.put(record)
+
+    def put(self, record: Operation) -> None:
+        """Take in a record that is newer than what is known."""
+        self.operations[record.id] = record
+        if self._changed is not None:
+            self._changed.append(record.id)
+
+    # -- for those who want to hear of changes -------------------------------------------------------------
+
+    def note_changes(self) -> None:
+        """From now on remember which records change."""
+        self._changed = deque()
+
+    def changed(self) -> list[str]:
+        """Return the ids of the records that have changed since the last call, and forget them."""
+        noted = self._changed
+        ids: dict[str, None] = {}
+        while noted:
+            ids[noted.popleft()] = None
+        return list(ids)

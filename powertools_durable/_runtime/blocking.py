@@ -32,6 +32,7 @@ from powertools_durable._runtime.branches import BranchPool, Coordinator, Means
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.leftovers import look_in_context
+from powertools_durable._runtime.observers import Observers
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
@@ -55,8 +56,10 @@ class BlockingDriver:
         *,
         seams: Seams,
         max_threads: int,
+        observers: Observers | None = None,
     ) -> None:
         self.engine = engine
+        self.observers = observers
         self.checkpointer = checkpointer
         self.deadline = deadline
         self.scopes = scopes
@@ -114,6 +117,9 @@ class BlockingDriver:
     def drive(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
         """Perform what *flow* asks for until it returns or raises."""
         answer: object = None
+        if self.observers is not None:
+            self.observers.passed(frame)
+        flow = self.heard(op, flow)
         try:
             while True:
                 match flow.send(answer):
@@ -131,10 +137,25 @@ class BlockingDriver:
         except StopIteration as done:
             value: T = done.value
         except Exception:
-            frame.end()
+            self._end(frame)
             raise
-        frame.end()
+        finally:
+            flow.close()
+        self._end(frame)
         return value
+
+    def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        """Return *flow* as one that plugins hear, if there are any."""
+        return flow if self.observers is None else self.observers.heard(op, flow)
+
+    def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
+        """Return the trace header for a function that *op* is about to invoke, if a plugin has one."""
+        return None if self.observers is None else self.observers.trace_header(op, function_name)
+
+    def _end(self, frame: Frame) -> None:
+        frame.end()
+        if self.observers is not None:
+            self.observers.passed(frame)
 
     def _checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
         deferred = effect.deferrable and frame.batch_mode

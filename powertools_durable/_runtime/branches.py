@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from powertools_durable._replay.effects import Checkpoint, Effect, Enter, FanOut, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.seams import Clock
@@ -37,6 +38,8 @@ _SKEW = 0.1  # seconds before a timer that the service still thinks running is a
 
 class EntersContexts(Protocol):
     """What a branch needs of a driver."""
+
+    def heard(self, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]: ...
 
     def enter(self, outer: Frame, effect: Enter) -> Outcome: ...
 
@@ -204,7 +207,7 @@ class Coordinator:
         # What a branch's signals are noted at; the fan-out's own frame is shared by all of them.
         slot = Frame(op.engine, parent=self._effect.frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
         self._wanted.pop(index, None)
-        self._advance(index, slot, flow, None)
+        self._advance(index, slot, self._driver.heard(op, flow), None)
 
     def _listen(self) -> None:
         """Take in news of a branch; or wait for it, or for a suspended one's time."""

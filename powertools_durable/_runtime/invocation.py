@@ -11,14 +11,16 @@ from contextlib import suppress
 from typing import Any
 
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS, MAX_RESPONSE_BYTES
-from powertools_durable._protocol.operation import ErrorObject, OperationType
+from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType
 from powertools_durable._protocol.result import InvocationResult, InvocationStatus
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable._replay.effects import Outcome, Raised, Returned
 from powertools_durable._replay.state import ExecutionState
+from powertools_durable._runtime.calls import CountedBackend
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.leftovers import look_in_execution
+from powertools_durable._runtime.observers import Observers
 from powertools_durable._runtime.paging import pages
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.session import Program, Session
@@ -35,6 +37,7 @@ from powertools_durable.errors import (
 )
 from powertools_durable.parser.event import DurableInvocationEvent, execution_name, execution_record, parse_event
 from powertools_durable.parser.payload import model_changed
+from powertools_durable.plugins import InvocationInfo
 
 __all__ = ["run_invocation"]
 
@@ -63,33 +66,65 @@ def run_invocation(
     """
     event = parse_event(raw_event)
     deadline = Deadline(lambda_context, seams.clock)
+    counted = CountedBackend(backend, seams.clock) if program.plugins else None
     try:
-        state = _load(event, backend)
+        state = _load(event, counted or backend)
     except BackendError as error:
         return to_wire(_refused(error))  # type: ignore[no-any-return]
     record = execution_record(state.operations.values(), event.durable_execution_arn)
+    name = (record.name if record else None) or execution_name(event.durable_execution_arn)
+    started_at = record.start_timestamp if record else None
+    payload, misfit = _payload(program, record)
+    observers = None
+    if counted is not None:
+        about = InvocationInfo(
+            execution_arn=event.durable_execution_arn,
+            execution_name=name,
+            request_id=getattr(lambda_context, "aws_request_id", None),
+            is_first=not _is_running(state),
+            started_at=started_at,
+            operations=state.operations,
+            updated=frozenset(event.updated_operation_ids),
+        )
+        observers = Observers(program.plugins, state, about)
+
+    def answer() -> InvocationResult:
+        if misfit is not None:
+            return _rejected(misfit, program, state)
+        session = Session(
+            program,
+            state,
+            event.checkpoint_token,
+            backend=backend,
+            calls=counted or backend,
+            lambda_context=lambda_context,
+            deadline=deadline,
+            seams=seams,
+            execution_name=name,
+            started_at=started_at,
+            updated=event.updated_operation_ids,
+            observers=observers,
+        )
+        program.begins(session)
+        try:
+            return _answer(session, _handle(session, payload))
+        finally:
+            session.driver.close()
+
+    result = answer() if observers is None or counted is None else observers.around(payload, answer, counted)
+    return to_wire(result)  # type: ignore[no-any-return]
+
+
+def _payload(program: Program, record: Operation | None) -> tuple[object, PayloadValidationError | None]:
+    details = record.execution_details if record else None
     try:
-        details = record.execution_details if record else None
-        payload = program.read_payload(details.input_payload if details else None)
+        return program.read_payload(details.input_payload if details else None), None
     except PayloadValidationError as error:
-        return to_wire(_rejected(error, program, state))  # type: ignore[no-any-return]
-    session = Session(
-        program,
-        state,
-        event.checkpoint_token,
-        backend=backend,
-        lambda_context=lambda_context,
-        deadline=deadline,
-        seams=seams,
-        execution_name=(record.name if record else None) or execution_name(event.durable_execution_arn),
-        started_at=record.start_timestamp if record else None,
-        updated=event.updated_operation_ids,
-    )
-    program.begins(session)
-    try:
-        return to_wire(_answer(session, _handle(session, payload)))  # type: ignore[no-any-return]
-    finally:
-        session.driver.close()
+        return None, error
+
+
+def _is_running(state: ExecutionState) -> bool:
+    return any(record.type is not OperationType.EXECUTION for record in state.operations.values())
 
 
 def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionState:
@@ -103,8 +138,7 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
 
 def _rejected(error: PayloadValidationError, program: Program, state: ExecutionState) -> InvocationResult:
     """Fail a new execution; keep a running one, for it is the deploy that is wrong (powertools.md 4.3)."""
-    is_running = any(record.type is not OperationType.EXECUTION for record in state.operations.values())
-    if is_running and program.config.on_model_change == "raise":
+    if _is_running(state) and program.config.on_model_change == "raise":
         logger.error("the input of a running execution no longer fits the handler's model: %s", error)
         raise model_changed(error) from None
     return _failed(error)

@@ -13,10 +13,12 @@ from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.blocking import BlockingDriver
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.observers import Observers
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.config import DurableConfig
+from powertools_durable.plugins import PluginSource
 from powertools_durable.retry import Retry, RetryPolicy
 from powertools_durable.serdes.base import SerDes
 
@@ -53,6 +55,7 @@ class Program:
     retry: RetryPolicy | None = None
     serdes: SerDes[Any] | None = None
     logger: Any = None
+    plugins: tuple[PluginSource, ...] = ()
 
 
 class Session:
@@ -71,6 +74,8 @@ class Session:
         execution_name: str = "",
         started_at: datetime | None = None,
         updated: Iterable[str] = (),
+        calls: DurableBackend | None = None,
+        observers: Observers | None = None,
     ) -> None:
         config = program.config
         rules = Rules(
@@ -85,10 +90,16 @@ class Session:
         self.seams = seams
         self.started_at = started_at or seams.clock.now()
         self.engine = ReplayEngine(state, token, seams.random, rules, updated=updated)
-        self.checkpointer = Checkpointer(self.engine, backend, deadline, seams)
+        self.checkpointer = Checkpointer(self.engine, calls or backend, deadline, seams)
         self.scopes = Scopes(state.durable_execution_arn, execution_name)
         self.driver = BlockingDriver(
-            self.engine, self.checkpointer, deadline, self.scopes, seams=seams, max_threads=config.max_threads
+            self.engine,
+            self.checkpointer,
+            deadline,
+            self.scopes,
+            seams=seams,
+            max_threads=config.max_threads,
+            observers=observers,
         )
         self.root = Frame(self.engine)
 

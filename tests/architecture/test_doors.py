@@ -34,6 +34,10 @@ DOORS = {
         {OPERATION_ERRORS}
     """,
     "serdes": "ModelSerDes PassThrough PlainJson SerDes SerDesContext TaggedJson",
+    "plugins": """
+        Around AttemptEnd AttemptInfo BackendCalls ChangeInfo InvocationEnd InvocationInfo Listening OperationEnd
+        OperationInfo Plugin PluginSource PropagationInfo ReplayInfo
+    """,
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",
     "testing": "SimulatedCallback SimulatedRun Simulator",

@@ -1,0 +1,310 @@
+"""Lets plugins hear effects: operations and engine contain no hook call.
+
+`Observers.heard` stands between an operation's flow and whoever performs it. What passes through says all there is
+to know: that the operation begins, that the user's code is about to run and how it ended, that the record has ended.
+Plugins can look, and change nothing: what a hook raises is logged and ignored. Source: protocol.md 17.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+from powertools_durable._protocol.operation import ErrorObject, Operation, SubType
+from powertools_durable._protocol.result import InvocationResult
+from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._replay.state import ExecutionState
+from powertools_durable._runtime.calls import CountedBackend
+from powertools_durable.errors import to_error_object
+from powertools_durable.plugins import (
+    AttemptEnd,
+    AttemptInfo,
+    BackendCalls,
+    ChangeInfo,
+    InvocationEnd,
+    InvocationInfo,
+    OperationEnd,
+    OperationInfo,
+    Plugin,
+    PluginSource,
+    PropagationInfo,
+    ReplayInfo,
+)
+from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
+
+__all__ = ["Observers"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_HOOKS = [name for name in vars(Plugin) if name.startswith(("on_", "provide_"))]
+
+
+class Observers:
+    """The plugins of one invocation.
+
+    Parameters
+    ----------
+    sources : Sequence[Plugin | Callable]
+        Plugins, and factories that make one for each invocation.
+    state : ExecutionState
+        As the invocation found it; it notes what changes from now on.
+    about : InvocationInfo
+        The invocation.
+    """
+
+    def __init__(self, sources: Sequence[PluginSource], state: ExecutionState, about: InvocationInfo) -> None:
+        plugins = list(_made(sources))
+        self._hearing = {
+            hook: [plugin for plugin in plugins if getattr(type(plugin), hook) is not getattr(Plugin, hook)]
+            for hook in _HOOKS
+        }
+        self._state = state
+        self._about = about
+        self._scope_of_all = ScopeInfo(execution_arn=about.execution_arn, execution_name=about.execution_name)
+        records = state.operations
+        self._known = frozenset(records)
+        self._ended_before = frozenset(key for key, record in records.items() if record.status.is_terminal)
+        self._started: set[str] = set()
+        self._ended: set[str] = set()
+        self._replayed: Counter[str] = Counter()
+        self._replays = not about.is_first
+        self._lock = threading.Lock()
+        state.note_changes()
+
+    # -- the invocation ------------------------------------------------------------------------------------
+
+    def around(
+        self, payload: object, answer: Callable[[], InvocationResult], backend: CountedBackend
+    ) -> InvocationResult:
+        """Let *answer* make the invocation's answer, and tell of its beginning and its end."""
+        self._about = replace(self._about, input=payload)
+        self._tell("on_invocation_start", self._about)
+        backend.stand_here()
+        try:
+            result = answer()
+        except BaseException as error:
+            self._invocation_ends(error, backend.calls)
+            raise
+        self._invocation_ends(result, backend.calls)
+        return result
+
+    def _invocation_ends(self, answer: InvocationResult | BaseException, calls: BackendCalls) -> None:
+        self.changes()
+        self._replay_ends()
+        if isinstance(answer, InvocationResult):
+            outcome, error, result = answer.status.value, answer.error, answer.result
+        else:
+            outcome, error, result = "RETRY", _written(answer), None
+        about = {name: getattr(self._about, name) for name in InvocationInfo.__dataclass_fields__}
+        self._tell(
+            "on_invocation_end", InvocationEnd(**about, outcome=outcome, error=error, result=result, calls=calls)
+        )
+
+    def passed(self, frame: Frame) -> None:
+        """Look whether the code of *frame* is where none has been before."""
+        if self._replays and frame.replay_state is ReplayState.LIVE:
+            self._replay_ends()
+
+    def _replay_ends(self) -> None:
+        with self._lock:
+            ends, self._replays = self._replays, False
+            counts: Mapping[str, int] = dict(self._replayed)
+        if ends:
+            self._tell("on_replay_end", ReplayInfo(operations=sum(counts.values()), by_type=counts))
+
+    def changes(self) -> None:
+        """Tell which records have changed since the last time."""
+        changed = self._state.changed()
+        if changed and self._hearing["on_operation_change"]:
+            operations = self._state.operations
+            updated = {key: operations[key] for key in changed if key in operations}
+            info = ChangeInfo(execution_arn=self._about.execution_arn, updated=updated, operations=operations)
+            self._tell("on_operation_change", info)
+
+    def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
+        """Ask for the trace header of a function that *op* is about to invoke."""
+        info = PropagationInfo(
+            execution_arn=self._about.execution_arn,
+            operation_id=op.id,
+            parent_id=op.parent_id,
+            function_name=function_name,
+        )
+        headers = self._tell("provide_propagation_metadata", info, self._scope(op))
+        return next((header for header in headers if isinstance(header, str) and header), None)
+
+    # -- an operation --------------------------------------------------------------------------------------
+
+    def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        """Return *flow* as one that plugins hear."""
+        return flow if op.sub_type == SubType.PATCH else self._heard(op, flow)
+
+    def _heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        self._operation_starts(op)
+        answer: object = None
+        try:
+            while True:
+                effect = flow.send(answer)
+                match effect:
+                    case Attempt():
+                        answer = yield from self._attempted(op, effect)
+                    case Enter(frame, body):
+                        answer = yield Enter(frame, partial(self._entered, op, body))
+                    case Checkpoint(wait=True):
+                        answer = yield effect
+                        self.changes()
+                    case _:
+                        answer = yield effect
+        except StopIteration as done:
+            value: T = done.value
+        except GeneratorExit:  # the invocation leaves the operation as it is
+            flow.close()
+            raise
+        except BaseException:
+            self._operation_ends(op, failed=True)
+            raise
+        self._operation_ends(op, failed=False)
+        return value
+
+    def _operation_starts(self, op: OperationHandle) -> None:
+        record = op.record
+        if record is not None and (op.id in self._started or (record.status.is_terminal and not op.replays_children)):
+            return
+        self._started.add(op.id)
+        info = OperationInfo(**self._facts(op, record), is_replayed=op.id in self._known)
+        self._tell("on_operation_start", info, self._scope(op))
+
+    def _operation_ends(self, op: OperationHandle, *, failed: bool) -> None:
+        record = op.record
+        if record is not None and not record.status.is_terminal:
+            return
+        if op.id in self._ended_before and record is not None:
+            with self._lock:
+                self._replayed[op.type.value] += 1
+            if op.id not in self._about.updated and not op.replays_children:
+                return
+        if record is not None and op.id in self._ended and not op.replays_children:
+            return
+        self._ended.add(op.id)
+        facts = self._facts(op, record)
+        if record is None:  # a context without a record of its own: virtual, or a flat branch
+            facts["status"] = "FAILED" if failed else "SUCCEEDED"
+        self._tell("on_operation_end", OperationEnd(**facts, is_replayed=op.id in self._known), self._scope(op))
+
+    # -- the user's code -----------------------------------------------------------------------------------
+
+    def _attempted(self, op: OperationHandle, effect: Attempt) -> Flow[Outcome]:
+        self.changes()
+        facts = self._facts(op, op.record) | {"attempt": effect.number, "is_replayed": op.id in self._known}
+        scope = self._scope(op, effect.number)
+        self._tell("on_user_function_start", AttemptInfo(**facts), scope)
+        ending = AttemptEnd(**facts, outcome="INCOMPLETE")
+        try:
+            outcome: Outcome = yield effect
+            match outcome:
+                case Returned():
+                    ending = replace(ending, outcome="SUCCEEDED")
+                case Raised(error):
+                    ending = replace(ending, outcome="FAILED", exception=error)
+        finally:
+            self._tell("on_user_function_end", ending, scope)
+        return outcome
+
+    def _entered(self, op: OperationHandle, body: Callable[[Frame], Any], frame: Frame) -> Any:
+        """Run the code of a context, on the thread and in the context that belong to it."""
+        self.changes()
+        self.passed(frame)
+        facts = self._facts(op, op.record) | {"is_replayed": op.id in self._known}
+        facts["is_replay_children"] = op.replays_children
+        scope = self._scope(op)
+        self._tell("on_user_function_start", AttemptInfo(**facts), scope)
+        ending = AttemptEnd(**facts, outcome="INCOMPLETE")
+        try:
+            value = body(frame)
+            if frame.suspension is None:
+                ending = replace(ending, outcome="SUCCEEDED")
+        except Exception as error:
+            if frame.suspension is None:
+                ending = replace(ending, outcome="FAILED", exception=error)
+            raise
+        finally:
+            self._tell("on_user_function_end", ending, scope)
+        return value
+
+    # -- telling -------------------------------------------------------------------------------------------
+
+    def _tell(self, hook: str, info: object, scope: ScopeInfo | None = None) -> list[Any]:
+        """Call a hook of every plugin that has it; return what they returned.
+
+        A hook's own lines and metrics are never taken for repeated ones, whatever the code around it does.
+        """
+        if not self._hearing[hook]:
+            return []
+        answers = []
+        token = SCOPE.set(scope or self._scope_of_all)
+        try:
+            for plugin in self._hearing[hook]:
+                try:
+                    answers.append(getattr(plugin, hook)(info))
+                except Exception:
+                    logger.exception("plugin %s failed in %s; it is ignored", type(plugin).__name__, hook)
+        finally:
+            SCOPE.reset(token)
+        return answers
+
+    def _scope(self, op: OperationHandle, attempt: int | None = None) -> ScopeInfo:
+        return replace(
+            self._scope_of_all,
+            context_id=op.parent_id,
+            operation_id=op.id,
+            operation_name=op.name,
+            operation_type=op.type.value,
+            attempt=attempt,
+        )
+
+    def _facts(self, op: OperationHandle, record: Operation | None) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "execution_arn": self._about.execution_arn,
+            "id": op.id,
+            "type": op.type.value,
+            "sub_type": op.sub_type,
+            "name": op.name,
+            "parent_id": op.parent_id,
+        }
+        if record is not None:
+            facts |= {
+                "status": record.status.value,
+                "started_at": record.start_timestamp,
+                "ended_at": record.end_timestamp,
+                "attempt": record.attempts if record.step_details is not None else None,
+                "error": record.error,
+            }
+        return facts
+
+
+def _written(error: BaseException) -> ErrorObject:
+    return to_error_object(error) if isinstance(error, Exception) else ErrorObject(error_type=type(error).__name__)
+
+
+def _made(sources: Iterable[PluginSource]) -> Iterator[Plugin]:
+    for source in sources:
+        if isinstance(source, Plugin):
+            yield source
+            continue
+        try:
+            plugin: object = source()
+        except Exception:
+            logger.exception("a plugin could not be made; the execution goes on without it")
+            continue
+        if isinstance(plugin, Plugin):
+            yield plugin
+        else:
+            logger.error("a plugin factory returned a %s, not a Plugin; it is ignored", type(plugin).__name__)
