@@ -3,7 +3,7 @@
 
 VENV ?= .venv
 CONFORMANCE ?= ../shared/conformance
-SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map
+SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map plugin
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin

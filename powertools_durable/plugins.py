@@ -183,6 +183,8 @@ class AttemptInfo(OperationInfo):
     ----------
     attempt : int | None
         The attempt that runs, from 1; None for a context.
+    started_at : datetime
+        When this code began, in this invocation.
     is_replay_children : bool
         The context has ended, and its code runs only to rebuild a result too large for its record.
     """
@@ -198,8 +200,10 @@ class AttemptEnd(AttemptInfo):
     ----------
     outcome : str
         ``SUCCEEDED``, ``FAILED``, or ``INCOMPLETE`` when the execution suspended or the invocation was cut off in it.
+    ended_at : datetime
+        When it did.
     exception : Exception | None
-        What it raised. In no repr.
+        What it raised; `error` is how that would be recorded. In no repr.
     """
 
     outcome: Literal["SUCCEEDED", "FAILED", "INCOMPLETE"]

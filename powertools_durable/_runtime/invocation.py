@@ -86,7 +86,7 @@ def run_invocation(
             operations=state.operations,
             updated=frozenset(event.updated_operation_ids),
         )
-        observers = Observers(program.plugins, state, about)
+        observers = Observers(program.plugins, state, about, seams.clock)
 
     def answer() -> InvocationResult:
         if misfit is not None:

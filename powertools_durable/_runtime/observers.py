@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.calls import CountedBackend
+from powertools_durable._runtime.seams import Clock
 from powertools_durable.errors import to_error_object
 from powertools_durable.plugins import (
     AttemptEnd,
@@ -59,9 +61,13 @@ class Observers:
         As the invocation found it; it notes what changes from now on.
     about : InvocationInfo
         The invocation.
+    clock : Clock
+        Times attempts.
     """
 
-    def __init__(self, sources: Sequence[PluginSource], state: ExecutionState, about: InvocationInfo) -> None:
+    def __init__(
+        self, sources: Sequence[PluginSource], state: ExecutionState, about: InvocationInfo, clock: Clock
+    ) -> None:
         plugins = list(_made(sources))
         self._hearing = {
             hook: [plugin for plugin in plugins if getattr(type(plugin), hook) is not getattr(Plugin, hook)]
@@ -69,6 +75,7 @@ class Observers:
         }
         self._state = state
         self._about = about
+        self._clock = clock
         self._scope_of_all = ScopeInfo(execution_arn=about.execution_arn, execution_name=about.execution_name)
         records = state.operations
         self._known = frozenset(records)
@@ -202,42 +209,47 @@ class Observers:
     # -- the user's code -----------------------------------------------------------------------------------
 
     def _attempted(self, op: OperationHandle, effect: Attempt) -> Flow[Outcome]:
-        self.changes()
-        facts = self._facts(op, op.record) | {"attempt": effect.number, "is_replayed": op.id in self._known}
-        scope = self._scope(op, effect.number)
-        self._tell("on_user_function_start", AttemptInfo(**facts), scope)
-        ending = AttemptEnd(**facts, outcome="INCOMPLETE")
-        try:
+        with self._user_function(op, effect.number) as ends:
             outcome: Outcome = yield effect
-            match outcome:
-                case Returned():
-                    ending = replace(ending, outcome="SUCCEEDED")
-                case Raised(error):
-                    ending = replace(ending, outcome="FAILED", exception=error)
-        finally:
-            self._tell("on_user_function_end", ending, scope)
+            ends(outcome)
         return outcome
 
     def _entered(self, op: OperationHandle, body: Callable[[Frame], Any], frame: Frame) -> Any:
         """Run the code of a context, on the thread and in the context that belong to it."""
-        self.changes()
         self.passed(frame)
-        facts = self._facts(op, op.record) | {"is_replayed": op.id in self._known}
-        facts["is_replay_children"] = op.replays_children
-        scope = self._scope(op)
-        self._tell("on_user_function_start", AttemptInfo(**facts), scope)
-        ending = AttemptEnd(**facts, outcome="INCOMPLETE")
-        try:
-            value = body(frame)
-            if frame.suspension is None:
-                ending = replace(ending, outcome="SUCCEEDED")
-        except Exception as error:
-            if frame.suspension is None:
-                ending = replace(ending, outcome="FAILED", exception=error)
-            raise
-        finally:
-            self._tell("on_user_function_end", ending, scope)
+        with self._user_function(op, None) as ends:
+            try:
+                value = body(frame)
+            except Exception as error:
+                if frame.suspension is None:
+                    ends(Raised(error))
+                raise
+            if frame.suspension is None:  # it may have swallowed one
+                ends(Returned(value))
         return value
+
+    @contextmanager
+    def _user_function(self, op: OperationHandle, attempt: int | None) -> Iterator[Callable[[Outcome], None]]:
+        """Tell of the user's code around it; it is INCOMPLETE unless it says how it ended."""
+        self.changes()
+        own = {"attempt": attempt, "started_at": self._clock.now(), "ended_at": None, "error": None}
+        facts = self._facts(op, op.record) | own
+        facts |= {"is_replayed": op.id in self._known, "is_replay_children": op.replays_children}
+        scope = self._scope(op, attempt)
+        self._tell("on_user_function_start", AttemptInfo(**facts), scope)
+        ending: dict[str, Any] = {"outcome": "INCOMPLETE"}
+
+        def ends(outcome: Outcome) -> None:
+            match outcome:
+                case Returned():
+                    ending["outcome"] = "SUCCEEDED"
+                case Raised(error):
+                    ending.update(outcome="FAILED", exception=error, error=to_error_object(error))
+
+        try:
+            yield ends
+        finally:
+            self._tell("on_user_function_end", AttemptEnd(**facts | {"ended_at": self._clock.now()} | ending), scope)
 
     # -- telling -------------------------------------------------------------------------------------------
 
