@@ -8,6 +8,7 @@ import json
 import pytest
 
 from examples.powertools import logger_and_metrics as example
+from examples.powertools import plugins
 from powertools_durable.testing import Simulator
 
 
@@ -38,3 +39,18 @@ def test_each_line_is_logged_once_and_each_metric_counted_once(stream, capsys):
 def test_the_input_is_logged_once_and_nothing_of_the_envelope(stream):
     Simulator(example.logs_its_input).start({"id": "42"})
     assert [line["message"] for line in lines(stream)] == [{"id": "42"}]
+
+
+def test_plugins_hear_of_steps_and_invocations(monkeypatch):
+    made = io.StringIO()
+    monkeypatch.setattr(plugins.logger.registered_handler, "stream", made)
+    moments = iter([0.0, 6.0])
+    monkeypatch.setattr(plugins, "perf_counter", lambda: next(moments))
+    assert Simulator(plugins.handler).start({"id": "42"}).finish().result == "pay-42"
+    told = lines(made)
+    assert [(line["message"], line.get("outcome"), line.get("ends")) for line in told] == [
+        ("slow step", "SUCCEEDED", None),
+        ("invocation over", "PENDING", {"STEP SUCCEEDED": 1}),
+        ("invocation over", "SUCCEEDED", {"WAIT SUCCEEDED": 1}),
+    ]
+    assert (told[0]["step"], told[0]["operationName"], told[0]["attempt"]) == ("charge", "charge", 1)
