@@ -54,6 +54,14 @@ def waits(count: int, ctx: DurableContext) -> int:
     return count
 
 
+@durable
+def a_year(pauses: int, ctx: DurableContext) -> int:
+    """Wait a year, in *pauses* pieces of the same length."""
+    for _ in range(pauses):
+        ctx.wait(timedelta(days=365) / pauses)
+    return pauses
+
+
 class Measured:
     """Wall and CPU time of a call, and how often the service was called meanwhile."""
 
@@ -96,6 +104,9 @@ SCENARIOS: dict[str, tuple[int, Callable[[], Callable[[], Any]]]] = {
     "map over 1,000 items": (1000, lambda: lambda: Simulator(fans_out).start(1000)),
     "map over 3,000 items": (3000, lambda: lambda: Simulator(fans_out).start(3000)),
     "100 suspensions": (100, lambda: lambda: Simulator(waits).start(100).finish()),
+    "a year in 12 waits": (12, lambda: lambda: Simulator(a_year).start(12).finish()),
+    "a year in 52 waits": (52, lambda: lambda: Simulator(a_year).start(52).finish()),
+    "a year in 365 waits": (365, lambda: lambda: Simulator(a_year).start(365).finish()),
     "import, a new process": (1, lambda: importing),
 }
 

@@ -21,7 +21,19 @@ __all__ = ["Host", "HostClock", "Invoker", "Killed", "LambdaContext", "OnCall"]
 
 
 class Killed(BaseException):
-    """The invocation's process is gone. A fault hook raises it; the host counts the invocation as failed."""
+    """The invocation's process is gone. A fault hook raises it; the host counts the invocation as failed.
+
+    Parameters
+    ----------
+    words : str
+        What Lambda says of it.
+    error_type : str
+        Lambda's name for it.
+    """
+
+    def __init__(self, words: str = "the process was killed", *, error_type: str = "Runtime.ExitError") -> None:
+        super().__init__(words)
+        self.error_type = error_type
 
 
 class HostClock(Protocol):
@@ -148,8 +160,8 @@ class Host:
         answer: object
         try:
             answer = invoker(event, context)
-        except Killed:
-            answer = ErrorObject(error_type="Runtime.ExitError", error_message="the process was killed")
+        except Killed as killed:
+            answer = ErrorObject(error_type=killed.error_type, error_message=str(killed))
         except KeyboardInterrupt:  # a developer's, who wants to go on later
             with self.changing(arn) as execution:
                 execution.abandon_invocation(self.clock.now())

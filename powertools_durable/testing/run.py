@@ -20,6 +20,7 @@ from powertools_durable._service.validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView, label
 from powertools_durable.errors import ValidationError, answer_error
 from powertools_durable.parser.stored import input_text
+from powertools_durable.testing.captured import Recorder, SimulatedInvocation
 
 __all__ = ["SimulatedCallback", "SimulatedRun"]
 
@@ -30,14 +31,19 @@ class SimulatedRun(ExecutionView):
     """An execution, as its service sees it."""
 
     def __init__(
-        self, host: Host, clock: VirtualClock, arn: str, invoker: Invoker, functions: Mapping[str, Target]
+        self,
+        host: Host,
+        clock: VirtualClock,
+        arn: str,
+        invoker: Invoker,
+        functions: Mapping[str, Target],
     ) -> None:
         self._arn = arn
-        self.invocations: list[Invocation] = []
-        self.logs: list[logging.LogRecord] = []
+        self.invocations: list[SimulatedInvocation] = []
+        self._recorder = Recorder()
         self._host = host
         self._clock = clock
-        self._family = Family(host, arn, invoker, functions, heard=self.invocations.append)
+        self._family = Family(host, arn, invoker, functions, heard=self._heard)
 
     def __repr__(self) -> str:
         waits = ", ".join(f"{record.type.value.lower()} {label(record)!r}" for record in self.waiting_for)
@@ -56,6 +62,16 @@ class SimulatedRun(ExecutionView):
         return self._clock.now()
 
     @property
+    def logs(self) -> list[logging.LogRecord]:
+        """What was logged, in all invocations, those of invoked durable functions too."""
+        return self._recorder.logs
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """What Powertools' Metrics printed, in all invocations."""
+        return self._recorder.metrics
+
+    @property
     def trace_hash(self) -> str:
         """A digest of everything that went over the wire; the same seed gives the same."""
         told = json.dumps([self.history(), [i.answer for i in self.invocations]], sort_keys=True, default=str)
@@ -66,7 +82,7 @@ class SimulatedRun(ExecutionView):
     def settle(self) -> SimulatedRun:
         """Invoke the handler for as long as there is something for it to do now; no time passes."""
         for _ in range(_MAX_INVOCATIONS):
-            with self._capturing():
+            with self._recorder:
                 if not self._family.act():
                     return self
         message = f"the handler was invoked {_MAX_INVOCATIONS:,} times without a pause; does it make progress?"
@@ -135,15 +151,8 @@ class SimulatedRun(ExecutionView):
         """
         return SimulatedCallback(self, self._host, self.open_callback(name))
 
-    @contextmanager
-    def _capturing(self) -> Iterator[None]:
-        handler = _Capture(self.logs)
-        root = logging.getLogger()
-        root.addHandler(handler)
-        try:
-            yield
-        finally:
-            root.removeHandler(handler)
+    def _heard(self, invocation: Invocation) -> None:
+        self.invocations.append(self._recorder.seen(invocation))
 
 
 class SimulatedCallback:
@@ -197,12 +206,3 @@ class SimulatedCallback:
         except ServiceRefusal as refusal:
             message = f"callback {self._label!r} takes no answer: {refusal}"
             raise ValidationError(message) from None
-
-
-class _Capture(logging.Handler):
-    def __init__(self, records: list[logging.LogRecord]) -> None:
-        super().__init__()
-        self._records = records
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._records.append(record)

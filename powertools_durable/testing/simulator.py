@@ -16,6 +16,7 @@ from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import check_execution_name, input_text
 from powertools_durable.testing.run import SimulatedRun
+from powertools_durable.testing.sandbox import Sandboxes
 
 __all__ = ["Simulator"]
 
@@ -102,13 +103,13 @@ class Simulator:
         random = Random(f"{self._seed}/{self._started}")  # noqa: S311 - repeatable is what it is for
         clock = VirtualClock()
         host = Host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
-        backend = ServiceBackend(host)
+        sandboxes = Sandboxes(ServiceBackend(host), clock, self._invocation_timeout)
         seams = Seams(clock, random)
 
-        functions = {
-            name: target_of(function, backend=backend, seams=seams) for name, function in self._functions.items()
-        }
-        handler = invoker_of(self._handler, backend=backend, seams=seams)
+        functions = sandboxes.around_all(
+            (name, target_of(function, backend=sandboxes, seams=seams)) for name, function in self._functions.items()
+        )
+        handler = sandboxes.around(invoker_of(self._handler, backend=sandboxes, seams=seams))
         arn = (
             "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
             f"{name}/{random.getrandbits(128):032x}"

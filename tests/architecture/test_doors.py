@@ -40,7 +40,7 @@ DOORS = {
     """,
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",
-    "testing": "SimulatedCallback SimulatedRun Simulator",
+    "testing": "SimulatedCallback SimulatedInvocation SimulatedRun Simulator spend",
     "integrations": "ReplaySafeProvider correlation_paths",
     "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",
 }

@@ -1,0 +1,173 @@
+"""What one invocation runs in. When it is gone, what still runs there reaches nothing outside any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from powertools_durable._protocol.duration import Duration, seconds_of
+from powertools_durable._protocol.result import CheckpointResponse, StatePage
+from powertools_durable._protocol.update import OperationUpdate
+from powertools_durable._service.clock import VirtualClock
+from powertools_durable._service.family import Target
+from powertools_durable._service.host import Invoker, Killed, LambdaContext
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.errors import StepTimeoutError, ValidationError
+from powertools_durable.scope import current_step
+
+__all__ = ["SANDBOX", "Sandbox", "Sandboxes", "spend"]
+
+SANDBOX: ContextVar[Sandbox | None] = ContextVar("powertools_durable_sandbox", default=None)
+
+
+class Sandbox:
+    """One invocation's process: alive until it is killed, or its time is over.
+
+    Parameters
+    ----------
+    clock : VirtualClock
+        What time it is in there.
+    timeout : float
+        Seconds until Lambda ends it.
+    """
+
+    def __init__(self, clock: VirtualClock, timeout: float) -> None:
+        self.clock = clock
+        self._timeout = timeout
+        self._ends = clock.monotonic() + timeout
+        self._gone: Killed | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """True when nothing in there counts any more."""
+        return self._gone is not None
+
+    def check(self) -> None:
+        """Stop code that runs in a sandbox that is gone.
+
+        Raises
+        ------
+        Killed
+            It is gone.
+        """
+        if self._gone is not None:
+            raise self._gone
+
+    def kill(self, killed: Killed) -> NoReturn:
+        """End it here and now; the first reason stays."""
+        self._gone = self._gone or killed
+        raise self._gone
+
+    def spend(self, seconds: float, step_ends: datetime | None) -> None:
+        """Let time pass, as far as there is some left."""
+        self.check()
+        left = self._ends - self.clock.monotonic()
+        step_left = left if step_ends is None else (step_ends - self.clock.now()).total_seconds()
+        self.clock.sleep(min(seconds, left, step_left))
+        if seconds >= left:
+            words = f"Task timed out after {self._timeout:.2f} seconds"
+            self.kill(Killed(words, error_type="Sandbox.Timedout"))
+        if seconds >= step_left:
+            raise StepTimeoutError("the step did not finish within its timeout")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.check()  # whatever the handler returned or raised: nobody is there to say it
+        self._gone = Killed("the invocation has ended")  # for threads that it left behind
+
+
+def spend(span: Duration) -> None:
+    """Let *span* pass in virtual time, as the code that is faked would take it; a test's ``time.sleep``.
+
+    Anywhere else than in a `Simulator` it does nothing. A step with a ``timeout`` ends there with
+    `StepTimeoutError`; at the invocation's timeout the invocation is cut: what it did so far stays done, nothing it
+    does afterwards counts, and the service invokes again.
+
+    Parameters
+    ----------
+    span : timedelta | int | float
+        In seconds, or as a timedelta.
+
+    Raises
+    ------
+    ValidationError
+        *span* is no time span.
+    StepTimeoutError
+        The step's time is over.
+    """
+    try:
+        seconds = seconds_of(span)
+    except (TypeError, ValueError) as problem:
+        message = f"spend(): {problem}"
+        raise ValidationError(message) from None
+    sandbox = SANDBOX.get()
+    if sandbox is not None:
+        step = current_step()
+        sandbox.spend(seconds, step.deadline if step else None)
+
+
+class Sandboxes:
+    """Makes the sandboxes of one run, one after the other, and stands between them and the service.
+
+    Parameters
+    ----------
+    service : DurableBackend
+        The service.
+    clock : VirtualClock
+        What time it is.
+    timeout : float
+        Seconds that an invocation may last.
+    """
+
+    def __init__(self, service: DurableBackend, clock: VirtualClock, timeout: float) -> None:
+        self._service = service
+        self._clock = clock
+        self._timeout = timeout
+        self._current: Sandbox | None = None
+
+    # -- the service, as it is seen from inside --------------------------------------------------------------
+
+    def checkpoint(
+        self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
+    ) -> CheckpointResponse:
+        """Apply *updates*; see `DurableBackend.checkpoint`."""
+        self._check()
+        return self._service.checkpoint(arn, checkpoint_token, updates, client_token)
+
+    def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:
+        """Return a page of records; see `DurableBackend.get_execution_state`."""
+        self._check()
+        return self._service.get_execution_state(arn, checkpoint_token, marker, max_items)
+
+    def _check(self) -> None:
+        if self._current is not None:
+            self._current.check()
+
+    # -- invocations -----------------------------------------------------------------------------------------
+
+    def around(self, invoker: Invoker) -> Invoker:
+        """Return what runs each invocation of *invoker* in a sandbox of its own."""
+
+        def invoke(event: dict[str, Any], context: LambdaContext) -> object:
+            with Sandbox(self._clock, self._timeout) as sandbox:
+                self._current = sandbox
+                token = SANDBOX.set(sandbox)
+                try:
+                    return invoker(event, context)
+                finally:
+                    SANDBOX.reset(token)
+
+        return invoke
+
+    def around_all(self, functions: Iterable[tuple[str, Target]]) -> dict[str, Target]:
+        """Do so for every function that may be invoked."""
+        return {name: self._around_target(target) for name, target in functions}
+
+    def _around_target(self, target: Target) -> Target:
+        return target if target.durable is None else replace(target, durable=self.around(target.durable))
