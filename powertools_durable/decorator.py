@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from importlib import import_module
+from types import FunctionType
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
@@ -28,6 +29,7 @@ from powertools_durable.integrations.log_buffer import instrument_buffers
 from powertools_durable.integrations.replay_filter import LogIntegration
 from powertools_durable.parser.annotations import innermost, model_of, output_of
 from powertools_durable.parser.lint import warn_of_unstable_defaults
+from powertools_durable.parser.order import refuse_idempotent
 from powertools_durable.parser.payload import PayloadParser
 from powertools_durable.parser.result import ResultWriter
 from powertools_durable.plugins import Plugin, PluginSource
@@ -82,6 +84,11 @@ class DurableFunction(Generic[R]):
         self._program = program
         self._backend = backend
 
+    @property  # type: ignore[misc] # read-only here, where a class attribute is not
+    def __class__(self) -> type:
+        """Pass for a function: Powertools' middlewares take nothing else, and it has everything they use of one."""
+        return FunctionType
+
     def __repr__(self) -> str:
         return f"<durable {self.__module__}:{self.__qualname__}>"
 
@@ -109,6 +116,7 @@ class DurableFunction(Generic[R]):
         BackendError, PayloadModelChangedError
             Another invocation may succeed; Lambda makes one.
         """
+        refuse_idempotent(self)
         program = self._program
         if extra:
             program = replace(program, handler=functools.partial(program.handler, **extra))

@@ -17,6 +17,7 @@ from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import StatePage
 from powertools_durable._protocol.wire import WIRE
 from powertools_durable.errors import DecoratorOrderError, DurableError, NotADurableInvocationError
+from powertools_durable.parser.order import culprit
 from powertools_durable.parser.unfit import places
 
 __all__ = ["DurableInvocationEvent", "execution_name", "execution_record", "parse_event"]
@@ -137,19 +138,24 @@ def execution_name(arn: str) -> str:
 
 
 def _replaced(event: object) -> DecoratorOrderError:
-    culprit = "@event_parser" if isinstance(event, BaseModel) else "@validator(envelope=...) or @event_source"
+    likely = "@event_parser" if isinstance(event, BaseModel) else "@event_parser or @validator(envelope=...)"
     return DecoratorOrderError(
-        f"@durable was handed a {type(event).__name__} instead of Lambda's event. Most likely {culprit} stands above "
-        "it: put @durable above it, or say @durable(model=..., envelope=...). If no decorator stands there, the "
-        "function was invoked as an ordinary one, without DurableConfig"
+        f"@durable was handed a {type(event).__name__} instead of Lambda's event. Most likely {culprit() or likely} "
+        "stands above it: put @durable above it, or say @durable(model=..., envelope=...). If no decorator stands "
+        "there, the function was invoked as an ordinary one, without DurableConfig"
     )
 
 
 def _ordinary(missing: list[str]) -> NotADurableInvocationError:
+    above = culprit()
+    remedy = (
+        f"{above} stands above @durable and hands down something else than Lambda's event: put @durable above it"
+        if above
+        else "Create the function with DurableConfig (it can't be added later) and invoke it with a version, an alias "
+        "or $LATEST. In tests use powertools_durable.testing"
+    )
     return NotADurableInvocationError(
-        f"the event has no {' and no '.join(missing)}, so this is no durable invocation. Create the function with "
-        "DurableConfig (it can't be added later) and invoke it with a version, an alias or $LATEST. In tests use "
-        "powertools_durable.testing"
+        f"the event has no {' and no '.join(missing)}, so this is no durable invocation. {remedy}"
     )
 
 
