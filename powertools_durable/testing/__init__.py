@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
-from powertools_durable.testing.captured import SimulatedInvocation
-from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
-from powertools_durable.testing.sandbox import spend
-from powertools_durable.testing.simulator import Simulator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["SimulatedCallback", "SimulatedInvocation", "SimulatedRun", "Simulator", "spend"]
+if TYPE_CHECKING:
+    from powertools_durable.testing.captured import SimulatedInvocation
+    from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
+    from powertools_durable.testing.sandbox import spend
+    from powertools_durable.testing.simulator import Simulator
+
+# Loaded when asked for: pytest imports the plug-in beside this file in every run, also where nothing is durable.
+_HOME = {
+    "SimulatedCallback": "run",
+    "SimulatedInvocation": "captured",
+    "SimulatedRun": "run",
+    "Simulator": "simulator",
+    "spend": "sandbox",
+}
+
+__all__ = [
+    "SimulatedCallback",
+    "SimulatedInvocation",
+    "SimulatedRun",
+    "Simulator",
+    "spend",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
