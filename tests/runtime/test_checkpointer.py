@@ -284,3 +284,12 @@ def test_batch_mode_holds_updates_back_until_flushed(bench):
     b.checkpointer.flush(b.frame)
     assert b.engine.deferred == 0
     assert len(b.service.calls) == 1
+
+
+def test_each_request_has_a_client_token_of_its_own(bench):
+    b = bench()
+    for name in ("START a", "START b", "START c"):
+        b.send(name)
+    tokens = [client_token for _, _, client_token in b.service.calls]
+    assert len(set(tokens)) == len(tokens) == 3
+    assert all(1 <= len(token) <= 64 and token.isascii() for token in tokens)

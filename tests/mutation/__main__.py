@@ -1,0 +1,125 @@
+"""Makes each fault in a copy of the project, runs the tests there, and writes down which test noticed.
+
+python -m tests.mutation                     # all, two at a time; writes tests/mutation/REPORT.md
+python -m tests.mutation --only token        # those whose name has the word; writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.mutation.mutants import MUTANTS, Mutant
+
+ROOT = Path(__file__).parents[2]
+REPORT = Path(__file__).with_name("REPORT.md")
+COPIED = ("powertools_durable", "tests", "examples", "pyproject.toml")
+# The kit first: it should find a fault without knowing where it is. Then the tables that say where.
+KIT = ("tests/properties", "tests/reliability", "tests/testing")
+TABLES = (
+    "tests/operations",
+    "tests/replay",
+    "tests/runtime",
+    "tests/serdes",
+    "tests/values",
+    "tests/contexts",
+    "tests/protocol",
+)
+PATIENCE = 240  # seconds; a fault that makes everything hang is noticed too
+WANTED = 0.95
+
+
+class Verdict(NamedTuple):
+    """What became of one fault."""
+
+    mutant: Mutant
+    by: str
+    suite: str
+
+    @property
+    def caught(self) -> bool:
+        return bool(self.by)
+
+
+def judged(mutant: Mutant) -> Verdict:
+    """Make the fault and see which test notices."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in COPIED:
+            source = ROOT / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, Path(folder, name))
+        file = Path(folder, "powertools_durable", mutant.file)
+        file.write_text(mutant.applied(file.read_text()))
+        for suite, paths in (("kit", KIT), ("tables", TABLES)):
+            there = [path for path in paths if Path(folder, path).exists()]
+            if there and (by := _noticed(folder, there)):
+                return Verdict(mutant, by, suite)
+    return Verdict(mutant, "", "")
+
+
+def _noticed(folder: str, paths: list[str]) -> str:
+    options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", "not slow"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
+        "PYTHONDONTWRITEBYTECODE": "1"
+    }
+    command = [sys.executable, "-m", "pytest", *options, *paths]
+    try:
+        done = subprocess.run(  # noqa: PLW1510 - a failing run is what it looks for
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        return "(the tests no longer end)"
+    if done.returncode == 0:
+        return ""
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    if found is None:
+        raise SystemExit(f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return found[1].removeprefix("tests/").partition("[")[0]
+
+
+def report(verdicts: list[Verdict]) -> str:
+    caught = sum(verdict.caught for verdict in verdicts)
+    by_kit = sum(verdict.suite == "kit" for verdict in verdicts)
+    lines = [
+        "# Faults of the engine, and the test that notices",
+        "",
+        f"{caught} of {len(verdicts)} faults are noticed, {by_kit} of them by the test kit itself.",
+        "Made by `python -m tests.mutation`.",
+        "",
+        "| Fault | What it breaks | Noticed by |",
+        "|---|---|---|",
+    ]
+    for mutant, by, _ in verdicts:
+        lines.append(f"| {mutant.name} | {mutant.breaks} | {f'`{by}`' if by else '**nobody**'} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Judge the faults; 1 when fewer than 95 % are noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation")
+    parser.add_argument("--only", default="", help="faults whose name has this word")
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    chosen = [mutant for mutant in MUTANTS if given.only in mutant.name]
+    verdicts: list[Verdict] = []
+    with ThreadPoolExecutor(given.jobs) as pool:
+        for verdict in pool.map(judged, chosen):
+            verdicts.append(verdict)
+            print(f"{'noticed ' if verdict.caught else 'SURVIVED'}  {verdict.mutant.name}  {verdict.by}", flush=True)
+    if not given.only:
+        REPORT.write_text(report(verdicts))
+    caught = sum(verdict.caught for verdict in verdicts)
+    print(f"{caught} of {len(verdicts)} faults noticed")
+    return 0 if caught >= WANTED * len(verdicts) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

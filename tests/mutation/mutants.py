@@ -1,0 +1,294 @@
+"""Deliberate faults of the engine: one small edit each, and the promise it breaks (reliability.md 4).
+
+An edit names its file and a text that stands there exactly once. `test_mutants.py` holds that they still apply; the
+command ``python -m tests.mutation`` makes each fault in turn and looks whether the tests notice.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["MUTANTS", "Mutant"]
+
+
+class Mutant(NamedTuple):
+    """One fault: in *file*, *old* becomes *new*."""
+
+    name: str
+    breaks: str
+    file: str
+    old: str
+    new: str
+
+    def applied(self, source: str) -> str:
+        """Return *source* with the fault.
+
+        Raises
+        ------
+        LookupError
+            The text is not there, or more than once.
+        """
+        if source.count(self.old) != 1:
+            raise LookupError(f"{self.name}: {source.count(self.old)} times in {self.file}: {self.old!r}")
+        return source.replace(self.old, self.new)
+
+
+STEP = "_operations/step.py"
+CHILD = "_operations/child.py"
+ENGINE = "_replay/engine.py"
+FRAME = "_replay/frame.py"
+PLAN = "_replay/fan_out.py"
+CHECKPOINTER = "_runtime/checkpointer.py"
+DRIVER = "_runtime/blocking.py"
+INVOCATION = "_runtime/invocation.py"
+
+MUTANTS = (
+    Mutant(
+        "the START of an at-most-once step is not waited for",
+        "I02: at most one start of the body for each attempt",
+        STEP,
+        "yield Checkpoint(op.start())\n                _require_started(op)",
+        "yield Checkpoint(op.start(), wait=False)",
+    ),
+    Mutant(
+        "an interrupted at-most-once step runs again",
+        "I02",
+        STEP,
+        "case Status.STARTED if at_most_once:",
+        "case Status.STARTED if at_most_once and op.name == 'never':",
+    ),
+    Mutant(
+        "attempts are counted one too low",
+        "I17: attempt numbers without a gap",
+        STEP,
+        "delay = decide(retry, error, op.attempts + 1, op.random)",
+        "delay = decide(retry, error, max(1, op.attempts), op.random)",
+    ),
+    Mutant(
+        "a step whose retry is scheduled waits for ever",
+        "I08: PENDING only with a waker",
+        STEP,
+        "yield Suspend(until=op.next_attempt)",
+        "yield Suspend()",
+    ),
+    Mutant(
+        "the result of a step is not waited for",
+        "I12: SUCCEEDED only when every owed update is acknowledged",
+        STEP,
+        "yield Checkpoint(op.succeed(op.fitting(text)), deferrable=deferrable)",
+        "yield Checkpoint(op.succeed(op.fitting(text)), wait=False, deferrable=deferrable)\n"
+        "                yield Attempt(lambda: None, number=0)",
+    ),
+    Mutant(
+        "a wait is over at once",
+        "I14: no timer before the service says so",
+        "_operations/wait.py",
+        "yield Suspend(until=op.scheduled_end)",
+        "return",
+    ),
+    Mutant(
+        "a poll forgets its state",
+        "protocol.md 11.5",
+        "_operations/wait_for_condition.py",
+        "return op.retry_with(text, polling.delay(number, op.random))",
+        "return op.retry_with(None, polling.delay(number, op.random))",
+    ),
+    Mutant(
+        "a large context is not marked for rebuilding",
+        "I15: the same outcome live and on every replay",
+        CHILD,
+        "yield Checkpoint(op.succeed(payload, replay_children=oversize), closes=frame)",
+        "yield Checkpoint(op.succeed(payload, replay_children=False), closes=frame)",
+    ),
+    Mutant(
+        "a context that succeeded does not close what runs below it",
+        "I05: nothing below a terminal ancestor",
+        CHILD,
+        "yield Checkpoint(op.succeed(payload, replay_children=oversize), closes=frame)",
+        "yield Checkpoint(op.succeed(payload, replay_children=oversize))",
+    ),
+    Mutant(
+        "a failing delay is cut instead of rounded up",
+        "G8, api.md 1: whole seconds, rounded up",
+        "retry.py",
+        "math.ceil(seconds)",
+        "math.floor(seconds)",
+    ),
+    Mutant(
+        "a wait is cut to whole seconds instead of rounded up",
+        "I14",
+        "_protocol/duration.py",
+        "math.ceil(seconds_of(value))",
+        "int(seconds_of(value))",
+    ),
+    Mutant(
+        "compensations run first in, first out",
+        "protocol.md 21.2: last in, first out",
+        "_contexts/sagas.py",
+        "compensation = self._compensations[-1]",
+        "compensation = self._compensations[down_to]",
+    ),
+    Mutant(
+        "values are returned without having been read back",
+        "I15",
+        "serdes/base.py",
+        "            return text, seen\n",
+        "            return text, value\n",
+    ),
+    Mutant(
+        "the old token is used again",
+        "I07: the token chain is linear",
+        ENGINE,
+        "        self.token = response.checkpoint_token\n",
+        "",
+    ),
+    Mutant(
+        "a missing token is not noticed",
+        "row 24: PENDING, no more calls",
+        ENGINE,
+        "            self.revoked = True\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "requests are filled beyond 250 updates",
+        "I22",
+        ENGINE,
+        "len(self._updates) >= MAX_BATCH_UPDATES or",
+        "len(self._updates) >= 10 * MAX_BATCH_UPDATES or",
+    ),
+    Mutant(
+        "two changes of one step share a request",
+        "I10: START (RETRY START)* (SUCCEED|FAIL)",
+        ENGINE,
+        "return not (ends and update.type in _MERGEABLE)",
+        "return False",
+    ),
+    Mutant(
+        "the newest update is sent first",
+        "I11: program order",
+        ENGINE,
+        "item = self._outbox.popleft()",
+        "item = self._outbox.pop()",
+    ),
+    Mutant(
+        "an older view replaces a newer one",
+        "I13: a terminal status never regresses",
+        "_protocol/lifecycle.py",
+        "    if old.status.is_terminal:\n        return False\n"
+        "    return new.status.is_terminal or _age(new) >= _age(old)",
+        "    return True",
+    ),
+    Mutant(
+        "another operation than the recorded one is accepted",
+        "G6: changed code is never mixed with its history",
+        FRAME,
+        "or (record.name or None) != name",
+        "",
+    ),
+    Mutant(
+        "records below an ended context may still be queued",
+        "I05",
+        FRAME,
+        "            if frame.finished:\n                return True\n",
+        "",
+    ),
+    Mutant(
+        "ids repeat",
+        "I06: ids unique by parent and position",
+        FRAME,
+        "        self.counter += 1\n        identifier",
+        "        self.counter = min(self.counter + 1, 4)\n        identifier",
+    ),
+    Mutant(
+        "a swallowed suspension is forgotten",
+        "G4: nothing turns a suspension into a result",
+        FRAME,
+        "        self.suspension = signal\n",
+        "",
+    ),
+    Mutant(
+        "more branches than allowed are in flight",
+        "protocol.md 12.4: max_concurrency",
+        PLAN,
+        "if self._in_flight >= self._slots:",
+        "if self._in_flight > self._slots:",
+    ),
+    Mutant(
+        "a suspended branch gives its slot away",
+        "protocol.md 12.4: a suspended branch keeps its slot",
+        PLAN,
+        "return self._admitted - len(self._outcomes)",
+        "return self._admitted - len(self._outcomes) - len(self._suspended)",
+    ),
+    Mutant(
+        "one failure more than tolerated is tolerated",
+        "protocol.md 12.2: strictly greater",
+        "completion.py",
+        "if count is not None and status.failed > count:",
+        "if count is not None and status.failed > count + 1:",
+    ),
+    Mutant(
+        "a reason changes after it was known",
+        "row 63: the result of an early completion is frozen",
+        PLAN,
+        "        if self.reason is None:\n            failed",
+        "        if True:\n            failed",
+    ),
+    Mutant(
+        "a repeated request has another client token",
+        "rows 12, 13: the same client token",
+        CHECKPOINTER,
+        "return self._backend.checkpoint(arn, batch.token, updates, client_token)",
+        "return self._backend.checkpoint(arn, batch.token, updates, client_token + str(sends))",
+    ),
+    Mutant(
+        "requests share one client token",
+        "protocol.md 9.3: one client token for each batch",
+        CHECKPOINTER,
+        'client_token = f"{self._seams.random.getrandbits(128):032x}"',
+        'client_token = "0" * 32',
+    ),
+    Mutant(
+        "a stale token is tried again",
+        "row 22: no call after a stale token",
+        CHECKPOINTER,
+        "return error.retryable and not error.stale_token and",
+        "return error.retryable and",
+    ),
+    Mutant(
+        "a passing fault ends the invocation",
+        "G8",
+        CHECKPOINTER,
+        "_SENDS = 4",
+        "_SENDS = 1",
+    ),
+    Mutant(
+        "what is owed at the end is not sent",
+        "I12",
+        INVOCATION,
+        "        session.driver.flush(root)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "a fault of the service is forgotten when the handler returns",
+        "row 27: never SUCCEEDED while owed updates are lost",
+        INVOCATION,
+        "    if engine.interruption is not None and not engine.revoked:\n"
+        "        return _refused(engine.interruption)\n",
+        "",
+    ),
+    Mutant(
+        "a suspended invocation answers SUCCEEDED",
+        "G4",
+        INVOCATION,
+        "if engine.revoked or session.root.suspension is not None:",
+        "if engine.revoked:",
+    ),
+    Mutant(
+        "a durable call in a step is let through",
+        "G5",
+        DRIVER,
+        "if scope is not None and scope.step is not None:",
+        "if scope is None and frame is None:",
+    ),
+)
