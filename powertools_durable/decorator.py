@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from importlib import import_module
 from types import FunctionType
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
@@ -25,8 +24,7 @@ from powertools_durable.backends.lambda_ import LambdaBackend
 from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError, ValidationError
 from powertools_durable.integrations.entry_points import plugins_from_environment
-from powertools_durable.integrations.log_buffer import instrument_buffers
-from powertools_durable.integrations.replay_filter import LogIntegration
+from powertools_durable.integrations.telemetry import Telemetry
 from powertools_durable.parser.annotations import innermost, model_of, output_of
 from powertools_durable.parser.lint import warn_of_unstable_defaults
 from powertools_durable.parser.order import refuse_idempotent
@@ -75,7 +73,9 @@ class DurableFunction(Generic[R]):
     __qualname__: str
     __wrapped__: Callable[..., R]
 
-    def __init__(self, function: Callable[..., R], program: Program, backend: DurableBackend) -> None:
+    def __init__(
+        self, function: Callable[..., R], program: Program, backend: DurableBackend, telemetry: Telemetry
+    ) -> None:
         functools.update_wrapper(self, function)
         if not hasattr(function, "__name__"):  # a partial, or an object that is called
             written = innermost(function) if isinstance(function, functools.partial) else type(function)
@@ -83,6 +83,7 @@ class DurableFunction(Generic[R]):
             self.__wrapped__ = function
         self._program = program
         self._backend = backend
+        self._telemetry = telemetry
 
     @property  # type: ignore[misc] # read-only here, where a class attribute is not
     def __class__(self) -> type:
@@ -121,7 +122,9 @@ class DurableFunction(Generic[R]):
         if extra:
             program = replace(program, handler=functools.partial(program.handler, **extra))
         backend, seams = _STAND_IN.get() or (self._backend, Seams())
-        return run_invocation(program, event, context, backend, seams)
+        answer = run_invocation(program, event, context, backend, seams)
+        self._telemetry.ended(answer)
+        return answer
 
     def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]:
         """Answer an invocation by another host than Lambda, whose records live in *backend*."""
@@ -255,8 +258,10 @@ def _decorate(
     if output is None:
         output = output_of(function, local_names)
     try:
-        begins = _beginning(options, config)
-        plugins = _plugins(options)
+        telemetry = Telemetry(
+            logger=options.get("logger"), metrics=options.get("metrics"), config=config, handler=function
+        )
+        plugins = (*_plugins(options), *telemetry.plugins)
         parser = PayloadParser(model, options.get("envelope"), include_input=config.include_validation_input)
         writer = ResultWriter(output)
     except DurableConfigError as error:
@@ -269,39 +274,20 @@ def _decorate(
         read_payload=parser.parse,
         write_result=writer.write,
         deferred=DurableContext.deferred_calls,
-        begins=begins,
+        begins=lambda session: telemetry.begins(
+            session.engine.state.durable_execution_arn, replaying=session.engine.is_replaying
+        ),
         config=config,
         retry=options.get("retry"),
         serdes=options.get("serdes"),
         logger=options.get("logger"),
         plugins=plugins,
     )
-    return DurableFunction(function, program, _backend(options))
+    return DurableFunction(function, program, _backend(options), telemetry)
 
 
 def _make_context(session: Session) -> DurableContext:
     return DurableContext(session, session.root)
-
-
-def _beginning(options: Options, config: DurableConfig) -> Callable[[Session], None]:
-    """Make loggers and metrics replay-safe, now and at each invocation's start: there may be more by then."""
-    logs = None if options.get("logger") is False else LogIntegration(options.get("logger"), config)
-    if logs is not None:
-        logs.attach()  # for what decorators above this one log
-    metrics = options.get("metrics")
-    if metrics is not None:
-        make_replay_safe = import_module("powertools_durable.integrations.metrics").make_replay_safe
-        make_replay_safe(metrics)
-
-    def begin(session: Session) -> None:
-        if logs is not None:
-            instrument_buffers(keep_replayed=config.buffer_replayed)
-            logs.begin(session.engine.state.durable_execution_arn)
-        if metrics is not None:
-            expect = import_module("powertools_durable.integrations.metrics").expect_quiet
-            expect(replaying=session.engine.is_replaying)
-
-    return begin
 
 
 def _plugins(options: Options) -> tuple[PluginSource, ...]:

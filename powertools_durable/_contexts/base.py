@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from datetime import datetime, timedelta
@@ -20,6 +18,7 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.session import Session
 from powertools_durable.backends.base import DurableBackend
+from powertools_durable.integrations.loggers import logger_for
 from powertools_durable.scope import ExecutionMode, ReplayState
 
 __all__ = ["BaseContext"]
@@ -155,13 +154,9 @@ class BaseContext:
 
     @property
     def logger(self) -> Any:
-        """A logger for code that has none: the process's Powertools logger, else the handler's module's."""
-        given = self._session.program.logger
-        return (
-            (next(iter(given), None) if isinstance(given, list | tuple) else given)
-            or _powertools_logger()
-            or logging.getLogger(self._session.program.handler.__module__)
-        )
+        """The logger itself, for code that has none: that of ``logger=``, else Powertools', else the module's."""
+        program = self._session.program
+        return logger_for(program.handler, program.logger)
 
     def bind(self, function: Callable[P, R]) -> Callable[P, R]:
         """Return *function* as one that knows this execution when a thread of your own runs it.
@@ -184,12 +179,3 @@ class BaseContext:
 
     def _register(self, op: OperationHandle, value: Any, undo: Callable[..., Any]) -> None:
         self._compensations.append(Compensation(op.name, value, undo))
-
-
-def _powertools_logger() -> Any | None:
-    """Find the first Powertools logger; the package is not imported for it."""
-    module = sys.modules.get("aws_lambda_powertools.logging.logger")
-    if module is None:
-        return None
-    registered = logging.Logger.manager.loggerDict.values()
-    return next((entry for entry in registered if getattr(entry, "powertools_handler", None)), None)

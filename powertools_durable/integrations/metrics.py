@@ -3,45 +3,57 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
+from weakref import WeakSet
 
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from powertools_durable.errors import DurableConfigError
+from powertools_durable.integrations.instrumentation import on_reset
 from powertools_durable.integrations.replay_filter import suppresses
 from powertools_durable.scope import SCOPE
 
-__all__ = ["ReplaySafeProvider", "expect_quiet", "make_replay_safe"]
+__all__ = ["ReplaySafeProvider", "expect_nothing", "make_replay_safe"]
 
-_quiet = threading.local()  # .flush: this invocation only repeated what others counted
-
-
-_MARK = "_powertools_durable"
+_GATE = "_powertools_durable"
+_invocation = threading.local()  # .has_nothing: it need not have anything to count
 
 
 class _Gate:
     """Stands before a provider: lets metrics of live code through, and finds nothing odd in a replay without any."""
 
     def __init__(self, provider: Any) -> None:
-        self._provider = provider
+        self.provider = provider
         self._add = provider.add_metric
         self._flush = provider.flush_metrics
         self._swallowed = False
 
+    def stand(self) -> None:
+        """Take the provider's place, on this instance alone: decorators hold it already."""
+        self.provider.add_metric, self.provider.flush_metrics = self.add_metric, self.flush_metrics
+        setattr(self.provider, _GATE, self)
+
+    def leave(self) -> None:
+        """Give the provider its own methods back."""
+        for name in ("add_metric", "flush_metrics", _GATE):
+            self.provider.__dict__.pop(name, None)
+
     def add_metric(self, *args: Any, **kwargs: Any) -> Any:
         """Take a metric, unless an earlier invocation did."""
-        scope = SCOPE.get()
-        if scope is not None and suppresses(scope):
+        if _is_repeated():
             self._swallowed = True
             return None
         return self._add(*args, **kwargs)
 
     def flush_metrics(self, *args: Any, **kwargs: Any) -> Any:
-        """Send what was taken; nothing, on a replay, is no reason to warn or to raise."""
-        quiet = self._swallowed or getattr(_quiet, "flush", False)
-        self._swallowed = _quiet.flush = False
-        if quiet and not getattr(self._provider, "metric_set", None):
-            self._provider.clear_metrics()
+        """Send what was taken; nothing, where nothing is to be expected, is no reason to warn or to raise."""
+        quiet = self._swallowed or _is_repeated() or getattr(_invocation, "has_nothing", False)
+        if SCOPE.get() is None:  # above @durable: the invocation is over
+            self._swallowed = _invocation.has_nothing = False
+        if quiet and not getattr(self.provider, "metric_set", None):
+            self.provider.clear_metrics()
             return None
         return self._flush(*args, **kwargs)
 
@@ -58,10 +70,15 @@ class ReplaySafeProvider(AmazonCloudWatchEMFProvider):
         make_replay_safe(self)
 
 
+_GATES: WeakSet[_Gate] = WeakSet()
+_SHARED: list[Any] = []  # sets of metrics that instances of Metrics share, one of which is safe
+
+
 def make_replay_safe(metrics: Any) -> None:
     """Let the provider of a ``Metrics`` count each metric once.
 
-    In place: ``@metrics.log_metrics(...)`` above holds the provider already.
+    In place: ``@metrics.log_metrics(...)`` above holds the provider already. Other instances of ``Metrics`` that
+    share its metrics, as those without a provider of their own do, are safe with it.
 
     Raises
     ------
@@ -69,16 +86,54 @@ def make_replay_safe(metrics: Any) -> None:
         *metrics* is no ``Metrics``.
     """
     provider = getattr(metrics, "provider", metrics)
-    if getattr(provider, _MARK, False):
+    present = getattr(provider, _GATE, None)
+    if isinstance(present, _Gate):
         return
+    if present is not None:  # of this module before it was loaded anew
+        present.leave()
     if not all(callable(getattr(provider, name, None)) for name in ("add_metric", "flush_metrics", "clear_metrics")):
         message = f"durable(metrics=...) takes a Metrics of Powertools, not a {type(metrics).__name__}"
         raise DurableConfigError(message)
     gate = _Gate(provider)
-    provider.add_metric, provider.flush_metrics = gate.add_metric, gate.flush_metrics
-    setattr(provider, _MARK, True)
+    gate.stand()
+    _GATES.add(gate)
+    if isinstance(provider, AmazonCloudWatchEMFProvider):
+        if not any(provider.metric_set is known for known in _SHARED):
+            _SHARED.append(provider.metric_set)
+        _guard_shared_sets()
 
 
-def expect_quiet(*, replaying: bool) -> None:
-    """Say whether the invocation that begins on this thread replays: it may have nothing to count."""
-    _quiet.flush = replaying
+def expect_nothing(*, expected: bool) -> None:
+    """Say whether this thread's invocation need not have anything to count: it replays, or suspends."""
+    _invocation.has_nothing = expected
+
+
+def _is_repeated() -> bool:
+    scope = SCOPE.get()
+    return scope is not None and suppresses(scope)
+
+
+def _guard_shared_sets() -> None:
+    original: Callable[..., Any] = AmazonCloudWatchEMFProvider.add_metric
+    if hasattr(original, _GATE):
+        return
+
+    @wraps(original)
+    def add_metric(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _is_repeated() and any(self.metric_set is shared for shared in _SHARED):
+            return None
+        return original(self, *args, **kwargs)
+
+    setattr(add_metric, _GATE, original)
+    AmazonCloudWatchEMFProvider.add_metric = add_metric  # type: ignore[method-assign]
+
+
+@on_reset
+def _remove_gates() -> None:
+    for gate in list(_GATES):
+        gate.leave()
+    _GATES.clear()
+    _SHARED.clear()
+    original = getattr(AmazonCloudWatchEMFProvider.add_metric, _GATE, None)
+    if original is not None:
+        AmazonCloudWatchEMFProvider.add_metric = original  # type: ignore[method-assign]

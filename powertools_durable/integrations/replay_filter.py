@@ -8,20 +8,21 @@ is worse than repeating one. Source: powertools.md 2.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from hashlib import blake2b
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 from weakref import WeakSet
 
-from powertools_durable.config import DurableConfig
-from powertools_durable.errors import DurableConfigError
+from powertools_durable.integrations.instrumentation import develops, on_reset
 from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
 
-__all__ = ["JUDGED", "LogIntegration", "ReplayFilter", "keys_of", "suppresses"]
+__all__ = ["FILTER", "Judged", "ReplayFilter", "filter_records_of", "keys_of", "suppresses"]
 
-JUDGED = "_powertools_durable_judged"
 _OWN = "powertools_durable"
-_SECRETS = ("CheckpointToken", "InitialExecutionState")
+_BELOW = f"{_OWN}."
+_EVENTS = (  # Lambda's event, and the same as a model that an @event_parser above made of it
+    ("CheckpointToken", "InitialExecutionState", "DurableExecutionArn", "Operations"),
+    ("checkpoint_token", "initial_execution_state", "durable_execution_arn", "operations"),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,125 +34,151 @@ def suppresses(scope: ScopeInfo) -> bool:
 
 def keys_of(scope: ScopeInfo) -> dict[str, Any]:
     """Return what a line of *scope* is stamped with: the official SDK's names; what is absent is left out."""
-    keys = {
-        "executionArn": scope.execution_arn,
-        "executionName": scope.execution_name,
-        "parentId": scope.context_id,
-        "operationId": scope.operation_id,
-        "operationName": scope.operation_name,
-        "attempt": scope.attempt,
-    }
-    return {key: value for key, value in keys.items() if value is not None}
+    keys: dict[str, Any] = {"executionArn": scope.execution_arn, "executionName": scope.execution_name}
+    if scope.context_id is not None:
+        keys["parentId"] = scope.context_id
+    if scope.operation_id is not None:
+        keys["operationId"] = scope.operation_id
+        if scope.operation_name:
+            keys["operationName"] = scope.operation_name
+    if scope.attempt is not None:
+        keys["attempt"] = scope.attempt
+    return keys
+
+
+class Judged(str):
+    """The name of the function that said a buffered line; it carries what was decided about the line.
+
+    A buffered line becomes a record when it is flushed, and all that a record keeps of the buffer's item are its
+    attributes. This one is no key of the output.
+
+    Attributes
+    ----------
+    stamps : Mapping[str, object]
+        The keys of the moment in which the line was said.
+    """
+
+    __slots__ = ("stamps",)
+
+    stamps: Mapping[str, Any]
+
+    def __new__(cls, function: str, stamps: Mapping[str, Any]) -> Self:
+        """Make the name; a text is complete when it is made."""
+        judged = super().__new__(cls, function)
+        judged.stamps = stamps
+        return judged
 
 
 class ReplayFilter(logging.Filter):
-    """Drops a record of replayed code, stamps a record of live code.
+    """Drops a record of replayed code, stamps a record of live code. One is enough for a process.
 
-    Parameters
+    Attributes
     ----------
     log_replays : bool
         Let replayed records out too, marked ``isReplay``.
+    pauses : bool
+        The function that runs wants its loggers left alone.
     """
 
-    def __init__(self, *, log_replays: bool = False) -> None:
+    powertools_durable = True  # so that a filter of this kind is known for one after this module was loaded anew
+
+    def __init__(self) -> None:
         super().__init__()
-        self.log_replays = log_replays
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as new."""
+        self.log_replays = False
+        self.pauses = False
         self._judged: WeakSet[logging.LogRecord] = WeakSet()
-        self._warned = False
+        self._warned: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Decide about *record*; it may pass several handlers."""
-        if record.name == _OWN or record.name.startswith(f"{_OWN}."):
+        """Decide about *record*; it may pass several handlers. A failure here lets it pass."""
+        try:
+            return self._passes(record)
+        except Exception as error:
+            if develops():
+                raise
+            self._warn(
+                "filter",
+                f"the filter of log lines failed with a {type(error).__name__}; lines pass as they are, replayed ones "
+                "too. Set POWERTOOLS_DEV=true to see where",
+            )
             return True
-        if isinstance(record.msg, dict) and all(key in record.msg for key in _SECRETS):
+
+    def _passes(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(_OWN) and (record.name == _OWN or record.name.startswith(_BELOW)):
+            return True
+        if isinstance(record.msg, dict):
             self._redact(record)
         scope = SCOPE.get()
-        if self._was_judged(record) or scope is None:
+        if type(record.funcName) is Judged:
+            self._judged.add(record)
+            self._stamp(record, record.funcName.stamps)
+            record.funcName = str(record.funcName)  # a plain one again
+        if scope is None or self.pauses or record in self._judged:
             return True
         if suppresses(scope):
             if not self.log_replays or not scope.replaying:
                 return False
             record.__dict__.setdefault("isReplay", True)
-        for key, value in keys_of(scope).items():
-            record.__dict__.setdefault(key, value)
+        self._stamp(record, keys_of(scope))
         return True
 
-    def _was_judged(self, record: logging.LogRecord) -> bool:
-        """Look for the mark of a buffered line, which was judged when it was buffered; it does not go out."""
-        if record.__dict__.pop(JUDGED, False):
-            self._judged.add(record)
-        return record in self._judged
+    def _stamp(self, record: logging.LogRecord, keys: Mapping[str, Any]) -> None:
+        attributes = record.__dict__
+        for key, value in keys.items():
+            attributes.setdefault(key, value)
 
     def _redact(self, record: logging.LogRecord) -> None:
         """Take payloads and the token out of the event that ``log_event=True`` above ``@durable`` logs."""
         event: Any = record.msg
-        state = event.get("InitialExecutionState")
-        operations = state.get("Operations") if isinstance(state, dict) else None
-        record.msg = {
-            "durableExecutionArn": event.get("DurableExecutionArn"),
-            "operationCount": len(operations) if isinstance(operations, list) else 0,
-            "redacted": True,
-        }
-        if not self._warned:
-            self._warned = True
-            logger.warning(
-                "log_event=True stands above @durable, where the event holds every payload and the checkpoint token; "
-                "only its ARN is logged. Put inject_lambda_context(log_event=True) below @durable to log the input"
-            )
+        for token, state, arn, operations in _EVENTS:
+            if token in event and state in event:
+                page = event[state]
+                records = page.get(operations) if isinstance(page, dict) else None
+                record.msg = {
+                    "durableExecutionArn": event.get(arn),
+                    "operationCount": len(records) if isinstance(records, list | tuple) else 0,
+                    "redacted": True,
+                }
+                self._warn(
+                    "log_event",
+                    "log_event=True stands above @durable, where the event holds every payload and the checkpoint "
+                    "token; only its ARN is logged. Put inject_lambda_context(log_event=True) below @durable to log "
+                    "the input",
+                )
+                return
+
+    def _warn(self, about: str, text: str) -> None:
+        if about not in self._warned:
+            self._warned.add(about)
+            logger.warning(text)
 
 
-class LogIntegration:
-    """Puts the filter where the records pass.
+FILTER = ReplayFilter()
+_FILTERED: WeakSet[logging.Handler] = WeakSet()
 
-    Parameters
-    ----------
-    loggers : Logger | Iterable[Logger] | None
-        Powertools or standard loggers; None is every Powertools logger of the process.
-    config : DurableConfig
-        What to filter, and what to let out.
 
-    Raises
-    ------
-    DurableConfigError
-        *loggers* is something else.
-    """
+def filter_records_of(handlers: Iterable[logging.Handler]) -> None:
+    """Put the filter on those handlers that lack it; one of this module before it was loaded anew gives way."""
+    for handler in handlers:
+        if FILTER not in handler.filters:
+            _remove_from(handler)
+            handler.addFilter(FILTER)
+            _FILTERED.add(handler)
 
-    def __init__(self, loggers: Any, config: DurableConfig) -> None:
-        self._loggers = tuple(loggers) if isinstance(loggers, (list, tuple)) else (loggers,) if loggers else None
-        for given in self._loggers or ():
-            if not hasattr(given, "handlers"):
-                message = f"durable(logger=...) takes a Logger, several, or False, not a {type(given).__name__}"
-                raise DurableConfigError(message)
-        self._config = config
-        self.filter = ReplayFilter(log_replays=config.log_replays)
 
-    def attach(self) -> None:
-        """Add the filter to handlers that lack one; loggers may have been made since the last time."""
-        for handler in self._handlers():
-            if not any(isinstance(present, ReplayFilter) for present in handler.filters):
-                handler.addFilter(self.filter)
+def _remove_from(handler: logging.Handler) -> None:
+    for present in handler.filters[:]:
+        if getattr(present, "powertools_durable", False):
+            handler.removeFilter(present)
 
-    def begin(self, execution_arn: str) -> None:
-        """Prepare for an invocation."""
-        self.attach()
-        if self._config.consistent_sampling:
-            self._sample(execution_arn)
 
-    def _handlers(self) -> Iterable[logging.Handler]:
-        if self._loggers is None:
-            for entry in list(logging.Logger.manager.loggerDict.values()):  # some are placeholders
-                if isinstance(entry, logging.Logger) and getattr(entry, "powertools_handler", None):
-                    yield from entry.handlers
-        else:
-            for given in self._loggers:
-                yield from given.handlers
-        if self._config.instrument_root_logger:
-            yield from logging.getLogger().handlers
-
-    def _sample(self, execution_arn: str) -> None:
-        """Decide debug sampling once for all invocations of an execution (powertools.md 2.5)."""
-        for given in self._loggers or ():
-            rate = getattr(given, "sampling_rate", None)
-            if rate:
-                drawn = int.from_bytes(blake2b(execution_arn.encode(), digest_size=8).digest()) / 2**64
-                given.setLevel(logging.DEBUG if drawn < float(rate) else given.initial_log_level)
+@on_reset
+def _remove_filters() -> None:
+    for handler in list(_FILTERED):
+        _remove_from(handler)
+    _FILTERED.clear()
+    FILTER.forget()

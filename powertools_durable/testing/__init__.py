@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
     from powertools_durable.testing.sandbox import spend
     from powertools_durable.testing.simulator import Simulator
+    from powertools_durable.testing.telemetry import reset
 
 # Loaded when asked for: pytest imports the plug-in beside this file in every run, also where nothing is durable.
 _HOME = {
@@ -17,6 +18,7 @@ _HOME = {
     "SimulatedInvocation": "captured",
     "SimulatedRun": "run",
     "Simulator": "simulator",
+    "reset": "telemetry",
     "spend": "sandbox",
 }
 
@@ -25,6 +27,7 @@ __all__ = [
     "SimulatedInvocation",
     "SimulatedRun",
     "Simulator",
+    "reset",
     "spend",
 ]
 

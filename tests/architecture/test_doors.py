@@ -40,7 +40,7 @@ DOORS = {
     """,
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",
-    "testing": "SimulatedCallback SimulatedInvocation SimulatedRun Simulator spend",
+    "testing": "SimulatedCallback SimulatedInvocation SimulatedRun Simulator reset spend",
     "integrations": "ReplaySafeProvider correlation_paths",
     "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",
 }

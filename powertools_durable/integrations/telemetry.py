@@ -1,0 +1,69 @@
+"""What one decorated function's ``logger=`` and ``metrics=`` ask for: made ready once, and at each invocation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from powertools_durable.config import DurableConfig
+from powertools_durable.integrations.instrumentation import report
+from powertools_durable.integrations.log_buffer import instrument_buffers
+from powertools_durable.integrations.loggers import LogIntegration
+from powertools_durable.plugins import PluginSource
+
+__all__ = ["Telemetry"]
+
+_METRICS = "powertools_durable.integrations.metrics"  # loads Powertools' Metrics, which who has none does without
+_ENGINE_METRICS = "powertools_durable.integrations.engine_metrics"
+
+
+class Telemetry:
+    """The integrations of one function.
+
+    Parameters
+    ----------
+    logger, metrics : object
+        As `durable` takes them.
+    config : DurableConfig
+        What is on.
+    handler : Callable
+        The user's function.
+
+    Raises
+    ------
+    DurableConfigError
+        One of them can't be used.
+    """
+
+    def __init__(self, *, logger: Any, metrics: Any, config: DurableConfig, handler: Callable[..., Any]) -> None:
+        self._logs = LogIntegration(logger, config, handler)
+        self._logs.attach()  # for what decorators above log
+        self._keep_replayed = config.buffer_replayed
+        self._metrics = metrics
+        self.plugins: tuple[PluginSource, ...] = ()
+        if metrics is not None:
+            import_module(_METRICS).make_replay_safe(metrics)
+        if config.engine_metrics:
+            self.plugins = _engine_metrics(metrics)
+
+    def begins(self, execution_arn: str, *, replaying: bool) -> None:
+        """Prepare for an invocation: there may be loggers that were made since the last one."""
+        instrument_buffers(keep_replayed=self._keep_replayed)
+        self._logs.begin(execution_arn)
+        if self._metrics is not None:
+            module = import_module(_METRICS)
+            module.make_replay_safe(self._metrics)
+            module.expect_nothing(expected=replaying)
+
+    def ended(self, answer: Mapping[str, Any]) -> None:
+        """Take note of how an invocation ended, before decorators above do their part."""
+        if self._metrics is not None and answer.get("Status") == "PENDING":  # what is counted may come later
+            import_module(_METRICS).expect_nothing(expected=True)
+
+
+def _engine_metrics(metrics: Any) -> tuple[PluginSource, ...]:
+    if metrics is None:
+        report("engine_metrics is on, but there is no namespace to send them to; say @durable(metrics=metrics)")
+        return ()
+    return tuple(import_module(_ENGINE_METRICS).engine_metrics(metrics))
