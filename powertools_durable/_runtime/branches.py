@@ -163,6 +163,7 @@ class Coordinator:
         self._checkpointer = means.checkpointer
         self._deadline = means.deadline
         self._clock = means.clock
+        self._began = means.clock.now(), means.clock.monotonic()
         self._variables = copy_context()
         self._news: deque[Callable[[], None]] = deque()
         self._wanted: dict[int, datetime | None] = {}  # until when a branch really waits, whatever the skew
@@ -250,17 +251,22 @@ class Coordinator:
             self._checkpointer.stands_still(1 if waits else -1)
 
     def _seconds_to(self, moment: datetime | None) -> float:
-        return threading.TIMEOUT_MAX if moment is None else (moment - self._clock.now()).total_seconds()
+        return threading.TIMEOUT_MAX if moment is None else (moment - self._now()).total_seconds()
+
+    def _now(self) -> datetime:
+        """Tell the time by what has passed since the beginning: a clock that is set meanwhile moves no timer."""
+        moment, monotonic = self._began
+        return moment + timedelta(seconds=self._clock.monotonic() - monotonic)
 
     def _wake(self) -> None:
         """Ask the service what has fallen due, and enter the branches that waited for it again (12.4)."""
         self._checkpointer.checkpoint(self._effect.frame, None)
-        for index in self._plan.wake(self._clock.now()):
+        for index in self._plan.wake(self._now()):
             self._begin(index)
 
     def _suspended(self, index: int, until: datetime | None) -> None:
         self._wanted[index] = until
-        now = self._clock.now()
+        now = self._now()
         self._plan.suspended(index, now + timedelta(seconds=_SKEW) if until is not None and until <= now else until)
 
     # -- on whichever thread has the branch ----------------------------------------------------------------

@@ -95,6 +95,8 @@ class Host:
         Seconds that the Lambda context tells.
     on_call : Callable | None
         Faults to inject.
+    interrupts : tuple of types
+        What ends the run and is no failure of the invocation: raised on, and the execution may go on later.
     """
 
     def __init__(
@@ -105,12 +107,14 @@ class Host:
         *,
         invocation_timeout: float = 900,
         on_call: OnCall | None = None,
+        interrupts: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
     ) -> None:
         self.store = store
         self.clock = clock
         self.ids = ids
         self.on_call: OnCall = on_call or _no_fault
         self._invocation_timeout = invocation_timeout
+        self._interrupts = interrupts
         self._lock = threading.RLock()
 
     # -- executions ----------------------------------------------------------------------------------------
@@ -162,7 +166,7 @@ class Host:
             answer = invoker(event, context)
         except Killed as killed:
             answer = ErrorObject(error_type=killed.error_type, error_message=str(killed))
-        except KeyboardInterrupt:  # a developer's, who wants to go on later
+        except self._interrupts:  # a developer's, who wants to go on later, or the store's
             with self.changing(arn) as execution:
                 execution.abandon_invocation(self.clock.now())
             raise

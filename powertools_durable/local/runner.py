@@ -21,7 +21,7 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.local.change import clock_of
 from powertools_durable.local.executions import LocalExecution, LocalExecutions
 from powertools_durable.local.lock import running
-from powertools_durable.local.store import SqliteStore, SystemIds
+from powertools_durable.local.store import SqliteStore, StoreError, SystemIds
 from powertools_durable.parser.stored import check_execution_name, input_text
 
 __all__ = ["LocalRunner"]
@@ -172,7 +172,13 @@ class LocalRunner:
         return one
 
     def _host(self, clock: SkippingClock) -> Host:
-        return Host(self.store, clock, SystemIds(), invocation_timeout=self._invocation_timeout)
+        return Host(
+            self.store,
+            clock,
+            SystemIds(),
+            invocation_timeout=self._invocation_timeout,
+            interrupts=(KeyboardInterrupt, StoreError),  # a full disk is no failure of the handler's
+        )
 
     def _drive(self, one: LocalExecution, answers: Mapping[str, object], news: _News, *, wait: bool) -> None:
         arn = one.arn

@@ -1,0 +1,147 @@
+"""A thousand invocations of one warm sandbox (reliability.md 2, row 71), and what one leaves to the next."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections import Counter
+from itertools import cycle
+
+import pytest
+
+from powertools_durable import DurableContext, Retry, current_step, durable
+from powertools_durable.scope import current_scope
+from powertools_durable.testing import Simulator
+from tests.reliability.rig import Run
+from tests.reliability.wire import Fault, wired
+
+
+class Crash(Exception):  # noqa: N818
+    """A failure of the user's."""
+
+
+def suspends(ctx):
+    ctx.wait(60)
+
+
+def fails(ctx):
+    raise Crash
+
+
+def fails_in_a_step(ctx):
+    ctx.step(lambda: {}["x"], retry=Retry.none())
+
+
+def is_misused(ctx):
+    ctx.step(lambda: ctx.step(lambda: 1))
+
+
+def fans_out(ctx):
+    return ctx.map(lambda child, n: child.step(lambda: n), list(range(5))).success_count
+
+
+def waits_in_branches(ctx):
+    ctx.parallel([lambda child: child.wait(5), lambda child: child.create_callback().result()])
+
+
+def dies(ctx):
+    raise SystemExit
+
+
+def asks_for_a_result_too_large(ctx):
+    return ctx.step(lambda: "x" * 1_100_000)
+
+
+def is_batched(ctx):
+    ctx.enable_batch_mode()
+    return [ctx.step(lambda: 1) for _ in range(5)]
+
+
+KINDS = [
+    suspends,
+    fails,
+    fails_in_a_step,
+    is_misused,
+    fans_out,
+    waits_in_branches,
+    dies,
+    asks_for_a_result_too_large,
+    is_batched,
+]
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH112, PTH208
+
+
+def ours():
+    """How many objects of our classes there are, by class."""
+    gc.collect()
+    return Counter(
+        type(thing).__qualname__
+        for thing in gc.get_objects()
+        if (type(thing).__module__ or "").startswith("powertools_durable")
+    )
+
+
+def invoked(number, kinds=KINDS):
+    """Invoke one sandbox's handler so many times, each time something else happens."""
+
+    @durable
+    def handler(event, ctx: DurableContext):
+        return kinds[event % len(kinds)](ctx)
+
+    simulator = Simulator(handler)
+    for n in range(number):
+        simulator.start(n)
+    return simulator
+
+
+def test_row_71_a_thousand_warm_invocations_with_exceptions_in_between_leave_nothing_behind():
+    kept = [invoked(2 * len(KINDS))]  # what is made once is made
+    threads, objects, files = threading.active_count(), ours(), descriptors()
+    kept.append(invoked(1_000))
+    grown = ours() - objects
+    assert threading.active_count() == threads
+    assert sum(grown.values()) <= 50, grown.most_common(10)  # the handler, its simulator and their parts
+    assert descriptors() == files
+
+
+def test_row_71_over_http_no_socket_and_no_thread_is_left_either():
+    with wired() as wire:
+
+        @durable
+        def handler(event, ctx):
+            return ctx.step(lambda: 1, name="s")
+
+        def one(fault=None):
+            run = Run(handler, over=lambda host: (setattr(wire.server, "host", host), backend)[1])
+            if fault:
+                wire.server.fail("checkpoint", *[fault] * 4)
+            run.settle()
+
+        host = Run(handler).host
+        backend = wire(host)
+        one()
+        threads, files = threading.active_count(), descriptors()
+        for _, fault in zip(range(60), cycle([None, Fault(reset=True), Fault(503), Fault(403, "ExpiredToken")])):
+            one(fault)
+        assert threading.active_count() <= threads + 1  # the server's, for the connection that is open now
+        assert descriptors() <= files + 2
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_one_execution_leaves_no_scope_no_step_and_no_context_to_the_next(kind):
+    contexts = []
+
+    @durable
+    def handler(event, ctx):
+        contexts.append(ctx)
+        return kind(ctx)
+
+    Simulator(handler).start()
+    assert current_scope() is None
+    assert current_step() is None
+    with pytest.raises(BaseException, match=r"context has ended|suspends"):
+        contexts[0].step(lambda: 1)
