@@ -220,7 +220,8 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
     retry : Retry | None
         For steps that give none.
     serdes : SerDes | None
-        In place of the tagged format, for operations that give none.
+        In place of the tagged format, for operations that give none; ``EncryptingSerDes`` and its kin wrap the
+        format of typed results too.
     config : DurableConfig | None
         Settings of the deployment.
     boto3_client : object | None

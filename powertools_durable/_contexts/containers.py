@@ -19,13 +19,15 @@ from powertools_durable._operations.wait_for_callback import callback_name, inne
 from powertools_durable._protocol.duration import Duration
 from powertools_durable._protocol.operation import OperationType, SubType
 from powertools_durable._replay.effects import Flow
-from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.frame import Frame, operation_id
+from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.signals import UNRECOVERABLE
 from powertools_durable.batch import BatchResult
 from powertools_durable.completion import Completion
 from powertools_durable.retry import RetryPolicy, decide
 from powertools_durable.serdes.base import SerDes
-from powertools_durable.serdes.batch import BatchSerDes
+from powertools_durable.serdes.batch import batch_serdes
+from powertools_durable.serdes.wrapping import WrappingSerDes, innermost_of
 
 if TYPE_CHECKING:
     from powertools_durable._contexts.blocking import DurableContext
@@ -258,7 +260,8 @@ class Containers(Steps):
         returns : type | None
             Type of the branches' results; default: each function's return annotation.
         item_serdes : SerDes | None
-            How a branch's result is written, in place of what its type asks for.
+            How a branch's result is written, in place of what its type asks for; the record of the whole repeats
+            the results, and repeats them so.
         serdes : SerDes | None
             How the whole result is written; also each branch's, if ``item_serdes`` is not given.
         summary : Callable | None
@@ -286,7 +289,7 @@ class Containers(Steps):
 
         fan = _FanOut("parallel", SubType.PARALLEL, SubType.PARALLEL_BRANCH, name, names, run, written)
         done = completion or Completion.all_successful()
-        return self._fan_out(fan, done, max_concurrency, None, nesting, serdes, summary)
+        return self._fan_out(fan, done, max_concurrency, None, nesting, item_serdes, serdes, summary)
 
     def map(
         self,
@@ -333,7 +336,8 @@ class Containers(Steps):
 
         shown = arguments.name_of(func, name)
         fan = _FanOut("map", SubType.MAP, SubType.MAP_ITERATION, shown, names, run, written)
-        return self._fan_out(fan, completion or Completion(), max_concurrency, batch_size, nesting, serdes, summary)
+        done = completion or Completion()
+        return self._fan_out(fan, done, max_concurrency, batch_size, nesting, item_serdes, serdes, summary)
 
     def _fan_out(  # noqa: PLR0917 - the options of `map`
         self,
@@ -342,6 +346,7 @@ class Containers(Steps):
         max_concurrency: int | None,
         batch_size: int | None,
         nesting: Nesting,
+        item_serdes: SerDes[Any] | None,
         serdes: SerDes[BatchResult[Any]] | None,
         summary: Callable[[BatchResult[Any]], str] | None,
     ) -> BatchResult[Any]:
@@ -358,12 +363,28 @@ class Containers(Steps):
             partial(self._frame.child, op),
             branches,
             completion,
-            serdes or BatchSerDes(fan.results, fan.names),
+            self._batch_serdes(op, fan, item_serdes, serdes),
             max_concurrency=max_concurrency,
             batch_size=batch_size,
             summary=summary,
         )
         return self._drive(op, flow)
+
+    def _batch_serdes(
+        self,
+        op: OperationHandle,
+        fan: _FanOut,
+        item_serdes: SerDes[Any] | None,
+        serdes: SerDes[BatchResult[Any]] | None,
+    ) -> SerDes[BatchResult[Any]]:
+        """Return how the whole is written: what covers a branch's result covers the record that repeats it."""
+        if serdes is not None and not isinstance(serdes, WrappingSerDes):
+            return serdes
+        formats = [innermost_of(each) for each in fan.results]
+        plain = batch_serdes(formats, fan.names, lambda index: operation_id(f"{op.id}-{index}"))
+        candidates = (serdes, item_serdes, self._session.program.serdes)
+        wrapping = next((given for given in candidates if isinstance(given, WrappingSerDes)), None)
+        return plain if wrapping is None else wrapping.around_batch(plain)
 
 
 def _submitting(submit: Callable[..., object], callback_id: str, args: tuple[Any, ...]) -> None:

@@ -14,7 +14,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.serdes.base import PassThrough, PlainJson, SerDes
 from powertools_durable.serdes.models import ModelSerDes, serdes_of
-from powertools_durable.serdes.tagged import TaggedJson
+from powertools_durable.serdes.wrapping import WrappingSerDes, bound, in_place_of, refuse_for_answer
 
 if TYPE_CHECKING:
     from powertools_durable._contexts.blocking import DurableContext
@@ -40,12 +40,11 @@ class BlockingCore(BaseContext):
 
     def _serdes(self, func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
         arguments.check_serdes(serdes)
-        if serdes is not None:
-            return serdes
-        asked = serdes_of(func, returns)
-        # The decorator's serdes takes the place of the tagged format only (api.md 2).
-        instead = self._session.program.serdes
-        return cast("SerDes[T]", instead if instead is not None and isinstance(asked, TaggedJson) else asked)
+        if serdes is None:
+            return cast("SerDes[T]", in_place_of(serdes_of(func, returns), self._session.program.serdes))
+        if isinstance(serdes, WrappingSerDes):
+            return cast("SerDes[T]", bound(serdes, serdes_of(func, returns)))
+        return serdes
 
     def _below(self, frame: Frame) -> DurableContext:
         """Make the context that the code of *frame* gets."""
@@ -55,6 +54,7 @@ class BlockingCore(BaseContext):
 def answer_serdes(returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
     """How an answer from outside is read: never by the tagged format, which is our own (reliability.md 5)."""
     arguments.check_serdes(serdes)
+    refuse_for_answer(serdes)
     if serdes is not None:
         return serdes
     return cast("SerDes[T]", PassThrough() if returns is None else ModelSerDes(returns))
@@ -63,6 +63,7 @@ def answer_serdes(returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
 def json_serdes(returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
     """How another function's answer is read: as JSON."""
     arguments.check_serdes(serdes)
+    refuse_for_answer(serdes)
     if serdes is not None:
         return serdes
     return cast("SerDes[T]", PlainJson() if returns is None else ModelSerDes(returns))

@@ -21,6 +21,7 @@ from powertools_durable._protocol.update import ChainedInvokeOptions
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.retry import Polling, RetryPolicy
 from powertools_durable.serdes.base import SerDes
+from powertools_durable.serdes.wrapping import for_payload
 
 __all__ = ["Callback", "Steps"]
 
@@ -330,11 +331,14 @@ class Steps(BlockingCore):
         target = arguments.function_name(function_name)
         tenant = arguments.tenant(tenant_id)
         arguments.check_serdes(payload_serdes)
+        written = serdes_of_event(payload)
+        if payload_serdes is not None:
+            written = for_payload(payload_serdes, written)
         answer = json_serdes(returns, serdes)
         op = self._begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
         text = header = None
         if op.record is None:  # what was sent is not sent again
-            text = op.sendable(payload, payload_serdes or serdes_of_event(payload))
+            text = op.sendable(payload, written)
             header = self._session.driver.trace_header(op, target)
         options = ChainedInvokeOptions(function_name=target, tenant_id=tenant, x_amzn_trace_id=header)
         return self._drive(op, invoke(op, options, text, answer))

@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from powertools_durable.serdes.base import PassThrough, PlainJson, SerDes, SerDesContext
 from powertools_durable.serdes.models import ModelSerDes
 from powertools_durable.serdes.tagged import TaggedJson
 
-__all__ = ["ModelSerDes", "PassThrough", "PlainJson", "SerDes", "SerDesContext", "TaggedJson"]
+if TYPE_CHECKING:
+    from powertools_durable.serdes.encrypting import EncryptingSerDes
+    from powertools_durable.serdes.masking import MaskingSerDes
+
+__all__ = [
+    "EncryptingSerDes",
+    "MaskingSerDes",
+    "ModelSerDes",
+    "PassThrough",
+    "PlainJson",
+    "SerDes",
+    "SerDesContext",
+    "TaggedJson",
+]
+
+_WHERE = {"EncryptingSerDes": "encrypting", "MaskingSerDes": "masking"}
+
+
+def __getattr__(name: str) -> object:
+    """Load what not everybody uses when it is first asked for."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = found
+    return found

@@ -79,6 +79,10 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str 
         It can't be written or read, or, in a format of ours, reads back as something else: writing that again
         gives another text (api.md 11), or a user's class became another. The message names types, never values.
     """
+    proven = getattr(serdes, "proven", None)
+    if proven is not None:  # a wrapping serdes: what is inside is proven, not what is around it
+        found: tuple[str | None, Any] = proven(value, context)
+        return found
     text = write(value, serdes, context)
     if text is None:
         return None, None

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from powertools_durable.batch import BatchResult, from_mapping, to_mapping
 from powertools_durable.errors import SerDesError
-from powertools_durable.serdes.base import SerDes, SerDesContext
+from powertools_durable.serdes.base import SerDes, SerDesContext, read, write
 from powertools_durable.serdes.models import ModelSerDes
 from powertools_durable.serdes.tagged import TaggedJson
 
-__all__ = ["BatchSerDes"]
+__all__ = ["BatchSerDes", "OpaqueBatchSerDes", "batch_serdes"]
 
 _TAGGED = TaggedJson()
+
+
+def batch_serdes(
+    results: Sequence[SerDes[Any]], names: Sequence[str | None], id_of: Callable[[int], str]
+) -> SerDes[BatchResult[Any]]:
+    """Return how a fan-out's result is written, given how each branch's is.
+
+    Parameters
+    ----------
+    results, names : Sequence
+        One for each branch.
+    id_of : Callable
+        The operation id of the branch of an index.
+    """
+    if all(isinstance(serdes, (TaggedJson, ModelSerDes)) for serdes in results):
+        return BatchSerDes(results, names)
+    return OpaqueBatchSerDes(results, names, id_of)
 
 
 class BatchSerDes:
@@ -74,3 +91,50 @@ class BatchSerDes:
             result = self._results[item["index"]].serialize(item["result"], context) or "null"
         rest = {"index": item["index"], "status": item["status"], "error": item["error"]}
         return f'{json.dumps(rest)[:-1]},"result":{result}}}'
+
+
+class OpaqueBatchSerDes:
+    """For branches whose results a serdes of the user's writes: what it hides must not be in clear beside it.
+
+    Each result is the text that its own serdes writes for the branch, so one that stores values elsewhere finds
+    them under the same key. Records with results in the tagged format are read too: the official SDK writes those.
+    """
+
+    def __init__(
+        self, results: Sequence[SerDes[Any]], names: Sequence[str | None], id_of: Callable[[int], str]
+    ) -> None:
+        self._results = results
+        self._names = names
+        self._id_of = id_of
+
+    def serialize(self, value: BatchResult[Any], context: SerDesContext) -> str:
+        """Write *value*."""
+        data = to_mapping(value)
+        for item in data["all"]:
+            if item["status"] == "SUCCEEDED":
+                item["result"] = write(item["result"], *self._branch(item["index"], context))
+        return json.dumps({**data, "results": "text"}, separators=(",", ":"))
+
+    def deserialize(self, text: str, context: SerDesContext) -> BatchResult[Any]:
+        """Read what `serialize` wrote.
+
+        Raises
+        ------
+        SerDesError
+            The text is something else.
+        """
+        try:
+            data = json.loads(text)
+            if "t" in data:
+                return BatchSerDes([_TAGGED], self._names).deserialize(text, context)
+            if data["results"] == "text":
+                for item in data["all"]:
+                    item["result"] = read(item["result"], *self._branch(item["index"], context))
+                return from_mapping(data).named(self._names)
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+            pass
+        message = "a recorded value is not the result of a fan-out"
+        raise SerDesError(message)
+
+    def _branch(self, index: int, context: SerDesContext) -> tuple[SerDes[Any], SerDesContext]:
+        return self._results[index], SerDesContext(self._id_of(index), context.execution_arn)

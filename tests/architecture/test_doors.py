@@ -33,7 +33,7 @@ DOORS = {
         RetryableSerDesError SerDesError SuspendExecution ValidationError
         {OPERATION_ERRORS}
     """,
-    "serdes": "ModelSerDes PassThrough PlainJson SerDes SerDesContext TaggedJson",
+    "serdes": "EncryptingSerDes MaskingSerDes ModelSerDes PassThrough PlainJson SerDes SerDesContext TaggedJson",
     "plugins": """
         Around AttemptEnd AttemptInfo BackendCalls ChangeInfo InvocationEnd InvocationInfo Listening OperationEnd
         OperationInfo Plugin PluginSource PropagationInfo ReplayInfo

@@ -51,7 +51,7 @@ IMPURE_CALLS = {"open", "print", "input", "breakpoint"}
 CLOCKS = {"now", "utcnow", "today"}
 
 PLACES = {
-    "aws_lambda_powertools": ("integrations/", "parser/envelope.py", "parser/lint.py"),
+    "aws_lambda_powertools": ("integrations/", "parser/envelope.py", "parser/lint.py", "serdes/masking.py"),
     "aws_xray_sdk": ("integrations/xray.py", "testing/xray_daemon.py"),
     "boto3": ("backends/lambda_.py", "cli/"),
     "botocore": ("backends/lambda_.py", "cli/"),

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import count
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from powertools_durable import BatchItem, BatchResult, ChildContextError
+from powertools_durable import BatchItem, BatchResult, ChildContextError, Nesting, durable
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes import SerDesContext, TaggedJson
 from powertools_durable.serdes.base import prove
-from powertools_durable.serdes.batch import BatchSerDes
+from powertools_durable.serdes.batch import BatchSerDes, batch_serdes
 from powertools_durable.serdes.models import ModelSerDes
+from powertools_durable.testing import Simulator
 
 HERE = SerDesContext("op", "arn")
 NAMES = ["a", "b", "c"]
@@ -146,3 +148,95 @@ def test_a_result_that_its_type_does_not_know_is_a_serdes_error_before_anything_
         prove(batch(Page("x"), INVOICE, 1), TYPED, HERE)
     with pytest.raises(SerDesError):
         prove(batch(INVOICE, 1, 2), TAGGED, HERE)
+
+
+# -- results written by a serdes of the user's -------------------------------------------------------------------
+
+
+class Elsewhere:
+    """Keeps values outside, under a key that it makes of the context, as `SerDesContext` tells it to."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def serialize(self, value, context):
+        self.kept.setdefault(context.operation_id, []).append(value)
+        return f"see {context.operation_id}"
+
+    def deserialize(self, text, context):
+        assert text == f"see {context.operation_id}"
+        return self.kept[context.operation_id][-1]
+
+
+@pytest.mark.parametrize("nesting", list(Nesting))
+@pytest.mark.parametrize("given_to", ["item", "decorator"])
+def test_what_a_custom_serdes_hides_is_not_repeated_in_clear(given_to, nesting):
+    storage, seen = Elsewhere(), []
+
+    def handler(event, ctx):
+        options = {"item_serdes": storage} if given_to == "item" else {}
+        result = ctx.map(lambda child, n: f"secret {n}", ["a", "b"], nesting=nesting, **options)
+        seen.append([(item.name, item.result) for item in result])
+        ctx.wait(5)
+
+    run = Simulator(durable(serdes=storage if given_to == "decorator" else None)(handler)).start().finish()
+    assert run.status == "SUCCEEDED"
+    assert seen == [[("map-item-0", "secret a"), ("map-item-1", "secret b")]] * 2
+    assert "secret" not in str(run.operations)
+    # Each value under one key, that of its branch, wherever it is recorded; the wait's None is none of them.
+    assert [set(values) for values in storage.kept.values()] == [{"secret a"}, {"secret b"}]
+
+
+def test_a_result_that_failed_or_was_cut_off_has_no_text():
+    serdes = batch_serdes([Elsewhere()] * 3, NAMES, str)
+    data = json.loads(serdes.serialize(replace(MIXED, items=(BatchItem(0, "a", "SUCCEEDED"), *MIXED.items[1:])), HERE))
+    assert [item["result"] for item in data["all"]] == ["see 0", None, None]
+    assert (data["results"], data["completionReason"]) == ("text", "MIN_SUCCESSFUL_REACHED")
+
+
+def test_what_has_no_text_reads_back_as_none():
+    class Nothing:
+        def serialize(self, value, context):
+            return None
+
+        def deserialize(self, text, context):
+            raise AssertionError
+
+    serdes = batch_serdes([Nothing()] * 3, NAMES, str)
+    assert prove(batch(1, 2, 3), serdes, HERE)[1].results == [None, None, None]
+
+
+def test_ciphertext_that_differs_from_call_to_call_is_no_reason_to_refuse_it():
+    class Salted:
+        calls = count()
+
+        def serialize(self, value, context):
+            return f"{next(self.calls)}:{value}"
+
+        def deserialize(self, text, context):
+            return text.partition(":")[2]
+
+    assert prove(batch("x", "y"), batch_serdes([Salted()] * 2, NAMES, str), HERE)[1] == batch("x", "y")
+
+
+def test_the_official_sdk_s_record_of_items_with_a_custom_serdes_is_read():
+    text = TAGGED.serialize(batch(1, (2, b"x"), None), HERE)
+    assert batch_serdes([Elsewhere()] * 3, NAMES, str).deserialize(text, HERE) == batch(1, (2, b"x"), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"results":"text"}',
+        '{"t":"i","v":1}',
+        '{"all":[],"completionReason":"x"}',
+        '{"results":"text","completionReason":"x","all":[{"index":9,"status":"SUCCEEDED","result":"x"}]}',
+    ],
+)
+def test_what_is_no_such_record_is_refused(text):
+    with pytest.raises(SerDesError, match="not the result of a fan-out|is no JSON"):
+        batch_serdes([Elsewhere()], NAMES, str).deserialize(text, HERE)
