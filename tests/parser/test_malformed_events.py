@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import copy
+import logging
+import traceback
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powertools_durable.errors import DecoratorOrderError, DurableError, NotADurableInvocationError
+from powertools_durable import durable
+from powertools_durable.errors import (
+    DecoratorOrderError,
+    DurableError,
+    NotADurableInvocationError,
+    PayloadModelChangedError,
+)
 from powertools_durable.parser.event import DurableInvocationEvent, parse_event
 
 CANARY = "CANARY"
@@ -134,3 +142,101 @@ def test_two_hundred_broken_records_at_once_are_one_short_error():
         parse_event({**GOOD, "InitialExecutionState": {"Operations": records}})
     assert len(str(caught.value)) < 1_500
     assert CANARY not in shown(caught.value)
+
+
+# -- reliability.md 2, row 48: every place broken in every way, through the whole handler ---------------------------
+
+GONE = object()
+VARIANTS = {
+    "missing": GONE,
+    "null": None,
+    "true": True,
+    "zero": 0,
+    "negative": -1,
+    "huge": 10**400,
+    "fraction": 1.5,
+    "NaN": float("nan"),
+    "infinity": float("inf"),
+    "empty text": "",
+    "text": CANARY,
+    "long text": CANARY * 2000,
+    "half a character": f"\ud800{CANARY}",
+    "control characters": f"\x00\n{CANARY}",
+    "bytes": CANARY.encode(),
+    "empty list": [],
+    "list": [CANARY],
+    "empty object": {},
+    "object": {CANARY: CANARY},
+    "list of lists": [[[CANARY]]],
+    "set": {CANARY},
+    "instance": Impossible(),
+}
+# These are no secrets: messages name operations by them.
+SHOWN = {"Id", "ParentId", "Name", "SubType", "Type", "Status"}
+PLACES = list(places(GOOD))
+
+
+class Uncalled:
+    """Counts calls, and fails each: an event that is refused makes none."""
+
+    calls = 0
+
+    def checkpoint(self, *_):
+        self.calls += 1
+        raise NotImplementedError
+
+    get_execution_state = checkpoint
+
+
+def told_of(error):
+    """What a log of the whole traceback would show."""
+    return shown(error) + "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_row_48_every_malformed_event_is_one_family_of_errors_makes_no_call_and_shows_nothing(variant, caplog):
+    caplog.set_level(logging.DEBUG)
+    seen = []
+
+    @durable
+    def handler(event, ctx):
+        seen.append(event)
+        return "ok"
+
+    refused_ones = 0
+    for path in PLACES:
+        if not path and variant is GONE:
+            continue
+        names_it = path and path[-1] in SHOWN
+        value = "no secret" if names_it and isinstance(variant, str | bytes) and variant else variant
+        event = changed(path, value, variant is GONE)
+        if isinstance(event, dict) and path[-1:] != ("NextMarker",):
+            event = without_marker(event)
+        service = Uncalled()
+        told, answer = "", None
+        try:
+            answer = handler.invoke(event, None, backend=service)
+        except (NotADurableInvocationError, DecoratorOrderError) as error:
+            refused_ones += 1
+            told = told_of(error) + "a call was made" * service.calls
+        except PayloadModelChangedError as error:  # a good event of a running execution, whose input is none
+            told = told_of(error) + "of what?" * (path[-1] != "InputPayload")
+        except NotImplementedError:  # taken for a marker: the page was asked for
+            told = "where?" * (path[-1] != "NextMarker")
+        for word in (CANARY, "a call was made", "of what?", "where?"):
+            assert word not in f"{told} {answer} {caplog.text}", path
+        caplog.clear()
+    assert refused_ones
+
+
+def without_marker(event):
+    """Leave out the next page: there is none here."""
+    state = event.get("InitialExecutionState")
+    if not isinstance(state, dict):
+        return event
+    return {**event, "InitialExecutionState": {key: part for key, part in state.items() if key != "NextMarker"}}
+
+
+def test_these_are_more_than_two_hundred_events():
+    assert len(VARIANTS) >= 20
+    assert len(VARIANTS) * len(PLACES) > 200
