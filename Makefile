@@ -3,8 +3,10 @@
 
 VENV ?= .venv
 CONFORMANCE ?= ../shared/conformance
+HARNESS ?= ../shared/bench
 SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map plugin
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
@@ -83,8 +85,8 @@ demo: $(VENV)/.run ## run an order on this machine
 		--answer 'approval={"approved": true, "by": "ada"}'
 
 .PHONY: bench
-bench: $(VENV)/.dev ## measure
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev ## measure, beside peers; HARNESS=where the scenarios are, BENCH_ARGS="--only replay" for some rows
+	$(BIN)/python -m benchmarks --harness '$(HARNESS)' $(BENCH_ARGS)
 
 .PHONY: conformance
 conformance: $(VENV)/.dev ## the official requirements; CONFORMANCE=where the harness is, SUITES=which

@@ -1,126 +1,129 @@
-"""Run every scenario three times and print the medians."""
+"""Measure ours beside its peers, row by row, and print the table: ``make bench``.
+
+The scenarios, the fake service and the peers' adapters are a harness of their own (``--harness``). Where it is
+missing, ours and a floor of its own run on the scenarios of ``alone.py``.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from powertools_durable import DurableContext, durable
-from powertools_durable._service.host import Host
-from powertools_durable.testing import Simulator
+from benchmarks import alone, table
+from benchmarks.environments import python_of, set_up
+from benchmarks.rows import ROWS, Row, Run
 
-ROUNDS = 3
-
-
-@durable
-def steps(count: int, ctx: DurableContext) -> int:
-    """Make *count* steps, wait, and replay them all."""
-    for number in range(count):
-        ctx.step(int, number, name="step")
-    ctx.wait(timedelta(days=1))
-    return count
+HERE = Path(__file__).parent
+ENVIRONMENTS = {"official": "official", "async": "async", "floor": "official"}  # the rest: ours
+MODULES = {"async": "async_sdk"}  # adapters whose name is not the peer's
 
 
-@durable
-def batched(count: int, ctx: DurableContext) -> int:
-    """Make *count* steps in batch mode."""
-    with ctx.batch():
-        for number in range(count):
-            ctx.step(int, number, name="step")
-    return count
+def measured(run: Run, peer: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run one scenario once in a process of its own; return its figures, or why there are none."""
+    environment = ENVIRONMENTS.get(peer, "ours")
+    case = {key: value.format(peer=peer) if isinstance(value, str) else value for key, value in run.case.items()}
+    command = [str(python_of(arguments.environments, environment)), str(HERE / "process.py")]
+    command += ["--peer", MODULES.get(peer, peer), "--scenario", run.scenario, "--case", json.dumps(case)]
+    command += ["--transport", "http" if run.http else "stub"]
+    variables = {**os.environ, "BENCH_HARNESS": str(arguments.harness.resolve())}
+    if environment == "ours" and arguments.source:
+        variables["PYTHONPATH"] = str(HERE.parent)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=arguments.limit, env=variables, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"failed": f"over {arguments.limit} s"}
+    if done.returncode:
+        return {"failed": (done.stderr.strip().splitlines() or ["no output"])[-1][:300]}
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
 
 
-@durable
-def fans_out(count: int, ctx: DurableContext) -> int:
-    """Run one step for each of *count* items."""
-
-    def item(child: DurableContext, number: int) -> int:
-        return child.step(int, number, name="step")
-
-    return ctx.map(item, range(count)).success_count
+def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the median of each figure, and why there is none if a round failed."""
+    failed = next((figures for figures in rounds if "failed" in figures), None)
+    return failed or {name: statistics.median(figures[name] for figures in rounds) for name in rounds[0]}
 
 
-@durable
-def waits(count: int, ctx: DurableContext) -> int:
-    """Suspend *count* times."""
-    for _ in range(count):
-        ctx.wait(1)
-    return count
+def compared(run: Run, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Let everybody who runs *run* take turns; those that are no yardstick have one turn."""
+    others = [peer for peer in run.others if peer in arguments.peers]
+    peers = [*others[:1], run.peer, *others[1:]]
+    rounds: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
+    for number in range(arguments.rounds):
+        for peer in peers if number == 0 else peers[:2]:
+            if not (rounds[peer] and "failed" in rounds[peer][-1]):
+                rounds[peer].append(measured(run, peer, arguments))
+    return {("ours" if peer == run.peer else peer): medians(found) for peer, found in rounds.items()}
 
 
-@durable
-def a_year(pauses: int, ctx: DurableContext) -> int:
-    """Wait a year, in *pauses* pieces of the same length."""
-    for _ in range(pauses):
-        ctx.wait(timedelta(days=365) / pauses)
-    return pauses
-
-
-class Measured:
-    """Wall and CPU time of a call, and how often the service was called meanwhile."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        calls = 0
-        original = Host.checkpoint
-
-        def counting(host: Host, *arguments: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            return original(host, *arguments)
-
-        Host.checkpoint = counting  # type: ignore[method-assign]
-        wall, cpu = time.perf_counter(), time.process_time()
-        try:
-            call()
-        finally:
-            Host.checkpoint = original  # type: ignore[method-assign]
-        self.wall = time.perf_counter() - wall
-        self.cpu = time.process_time() - cpu
-        self.calls = calls
-
-
-def replaying(count: int) -> Callable[[], Any]:
-    """Prepare an execution of *count* steps; what is measured is the replay of all of them."""
-    run = Simulator(steps).start(count)
-    return run.finish
-
-
-def importing() -> None:
-    """Import the package in a new process."""
-    subprocess.run([sys.executable, "-c", "import powertools_durable"], check=True)
-
-
-SCENARIOS: dict[str, tuple[int, Callable[[], Callable[[], Any]]]] = {
-    "replay of 1,000 steps": (1000, lambda: replaying(1000)),
-    "replay of 5,000 steps": (5000, lambda: replaying(5000)),
-    "1,000 new steps": (1000, lambda: lambda: Simulator(steps).start(1000)),
-    "1,000 new steps in a batch": (1000, lambda: lambda: Simulator(batched).start(1000)),
-    "map over 1,000 items": (1000, lambda: lambda: Simulator(fans_out).start(1000)),
-    "map over 3,000 items": (3000, lambda: lambda: Simulator(fans_out).start(3000)),
-    "100 suspensions": (100, lambda: lambda: Simulator(waits).start(100).finish()),
-    "a year in 12 waits": (12, lambda: lambda: Simulator(a_year).start(12).finish()),
-    "a year in 52 waits": (52, lambda: lambda: Simulator(a_year).start(52).finish()),
-    "a year in 365 waits": (365, lambda: lambda: Simulator(a_year).start(365).finish()),
-    "import, a new process": (1, lambda: importing),
-}
+def key_of(run: Run) -> str:
+    """Return what tells a run apart."""
+    return json.dumps([run.scenario, dict(run.case), run.http, run.peer])
 
 
 def main() -> None:
-    """Print a table."""
-    print(f"Python {platform.python_version()}, {platform.machine()}, medians of {ROUNDS}; the service takes no time\n")
-    print(f"{'scenario':30} {'wall ms':>9} {'CPU us each':>12} {'API calls':>10}")
-    for name, (count, prepare) in SCENARIOS.items():
-        rounds = [Measured(prepare()) for _ in range(ROUNDS)]
-        wall = statistics.median(one.wall for one in rounds) * 1e3
-        cpu = statistics.median(one.cpu for one in rounds) * 1e6 / count
-        calls = statistics.median(one.calls for one in rounds)
-        print(f"{name:30} {wall:9.1f} {cpu:12.1f} {calls:10.0f}")
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("--harness", type=Path, help="where scenarios.py, service.py and peers/ are")
+    parser.add_argument("--environments", type=Path, default=HERE.parent / ".venv-bench")
+    parser.add_argument("--peer", dest="peers", action="append", choices=list(ENVIRONMENTS), help="default: all")
+    parser.add_argument("--only", default="", help="rows whose title holds this text")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=int, default=240, help="seconds a process may take")
+    parser.add_argument("--source", action="store_true", help="measure this folder's code, not what is installed")
+    parser.add_argument("--history", type=Path, default=HERE / "history", help="where a full run is kept")
+    parser.add_argument("--page", type=Path, help="only write this page, from the last run that was kept")
+    arguments = parser.parse_args()
+    if arguments.page:
+        arguments.page.write_text(table.page(table.last(arguments.history)))
+        return
+    if arguments.harness is None or not arguments.harness.is_dir():
+        print("Without the harness: ours and a floor of its own, no peers.\n")
+        alone.main()
+        return
+    arguments.peers = arguments.peers or list(ENVIRONMENTS)
+    set_up(arguments.environments, arguments.harness, sys.executable, install_ours=not arguments.source)
+
+    rows = [row for row in ROWS if arguments.only in row.title]
+    results: dict[str, dict[str, dict[str, Any]]] = {}
+    report: list[dict[str, Any]] = []
+    for row in rows:
+        for run in _runs(row):
+            if key_of(run) not in results:
+                results[key_of(run)] = compared(run, arguments)
+        for line in table.lines(row, results, key_of):
+            report.append(line)
+            print(table.as_text(line), flush=True)
+    print(f"\n{table.verdict(report)}")
+    if not arguments.only:
+        table.keep(arguments.history, _head(arguments), report)
+
+
+def _runs(row: Row) -> list[Run]:
+    return [figure.of for figure in row.figures if figure.of is not None] + [row.run]
+
+
+def _head(arguments: argparse.Namespace) -> dict[str, Any]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False
+    ).stdout.strip()
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": commit,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "rounds": arguments.rounds,
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,134 @@
+"""The table: ratios, what is met, the history of runs, and the page of the documentation made of the last one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import Figure, Row, Run
+
+__all__ = ["as_text", "keep", "last", "lines", "page", "verdict"]
+
+Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Line = dict[str, Any]
+
+
+def lines(row: Row, results: Results, key_of: Callable[[Run], str]) -> list[Line]:
+    """Return a line for each figure of *row*."""
+    found = results[key_of(row.run)]
+    return [_line(row, figure, found, results[key_of(figure.of)] if figure.of else None) for figure in row.figures]
+
+
+def _line(row: Row, figure: Figure, found: Mapping[str, Any], small: Mapping[str, Any] | None) -> Line:
+    line: Line = {"title": row.title, "unit": figure.unit, "figures": {}, "most": figure.most}
+    line |= {"stretch": figure.stretch, "absolute": figure.absolute}
+    if failures := {peer: values["failed"] for peer, values in found.items() if "failed" in values}:
+        line["failed"] = failures
+    line["figures"] = {peer: _rounded(values.get(figure.name)) for peer, values in found.items()}
+    ours = found["ours"].get(figure.name)
+    yardstick = next((values for peer, values in found.items() if peer != "ours"), {}).get(figure.name)
+    if small is not None:
+        yardstick = small["ours"].get(figure.name)
+        line["figures"]["at 500"] = _rounded(yardstick)
+    if ours is None or (yardstick is None and not figure.absolute):
+        return line | {"value": None, "met": False}
+    value = ours if figure.absolute else ours / yardstick
+    return line | {"value": _rounded(value), "met": value <= figure.most}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.3g}") if value < 1000 else round(value)
+
+
+def as_text(line: Line) -> str:
+    """Write a line for a terminal."""
+    figures = "  ".join(f"{peer} {_shown(value)}" for peer, value in line["figures"].items())
+    failures = "".join(f"\n    {peer} failed: {why}" for peer, why in line.get("failed", {}).items())
+    return f"{_mark(line):8} {line['title']}, {line['unit']}: {_target(line)}  ({figures}){failures}"
+
+
+def _mark(line: Line) -> str:
+    if not line["met"]:
+        return "NOT MET"
+    return "stretch" if line["stretch"] is not None and line["value"] <= line["stretch"] else "met"
+
+
+def _target(line: Line) -> str:
+    sign = "" if line["absolute"] else "x"
+    stretch = f", stretch {sign}{line['stretch']:g}" if line["stretch"] is not None else ""
+    return f"{sign}{_shown(line['value'])} of at most {sign}{line['most']:g}{stretch}"
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:,g}"
+
+
+def verdict(report: Iterable[Line]) -> str:
+    """Say how many lines are met."""
+    report = list(report)
+    met = sum(line["met"] for line in report)
+    return f"{met} of {len(report)} met" + "".join(
+        f"\n  not met: {line['title']}, {line['unit']}: {_target(line)}" for line in report if not line["met"]
+    )
+
+
+# -- kept -----------------------------------------------------------------------------------------------------
+
+
+def keep(folder: Path, head: Mapping[str, Any], report: Iterable[Line]) -> None:
+    """Add a run to the history."""
+    folder.mkdir(exist_ok=True)
+    runs = len(list(folder.glob("*.jsonl")))
+    path = folder / f"{head['date']}-{runs + 1:03}-{head['commit']}.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in [head, *report]))
+    print(f"kept as {path}")
+
+
+def last(folder: Path) -> list[Line]:
+    """Return the newest run: its head, then its lines."""
+    newest = max(folder.glob("*.jsonl"), key=lambda path: path.name.split("-")[:4])
+    return [json.loads(line) for line in newest.read_text().splitlines()]
+
+
+PAGE = """\
+# How fast
+
+Every figure here was printed by `make bench`, which runs the same programs on this library (*ours*), on the official
+SDK 3.0.0 (*official*), on async-durable-execution 2.5.0 (*async*) and on a *floor*: the least Python that speaks the
+protocol. All of them talk to one fake service in the same run, which refuses what Lambda would refuse.
+
+The ratio is ours to official, unless the unit says otherwise. Compare ratios, not milliseconds: those are this
+machine's ({machine}; Python {python}; {date}, commit {commit}; medians of {rounds} rounds taken in turns).
+
+On Lambda a checkpoint takes some 30 ms, so what you feel most is how an execution suspends and resumes, how fast a
+long history replays, how large values are written, how a wide map runs, and how a sandbox starts.
+
+| Scenario | Figure | ours | official | async | floor | Ratio | At most |
+|---|---|--:|--:|--:|--:|--:|--:|
+{rows}
+
+To measure it yourself, on a quiet machine:
+
+```shell
+make bench
+```
+
+Counts that do not depend on a machine are tests: calls, updates, threads, and the Python function calls that one
+replayed operation costs (`tests/guards`).
+"""
+
+
+def page(run: list[Line]) -> str:
+    """Write the page of the documentation."""
+    head, *report = run
+    return PAGE.format(**head, rows="\n".join(map(_row, report)))
+
+
+def _row(line: Line) -> str:
+    figures = line["figures"]
+    cells = [_shown(figures.get(peer)) for peer in ("ours", "official", "async", "floor")]
+    sign = "" if line["absolute"] else "x"
+    value, most = f"{sign}{_shown(line['value'])}", f"{sign}{line['most']:g}"
+    return f"| {' | '.join((line['title'], line['unit'], *cells, value if line['met'] else f'**{value}**', most))} |"
