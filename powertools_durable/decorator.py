@@ -117,7 +117,7 @@ class DurableFunction(Generic[R]):
         BackendError, PayloadModelChangedError
             Another invocation may succeed; Lambda makes one.
         """
-        refuse_idempotent(self)
+        refuse_idempotent(event)
         program = self._program
         if extra:
             program = replace(program, handler=functools.partial(program.handler, **extra))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.feature_flags.base import StoreProvider
@@ -28,8 +29,9 @@ class MemoryPersistence(BasePersistenceLayer):
             raise IdempotencyItemNotFoundError from None
 
     def _put_record(self, data_record: DataRecord) -> None:
-        found = self.records.get(data_record.idempotency_key)
-        if found is not None and not found.is_expired:
+        found, now = self.records.get(data_record.idempotency_key), time.time() * 1000
+        died = found is not None and (found.in_progress_expiry_timestamp or now) < now and found.status == "INPROGRESS"
+        if found is not None and not found.is_expired and not died:
             raise IdempotencyItemAlreadyExistsError(old_data_record=found)
         self.records[data_record.idempotency_key] = data_record
 

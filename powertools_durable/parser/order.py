@@ -6,7 +6,6 @@ Powertools' modules are known by name here, none is imported.
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Iterator
 from types import FrameType
@@ -34,7 +33,7 @@ def culprit() -> str | None:
     return None
 
 
-def refuse_idempotent(handler: object) -> None:
+def refuse_idempotent(event: object) -> None:
     """Refuse to run below ``@idempotent``.
 
     On the whole event it protects from nothing, for each invocation brings another checkpoint token. On the
@@ -42,8 +41,9 @@ def refuse_idempotent(handler: object) -> None:
 
     Parameters
     ----------
-    handler : object
-        What `durable` made; an ``idempotent_function`` somewhere else on the stack is none of its business.
+    event : object
+        What was handed to `durable`. An ``idempotent_function`` somewhere on the stack that was handed something
+        else is none of its business.
 
     Raises
     ------
@@ -52,8 +52,8 @@ def refuse_idempotent(handler: object) -> None:
     """
     for frame in _frames():
         if frame.f_globals.get("__name__") == _IDEMPOTENCY:
-            function = getattr(frame.f_locals.get("self"), "function", None)
-            if function is not None and inspect.unwrap(function, stop=lambda it: it is handler) is handler:
+            handed = getattr(frame.f_locals.get("self"), "fn_args", None)
+            if handed and handed[0] is event:
                 break
     else:
         return
