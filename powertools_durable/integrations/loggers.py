@@ -52,6 +52,8 @@ class LogIntegration:
                 raise DurableConfigError(message)
         self._config = config
         self._handler = handler
+        for found in _registered():
+            _learnt(found)
 
     def attach(self) -> None:
         """Put the filter where records pass; loggers may have been made since the last time."""

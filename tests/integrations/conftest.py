@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from powertools_durable.testing import reset
+from tests.integrations.lines import Log
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +15,10 @@ def nothing_instrumented() -> Iterator[None]:
     reset()
     yield
     reset()
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    made = Log()
+    yield made
+    made.forget()
