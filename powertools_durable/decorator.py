@@ -243,11 +243,16 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
     local_names = sys._getframe(1).f_locals  # noqa: SLF001 - the documented way to look at the caller
     if function is None:
         return functools.partial(_decorate, model=model, options=options, local_names=local_names)
-    return _decorate(function, model=model, options=options, local_names=local_names)
+    return _decorate(function, model=model, options=options, local_names=local_names, stacklevel=4)
 
 
 def _decorate(
-    function: Callable[..., Any], *, model: Any, options: Options, local_names: Mapping[str, object]
+    function: Callable[..., Any],
+    *,
+    model: Any,
+    options: Options,
+    local_names: Mapping[str, object],
+    stacklevel: int = 3,  # of the line that decorates, seen from what this calls
 ) -> DurableFunction[Any]:
     place = _place(function)
     _check_function(function, place)
@@ -268,7 +273,7 @@ def _decorate(
     except DurableConfigError as error:
         message = f"{error} (handler {place})"
         raise DurableConfigError(message) from error.__cause__
-    warn_of_unstable_defaults(model, stacklevel=4)
+    warn_of_unstable_defaults(model, stacklevel=stacklevel)
     program = Program(
         handler=function,
         make_context=_make_context,
