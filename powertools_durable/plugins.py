@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from powertools_durable._protocol.operation import ErrorObject, Operation
+from powertools_durable.errors import ValidationError
 
 __all__ = [
     "Around",
@@ -360,4 +361,4 @@ class Around(Plugin):
             return
         listening.close()
         message = f"{type(self).__name__}.{key[0]}() has more than one yield; everything after the second is skipped"
-        raise RuntimeError(message)
+        raise ValidationError(message)

@@ -22,6 +22,7 @@ from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.leftovers import look_in_execution
 from powertools_durable._runtime.observers import Observers
 from powertools_durable._runtime.paging import pages
+from powertools_durable._runtime.places import place_of
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.session import Program, Session
 from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
@@ -183,11 +184,12 @@ def _run_deferred(session: Session, context: Any, first: Exception | None) -> Ex
             deferred()
         except _NO_END:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - all are tried; the first is raised at the end
             if first is None:
                 first = error
             else:
-                logger.exception("a deferred call failed; the execution ends with the error before it")
+                words = "a deferred call failed; the execution ends with the error before it: %s"
+                logger.error(words, place_of(error))  # noqa: TRY400 - its words may be payload
     return first
 
 

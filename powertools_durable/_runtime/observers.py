@@ -23,6 +23,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.calls import CountedBackend
+from powertools_durable._runtime.places import place_of
 from powertools_durable._runtime.seams import Clock
 from powertools_durable.errors import to_error_object
 from powertools_durable.plugins import (
@@ -266,8 +267,9 @@ class Observers:
             for plugin in self._hearing[hook]:
                 try:
                     answers.append(getattr(plugin, hook)(info))
-                except Exception:
-                    logger.exception("plugin %s failed in %s; it is ignored", type(plugin).__name__, hook)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the execution goes on
+                    name = type(plugin).__name__
+                    logger.error("plugin %s failed in %s; it is ignored: %s", name, hook, place_of(error))  # noqa: TRY400
         finally:
             SCOPE.reset(token)
         return answers
@@ -313,8 +315,8 @@ def _made(sources: Iterable[PluginSource]) -> Iterator[Plugin]:
             continue
         try:
             plugin: object = source()
-        except Exception:
-            logger.exception("a plugin could not be made; the execution goes on without it")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the execution goes on
+            logger.error("a plugin could not be made; the execution goes on without it: %s", place_of(error))  # noqa: TRY400
             continue
         if isinstance(plugin, Plugin):
             yield plugin
