@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -34,7 +35,7 @@ from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.leftovers import look_in_context
 from powertools_durable._runtime.observers import Observers
 from powertools_durable._runtime.scopes import Scopes
-from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.seams import Seams, Witness
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, StepTimeoutError, SuspendExecution, ValidationError
 from powertools_durable.scope import SCOPE, ScopeInfo
@@ -65,6 +66,7 @@ class BlockingDriver:
         self.scopes = scopes
         self.pool = BranchPool(max_threads, checkpointer)
         self._seams = seams
+        self._witness = seams.witness
 
     # -- may this call be made here and now? ---------------------------------------------------------------
 
@@ -83,6 +85,8 @@ class BlockingDriver:
             Inside a step, on another thread, with the wrong context, or after the context's end.
         """
         if frame.suspension is not None:
+            if self._witness is not None:
+                self._witness.refused(frame, call)
             raise frame.suspension
         if (reason := self.engine.interruption) is not None:
             raise reason if isinstance(reason, UNRECOVERABLE) else CheckpointingStopped(reason)
@@ -146,6 +150,8 @@ class BlockingDriver:
 
     def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return *flow* as one that plugins hear, if there are any."""
+        if self._witness is not None:
+            self._witness.asked(op)
         return flow if self.observers is None else self.observers.heard(op, flow)
 
     def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
@@ -177,11 +183,12 @@ class BlockingDriver:
         ends = self.deadline.moment
         if effect.timeout is not None:
             ends = min(ends, ends + timedelta(seconds=effect.timeout - self.deadline.left))
+        body = effect.body if self._witness is None else partial(self._witness.attempt, effect.body)
         token = SCOPE.set(self.scopes.of_step(frame, op, effect.number, ends))
         try:
             if effect.timeout is None:
-                return Returned(effect.body())
-            return Returned(self._within(effect.timeout, effect.body, op))
+                return Returned(body())
+            return Returned(self._within(effect.timeout, body, op))
         except UNRECOVERABLE:
             raise
         except Exception as error:  # noqa: BLE001 - the step's policy decides about it
@@ -222,7 +229,7 @@ class BlockingDriver:
         frame.owner = threading.get_ident()
         token = SCOPE.set(scope)
         try:
-            return Returned(body())
+            return Returned(body() if self._witness is None else _witnessed(self._witness, frame, body))
         except UNRECOVERABLE as error:
             if frame.suspension is None or isinstance(error, MemoryError):
                 raise
@@ -263,3 +270,16 @@ class BlockingDriver:
         if isinstance(result, BaseException):
             raise result
         return result.value
+
+
+def _witnessed(witness: Witness, frame: Frame, body: Callable[[], Any]) -> Any:
+    """Run *body* and notice that it ended although a suspension was raised in it."""
+    try:
+        value = body()
+    except Exception:
+        if frame.suspension is not None:
+            witness.swallowed(frame)
+        raise
+    if frame.suspension is not None:
+        witness.swallowed(frame)
+    return value

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from powertools_durable.testing.captured import SimulatedInvocation
+    from powertools_durable.testing.crashes import CrashPoint
+    from powertools_durable.testing.exploration import Exploration, Failure
+    from powertools_durable.testing.explorer import explore
+    from powertools_durable.testing.ledger import Entry, Ledger
     from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
     from powertools_durable.testing.sandbox import spend
     from powertools_durable.testing.simulator import Simulator
@@ -14,19 +18,31 @@ if TYPE_CHECKING:
 
 # Loaded when asked for: pytest imports the plug-in beside this file in every run, also where nothing is durable.
 _HOME = {
+    "CrashPoint": "crashes",
+    "Entry": "ledger",
+    "Exploration": "exploration",
+    "Failure": "exploration",
+    "Ledger": "ledger",
     "SimulatedCallback": "run",
     "SimulatedInvocation": "captured",
     "SimulatedRun": "run",
     "Simulator": "simulator",
+    "explore": "explorer",
     "reset": "telemetry",
     "spend": "sandbox",
 }
 
 __all__ = [
+    "CrashPoint",
+    "Entry",
+    "Exploration",
+    "Failure",
+    "Ledger",
     "SimulatedCallback",
     "SimulatedInvocation",
     "SimulatedRun",
     "Simulator",
+    "explore",
     "reset",
     "spend",
 ]

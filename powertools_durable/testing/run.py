@@ -41,8 +41,8 @@ class SimulatedRun(ExecutionView):
         self._arn = arn
         self.invocations: list[SimulatedInvocation] = []
         self._recorder = Recorder()
-        self._host = host
-        self._clock = clock
+        self.host = host
+        self.clock = clock
         self._family = Family(host, arn, invoker, functions, heard=self._heard)
 
     def __repr__(self) -> str:
@@ -54,12 +54,12 @@ class SimulatedRun(ExecutionView):
 
     @property
     def _execution(self) -> ServiceExecution:
-        return self._host.execution(self._arn)
+        return self.host.execution(self._arn)
 
     @property
     def now(self) -> datetime:
         """The virtual time."""
-        return self._clock.now()
+        return self.clock.now()
 
     @property
     def logs(self) -> list[logging.LogRecord]:
@@ -104,7 +104,7 @@ class SimulatedRun(ExecutionView):
             *span* is no time span, or negative: time does not go back.
         """
         try:
-            until = self._clock.now() + timedelta(seconds=seconds_of(span))
+            until = self.clock.now() + timedelta(seconds=seconds_of(span))
         except (TypeError, ValueError) as problem:
             message = f"advance(): {problem}"
             raise ValidationError(message) from None
@@ -138,7 +138,7 @@ class SimulatedRun(ExecutionView):
         return self
 
     def _move_to(self, moment: datetime) -> None:
-        self._clock.move_to(moment)
+        self.clock.move_to(moment)
         self._family.advance()
 
     def callback(self, name: str) -> SimulatedCallback:
@@ -149,7 +149,7 @@ class SimulatedRun(ExecutionView):
         LookupError
             No callback of that name waits for an answer.
         """
-        return SimulatedCallback(self, self._host, self.open_callback(name))
+        return SimulatedCallback(self, self.open_callback(name))
 
     def _heard(self, invocation: Invocation) -> None:
         self.invocations.append(self._recorder.seen(invocation))
@@ -158,12 +158,11 @@ class SimulatedRun(ExecutionView):
 class SimulatedCallback:
     """An open callback, answered as somebody outside would; afterwards the execution goes on."""
 
-    def __init__(self, run: SimulatedRun, host: Host, record: Operation) -> None:
+    def __init__(self, run: SimulatedRun, record: Operation) -> None:
         details = record.callback_details
         self.callback_id = (details.callback_id if details else None) or ""
         self._label = label(record)
         self._run = run
-        self._host = host
 
     def __repr__(self) -> str:
         return f"<SimulatedCallback {self._label!r}>"
@@ -201,7 +200,7 @@ class SimulatedCallback:
     @contextmanager
     def _answering(self) -> Iterator[ServiceExecution]:
         try:
-            with self._host.changing(self._run.arn) as execution:
+            with self._run.host.changing(self._run.arn) as execution:
                 yield execution
         except ServiceRefusal as refusal:
             message = f"callback {self._label!r} takes no answer: {refusal}"

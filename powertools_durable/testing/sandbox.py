@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Protocol, Self
 
 from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
@@ -19,9 +20,33 @@ from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import StepTimeoutError, ValidationError
 from powertools_durable.scope import current_step
 
-__all__ = ["SANDBOX", "Sandbox", "Sandboxes", "spend"]
+__all__ = ["SANDBOX", "Sandbox", "Sandboxes", "Watch", "spend"]
 
 SANDBOX: ContextVar[Sandbox | None] = ContextVar("powertools_durable_sandbox", default=None)
+
+
+class Watch(Protocol):
+    """Sees what goes in and out of sandboxes; it may end one."""
+
+    def begins(self, sandbox: Sandbox) -> None:
+        """Hear that an invocation begins in *sandbox*."""
+        ...
+
+    def calls(self, updates: Sequence[OperationUpdate]) -> None:
+        """Hear of a checkpoint before the service does."""
+        ...
+
+    def called(self, updates: Sequence[OperationUpdate]) -> None:
+        """Hear of a checkpoint that the service has, before its answer comes in."""
+        ...
+
+    def effect(self, entry: Any) -> None:
+        """Hear that something was done to the world outside."""
+        ...
+
+    def answers(self) -> None:
+        """Hear that the handler has returned its answer, before Lambda does."""
+        ...
 
 
 class Sandbox:
@@ -33,10 +58,13 @@ class Sandbox:
         What time it is in there.
     timeout : float
         Seconds until Lambda ends it.
+    watch : Watch | None
+        Who looks on.
     """
 
-    def __init__(self, clock: VirtualClock, timeout: float) -> None:
+    def __init__(self, clock: VirtualClock, timeout: float, watch: Watch | None = None) -> None:
         self.clock = clock
+        self.watch = watch
         self._timeout = timeout
         self._ends = clock.monotonic() + timeout
         self._gone: Killed | None = None
@@ -123,12 +151,17 @@ class Sandboxes:
         What time it is.
     timeout : float
         Seconds that an invocation may last.
+    watch : Watch | None
+        Who looks on.
     """
 
-    def __init__(self, service: DurableBackend, clock: VirtualClock, timeout: float) -> None:
+    def __init__(
+        self, service: DurableBackend, clock: VirtualClock, timeout: float, watch: Watch | None = None
+    ) -> None:
         self._service = service
         self._clock = clock
         self._timeout = timeout
+        self._watch = watch
         self._current: Sandbox | None = None
 
     # -- the service, as it is seen from inside --------------------------------------------------------------
@@ -138,7 +171,12 @@ class Sandboxes:
     ) -> CheckpointResponse:
         """Apply *updates*; see `DurableBackend.checkpoint`."""
         self._check()
-        return self._service.checkpoint(arn, checkpoint_token, updates, client_token)
+        if self._watch is None:
+            return self._service.checkpoint(arn, checkpoint_token, updates, client_token)
+        self._watch.calls(updates)
+        response = self._service.checkpoint(arn, checkpoint_token, updates, client_token)
+        self._watch.called(updates)
+        return response
 
     def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:
         """Return a page of records; see `DurableBackend.get_execution_state`."""
@@ -155,15 +193,23 @@ class Sandboxes:
         """Return what runs each invocation of *invoker* in a sandbox of its own."""
 
         def invoke(event: dict[str, Any], context: LambdaContext) -> object:
-            with Sandbox(self._clock, self._timeout) as sandbox:
+            with Sandbox(self._clock, self._timeout, self._watch) as sandbox:
                 self._current = sandbox
                 token = SANDBOX.set(sandbox)
                 try:
-                    return invoker(event, context)
+                    return self._watched(sandbox, partial(invoker, event, context))
                 finally:
                     SANDBOX.reset(token)
 
         return invoke
+
+    def _watched(self, sandbox: Sandbox, invocation: Callable[[], object]) -> object:
+        if self._watch is not None:
+            self._watch.begins(sandbox)
+        answer = invocation()
+        if self._watch is not None:
+            self._watch.answers()
+        return answer
 
     def around_all(self, functions: Iterable[tuple[str, Target]]) -> dict[str, Target]:
         """Do so for every function that may be invoked."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from powertools_durable._protocol.duration import Duration, seconds_of
-from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.seams import Seams, Witness
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host
 from powertools_durable._service.store import MemoryStore
@@ -16,7 +16,7 @@ from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import check_execution_name, input_text
 from powertools_durable.testing.run import SimulatedRun
-from powertools_durable.testing.sandbox import Sandboxes
+from powertools_durable.testing.sandbox import Sandboxes, Watch
 
 __all__ = ["Simulator"]
 
@@ -26,6 +26,8 @@ class SeededIds:
 
     def __init__(self, random: Random) -> None:
         self._random = random
+        # Of their own, so that a callback's id does not depend on how many requests were made before.
+        self._callbacks = Random(random.getrandbits(64))  # noqa: S311 - repeatable is what it is for
 
     def token(self) -> str:
         """Return a token as the service makes them: text in base64's alphabet."""
@@ -33,7 +35,7 @@ class SeededIds:
 
     def callback_id(self) -> str:
         """Return a callback id."""
-        return f"cb{self._random.getrandbits(160):040x}"
+        return f"cb{self._callbacks.getrandbits(160):040x}"
 
 
 class Simulator:
@@ -72,7 +74,7 @@ class Simulator:
         if durable_inside(handler) is None:
             message = f"Simulator() runs what @durable made, not a {type(handler).__name__}"
             raise ValidationError(message)
-        self._handler = handler
+        self.handler = handler
         self._functions = dict(functions or {})
         self._seed = seed
         self._invocation_timeout = _more_than_none(invocation_timeout)
@@ -98,26 +100,36 @@ class Simulator:
         ValidationError
             *event* has no JSON, or *name* is not 1 to 64 letters, digits, hyphens or underscores.
         """
+        return self.prepare(event, name).settle()
+
+    def prepare(
+        self,
+        event: object,
+        name: str | None = None,
+        *,
+        host: type[Host] = Host,
+        chance: Callable[[str], Random] = Random,
+        watch: Watch | None = None,
+    ) -> SimulatedRun:
+        """Start an execution without invoking anything yet; *watch*, which is a `Witness` too, looks on."""
         self._started += 1
         name = check_execution_name(name or f"run-{self._started}")
-        random = Random(f"{self._seed}/{self._started}")  # noqa: S311 - repeatable is what it is for
+        random = chance(f"{self._seed}/{self._started}")
         clock = VirtualClock()
-        host = Host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
-        sandboxes = Sandboxes(ServiceBackend(host), clock, self._invocation_timeout)
-        seams = Seams(clock, random)
+        service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
+        sandboxes = Sandboxes(ServiceBackend(service), clock, self._invocation_timeout, watch)
+        seams = Seams(clock, random, witness=cast("Witness | None", watch))
 
         functions = sandboxes.around_all(
             (name, target_of(function, backend=sandboxes, seams=seams)) for name, function in self._functions.items()
         )
-        handler = sandboxes.around(invoker_of(self._handler, backend=sandboxes, seams=seams))
+        handler = sandboxes.around(invoker_of(self.handler, backend=sandboxes, seams=seams))
         arn = (
             "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
             f"{name}/{random.getrandbits(128):032x}"
         )
-        host.start(arn, name, input_text(event))
-        run = SimulatedRun(host, clock, arn, handler, functions)
-        run.settle()
-        return run
+        service.start(arn, name, input_text(event))
+        return SimulatedRun(service, clock, arn, handler, functions)
 
 
 def _more_than_none(invocation_timeout: Duration) -> float:

@@ -40,7 +40,10 @@ DOORS = {
     """,
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",
-    "testing": "SimulatedCallback SimulatedInvocation SimulatedRun Simulator reset spend",
+    "testing": """
+        CrashPoint Entry Exploration Failure Ledger SimulatedCallback SimulatedInvocation SimulatedRun Simulator
+        explore reset spend
+    """,
     "integrations": "ReplaySafeProvider correlation_paths",
     "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",
 }

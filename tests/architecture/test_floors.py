@@ -59,6 +59,7 @@ PLACES = {
     "pydantic_core": ("parser/", "serdes/models.py", "backends/lambda_.py"),
     "pytest": ("testing/pytest_plugin.py",),
     "rich": ("cli/",),
+    "time_machine": ("testing/surroundings.py",),
     "typer": ("cli/",),
 }
 

@@ -1,0 +1,230 @@
+"""Kills a handler's process at every moment at which that can happen, and compares what comes out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from random import Random
+from typing import Any
+
+from powertools_durable._protocol.operation import Operation
+from powertools_durable._service.view import label
+from powertools_durable.errors import ValidationError
+from powertools_durable.testing.crashes import CrashHost, CrashPlan, Watcher
+from powertools_durable.testing.exploration import Exploration
+from powertools_durable.testing.judgement import Judge, Outcome, changing_keys
+from powertools_durable.testing.ledger import Ledger
+from powertools_durable.testing.module_globals import Globals
+from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
+from powertools_durable.testing.simulator import Simulator
+from powertools_durable.testing.surroundings import Surroundings
+from powertools_durable.testing.suspicions import Inspector, unordered
+
+__all__ = ["explore"]
+
+_ENOUGH = 50  # invocations and pushes that any run may take beside what its length explains
+
+
+def explore(
+    handler: Callable[..., Any] | Simulator,
+    event: object = None,
+    *,
+    ledger: Ledger | None = None,
+    crashes: int = 1,
+    callbacks: Mapping[str, Any] | None = None,
+) -> Exploration:
+    """Run a handler again and again; in each run its process dies at another moment.
+
+    It dies before and after every API call, before and after the body of every step, at every effect in the ledger,
+    and at the end, before the answer. What it held in memory is gone then: its plain module globals are as after an
+    import. The service and the ledger are what survives. Outside of steps, the clock, random numbers and, where the
+    handler reads them, environment variables differ between invocations.
+
+    In every run the result, the error, all records, the effects and the log lines must be those of a run without
+    crashes.
+
+    Parameters
+    ----------
+    handler : Callable | Simulator
+        What `durable` made; as a `Simulator` when it invokes other functions or needs other settings.
+    event : object
+        The input.
+    ledger : Ledger | None
+        Where the handler's fakes write down what they do to the world outside.
+    crashes : int
+        How many processes die in one run: with 2, also all pairs of moments.
+    callbacks : Mapping[str, object] | None
+        What callbacks are answered with, by name: a value, or a function that takes the `SimulatedCallback` and
+        answers it. Others time out.
+
+    Returns
+    -------
+    Exploration
+        What was found.
+
+    Raises
+    ------
+    ValidationError
+        The execution does not end without crashes either: a callback has no answer here, for example.
+    """
+    if crashes < 1:
+        message = f"crashes={crashes!r}: at least one process dies"
+        raise ValidationError(message)
+    simulator = handler if isinstance(handler, Simulator) else Simulator(handler)
+    return _Explorer(simulator, event, Ledger() if ledger is None else ledger, callbacks or {}).explore(crashes)
+
+
+class _Explorer:
+    def __init__(self, simulator: Simulator, event: object, ledger: Ledger, callbacks: Mapping[str, Any]) -> None:
+        self._simulator = simulator
+        self._event = event
+        self._ledger = ledger
+        self._callbacks = callbacks
+        self._surroundings = Surroundings(Globals(simulator.handler))
+        self._longest = _ENOUGH
+        function = inspect.unwrap(simulator.handler)
+        code = getattr(function, "__code__", None)
+        self._home = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
+        self._found = Exploration(getattr(function, "__qualname__", repr(function)))
+
+    def explore(self, crashes: int) -> Exploration:
+        with self._surroundings, ExitStack() as at_the_end:
+            at_the_end.callback(self._ledger.clear)
+            expected = self._run(CrashPlan())
+            self._must_have_ended(expected)
+            again = self._run(CrashPlan())
+            with Inspector() as inspector:
+                otherwise = self._run(CrashPlan(), salt="otherwise")
+            self._longest = _ENOUGH + 4 * len(expected.watcher.points)
+            self._judge = Judge(expected, again, self._home)
+            self._look(expected, otherwise, inspector)
+            outcomes = [self._try(CrashPlan((point.number,))) for point in expected.watcher.points]
+            self._found.crash_points = tuple(expected.watcher.points)
+            for plan in _others(inspector):
+                self._try(plan)
+            for _ in range(crashes - 1):
+                outcomes = [self._try(plan) for plan in _continued(outcomes)]
+        self._hint(inspector)
+        return self._found
+
+    def _look(self, expected: Outcome, otherwise: Outcome, inspector: Inspector) -> None:
+        for difference in (*self._judge.alone(), *changing_keys(expected, otherwise), *unordered(inspector.codes)):
+            self._found.found(difference, expected.plan, ())
+        for location, operation in _twins(expected):
+            self._found.warnings.append(
+                f"{location}: several operations like {operation} have no name, and nothing tells them apart: two that "
+                "change places in a later version would not be noticed. Give them names"
+            )
+
+    def _hint(self, inspector: Inspector) -> None:
+        for location, name in inspector.asked.items():
+            self._found.warnings.append(
+                f"{location}: {name} is called outside of a step, and says something else on each replay"
+            )
+        if inspector.asked and not self._surroundings.moves_the_clock:
+            self._found.warnings.append(
+                "the clock was the same in all runs; pip install 'powertools-durable[testing]' to have it moved"
+            )
+
+    def _try(self, plan: CrashPlan) -> Outcome:
+        outcome = self._run(plan)
+        for difference in self._judge.differences(outcome):
+            self._found.found(difference, plan, outcome.killed)
+        return outcome
+
+    # -- one run ---------------------------------------------------------------------------------------------
+
+    def _run(self, plan: CrashPlan, salt: str = "") -> Outcome:
+        self._ledger.clear()
+        self._found.runs += 1
+        watcher = Watcher(plan, self._surroundings)
+        run = self._simulator.prepare(self._event, "explored", host=CrashHost, chance=_Steady, watch=watcher)
+        watcher.fingerprint = lambda: _fingerprint(run, self._ledger)
+        self._surroundings.run(run.clock, salt)
+        stuck = ""
+        try:
+            self._push(run)
+        except ValidationError as problem:
+            stuck = str(problem)
+        return Outcome.of(run, watcher, self._ledger.entries, stuck)
+
+    def _push(self, run: SimulatedRun) -> None:
+        run.settle()
+        answered: set[str] = set()
+        for _ in range(self._longest):
+            if run.status != "RUNNING":
+                return
+            if not self._answer(run, answered):
+                before = (run.now, len(run.invocations))
+                if (run.step().now, len(run.invocations)) == before:
+                    break
+        if run.status == "RUNNING":
+            message = f"comes to no end: {run!r}"
+            raise ValidationError(message)
+
+    def _answer(self, run: SimulatedRun, answered: set[str]) -> bool:
+        for name, answer in self._callbacks.items():
+            for record in run.open_callbacks_called(name):
+                if record.id not in answered:
+                    answered.add(record.id)
+                    callback = SimulatedCallback(run, record)
+                    if callable(answer):
+                        answer(callback)
+                    else:
+                        callback.succeed(answer)
+                    return True
+        return False
+
+    def _must_have_ended(self, expected: Outcome) -> None:
+        if expected.stuck:
+            message = (
+                f"{self._found.name} {expected.stuck}. If it waits for an answer, say which: "
+                "explore(..., callbacks={'name': value})"
+            )
+            raise ValidationError(message)
+
+
+class _Steady(Random):
+    """Jitter that is always the same, so that no moment depends on how many requests were made before."""
+
+    def __init__(self, _seed: str) -> None:
+        super().__init__("the same ARN and the same ids in each run")
+
+    def random(self) -> float:
+        return 0.5
+
+
+def _others(inspector: Inspector) -> Iterator[CrashPlan]:
+    yield CrashPlan(restless=True)
+    yield CrashPlan(restless=True, warm=True)
+    for variable in inspector.variables:
+        yield CrashPlan(restless=True, changed=(variable,))
+
+
+def _continued(outcomes: Sequence[Outcome]) -> Iterator[CrashPlan]:
+    """Yield plans with one more crash, once for each state that the last one left: what follows depends on no more."""
+    seen = set()
+    for outcome in outcomes:
+        kills = outcome.plan.kills
+        if len(outcome.killed) == len(kills) and outcome.watcher.state not in seen:
+            seen.add(outcome.watcher.state)
+            yield from (CrashPlan((*kills, n)) for n in range(kills[-1] + 1, len(outcome.watcher.points)))
+
+
+def _fingerprint(run: SimulatedRun, ledger: Ledger) -> object:
+    records = tuple((r.id, r.status, r.attempts) for r in run.operations)
+    effects = tuple((e.effect, e.operation_id, e.attempt, e.repeated) for e in ledger)
+    return run.status, records, effects
+
+
+def _twins(expected: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield operations without a name that have a neighbour of the same kind without one."""
+    groups: dict[tuple[object, ...], list[Operation]] = {}
+    for record in expected.records.values():
+        if record.name is None:
+            groups.setdefault((record.parent_id, record.type, record.sub_type), []).append(record)
+    for twins in groups.values():
+        if len(twins) > 1:
+            site = expected.watcher.site(twins[0].id)
+            yield site.location, site.label if site.location else label(twins[0])

@@ -1,0 +1,20 @@
+"""An at-most-once step is taken for one that runs exactly once: nobody handles that it was interrupted."""
+
+from __future__ import annotations
+
+from powertools_durable import Retry, StepSemantics, durable
+from powertools_durable.testing import Ledger
+
+ledger = Ledger()
+EVENT = {"id": "order-42"}
+SAYS = "its status is 'FAILED' in place of 'SUCCEEDED'"
+
+
+def charge(order_id):
+    ledger.record("charge", order=order_id)
+
+
+@durable
+def handler(event, ctx):
+    ctx.step(charge, event["id"], semantics=StepSemantics.AT_MOST_ONCE, retry=Retry.none())
+    return "paid"

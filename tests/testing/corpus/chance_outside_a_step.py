@@ -1,0 +1,17 @@
+"""Chance decides who is asked, and decides otherwise on replay."""
+
+from __future__ import annotations
+
+import random
+
+from powertools_durable import durable
+
+EVENT = {"reviewers": ["ada", "bob", "cyd", "dan", "eve"]}
+SAYS = "the code asks for something else"
+
+
+@durable
+def handler(event, ctx):
+    reviewer = random.choice(event["reviewers"])
+    ctx.step(str, reviewer, name=f"ask-{reviewer}")
+    return ctx.step(str, "done", name="thank")

@@ -1,0 +1,18 @@
+"""A number is counted up in a module global: each invocation of the sandbox counts on."""
+
+from __future__ import annotations
+
+from powertools_durable import durable
+
+EVENT = {"id": "order-42"}
+SAYS = "the code asks for something else"
+
+count = 0
+
+
+@durable
+def handler(event, ctx):
+    global count  # noqa: PLW0603 - the bug
+    count += 1
+    ctx.step(str, event["id"], name=f"invoice-{count}")
+    return ctx.step(str, "sent", name="send")

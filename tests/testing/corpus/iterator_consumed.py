@@ -1,0 +1,14 @@
+"""Steps take from an iterator: those that are not run again take nothing, and the others get the wrong things."""
+
+from __future__ import annotations
+
+from powertools_durable import durable
+
+EVENT = {"pages": ["one", "two", "three"]}
+SAYS = "its result is"
+
+
+@durable
+def handler(event, ctx):
+    pages = iter(event["pages"])
+    return [ctx.step(lambda: next(pages), name=f"page-{number}") for number in (1, 2, 3)]

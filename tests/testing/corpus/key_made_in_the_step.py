@@ -1,0 +1,22 @@
+"""An idempotency key that each attempt makes anew: the receiver can't recognise anything by it."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from powertools_durable import durable
+from powertools_durable.testing import Ledger
+
+ledger = Ledger()
+EVENT = {"id": "order-42"}
+SAYS = "effect 'charge' has another key in each attempt"
+
+
+def charge(order_id):
+    ledger.record("charge", key=str(uuid4()), order=order_id)
+    return f"payment-of-{order_id}"
+
+
+@durable
+def handler(event, ctx):
+    return ctx.step(charge, event["id"])

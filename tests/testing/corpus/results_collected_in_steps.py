@@ -1,0 +1,16 @@
+"""Steps add their results to a list in memory: after a crash only those of the last invocation are in it."""
+
+from __future__ import annotations
+
+from powertools_durable import durable
+
+EVENT = {"skus": ["cup", "pot"]}
+SAYS = "the execution's result"
+
+
+@durable
+def handler(event, ctx):
+    parcels = []
+    for sku in event["skus"]:
+        ctx.step(lambda sku=sku: parcels.append(f"parcel-{sku}"), name=f"pack-{sku}")
+    return parcels

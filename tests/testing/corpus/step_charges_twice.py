@@ -1,0 +1,20 @@
+"""A step that is not idempotent: the card is charged again when the process dies before the step is recorded."""
+
+from __future__ import annotations
+
+from powertools_durable import durable
+from powertools_durable.testing import Ledger
+
+ledger = Ledger()
+EVENT = {"id": "order-42"}
+SAYS = "effect 'charge' happens 2 times in place of once"
+
+
+def charge(order_id):
+    ledger.record("charge", order=order_id)
+    return f"payment-of-{order_id}"
+
+
+@durable
+def handler(event, ctx):
+    return ctx.step(charge, event["id"])

@@ -1,0 +1,17 @@
+"""A map over what was a set: its order is another one in another process."""
+
+from __future__ import annotations
+
+from powertools_durable import durable
+
+EVENT = {"skus": ["cup", "pot", "cup", "lid"]}
+SAYS = "depends on the order of a set"
+
+
+def label(child, sku):
+    return child.step(str, sku, name="label")
+
+
+@durable
+def handler(event, ctx):
+    return ctx.map(label, list(set(event["skus"])), name="labels").results

@@ -1,0 +1,336 @@
+"""explore(): a handler's process dies at every moment, and what comes out is compared (api.md 7)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from examples import agent, approval, documents, five_lines, order, patched, polling, saga
+from powertools_durable import (
+    CallbackError,
+    Retry,
+    StepInterruptedError,
+    StepSemantics,
+    current_step,
+    durable,
+)
+from powertools_durable._operations.step import step as step_flow
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.errors import ValidationError
+from powertools_durable.testing import Ledger, Simulator, explore
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ONCE = StepSemantics.AT_MOST_ONCE
+log = logging.getLogger(__name__)
+
+
+def event_of(name):
+    return json.loads((EXAMPLES / f"{name}.json").read_text())
+
+
+YES = {"approval": {"approved": True, "by": "ada"}}
+CORRECT = {
+    "five_lines": (five_lines.handler, "order-42", {}),
+    "order": (order.handler, event_of("order"), YES),
+    "order, declined": (order.handler, event_of("order"), {"approval": {"approved": False, "by": "bob"}}),
+    "agent": (agent.handler, {"task": "book a table"}, {"person": "yes"}),
+    "approval": (approval.handler, event_of("approval"), YES),
+    "approval, nobody answers": (approval.handler, event_of("approval"), {}),
+    "documents": (documents.handler, {"folder": "letters", "documents": 4}, {}),
+    "patched, version 1": (patched.version_1, event_of("patched"), {"packed": "12 kg"}),
+    "patched, version 2": (patched.version_2, event_of("patched"), {"packed": "12 kg"}),
+    "polling": (polling.handler, {"film": "metropolis"}, {}),
+    "saga": (saga.handler, event_of("saga"), {}),
+    "saga, all undone": (saga.handler, event_of("saga") | {"sku": "piano"}, {}),
+}
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_every_example_survives_a_crash_at_every_moment(name):
+    handler, event, callbacks = CORRECT[name]
+    found = explore(handler, event, callbacks=callbacks)
+    found.assert_survives()
+    assert found.runs > len(found.crash_points) > 8
+
+
+@pytest.mark.parametrize("name", ["five_lines", "patched, version 2", "saga"])
+def test_examples_survive_two_crashes_wherever_they_are(name):
+    handler, event, callbacks = CORRECT[name]
+    found = explore(handler, event, callbacks=callbacks, crashes=2)
+    found.assert_survives()
+    assert found.runs > 2 * len(found.crash_points)
+
+
+def test_every_example_is_explored():
+    covered = {name.partition(",")[0] for name in CORRECT}
+    assert covered == {path.stem for path in EXAMPLES.glob("*.py")}
+
+
+# -- where a process dies -------------------------------------------------------------------------------------
+
+
+def test_it_dies_around_each_call_and_each_body_at_each_effect_and_before_the_answer():
+    ledger = Ledger()
+
+    def pay():
+        ledger.record("charge", key=current_step().idempotency_key)
+
+    @durable
+    def handler(event, ctx):
+        ctx.step(pay)
+        ctx.wait(60, name="cool-off")
+
+    found = explore(handler, ledger=ledger)
+    found.assert_survives()
+    assert [str(point) for point in found.crash_points] == [
+        "before the body of step 'pay' (#1)",
+        "after the effect 'charge' in step 'pay' (#1)",
+        "after the body of step 'pay' (#1)",
+        "before the checkpoint of step 'pay' (START, SUCCEED)",
+        "after the checkpoint of step 'pay' (START, SUCCEED)",
+        "before the checkpoint of wait 'cool-off' (START)",
+        "after the checkpoint of wait 'cool-off' (START)",
+        "after the handler's end, before its answer",
+        "after the handler's end, before its answer",
+    ]
+    lines = {point.location.rpartition(":")[2] for point in found.crash_points if "pay" in str(point)}
+    assert all(line.isdigit() for line in lines)
+
+
+def test_what_dead_code_does_reaches_neither_service_nor_ledger():
+    ledger, got_away = Ledger(), []
+
+    def body():
+        try:
+            ledger.record("charge", key="42")
+        finally:
+            ledger.record("clean-up", key="42")
+
+    @durable
+    def handler(event, ctx):
+        try:
+            ctx.step(body, name="charge")
+        except BaseException as signal:  # noqa: BLE001 - as users write it
+            try:
+                ctx.step(lambda: got_away.append("step"), name="late")
+                ledger.record("late")
+            finally:
+                got_away.append(type(signal).__name__)
+        return "done"
+
+    found = explore(handler, ledger=ledger)
+    assert set(got_away) == {"Killed", "CheckpointingStopped"}  # on the thread that dies, and on the others
+    assert [failure.differed for failure in found.failures if "late" in failure.differed] == []
+
+
+def test_a_bug_that_one_crash_does_not_show_is_shown_by_two():
+    @durable
+    def handler(event, ctx):
+        return ctx.step(lambda: "paid", name="charge", semantics=ONCE, retry=Retry(max_attempts=2))
+
+    explore(handler).assert_survives()
+    (failure,) = explore(handler, crashes=2).failures
+    assert "its status is 'FAILED' in place of 'SUCCEEDED'" in failure.differed
+    assert failure.crash_point.count("killed") == 2
+
+
+@pytest.mark.parametrize("crashes", [0, -1])
+def test_at_least_one_process_dies(crashes):
+    with pytest.raises(ValidationError, match="at least one process dies"):
+        explore(five_lines.handler, "order-42", crashes=crashes)
+
+
+# -- what may differ ------------------------------------------------------------------------------------------
+
+
+def test_what_steps_find_around_them_is_recorded_and_no_difference():
+    @durable
+    def handler(event, ctx):
+        drawn = [ctx.step(lambda: [str(uuid.uuid4()), random.random()], name="draw") for _ in range(2)]
+        at = ctx.step(lambda: datetime.now(UTC).isoformat(), name="now")
+        ctx.wait(3600)
+        return [drawn, at, str(ctx.now()), str(ctx.uuid4()), ctx.random.random(), os.urandom(0).hex()]
+
+    explore(handler).assert_survives()
+
+
+def test_a_handled_interruption_survives():
+    ledger = Ledger()
+
+    def pay():
+        ledger.record("charge")
+
+    def look(order_id):
+        if not ledger.count("charge"):
+            ledger.record("charge")
+        return "paid"
+
+    @durable
+    def handler(event, ctx):
+        try:
+            ctx.step(pay, semantics=ONCE, retry=Retry.none())
+        except StepInterruptedError:
+            pass
+        return ctx.step(look, "order-42", name="reconcile")
+
+    assert {f.differed for f in explore(handler, ledger=ledger).failures} == {
+        "its status is 'FAILED' in place of 'SUCCEEDED'"  # the step is interrupted: that much is true
+    }
+
+
+def test_log_lines_come_out_at_least_once_wherever_it_dies():
+    @durable
+    def handler(event, ctx):
+        log.warning("first")
+        ctx.step(str, "a", name="a")
+        log.warning("second")
+        ctx.wait(5)
+        log.warning("third")
+
+    explore(handler).assert_survives()
+
+
+def test_a_line_that_a_crash_loses_is_a_failure():
+    @durable
+    def handler(event, ctx):
+        lines = []
+        ctx.step(lambda: lines.append("packed"), name="pack")
+        for line in lines:
+            log.warning(line)
+
+    (failure,) = explore(handler).failures
+    assert failure.differed == "the line WARNING 'packed' is lost"
+
+
+def test_a_handler_that_fails_without_crashes_fails_the_same_with_them():
+    @durable
+    def handler(event, ctx):
+        ctx.step(str, "a", name="a")
+        raise LookupError("no such order")
+
+    explore(handler).assert_survives()
+
+
+def test_an_engine_that_forgets_a_result_is_found(monkeypatch):
+    def forgetful(op, body, *args, **kwargs):
+        if op.status is not None and op.status.is_terminal and op.name == "charge":
+            monkeypatch.setattr(OperationHandle, "status", property(lambda self: None))
+        return step_flow(op, body, *args, **kwargs)
+
+    @durable
+    def handler(event, ctx):
+        return ctx.step(str, "paid", name="charge")
+
+    monkeypatch.setattr("powertools_durable._contexts.steps.step", forgetful)
+    found = explore(handler)
+    assert any("its body runs again though its result was acknowledged" in f.differed for f in found.failures)
+
+
+# -- callbacks and functions ----------------------------------------------------------------------------------
+
+
+@durable
+def asks(event, ctx):
+    try:
+        return ctx.create_callback(name="approval", returns=str).result()
+    except CallbackError as error:
+        return f"refused: {error.message}"
+
+
+def test_a_callback_is_answered_with_a_value_or_by_a_function():
+    explore(asks, callbacks={"approval": "yes"}).assert_survives()
+    explore(
+        asks, callbacks={"approval": lambda callback: callback.heartbeat() and callback.fail("no")}
+    ).assert_survives()
+
+
+def test_a_callback_that_nobody_answers_is_a_mistake_of_the_test():
+    with pytest.raises(ValidationError, match=r"waits for callback 'approval'.*callbacks={'name': value}"):
+        explore(asks)
+
+
+def test_invoked_functions_come_with_a_simulator():
+    @durable
+    def payments(event, ctx):
+        ctx.wait(3600)
+        return ctx.step(lambda: event["amount"] * 2, name="double")
+
+    @durable
+    def buys(event, ctx):
+        return [ctx.invoke("payments", {"amount": 4}), ctx.invoke("fake", {"amount": 1})]
+
+    simulator = Simulator(buys, functions={"payments": payments, "fake": lambda event: event})
+    found = explore(simulator)
+    found.assert_survives()
+    assert any("double" in str(point) for point in found.crash_points)
+
+
+# -- what is found without a crash ----------------------------------------------------------------------------
+
+
+def test_operations_that_nothing_tells_apart_are_a_warning():
+    @durable
+    def handler(event, ctx):
+        return [ctx.step(lambda: 1), ctx.step(lambda: 2), ctx.step(lambda: 3, name="three")]
+
+    found = explore(handler)
+    found.assert_survives()
+    (warning,) = found.warnings
+    assert "several operations like step #1 have no name" in warning
+    assert __file__ in warning
+    assert warning in found.report()
+
+
+def test_what_is_asked_of_clock_and_chance_outside_of_steps_is_a_warning_where_it_does_no_harm():
+    @durable
+    def handler(event, ctx):
+        log.debug("began at %s", time.time())
+        return ctx.step(time.time, name="now")
+
+    found = explore(handler)
+    found.assert_survives()
+    (warning,) = found.warnings
+    assert "time.time() is called outside of a step" in warning
+
+
+# -- all is as it was -----------------------------------------------------------------------------------------
+
+
+def test_nothing_of_it_is_left_in_the_process(monkeypatch):
+    monkeypatch.setenv("STAGE", "test")
+    random.seed(7)
+    before = (random.getstate(), dict(os.environ), os.urandom, set(threading.enumerate()))
+
+    @durable
+    def handler(event, ctx):
+        random.random()
+        os.environ["LEFT_BEHIND"] = "yes"
+        return ctx.step(lambda: os.environ["STAGE"], name="look")
+
+    explore(handler)
+    assert (random.getstate(), dict(os.environ), os.urandom, set(threading.enumerate())) == before
+    assert abs(datetime.now(UTC).timestamp() - time.clock_gettime(time.CLOCK_REALTIME)) < 5
+    assert datetime.now(UTC).year != 2026 or time.time() > 1_767_300_000
+
+
+def test_an_exploration_can_be_made_again_and_finds_the_same():
+    ledger = Ledger()
+
+    @durable
+    def handler(event, ctx):
+        ledger.record("mail")
+        return ctx.step(str, "a", name="a")
+
+    first, second = (explore(handler, ledger=ledger) for _ in range(2))
+    assert first.report() == second.report()
+    assert first.failures
+    assert len(ledger) == 0
