@@ -23,7 +23,7 @@ def outer(run, sub_type):
 
 def rewrite(run, sub_type, text):
     """Have the record of the fan-out hold *text*, as another SDK, or a fault, might have left it."""
-    with run._host.changing(ARN) as execution:  # noqa: SLF001
+    with run.host.changing(ARN) as execution:
         record = outer(run, sub_type)
         details = replace(record.context_details, result=text)
         execution.operations[record.id] = replace(record, context_details=details)
