@@ -19,6 +19,7 @@ __all__ = ["ReplaySafeProvider", "expect_nothing", "make_replay_safe"]
 
 _GATE = "_powertools_durable"
 _invocation = threading.local()  # .has_nothing: it need not have anything to count
+_one_at_a_time = threading.RLock()  # branches are threads, and Powertools empties a full set without looking again
 
 
 class _Gate:
@@ -45,7 +46,8 @@ class _Gate:
         if _is_repeated():
             self._swallowed = True
             return None
-        return self._add(*args, **kwargs)
+        with _one_at_a_time:
+            return self._add(*args, **kwargs)
 
     def flush_metrics(self, *args: Any, **kwargs: Any) -> Any:
         """Send what was taken; nothing, where nothing is to be expected, is no reason to warn or to raise."""
@@ -55,7 +57,8 @@ class _Gate:
         if quiet and not getattr(self.provider, "metric_set", None):
             self.provider.clear_metrics()
             return None
-        return self._flush(*args, **kwargs)
+        with _one_at_a_time:
+            return self._flush(*args, **kwargs)
 
 
 class ReplaySafeProvider(AmazonCloudWatchEMFProvider):
@@ -120,9 +123,12 @@ def _guard_shared_sets() -> None:
 
     @wraps(original)
     def add_metric(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _is_repeated() and any(self.metric_set is shared for shared in _SHARED):
+        if not any(self.metric_set is shared for shared in _SHARED):
+            return original(self, *args, **kwargs)
+        if _is_repeated():
             return None
-        return original(self, *args, **kwargs)
+        with _one_at_a_time:
+            return original(self, *args, **kwargs)
 
     setattr(add_metric, _GATE, original)
     AmazonCloudWatchEMFProvider.add_metric = add_metric  # type: ignore[method-assign]
