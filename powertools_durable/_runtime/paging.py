@@ -10,6 +10,8 @@ from powertools_durable.errors import BackendError
 
 __all__ = ["pages"]
 
+_MAX_PAGES = 1_000  # a million records are far above every quota: more of them are a service gone wrong
+
 
 def pages(
     backend: DurableBackend, arn: str, token: str, marker: str | None, max_items: int
@@ -19,12 +21,16 @@ def pages(
     Raises
     ------
     BackendError
-        The service refused, or answers with markers it gave before (reliability.md 2, row 40).
+        The service refused, or answers with markers it gave before, or with more and more of them
+        (reliability.md 2, row 40; 5, item 10).
     """
     seen: set[str] = set()
     while marker:
         if marker in seen:
             message = "the service answers GetDurableExecutionState with the same marker again and again"
+            raise BackendError(message, retryable=True)
+        if len(seen) == _MAX_PAGES:
+            message = f"the state of this execution does not end after {_MAX_PAGES:,} pages"
             raise BackendError(message, retryable=True)
         seen.add(marker)
         page = backend.get_execution_state(arn, token, marker, max_items)

@@ -234,6 +234,7 @@ ROWS = {
         "the same marker for ever",
         _ODD,
         "histories::row_40_the_same_marker_for_ever_is_an_error_at_once",
+        "histories::row_40_so_are_new_markers_for_ever",
         "sender::row_40_a_marker_that_comes_again_is_an_error",
     ),
     41: (

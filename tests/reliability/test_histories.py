@@ -202,6 +202,25 @@ def test_row_40_the_same_marker_for_ever_is_an_error_at_once():
     assert varied.run.between.pages - before == 1  # it is the one that led here
 
 
+def test_row_40_so_are_new_markers_for_ever():
+    varied = Varied(page_items=2)
+    varied.until_the_long_wait()
+    before, real = varied.run.between.pages, varied.run.between.get_execution_state
+    asked = []
+
+    def endless(arn, token, marker, max_items):
+        asked.append(marker)
+        return StatePage(operations=(), next_marker=f"marker-{len(asked)}")
+
+    varied.run.between.get_execution_state = endless
+    varied.run.step()
+    assert varied.run.answers[-1] == "BackendError"
+    assert len(asked) == 1_000
+    varied.run.between.get_execution_state = real
+    varied.assert_unharmed()
+    assert varied.run.between.pages > before
+
+
 def test_row_41_the_input_on_the_last_page_is_found_and_replaying_is_told_rightly():
     varied = Varied(page_items=1)
     varied.run.event = lambda raw: with_operations(raw, [])  # what the first page held comes with the others
