@@ -44,10 +44,9 @@ Handler = Callable[[E, DurableContext], R]
 _STAND_IN: ContextVar[tuple[DurableBackend, Seams] | None] = ContextVar("powertools_durable_stand_in", default=None)
 
 
-class Options(TypedDict, total=False):
-    """The keyword arguments of `durable` besides ``model``."""
+class PlainOptions(TypedDict, total=False):
+    """The keyword arguments of `durable` besides ``model`` and ``envelope``."""
 
-    envelope: type[Any] | None
     output: Any
     logger: Any
     tracer: Any
@@ -58,6 +57,12 @@ class Options(TypedDict, total=False):
     config: DurableConfig | None
     boto3_client: Any
     backend: DurableBackend | None
+
+
+class Options(PlainOptions, total=False):
+    """The keyword arguments of `durable` besides ``model``."""
+
+    envelope: type[Any] | None
 
 
 class DurableFunction(Generic[R]):
@@ -176,6 +181,15 @@ def _takes_two(function: Callable[..., Any]) -> bool:
 
 @overload
 def durable(function: Callable[[E, DurableContext], R], /) -> DurableFunction[R]: ...
+
+
+@overload
+def durable(
+    *,
+    model: Any,
+    envelope: type[Any],  # which may make a list of models
+    **options: Unpack[PlainOptions],
+) -> Callable[[Callable[[Any, DurableContext], R]], DurableFunction[R]]: ...
 
 
 @overload
