@@ -105,7 +105,7 @@ class Frame:
         self.replay_state = ReplayState.LIVE
         if sealed:
             self.replay_state = ReplayState.SEALED
-        elif self.recorded_ahead() is not None:  # T1
+        elif self._goes_on():  # T1
             self.replay_state = ReplayState.REPLAY
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
@@ -198,7 +198,7 @@ class Frame:
 
     def end(self) -> None:
         """An operation returned, or raised its recorded error: look whether history goes on (T3)."""
-        if self.replay_state is ReplayState.REPLAY and self._parked is None and self.recorded_ahead() is None:
+        if self.replay_state is ReplayState.REPLAY and self._parked is None and not self._goes_on():
             self.replay_state = ReplayState.LIVE
 
     def suspend(self, signal: SuspendExecution) -> SuspendExecution:
@@ -228,6 +228,14 @@ class Frame:
         """Return what is recorded of the next operation; None when history ends here."""
         self._ahead = self._ahead or self.id_at(self.counter + 1)
         return self._recorded_at(self._ahead)
+
+    def _goes_on(self) -> bool:
+        """Tell whether history goes on from here; behind a virtual context's own, with what is around it."""
+        if self.recorded_ahead() is not None:
+            return True
+        parent = self.parent
+        # The frame of a fan-out counts nothing: flat branches are virtual too, but don't follow one another.
+        return parent is not None and parent.counter > 0 and self.context_id != self.parent_id and parent._goes_on()  # noqa: SLF001
 
     def _recorded_at(self, identifier: str, depth: int = _VIRTUAL_DEPTH) -> Operation | None:
         """Return the record of *identifier*, or of the first operation of a virtual context of that id."""

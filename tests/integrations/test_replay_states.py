@@ -288,6 +288,22 @@ def test_t3_the_line_behind_the_last_recorded_operation_is_new(log, fails):
     assert log.messages == ["failed"] * fails + ["behind the step", "behind the wait"]
 
 
+def test_t3_behind_the_last_operation_of_a_virtual_context_comes_what_is_around_it(log):
+    def virtual(child):
+        child.step(lambda: 1)
+        log.logger.info("virtual")
+
+    @durable
+    def handler(event, ctx):
+        ctx.run_in_child_context(virtual, virtual=True)
+        log.logger.info("behind it")
+        ctx.wait(5)
+        log.logger.info("behind the wait")
+
+    Simulator(handler).start().finish()
+    assert log.messages == ["virtual", "behind it", "behind the wait"]
+
+
 def test_t4_nothing_is_said_while_a_suspension_passes(log):
     def child(inner):
         try:
@@ -416,3 +432,21 @@ def test_lines_behind_the_last_record_of_a_crashed_invocation_repeat(log):
 
     Simulator(handler).start().finish()
     assert log.messages == ["before the step", *["behind the step"] * 3, "behind the crash"]
+
+
+def test_what_has_no_record_repeats_the_lines_that_nothing_durable_tells_of(log):
+    """Behind a virtual context without operations; behind the last operation of a flat branch."""
+
+    def flat(child):
+        child.step(lambda: 1)
+        log.logger.info("end of the branch")
+
+    @durable
+    def handler(event, ctx):
+        ctx.run_in_child_context(lambda child: None, virtual=True)
+        log.logger.info("behind nothing")
+        ctx.parallel([flat, lambda child: child.wait(5)], nesting=Nesting.FLAT)
+        log.logger.info("end")
+
+    Simulator(handler).start().finish()
+    assert Counter(log.messages) == {"behind nothing": 2, "end of the branch": 2, "end": 1}
