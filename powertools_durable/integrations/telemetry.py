@@ -1,4 +1,4 @@
-"""What one function's ``logger=``, ``tracer=`` and ``metrics=`` ask for: made ready once, and at each invocation."""
+"""What one decorated function's ``logger=`` and ``metrics=`` ask for: made ready once, and at each invocation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from powertools_durable.config import DurableConfig
 from powertools_durable.integrations.instrumentation import report
 from powertools_durable.integrations.log_buffer import instrument_buffers
 from powertools_durable.integrations.loggers import LogIntegration
-from powertools_durable.integrations.operation_tracing import plugins_of_tracer
 from powertools_durable.plugins import PluginSource
 
 __all__ = ["Telemetry"]
@@ -24,7 +23,7 @@ class Telemetry:
 
     Parameters
     ----------
-    logger, tracer, metrics : object
+    logger, metrics : object
         As `durable` takes them.
     config : DurableConfig
         What is on.
@@ -37,14 +36,11 @@ class Telemetry:
         One of them can't be used.
     """
 
-    def __init__(
-        self, *, logger: Any, tracer: Any, metrics: Any, config: DurableConfig, handler: Callable[..., Any]
-    ) -> None:
+    def __init__(self, *, logger: Any, metrics: Any, config: DurableConfig, handler: Callable[..., Any]) -> None:
         self._logs = LogIntegration(logger, config, handler)
         self._logs.attach()  # for what decorators above log
         self._keep_replayed = config.buffer_replayed
         self._metrics = metrics
-        self.tracing = plugins_of_tracer(tracer, config)
         self.plugins: tuple[PluginSource, ...] = ()
         if metrics is not None:
             import_module(_METRICS).make_replay_safe(metrics)
