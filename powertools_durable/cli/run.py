@@ -12,7 +12,7 @@ from powertools_durable.cli.targets import UsageError, load_target, settled_targ
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
-__all__ = ["resume", "run"]
+__all__ = ["Answers", "Functions", "answers_of", "resume", "run", "targets_of"]
 
 _FAILED, _SUSPENDED, _INTERRUPTED = 1, 3, 130
 
@@ -45,9 +45,9 @@ def run(
 ) -> None:
     """Start an execution of TARGET and stay with it until it ends."""
     payload = read_json(event, "--event")
-    answers = _answers(answer)
+    answers = answers_of(answer)
     with _display(store, as_json=as_json) as display:
-        targets = _targets(target, function)
+        targets = targets_of(target, function)
         runner = _runner(targets, store, skip_time=skip_time)
         one = runner.start(payload, name=name)
         runner.store.remember_targets(one.arn, {key: settled_target(where) for key, where in targets.items()})
@@ -68,10 +68,10 @@ def resume(
     as_json: JsonFlag = False,
 ) -> None:
     """Go on with an execution where it was when its process ended."""
-    answers = _answers(answer)
+    answers = answers_of(answer)
     kept = open_store(store)
     one = LocalExecutions(kept).find(execution)
-    targets = one.targets | _targets(target, function)
+    targets = one.targets | targets_of(target, function)
     if "" not in targets:
         raise UsageError(f"{one.name} was not started by this command; say where its handler is: --target TARGET")
     with _display(store, as_json=as_json) as display:
@@ -81,7 +81,7 @@ def resume(
     raise typer.Exit(code)
 
 
-def _targets(target: str | None, functions: list[str] | None) -> dict[str, str]:
+def targets_of(target: str | None, functions: list[str] | None) -> dict[str, str]:
     """Return where the handlers are, by the names they are invoked by; the execution's own has none."""
     targets = {} if target is None else {"": target}
     for text in functions or ():
@@ -102,7 +102,8 @@ def _display(store: Path, *, as_json: bool) -> Timeline | JsonLines:
     return timeline if timeline.is_live and not as_json else JsonLines(store)
 
 
-def _answers(given: list[str] | None) -> dict[str, Any]:
+def answers_of(given: list[str] | None) -> dict[str, Any]:
+    """Return what ``--answer`` says, by the callbacks' names."""
     answers = {}
     for text in given or ():
         name, equals, value = text.partition("=")

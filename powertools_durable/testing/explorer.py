@@ -111,6 +111,9 @@ class _Explorer:
     def _look(self, expected: Outcome, otherwise: Outcome, inspector: Inspector) -> None:
         for difference in (*self._judge.alone(), *changing_keys(expected, otherwise), *unordered(inspector.codes)):
             self._found.found(difference, expected.plan, ())
+        if expected.status != "SUCCEEDED":
+            kind = f" with {expected.error.error_type}" if expected.error is not None else ""
+            self._found.warnings.append(f"without a crash the execution is {expected.status}{kind}; is that meant?")
         for location, operation in _twins(expected):
             self._found.warnings.append(
                 f"{location}: several operations like {operation} have no name, and nothing tells them apart: two that "

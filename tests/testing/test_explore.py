@@ -217,7 +217,9 @@ def test_a_handler_that_fails_without_crashes_fails_the_same_with_them():
         ctx.step(str, "a", name="a")
         raise LookupError("no such order")
 
-    explore(handler).assert_survives()
+    found = explore(handler)
+    found.assert_survives()
+    assert found.warnings == ["without a crash the execution is FAILED with LookupError; is that meant?"]
 
 
 def test_an_engine_that_forgets_a_result_is_found(monkeypatch):

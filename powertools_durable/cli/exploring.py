@@ -1,0 +1,99 @@
+"""``explore``: kill a handler's process wherever it can die, and tell what comes out differently."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from powertools_durable.cli.options import JsonFlag, read_json
+from powertools_durable.cli.run import Answers, Functions, answers_of, targets_of
+from powertools_durable.cli.targets import UsageError, load_target
+from powertools_durable.testing import Exploration, Ledger, Simulator
+from powertools_durable.testing import explore as explore_handler
+
+__all__ = ["explore"]
+
+
+def explore(
+    target: Annotated[str, typer.Argument(help="package.module:handler or path.py:handler")],
+    event: Annotated[
+        str, typer.Option("--event", metavar="JSON|@FILE|-", help="The input; - is standard input.")
+    ] = "null",
+    crashes: Annotated[int, typer.Option(metavar="N", help="How many processes die in one run.", min=1, max=3)] = 1,
+    ledger: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The Ledger in TARGET's module in which its fakes write.")
+    ] = None,
+    answer: Answers = None,
+    function: Functions = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Kill TARGET's process at every moment, run it again, and tell what comes out differently.
+
+    Its steps really run, again and again: use fakes. Ends with 0 when it survives everything, else with 1.
+    """
+    payload = read_json(event, "--event")
+    answers = answers_of(answer)
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    status = console.status("exploring") if console.is_terminal and not as_json else nullcontext()
+    with status, Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # what it prints
+        loaded = {name: load_target(where, durable=name == "") for name, where in targets_of(target, function).items()}
+        handler = loaded.pop("")
+        found = explore_handler(
+            Simulator(handler, functions=loaded),
+            payload,
+            ledger=_ledger(handler, ledger),
+            crashes=crashes,
+            callbacks=answers,
+        )
+    if as_json:
+        _print_json(found)
+    else:
+        _print(found, console)
+    raise typer.Exit(1 if found.failures else 0)
+
+
+def _ledger(handler: Callable[..., Any], name: str | None) -> Ledger | None:
+    """Return the ledger that is called *name* beside the handler."""
+    if name is None:
+        return None
+    module = sys.modules[inspect.unwrap(handler).__module__]
+    ledger = getattr(module, name, None)
+    if isinstance(ledger, Ledger):
+        return ledger
+    others = [key for key, value in vars(module).items() if isinstance(value, Ledger)]
+    hint = f"there is {', '.join(others)}" if others else "there is none"
+    raise UsageError(f"--ledger: {module.__name__} has no Ledger {name!r}; {hint}")
+
+
+def _print(found: Exploration, console: Console) -> None:
+    """Print the report: the verdict in colour, places relative to the current folder."""
+    first, *lines = _short(found.report()).splitlines()
+    console.print(Text(first, style="red bold" if found.failures else "green bold"))
+    for line in lines:
+        style = "yellow" if line.startswith("warning: ") else "bold" if line[:1].isdigit() else ""
+        console.print(Text(line, style=style))
+
+
+def _print_json(found: Exploration) -> None:
+    """Print one JSON object a line, the verdict last."""
+    for failure in found.failures:
+        told = failure._asdict() | {"location": _short(failure.location)}
+        print(json.dumps({"event": "Failure"} | told))
+    for warning in found.warnings:
+        print(json.dumps({"event": "Warning", "words": _short(warning)}))
+    counts = {"runs": found.runs, "crash_points": len(found.crash_points)}
+    print(json.dumps({"event": "Explored", "survives": not found.failures} | counts))
+
+
+def _short(text: str) -> str:
+    return text.replace(f"{Path.cwd()}/", "")
