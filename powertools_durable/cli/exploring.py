@@ -87,7 +87,7 @@ def _print(found: Exploration, console: Console) -> None:
 def _print_json(found: Exploration) -> None:
     """Print one JSON object a line, the verdict last."""
     for failure in found.failures:
-        told = failure._asdict() | {"location": _short(failure.location)}
+        told = {key: _short(text) for key, text in failure._asdict().items()}
         print(json.dumps({"event": "Failure"} | told))
     for warning in found.warnings:
         print(json.dumps({"event": "Warning", "words": _short(warning)}))

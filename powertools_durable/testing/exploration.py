@@ -12,6 +12,7 @@ from powertools_durable.testing.judgement import Difference
 __all__ = ["Exploration", "Failure"]
 
 _NO_CRASH = "none is needed"
+_MAY_BE_CHANCE = ("path", "record", "end")
 _Sighting = tuple[tuple[int, int], str, Difference]
 
 
@@ -48,18 +49,21 @@ class Exploration:
         How many executions were run.
     warnings : list[str]
         What did no harm here, and may elsewhere.
+    causes : dict[str, str]
+        ``file:line`` of what is asked outside of steps and says something else on each replay, and what is called.
     """
 
     name: str
     crash_points: tuple[CrashPoint, ...] = ()
     runs: int = 0
     warnings: list[str] = field(default_factory=list)
+    causes: dict[str, str] = field(default_factory=dict)
     _found: dict[tuple[str, str], list[_Sighting]] = field(default_factory=dict)
 
     @property
     def failures(self) -> list[Failure]:
         """What does not survive: one failure for each cause, with the smallest crash plan that shows it."""
-        return [_failure(min(sightings)) for sightings in self._in_order()]
+        return [self._failure(min(sightings)) for sightings in self._in_order()]
 
     def found(self, difference: Difference, plan: CrashPlan, killed: Sequence[CrashPoint]) -> None:
         """Note what *plan* shows."""
@@ -89,11 +93,19 @@ class Exploration:
         many = len(self._found)
         lines = [f"{self.name} does not survive: {many} failure{'s' * (many > 1)} in {runs}"]
         for number, sightings in enumerate(self._in_order(), start=1):
-            plan, operation, location, differed = _failure(min(sightings))
+            plan, operation, location, differed = self._failure(min(sightings))
             others = len({plan for _, plan, _ in sightings}) - 1
             lines += ["", f"{number}. {operation}" + (f"  {location}" if location else ""), f"   {differed}"]
             lines += [f"   crash: {plan}" + (f" (and {others} more)" if others else "")]
         return "\n".join([*lines, *self._warned()])
+
+    def _failure(self, sighting: _Sighting) -> Failure:
+        _, plan, difference = sighting
+        words = difference.words
+        if difference.kind in _MAY_BE_CHANCE and self.causes:
+            asked = ", ".join(f"{name} at {location}" for location, name in list(self.causes.items())[:3])
+            words += f". It may be because of what is asked outside of steps: {asked}"
+        return Failure(plan, difference.operation, difference.location, words)
 
     def _warned(self) -> list[str]:
         return ["", *(f"warning: {warning}" for warning in self.warnings)] if self.warnings else []
@@ -109,8 +121,3 @@ def _in_words(plan: CrashPlan, killed: Sequence[CrashPoint]) -> str:
     else:
         crash = ", then ".join(f"killed {point}" for point in killed)
     return ", ".join(filter(None, (crash, changes))) or _NO_CRASH
-
-
-def _failure(sighting: _Sighting) -> Failure:
-    _, plan, difference = sighting
-    return Failure(plan, difference.operation, difference.location, difference.words)

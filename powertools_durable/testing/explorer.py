@@ -121,7 +121,8 @@ class _Explorer:
             )
 
     def _hint(self, inspector: Inspector) -> None:
-        for location, name in inspector.asked.items():
+        self._found.causes = inspector.asked
+        for location, name in () if self._found.failures else inspector.asked.items():
             self._found.warnings.append(
                 f"{location}: {name} is called outside of a step, and says something else on each replay"
             )

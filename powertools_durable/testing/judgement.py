@@ -179,7 +179,7 @@ class Judge:
             for path, one, other in _differing(before, now, ("records", identifier)):
                 if path not in self._loose:
                     if path[2] in _IDENTITY:
-                        words = f"the code asks for something else: its {path[2]} was {_shown(one)} without the crash"
+                        words = f"after the crash the code asks for {path[2]} {_shown(other)}, not {_shown(one)}"
                         yield Difference(site.label, site.location, words, "path")
                     else:
                         words = f"its {path[2]} is {_shown(other)} in place of {_shown(one)}"
@@ -243,7 +243,7 @@ def _mismatch(outcome: Outcome, home: str) -> Difference:
     found = _MISMATCH.match(text)
     if found is None:
         return Difference("the handler", home, text, "path")
-    words = f"the code asks for something else when it is replayed: {found['what']}"
+    words = f"when it is replayed, the code asks for something else: {found['what']}"
     return Difference(found["operation"], found["location"], words, "path")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 import sys
 import sysconfig
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -32,7 +34,8 @@ def is_users(file: str) -> bool:
 class Globals:
     """Plain data in the globals of the user's modules: numbers, texts, lists, dicts, sets.
 
-    Objects of classes are left alone: they may be fakes of the world outside, which no crash makes forget.
+    Objects of classes are left alone: they may be fakes of the world outside, which no crash makes forget. What an
+    import makes of a name is read from the source where that is a literal; other tests may have changed it since.
 
     Parameters
     ----------
@@ -55,24 +58,27 @@ class Globals:
 
     def _remember(self, module: ModuleType) -> None:
         namespace = vars(module)
+        written = _Written(module)
         for name, value in list(namespace.items()):
             if name.startswith("__"):
                 continue
             if isinstance(value, _SCALARS):
-                self._restores.append(partial(namespace.__setitem__, name, value))
+                self._restores.append(partial(namespace.__setitem__, name, written.values.get(name, value)))
             elif _is_plain(value):
-                self._restores.append(partial(_refill, namespace, name, value, copy.deepcopy(value)))
-            elif type(function := inspect.unwrap(value) if callable(value) else None) is FunctionType:
-                self._remember_defaults(function)
+                saved = written.values.get(name, value)
+                self._restores.append(partial(_refill, namespace, name, value, copy.deepcopy(saved)))
             elif callable(getattr(value, "cache_clear", None)):
                 self._caches.append(value.cache_clear)
+            elif type(function := inspect.unwrap(value) if callable(value) else None) is FunctionType:
+                self._remember_defaults(function, written.defaults.get(function.__name__, {}))
             elif inspect.isclass(value) and value.__module__ == module.__name__:
                 self._remember_attributes(value)
 
-    def _remember_defaults(self, function: FunctionType) -> None:
-        for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+    def _remember_defaults(self, function: FunctionType, written: Mapping[str, Any]) -> None:
+        for name, parameter in inspect.signature(function).parameters.items():
+            value = parameter.default
             if isinstance(value, _CONTAINERS) and _is_plain(value):
-                self._restores.append(partial(_refill_value, value, copy.deepcopy(value)))
+                self._restores.append(partial(_refill_value, value, copy.deepcopy(written.get(name, value))))
 
     def _remember_attributes(self, cls: type) -> None:
         for name, value in vars(cls).items():
@@ -81,6 +87,51 @@ class Globals:
                     self._restores.append(partial(_refill_value, value, copy.deepcopy(value)))
                 elif not hasattr(cls, "__members__"):  # an enum's are constant
                     self._restores.append(partial(setattr, cls, name, value))
+
+
+class _Written:
+    """What a module's source says of its names, and of the defaults of its functions, where it says it in literals."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.values: dict[str, Any] = {}
+        self.defaults: dict[str, dict[str, Any]] = {}
+        try:
+            body = ast.parse(inspect.getsource(module)).body
+        except (OSError, SyntaxError, TypeError):
+            return
+        for node in body:
+            match node:
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=value)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                ):
+                    self.values.pop(name, None)
+                    self.values.update(_literals({name: value}))
+                case ast.FunctionDef(name=name, args=arguments):
+                    several = [*arguments.posonlyargs, *arguments.args]
+                    pairs = [
+                        *zip(several[len(several) - len(arguments.defaults) :], arguments.defaults, strict=True),
+                        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+                    ]
+                    self.defaults[name] = _literals({one.arg: value for one, value in pairs if value is not None})
+                case ast.ClassDef():
+                    pass
+                case _:  # a name that is changed in an if, a loop, by += ...
+                    for one in ast.walk(node):
+                        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+                            self.values.pop(one.id, None)
+
+
+def _literals(nodes: Mapping[str, ast.expr]) -> dict[str, Any]:
+    values = {}
+    for name, node in nodes.items():
+        match node:
+            case ast.Call(func=ast.Name(id="dict" | "list" | "set" as kind), args=[], keywords=[]):
+                values[name] = {"dict": dict, "list": list, "set": set}[kind]()
+            case _:
+                with suppress(ValueError, TypeError, RecursionError):
+                    values[name] = ast.literal_eval(node)
+    return values
 
 
 def _modules(handler: Callable[..., Any]) -> Iterator[ModuleType]:

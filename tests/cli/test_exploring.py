@@ -46,17 +46,23 @@ def test_places_are_relative_to_the_current_folder(monkeypatch):
     monkeypatch.chdir(CORPUS)
     done = cli("clock_in_a_branch.py:handler", "--event", '{"id": "42"}')
     assert "  clock_in_a_branch.py:18\n" in done.stdout
-    assert "\nwarning: clock_in_a_branch.py:16: datetime.now() is called outside of a step" in done.stdout
+    assert "outside of steps: datetime.now() at clock_in_a_branch.py:16\n" in done.stdout
 
 
 def test_programs_read_one_json_object_a_line():
     done = cli(f"{CORPUS}/clock_in_a_branch.py:handler", "--event", '{"id": "42"}', "--json")
-    failure, warning, verdict = map(json.loads, done.stdout.splitlines())
+    failure, verdict = map(json.loads, done.stdout.splitlines())
     assert set(failure) == {"event", "crash_point", "operation", "location", "differed"}
-    assert (warning["event"], verdict) == (
-        "Warning",
-        {"event": "Explored", "survives": False, "runs": 14, "crash_points": 9},
-    )
+    assert verdict == {"event": "Explored", "survives": False, "runs": 14, "crash_points": 9}
+
+
+def test_a_warning_is_a_line_too():
+    warning, verdict = map(json.loads, cli(f"{SHOP}:fails", "--json").stdout.splitlines())
+    assert warning == {
+        "event": "Warning",
+        "words": "without a crash the execution is FAILED with StepError; is that meant?",
+    }
+    assert verdict["survives"]
 
 
 def test_two_crashes_in_one_run():

@@ -49,10 +49,10 @@ def test_python_of_a_page_is_found_and_told_from_a_snippet():
 
 
 def test_every_section_of_an_operation_example_is_quoted_by_a_page_and_every_quoted_one_exists():
-    folders = [ROOT / "examples" / name for name in ("operations", "powertools")]
+    folders = [ROOT / "examples" / name for name in ("operations", "powertools", "testing")]
     files = [*(file for folder in folders for file in sorted(folder.glob("*.py"))), ROOT / "examples" / "five_lines.py"]
     there = {(str(file.relative_to(ROOT)), name) for file in files for name in sections(file)}
-    assert {quote for quote in quoted(PAGES) if quote[0].startswith("examples/")} == there
+    assert {quote for quote in quoted(PAGES) if quote[0].startswith("examples/") and quote[1]} == there
 
 
 @pytest.mark.parametrize("page", OPERATION_PAGES, ids=lambda page: page.stem)
