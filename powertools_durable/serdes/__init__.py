@@ -11,10 +11,12 @@ from powertools_durable.serdes.tagged import TaggedJson
 
 if TYPE_CHECKING:
     from powertools_durable.serdes.encrypting import EncryptingSerDes
+    from powertools_durable.serdes.filesystem import FileSystemSerDes
     from powertools_durable.serdes.masking import MaskingSerDes
 
 __all__ = [
     "EncryptingSerDes",
+    "FileSystemSerDes",
     "MaskingSerDes",
     "ModelSerDes",
     "PassThrough",
@@ -24,7 +26,7 @@ __all__ = [
     "TaggedJson",
 ]
 
-_WHERE = {"EncryptingSerDes": "encrypting", "MaskingSerDes": "masking"}
+_WHERE = {"EncryptingSerDes": "encrypting", "FileSystemSerDes": "filesystem", "MaskingSerDes": "masking"}
 
 
 def __getattr__(name: str) -> object:

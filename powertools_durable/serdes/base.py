@@ -81,8 +81,7 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str 
     """
     proven = getattr(serdes, "proven", None)
     if proven is not None:  # a wrapping serdes: what is inside is proven, not what is around it
-        found: tuple[str | None, Any] = proven(value, context)
-        return found
+        return _proven_inside(value, serdes, context)
     text = write(value, serdes, context)
     if text is None:
         return None, None
@@ -102,6 +101,18 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str 
     advice = getattr(serdes, "advice", "annotate the function's return type, or return something simpler")
     message = f"a {_name_of(type(value))} does not read back as what it was{problem}; {advice}"
     raise SerDesError(message)
+
+
+def _proven_inside(value: Any, serdes: Any, context: SerDesContext) -> tuple[str | None, Any]:
+    try:
+        found: tuple[str | None, Any] = serdes.proven(value, context)
+    except (SerDesError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a preview may raise anything
+        failure = f"a {_name_of(type(value))} can't be written by {_name_of(type(serdes))}: {type(error).__name__}"
+    else:
+        return found
+    raise SerDesError(failure)
 
 
 def _loses(serdes: SerDes[Any], value: Any, seen: Any) -> bool:

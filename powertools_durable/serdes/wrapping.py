@@ -55,6 +55,10 @@ class WrappingSerDes(ABC):
     def unwrap(self, text: str, context: SerDesContext) -> str:
         """Return what `wrap` was given."""
 
+    def wrap_value(self, value: Any, text: str, context: SerDesContext) -> str:  # noqa: ARG002 - for whom it helps
+        """Return what is recorded in place of *text*, which the inner serdes wrote of *value*."""
+        return self.wrap(text, context)
+
     @property
     def _format(self) -> SerDes[Any]:
         return self.inner or _TAGGED
@@ -62,7 +66,7 @@ class WrappingSerDes(ABC):
     def serialize(self, value: Any, context: SerDesContext) -> str | None:
         """Write *value*."""
         text = write(value, self._format, context)
-        return None if text is None else self.wrap(text, context)
+        return None if text is None else self.wrap_value(value, text, context)
 
     def deserialize(self, text: str, context: SerDesContext) -> Any:
         """Read what `serialize` wrote."""
@@ -74,7 +78,7 @@ class WrappingSerDes(ABC):
         What is wrapped is not unwrapped again: ciphertext differs from call to call, and each call may cost.
         """
         text, seen = prove(value, self._format, context)
-        return None if text is None else self.wrap(text, context), seen
+        return None if text is None else self.wrap_value(value, text, context), seen
 
 
 def bound(serdes: SerDes[Any], asked: SerDes[Any]) -> SerDes[Any]:

@@ -33,7 +33,10 @@ DOORS = {
         RetryableSerDesError SerDesError SuspendExecution ValidationError
         {OPERATION_ERRORS}
     """,
-    "serdes": "EncryptingSerDes MaskingSerDes ModelSerDes PassThrough PlainJson SerDes SerDesContext TaggedJson",
+    "serdes": """
+        EncryptingSerDes FileSystemSerDes MaskingSerDes ModelSerDes PassThrough PlainJson SerDes SerDesContext
+        TaggedJson
+    """,
     "plugins": """
         Around AttemptEnd AttemptInfo BackendCalls ChangeInfo InvocationEnd InvocationInfo Listening OperationEnd
         OperationInfo Plugin PluginSource PropagationInfo ReplayInfo

@@ -1,0 +1,214 @@
+"""Large values as files on a mount that outlives the sandbox, such as EFS; the record holds a pointer.
+
+A pointer is not trusted: it must name the very file that its execution, its operation and its content would have been
+written to, below the directory and not through a link (reliability.md 5.4).
+"""
+
+from __future__ import annotations
+
+import copy
+import errno
+import json
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from powertools_durable.errors import DurableConfigError, RetryableSerDesError, SerDesError
+from powertools_durable.serdes.base import SerDes, SerDesContext
+from powertools_durable.serdes.wrapping import WrappingSerDes
+
+__all__ = ["FileSystemSerDes"]
+
+_THRESHOLD = 255 * 1024  # bytes; 1 KiB below what a context may record. Source: protocol.md 15
+_PREVIEW = 4096  # bytes
+_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.ENOTCONN, errno.EBUSY}
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class FileSystemSerDes(WrappingSerDes):
+    """Writes what is too large for a record to a file.
+
+    Files are made with mode 0600, whole or not at all, under names that are hashes. Nothing deletes them: give the
+    directory a life cycle longer than the execution's and its history's.
+
+    Parameters
+    ----------
+    directory : str | Path
+        On a mount that every sandbox of the function has, now and when the execution goes on.
+    threshold : int
+        Largest text, in bytes, that is recorded itself; default: 261,120.
+    preview : Callable | None
+        Makes of the value something JSON has, up to 4,096 bytes, that is recorded beside the pointer for whoever
+        reads the history.
+    inner : SerDes | None
+        Makes the text; default: the format that ``returns`` asks for. An ``EncryptingSerDes`` here makes the
+        files unreadable too.
+
+    Raises
+    ------
+    DurableConfigError
+        *directory* is no directory, or is lost with the sandbox.
+
+    Examples
+    --------
+    >>> ctx.step(render, serdes=FileSystemSerDes("/mnt/durable"))  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        threshold: int = _THRESHOLD,
+        preview: Callable[[Any], object] | None = None,
+        inner: SerDes[Any] | None = None,
+    ) -> None:
+        if isinstance(inner, FileSystemSerDes):
+            message = "one FileSystemSerDes inside another would make a file of a pointer; use one"
+            raise DurableConfigError(message)
+        super().__init__(inner)
+        self._root = _durable_directory(Path(directory))
+        self._threshold = threshold
+        self._preview = preview
+
+    def __repr__(self) -> str:
+        return f"FileSystemSerDes({str(self._root)!r})"
+
+    def around_batch(self, batch: SerDes[Any]) -> SerDes[Any]:
+        """Return the same around *batch*; the preview is one of a branch's result."""
+        made = copy.copy(self)
+        made._preview = None  # noqa: SLF001 - it is one of these
+        return WrappingSerDes.around_batch(made, batch)
+
+    def wrap_value(self, value: Any, text: str, context: SerDesContext) -> str:
+        """Record *text*, or a pointer to it with a preview of *value*."""
+        if self._preview is None or len(text.encode()) <= self._threshold:
+            return self.wrap(text, context)
+        preview = self._preview(value)
+        size = len(json.dumps(preview).encode())
+        if size > _PREVIEW:
+            message = f"the preview of a {type(value).__qualname__} is {size:,} bytes; it may have {_PREVIEW:,}"
+            raise SerDesError(message)
+        return json.dumps({**json.loads(self.wrap(text, context)), "preview": preview})
+
+    def wrap(self, text: str, context: SerDesContext) -> str:
+        """Return *text* in an envelope, or the pointer to the file that holds it now."""
+        data = text.encode()
+        if len(data) <= self._threshold:
+            return json.dumps({"data": text})
+        digest = sha256(data).hexdigest()
+        place = _place_of(context, digest)
+        try:
+            self._keep(self._root / place, data)
+        except OSError as error:
+            problem = error
+        else:
+            return json.dumps({"file": place, "sha256": digest, "bytes": len(data)})
+        raise _failure("written to", self._root, problem)
+
+    def unwrap(self, text: str, context: SerDesContext) -> str:
+        """Return the text of an envelope, or of the file that a pointer names."""
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            record = None
+        match record:
+            case {"data": str(data), **rest} if not rest:
+                return data
+            case {"file": str(place), "sha256": str(digest), "bytes": int(size)}:
+                return self._read(place, digest, size, context)
+            case _:
+                pass
+        message = f"a recorded value is no envelope of {type(self).__name__}"
+        raise SerDesError(message)
+
+    def _read(self, place: str, digest: str, size: int, context: SerDesContext) -> str:
+        if place != _place_of(context, digest):
+            message = "a recorded pointer is not one of this operation's"
+            raise SerDesError(message)
+        try:
+            data = self._content(self._root / place, size)
+        except OSError as error:
+            problem = error
+        else:
+            if sha256(data).hexdigest() == digest:
+                return data.decode()
+            message = f"a file below {self._root} is not what was recorded of it"
+            raise SerDesError(message)
+        raise _failure("read from", self._root, problem)
+
+    # -- files ---------------------------------------------------------------------------------------------
+
+    def _keep(self, file: Path, data: bytes) -> None:
+        """Make *file* appear with all of its content; one that is there from an earlier attempt will do."""
+        self._check_mount()
+        with suppress(FileExistsError):
+            file.parent.mkdir(mode=0o700)
+        self._check_no_link(file)
+        with suppress(OSError):
+            if self._content(file, len(data)) == data:
+                return
+        draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600), "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(file)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        _sync(file.parent)
+
+    def _content(self, file: Path, size: int) -> bytes:
+        """Return at most *size* bytes and one: more is another file."""
+        self._check_no_link(file)
+        with os.fdopen(os.open(file, os.O_RDONLY | _NO_LINKS), "rb") as stream:
+            return stream.read(size + 1)
+
+    def _check_mount(self) -> None:
+        if not self._root.is_dir():
+            raise OSError(errno.ENOTCONN, "the mount is not there")
+
+    def _check_no_link(self, file: Path) -> None:
+        self._check_mount()
+        if file.parent.resolve() != self._root / file.parent.name or file.is_symlink():
+            message = f"a link lies below {self._root}; nothing is read or written through it"
+            raise SerDesError(message)
+
+
+def _place_of(context: SerDesContext, digest: str) -> str:
+    execution, operation = (
+        sha256(part.encode()).hexdigest()[:32] for part in (context.execution_arn, context.operation_id)
+    )
+    return f"{execution}/{operation}-{digest[:32]}.json"
+
+
+def _durable_directory(directory: Path) -> Path:
+    root = directory.resolve()
+    if not root.is_dir():
+        message = f"FileSystemSerDes: {directory} is no directory. Mount a file system there that outlives the sandbox"
+        raise DurableConfigError(message)
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and root.is_relative_to("/tmp"):  # noqa: S108 - it is refused
+        message = "FileSystemSerDes: /tmp is lost with the sandbox, and the values with it. Use a mount, such as EFS"
+        raise DurableConfigError(message)
+    return root
+
+
+def _sync(directory: Path) -> None:
+    """Have the new name on disk; not every file system can."""
+    with suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _failure(done: str, root: Path, problem: OSError) -> SerDesError:
+    name = errno.errorcode.get(problem.errno or 0, type(problem).__name__)
+    message = f"a value could not be {done} {root}: {name}"
+    return RetryableSerDesError(message) if problem.errno in _PASSING else SerDesError(message)
