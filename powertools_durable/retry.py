@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 from collections.abc import Callable
@@ -175,6 +176,7 @@ class Retry(_Timing):
         return cls(max_attempts=1)
 
     @classmethod
+    @functools.cache  # each step without a policy asks for it
     def default(cls) -> Retry:
         """What steps do that say nothing: six attempts, 5 to 60 seconds apart."""
         return cls(max_attempts=6, max_delay=60)

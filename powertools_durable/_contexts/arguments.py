@@ -51,6 +51,7 @@ __all__ = [
     "until_seconds",
 ]
 
+_AT_LEAST_ONCE = StepSemantics.AT_LEAST_ONCE
 _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
@@ -136,6 +137,8 @@ def check_serdes(serdes: object) -> None:
 
 def at_most_once(semantics: object) -> bool:
     """Tell which of the two promises a step makes; a wrong one must not pass for the weaker."""
+    if semantics is _AT_LEAST_ONCE:
+        return False
     try:
         return StepSemantics(semantics) is StepSemantics.AT_MOST_ONCE  # type: ignore[arg-type]
     except ValueError:

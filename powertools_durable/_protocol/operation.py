@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from powertools_durable._protocol.wire import WIRE, Timestamp
+from powertools_durable._protocol.wire import WIRE, Timestamp, moments
 
 __all__ = [
     "CallbackDetails",
@@ -134,6 +134,7 @@ class ContextDetails:
     error: ErrorObject | None = None
 
 
+@moments("next_attempt_timestamp")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDetails:
     """Outcome of a STEP so far. ``attempt`` counts *finished* attempts (protocol.md 4)."""
@@ -146,6 +147,7 @@ class StepDetails:
     error: ErrorObject | None = None
 
 
+@moments("scheduled_end_timestamp")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitDetails:
     """When a WAIT is due."""
@@ -180,6 +182,7 @@ class ChainedInvokeDetails:
     error: ErrorObject | None = None
 
 
+@moments("start_timestamp", "end_timestamp")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One record. Only the details that belong to its type are set, and they may be missing too."""

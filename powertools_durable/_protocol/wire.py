@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-__all__ = ["WIRE", "Timestamp", "parse_timestamp", "pascal", "to_wire"]
+__all__ = ["WIRE", "Timestamp", "moments", "parse_timestamp", "pascal", "to_wire"]
+
+R = TypeVar("R")
 
 # From here on a number is milliseconds: as seconds it would lie in the year 5138 (protocol.md 2.1).
 _MILLISECONDS_FROM = 1e11
+_MILLISECONDS_UNTIL = 253_402_300_800_000  # the year 10000, where Python's moments end
 
 
 def pascal(name: str) -> str:
@@ -77,13 +80,44 @@ def _as_utc(moment: datetime) -> datetime:
 
 
 class _ByOurParser:
-    """Tells pydantic to use `parse_timestamp`; a core schema is a plain dict, so nothing is imported."""
+    """Tells pydantic to use `parse_timestamp`; a core schema is a plain dict, so nothing is imported.
+
+    A number that is a moment for certain stays one until it is asked for: see `moments`.
+    """
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> dict[str, Any]:
-        return {"type": "function-plain", "function": {"type": "no-info", "function": parse_timestamp}}
+        certain = {"strict": True, "gt": 0, "lt": _MILLISECONDS_UNTIL}
+        parsed = {"type": "function-plain", "function": {"type": "no-info", "function": parse_timestamp}}
+        choices = [{"type": "int", **certain}, {"type": "float", **certain}, parsed]
+        return {"type": "union", "mode": "left_to_right", "choices": choices}
 
 
 Timestamp = Annotated[datetime, _ByOurParser()]
+
+
+def moments(*names: str) -> Callable[[type[R]], type[R]]:
+    """Let those fields of a record with slots hold a number, and be a `datetime` for whoever reads them.
+
+    Of the moments in a long history nearly none is ever looked at, so making them costs more than it is worth.
+    """
+
+    def decorate(cls: type[R]) -> type[R]:
+        for name in names:
+            setattr(cls, name, _moment(vars(cls)[name]))
+        return cls
+
+    return decorate
+
+
+def _moment(slot: Any) -> property:
+    def read(record: object) -> Any:
+        value = slot.__get__(record)
+        if type(value) is int or type(value) is float:
+            value = parse_timestamp(value)
+            slot.__set__(record, value)
+        return value
+
+    return property(read, slot.__set__)
 
 
 _FIELDS: dict[type[Any], tuple[tuple[str, str], ...]] = {}

@@ -20,6 +20,9 @@ from powertools_durable.scope import ReplayState
 
 __all__ = ["Frame", "operation_id"]
 
+# An enum's member costs an attribute look-up by its metaclass, several times an operation.
+REPLAY, LIVE, UNWINDING, SEALED = ReplayState.REPLAY, ReplayState.LIVE, ReplayState.UNWINDING, ReplayState.SEALED
+_STEP, _CALLBACK = OperationType.STEP, OperationType.CALLBACK
 _VIRTUAL_DEPTH = 4  # how many virtual contexts, one directly inside the other, a look-ahead sees through
 
 
@@ -29,7 +32,7 @@ def operation_id(text: str) -> str:
     BLAKE2b with its default 64-byte digest, cut to 64 hex characters: a 32-byte digest is another value
     (protocol.md 8.1).
     """
-    return blake2b(text.encode()).hexdigest()[:64]
+    return blake2b(text.encode()).digest()[:32].hex()
 
 
 class Frame:
@@ -102,11 +105,11 @@ class Frame:
         self.finished = False
         self.detached = False
         self.owner: object = None
-        self.replay_state = ReplayState.LIVE
+        self.replay_state = LIVE
         if sealed:
-            self.replay_state = ReplayState.SEALED
+            self.replay_state = SEALED
         elif self._goes_on():  # T1
-            self.replay_state = ReplayState.REPLAY
+            self.replay_state = REPLAY
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
         """Open the frame of the context that *op* is; a virtual one has no record of its own (8.3)."""
@@ -118,7 +121,7 @@ class Frame:
             parent_id=self.parent_id if virtual else op.id,
             # A finished context is entered only to rebuild a result too large for its record.
             sealed=(record is not None and record.status.is_terminal)
-            or (virtual and self.replay_state is ReplayState.SEALED),
+            or (virtual and self.replay_state is SEALED),
         )
 
     # -- operations in call order --------------------------------------------------------------------------
@@ -138,9 +141,9 @@ class Frame:
         self.counter += 1
         identifier, self._ahead = self._ahead or self.id_at(self.counter), None
         op = self._checked(identifier, self.counter, kind, sub_type, name, virtual=virtual)
-        if self.replay_state is ReplayState.REPLAY and self._runs_user_code(op.record, op.id):  # T2
-            self.replay_state = ReplayState.LIVE
-        if kind is OperationType.CALLBACK and op.id in self.engine.updated:
+        if self.replay_state is REPLAY and self._runs_user_code(op.record, op.id):  # T2
+            self.replay_state = LIVE
+        if kind is _CALLBACK and op.id in self.engine.updated:
             self._parked = op.id
         return op
 
@@ -179,11 +182,13 @@ class Frame:
     def _checked(
         self, identifier: str, number: int, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool
     ) -> OperationHandle:
-        op = OperationHandle(self.engine, identifier, kind, sub_type, name, parent_id=self.parent_id, number=number)
+        record = self.engine.state.operations.get(identifier)
+        if record is not None:
+            identifier = record.id  # the same text; one of the two is enough to keep
         self.engine.asked.add(identifier)
-        record = op.record
+        op = OperationHandle(self.engine, identifier, kind, sub_type, name, parent_id=self.parent_id, number=number)
         if record is None:
-            if self.replay_state is ReplayState.SEALED and not virtual:
+            if self.replay_state is SEALED and not virtual:
                 raise self._not_recorded(op)
         elif virtual:
             raise self.mismatch(op, {"context": "with a record"}, {"context": "virtual"})
@@ -198,14 +203,14 @@ class Frame:
 
     def end(self) -> None:
         """An operation returned, or raised its recorded error: look whether history goes on (T3)."""
-        if self.replay_state is ReplayState.REPLAY and self._parked is None and not self._goes_on():
-            self.replay_state = ReplayState.LIVE
+        if self.replay_state is REPLAY and self._parked is None and not self._goes_on():
+            self.replay_state = LIVE
 
     def suspend(self, signal: SuspendExecution) -> SuspendExecution:
         """Note that *signal* is raised in, or passes through, this context (T4)."""
         self.suspension = signal
-        if self.replay_state is not ReplayState.SEALED:
-            self.replay_state = ReplayState.UNWINDING
+        if self.replay_state is not SEALED:
+            self.replay_state = UNWINDING
         return signal
 
     def suspend_until(self, moment: datetime | None) -> SuspendExecution:
@@ -247,7 +252,7 @@ class Frame:
     def _runs_user_code(self, record: Operation | None, identifier: str) -> bool:
         if record is None:
             return self._recorded_at(identifier) is None
-        return record.type is OperationType.STEP and not record.status.is_terminal
+        return record.type is _STEP and not record.status.is_terminal
 
     # -- determinism ---------------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class TaggedJson:
             The text is not in this format.
         """
         try:
-            data = json.loads(text, object_pairs_hook=_unique)
+            data = _loads(text)
             return _decode(data) if isinstance(data, dict) else _plain(data)
         except RecursionError:
             message = "a recorded value is nested too deeply"
@@ -180,6 +180,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         message = "a recorded value has a key twice"
         raise SerDesError(message)
     return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+_scan = _DECODER.scan_once
+
+
+def _loads(text: str) -> Any:
+    """Read JSON as `json.loads` would, which makes a decoder each time and looks for white space."""
+    try:
+        data, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    return data if end == len(text) else _DECODER.decode(text)
 
 
 def _plain(data: Any) -> Any:
