@@ -1,11 +1,10 @@
-"""The two calls over boto3, one client for the process; AWS's errors sorted into those that may heal and not."""
+"""The two calls over botocore, one client for the process; AWS's errors sorted into those that may heal and not."""
 
 from __future__ import annotations
 
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
@@ -98,26 +97,40 @@ _making = threading.Lock()
 
 
 def _shared_client() -> Any:
-    with _making:  # boto3's default session is not safe to use from two threads
+    with _making:  # a session is not safe to use from two threads
         if not _shared:
             _shared.append(_new_client())
     return _shared[0]
 
 
 def _new_client() -> Any:
-    import boto3
     from botocore.config import Config
+    from botocore.session import get_session
 
+    session = get_session()  # what boto3 adds to it, resources and the like, has no use here
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        user_agent_extra=f"powertools-durable/{_version()}",
+        # Given as a whole: botocore would put it together anew for each request.
+        user_agent=f"{session.user_agent()} powertools-durable/{_version()}",
     )
-    return boto3.client("lambda", config=config)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_left_or_parsed)
+    return session.create_client("lambda", config=config)
+
+
+def _left_or_parsed(value: Any) -> Any:
+    """Leave a moment that is a number to our own reading: botocore's is most of what a page of records costs."""
+    if type(value) is int or type(value) is float:
+        return value
+    from botocore.utils import parse_timestamp
+
+    return parse_timestamp(value)
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("powertools-durable")
     except PackageNotFoundError:  # run from a folder that was never installed
