@@ -120,8 +120,7 @@ class Frame:
             context_id=op.id,
             parent_id=self.parent_id if virtual else op.id,
             # A finished context is entered only to rebuild a result too large for its record.
-            sealed=(record is not None and record.status.is_terminal)
-            or (virtual and self.replay_state is SEALED),
+            sealed=(record is not None and record.status.is_terminal) or (virtual and self.replay_state is SEALED),
         )
 
     # -- operations in call order --------------------------------------------------------------------------
