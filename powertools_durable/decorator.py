@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from types import FunctionType
-from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
 from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._runtime.invocation import run_invocation
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.session import Program, Session
-from powertools_durable._service.family import Target
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.lambda_ import LambdaBackend
 from powertools_durable.config import DurableConfig
@@ -26,13 +25,13 @@ from powertools_durable.errors import DurableConfigError, ValidationError
 from powertools_durable.integrations.entry_points import plugins_from_environment
 from powertools_durable.integrations.telemetry import Telemetry
 from powertools_durable.parser.annotations import innermost, model_of, output_of
-from powertools_durable.parser.lint import warn_of_unstable_defaults
 from powertools_durable.parser.order import refuse_idempotent
-from powertools_durable.parser.payload import PayloadParser
-from powertools_durable.parser.result import ResultWriter
-from powertools_durable.plugins import Plugin, PluginSource
 from powertools_durable.retry import RetryPolicy
 from powertools_durable.serdes.base import SerDes
+
+if TYPE_CHECKING:
+    from powertools_durable._service.family import Target
+    from powertools_durable.plugins import PluginSource
 
 __all__ = ["DurableFunction", "durable", "durable_inside", "invoker_of", "target_of"]
 
@@ -164,6 +163,8 @@ def target_of(function: Callable[..., Any], *, backend: DurableBackend, seams: S
 
     A fake takes the event alone.
     """
+    from powertools_durable._service.family import Target
+
     if durable_inside(function) is not None:
         return Target(durable=invoker_of(function, backend=backend, seams=seams))
     if _takes_two(function):
@@ -268,6 +269,11 @@ def _decorate(
     local_names: Mapping[str, object],
     stacklevel: int = 3,  # of the line that decorates, seen from what this calls
 ) -> DurableFunction[Any]:
+    # Decorating loads pydantic, importing does not (architecture.md 5.9).
+    from powertools_durable.parser.lint import warn_of_unstable_defaults
+    from powertools_durable.parser.payload import PayloadParser
+    from powertools_durable.parser.result import ResultWriter
+
     place = _place(function)
     _check_function(function, place)
     _check_options(options, place)
@@ -312,11 +318,15 @@ def _make_context(session: Session) -> DurableContext:
 
 def _plugins(options: Options) -> tuple[PluginSource, ...]:
     """Return what is listed, then what the environment names; each once."""
-    listed = options.get("plugins") or ()
+    listed, named = options.get("plugins") or (), plugins_from_environment()
+    if not listed and not named:
+        return ()
+    from powertools_durable.plugins import Plugin
+
     if isinstance(listed, Plugin) or callable(listed):
         raise DurableConfigError("durable(plugins=...) takes a list: plugins=[...]")
     found: list[PluginSource] = []
-    for source in (*listed, *plugins_from_environment()):
+    for source in (*listed, *named):
         if not isinstance(source, Plugin) and (
             not callable(source) or (isinstance(source, type) and not issubclass(source, Plugin))
         ):

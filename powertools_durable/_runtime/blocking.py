@@ -13,7 +13,7 @@ from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from powertools_durable._replay.effects import (
     Attempt,
@@ -33,12 +33,14 @@ from powertools_durable._runtime.branches import BranchPool, Coordinator, Means
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.leftovers import look_in_context
-from powertools_durable._runtime.observers import Observers
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams, Witness
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, StepTimeoutError, SuspendExecution, ValidationError
 from powertools_durable.scope import SCOPE, ScopeInfo
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.observers import Observers
 
 __all__ = ["BlockingDriver"]
 

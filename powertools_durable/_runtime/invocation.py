@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS, MAX_RESPONSE_BYTES
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType
@@ -17,10 +17,8 @@ from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable._replay.effects import Outcome, Raised, Returned
 from powertools_durable._replay.state import ExecutionState
-from powertools_durable._runtime.calls import CountedBackend
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.leftovers import look_in_execution
-from powertools_durable._runtime.observers import Observers
 from powertools_durable._runtime.paging import pages
 from powertools_durable._runtime.places import place_of
 from powertools_durable._runtime.seams import Seams
@@ -36,9 +34,11 @@ from powertools_durable.errors import (
     SuspendExecution,
     to_error_object,
 )
-from powertools_durable.parser.event import DurableInvocationEvent, execution_name, execution_record, parse_event
-from powertools_durable.parser.payload import model_changed
-from powertools_durable.plugins import InvocationInfo
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.calls import CountedBackend
+    from powertools_durable._runtime.observers import Observers
+    from powertools_durable.parser.event import DurableInvocationEvent
 
 __all__ = ["run_invocation"]
 
@@ -65,9 +65,11 @@ def run_invocation(
     BackendError, PayloadModelChangedError
         Another invocation may do better: Lambda counts this one as failed and invokes again.
     """
+    from powertools_durable.parser.event import execution_name, execution_record, parse_event
+
     event = parse_event(raw_event)
     deadline = Deadline(lambda_context, seams.clock)
-    counted = CountedBackend(backend, seams.clock) if program.plugins else None
+    counted = _counted(backend, seams) if program.plugins else None
     try:
         state = _load(event, counted or backend)
     except BackendError as error:
@@ -78,16 +80,13 @@ def run_invocation(
     payload, misfit = _payload(program, record)
     observers = None
     if counted is not None:
-        about = InvocationInfo(
-            execution_arn=event.durable_execution_arn,
-            execution_name=name,
-            request_id=getattr(lambda_context, "aws_request_id", None),
-            is_first=not _is_running(state),
-            started_at=started_at,
-            operations=state.operations,
-            updated=frozenset(event.updated_operation_ids),
-        )
-        observers = Observers(program.plugins, state, about, seams.clock)
+        facts: dict[str, Any] = {
+            "execution_name": name,
+            "request_id": getattr(lambda_context, "aws_request_id", None),
+            "started_at": started_at,
+            "updated": frozenset(event.updated_operation_ids),
+        }
+        observers = _observers(program, state, facts, seams)
 
     def answer() -> InvocationResult:
         if misfit is not None:
@@ -116,6 +115,25 @@ def run_invocation(
     return to_wire(result)  # type: ignore[no-any-return]
 
 
+def _counted(backend: DurableBackend, seams: Seams) -> CountedBackend:
+    from powertools_durable._runtime.calls import CountedBackend
+
+    return CountedBackend(backend, seams.clock)
+
+
+def _observers(program: Program, state: ExecutionState, facts: dict[str, Any], seams: Seams) -> Observers:
+    from powertools_durable._runtime.observers import Observers
+    from powertools_durable.plugins import InvocationInfo
+
+    about = InvocationInfo(
+        execution_arn=state.durable_execution_arn,
+        is_first=not _is_running(state),
+        operations=state.operations,
+        **facts,
+    )
+    return Observers(program.plugins, state, about, seams.clock)
+
+
 def _payload(program: Program, record: Operation | None) -> tuple[object, PayloadValidationError | None]:
     details = record.execution_details if record else None
     try:
@@ -141,6 +159,8 @@ def _rejected(error: PayloadValidationError, program: Program, state: ExecutionS
     """Fail a new execution; keep a running one, for it is the deploy that is wrong (powertools.md 4.3)."""
     if _is_running(state) and program.config.on_model_change == "raise":
         logger.error("the input of a running execution no longer fits the handler's model: %s", error)
+        from powertools_durable.parser.payload import model_changed
+
         raise model_changed(error) from None
     return _failed(error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from powertools_durable._replay.engine import ReplayEngine, Rules
 from powertools_durable._replay.frame import Frame
@@ -13,14 +13,16 @@ from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.blocking import BlockingDriver
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.observers import Observers
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.config import DurableConfig
-from powertools_durable.plugins import PluginSource
 from powertools_durable.retry import Retry, RetryPolicy
 from powertools_durable.serdes.base import SerDes
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.observers import Observers
+    from powertools_durable.plugins import PluginSource
 
 __all__ = ["Program", "Session"]
 

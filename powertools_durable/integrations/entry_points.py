@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from powertools_durable.errors import DurableConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "VARIABLE", "plugins_from_environment"]
 
@@ -30,6 +32,8 @@ def plugins_from_environment() -> list[Any]:
 
 
 def _found(name: str) -> EntryPoint:
+    from importlib.metadata import entry_points
+
     offered = entry_points(group=GROUP)
     found = [point for point in offered if point.name == name]
     if len(found) == 1:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from powertools_durable.config import DurableConfig
 from powertools_durable.integrations.instrumentation import report
 from powertools_durable.integrations.log_buffer import instrument_buffers
 from powertools_durable.integrations.loggers import LogIntegration
-from powertools_durable.plugins import PluginSource
+
+if TYPE_CHECKING:
+    from powertools_durable.plugins import PluginSource
 
 __all__ = ["Telemetry"]
 

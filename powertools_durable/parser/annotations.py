@@ -6,11 +6,12 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping
 from types import FunctionType, SimpleNamespace
-from typing import Any, get_args, get_origin, get_type_hints
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from powertools_durable.errors import DurableConfigError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = ["adapter_of", "innermost", "is_plain", "model_of", "name_of", "output_of"]
 
@@ -113,6 +114,8 @@ def adapter_of(annotation: Any, role: str) -> TypeAdapter[Any]:
         Pydantic can't build one; the message names *role* and the type.
     """
     try:
+        from pydantic import TypeAdapter
+
         adapter = annotation if isinstance(annotation, TypeAdapter) else TypeAdapter(annotation)
         if not getattr(adapter, "pydantic_complete", True):  # it refers to a class that was not there yet
             adapter.rebuild(raise_errors=True)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from json.scanner import make_scanner
+from typing import Any, cast
 from uuid import UUID
 
 from powertools_durable.batch import BatchResult, from_mapping, to_mapping
@@ -183,7 +184,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
-_scan = _DECODER.scan_once
+_scan: Callable[[str, int], tuple[Any, int]] = make_scanner(cast("Any", _DECODER))  # it asks for any decoder
 
 
 def _loads(text: str) -> Any:
