@@ -226,6 +226,8 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
     logger : Logger | Sequence[Logger] | False | None
         Loggers whose lines appear once, however often the code replays, stamped with the execution; default:
         every Powertools logger of the process, and the root logger. False leaves all alone.
+    tracer : Tracer | None
+        Powertools' Tracer, whose traces shall show the execution's operations, and no suspension as a fault.
     metrics : Metrics | None
         Powertools metrics that shall be counted once, however often the code replays.
     plugins : Sequence[Plugin | Callable]
@@ -285,9 +287,13 @@ def _decorate(
         output = output_of(function, local_names)
     try:
         telemetry = Telemetry(
-            logger=options.get("logger"), metrics=options.get("metrics"), config=config, handler=function
+            logger=options.get("logger"),
+            tracer=options.get("tracer"),
+            metrics=options.get("metrics"),
+            config=config,
+            handler=function,
         )
-        plugins = (*_plugins(options), *telemetry.plugins)
+        plugins = (*telemetry.tracing, *_plugins(options), *telemetry.plugins)
         parser = PayloadParser(model, options.get("envelope"), include_input=config.include_validation_input)
         writer = ResultWriter(output)
     except DurableConfigError as error:
@@ -307,6 +313,7 @@ def _decorate(
         retry=options.get("retry"),
         serdes=options.get("serdes"),
         logger=options.get("logger"),
+        tracer=options.get("tracer"),
         plugins=plugins,
     )
     return DurableFunction(function, program, _backend(options), telemetry)
@@ -351,15 +358,9 @@ def _backend(options: Options) -> DurableBackend:
     return mine
 
 
-_LATER = ("tracer",)
-
-
 def _check_options(options: Options, place: str) -> None:
     if unknown := set(options) - set(Options.__annotations__):
         message = f"durable() has no option {', '.join(sorted(unknown))!r} (handler {place})"
-        raise DurableConfigError(message)
-    if given := [name for name in _LATER if options.get(name)]:
-        message = f"durable({given[0]}=...) is not in this version yet; leave it out (handler {place})"
         raise DurableConfigError(message)
     config: object = options.get("config")
     if config is not None and not isinstance(config, DurableConfig):

@@ -106,12 +106,15 @@ class InvocationEnd(InvocationInfo):
         The execution's result as JSON text; empty when it was too large for the answer. In no repr.
     calls : BackendCalls
         What went over the wire.
+    replayed : int
+        How many operations returned what an earlier invocation had recorded.
     """
 
     outcome: str
     error: ErrorObject | None = field(default=None, repr=False)
     result: str | None = field(default=None, repr=False)
     calls: BackendCalls = field(default_factory=BackendCalls)
+    replayed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +127,13 @@ class ReplayInfo:
         How many operations returned what an earlier invocation had recorded.
     by_type : Mapping[str, int]
         The same by type: ``{"STEP": 400, "WAIT": 12}``.
+    state_pages : int
+        Pages of records that were read for it, beyond what came with the event.
     """
 
     operations: int
     by_type: Mapping[str, int]
+    state_pages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,9 +194,12 @@ class AttemptInfo(OperationInfo):
         When this code began, in this invocation.
     is_replay_children : bool
         The context has ended, and its code runs only to rebuild a result too large for its record.
+    is_replaying : bool
+        The context's code begins with what an earlier invocation recorded.
     """
 
     is_replay_children: bool = False
+    is_replaying: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +268,9 @@ class Plugin:
         Not for what had ended in an earlier invocation, unless it ended between two. Contexts that leave no record,
         or are rebuilt, are told each time they run.
         """
+
+    def on_operation_replayed(self, info: OperationEnd) -> None:
+        """An operation returns what was recorded, and whose end was told by an earlier invocation."""
 
     def on_user_function_start(self, info: AttemptInfo) -> None:
         """The user's code of an operation is about to run, on this thread."""

@@ -158,6 +158,11 @@ class BaseContext:
         program = self._session.program
         return logger_for(program.handler, program.logger)
 
+    @property
+    def tracer(self) -> Any:
+        """The Tracer of ``tracer=``; None without one."""
+        return self._session.program.tracer
+
     def bind(self, function: Callable[P, R]) -> Callable[P, R]:
         """Return *function* as one that knows this execution when a thread of your own runs it.
 

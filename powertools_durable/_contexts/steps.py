@@ -336,9 +336,12 @@ class Steps(BlockingCore):
             written = for_payload(payload_serdes, written)
         answer = json_serdes(returns, serdes)
         op = self._begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
-        text = header = None
+        text = None
         if op.record is None:  # what was sent is not sent again
             text = op.sendable(payload, written)
+
+        def options() -> ChainedInvokeOptions:
             header = self._session.driver.trace_header(op, target)
-        options = ChainedInvokeOptions(function_name=target, tenant_id=tenant, x_amzn_trace_id=header)
+            return ChainedInvokeOptions(function_name=target, tenant_id=tenant, x_amzn_trace_id=header)
+
         return self._drive(op, invoke(op, options, text, answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from powertools_durable._protocol.operation import OperationStatus as Status
@@ -16,12 +17,17 @@ __all__ = ["invoke"]
 T = TypeVar("T")
 
 
-def invoke(op: OperationHandle, options: ChainedInvokeOptions, payload: str | None, serdes: SerDes[T]) -> Flow[T]:
-    """Have the service call the function, and suspend until it has answered. Source: protocol.md 11.6."""
+def invoke(
+    op: OperationHandle, options: Callable[[], ChainedInvokeOptions], payload: str | None, serdes: SerDes[T]
+) -> Flow[T]:
+    """Have the service call the function, and suspend until it has answered. Source: protocol.md 11.6.
+
+    *options* are asked for when the operation has begun: a trace header may name what traces it.
+    """
     while True:
         match op.status:
             case None:
-                yield Checkpoint(op.start(invoke=options, payload=payload))
+                yield Checkpoint(op.start(invoke=options(), payload=payload))
             case Status.STARTED:  # the service keeps the time
                 yield Suspend()
             case Status.SUCCEEDED:

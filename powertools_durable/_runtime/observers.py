@@ -85,6 +85,7 @@ class Observers:
         self._ended: set[str] = set()
         self._replayed: Counter[str] = Counter()
         self._replays = not about.is_first
+        self._backend: CountedBackend | None = None
         self._lock = threading.Lock()
         state.note_changes()
 
@@ -95,6 +96,7 @@ class Observers:
     ) -> InvocationResult:
         """Let *answer* make the invocation's answer, and tell of its beginning and its end."""
         self._about = replace(self._about, input=payload)
+        self._backend = backend
         self._tell("on_invocation_start", self._about)
         backend.stand_here()
         try:
@@ -114,7 +116,10 @@ class Observers:
             outcome, error, result = "RETRY", _written(answer), None
         about = {name: getattr(self._about, name) for name in InvocationInfo.__dataclass_fields__}
         self._tell(
-            "on_invocation_end", InvocationEnd(**about, outcome=outcome, error=error, result=result, calls=calls)
+            "on_invocation_end",
+            InvocationEnd(
+                **about, outcome=outcome, error=error, result=result, calls=calls, replayed=self._replayed.total()
+            ),
         )
 
     def passed(self, frame: Frame) -> None:
@@ -127,7 +132,9 @@ class Observers:
             ends, self._replays = self._replays, False
             counts: Mapping[str, int] = dict(self._replayed)
         if ends:
-            self._tell("on_replay_end", ReplayInfo(operations=sum(counts.values()), by_type=counts))
+            pages = self._backend.calls.state_pages if self._backend is not None else 0
+            info = ReplayInfo(operations=sum(counts.values()), by_type=counts, state_pages=pages)
+            self._tell("on_replay_end", info)
 
     def changes(self) -> None:
         """Tell which records have changed since the last time."""
@@ -187,8 +194,9 @@ class Observers:
         if record is not None and (op.id in self._started or (record.status.is_terminal and not op.replays_children)):
             return
         self._started.add(op.id)
-        info = OperationInfo(**self._facts(op, record), is_replayed=op.id in self._known)
-        self._tell("on_operation_start", info, self._scope(op))
+        if self._hearing["on_operation_start"]:
+            info = OperationInfo(**self._facts(op, record), is_replayed=op.id in self._known)
+            self._tell("on_operation_start", info, self._scope(op))
 
     def _operation_ends(self, op: OperationHandle, *, failed: bool) -> None:
         record = op.record
@@ -198,14 +206,20 @@ class Observers:
             with self._lock:
                 self._replayed[op.type.value] += 1
             if op.id not in self._about.updated and not op.replays_children:
+                self._tell_end("on_operation_replayed", op, record)
                 return
         if record is not None and op.id in self._ended and not op.replays_children:
             return
         self._ended.add(op.id)
+        self._tell_end("on_operation_end", op, record, failed=failed)
+
+    def _tell_end(self, hook: str, op: OperationHandle, record: Operation | None, *, failed: bool = False) -> None:
+        if not self._hearing[hook]:
+            return
         facts = self._facts(op, record)
         if record is None:  # a context without a record of its own: virtual, or a flat branch
             facts["status"] = "FAILED" if failed else "SUCCEEDED"
-        self._tell("on_operation_end", OperationEnd(**facts, is_replayed=op.id in self._known), self._scope(op))
+        self._tell(hook, OperationEnd(**facts, is_replayed=op.id in self._known), self._scope(op))
 
     # -- the user's code -----------------------------------------------------------------------------------
 
@@ -218,7 +232,7 @@ class Observers:
     def _entered(self, op: OperationHandle, body: Callable[[Frame], Any], frame: Frame) -> Any:
         """Run the code of a context, on the thread and in the context that belong to it."""
         self.passed(frame)
-        with self._user_function(op, None) as ends:
+        with self._user_function(op, None, is_replaying=frame.replay_state is ReplayState.REPLAY) as ends:
             try:
                 value = body(frame)
             except Exception as error:
@@ -230,12 +244,21 @@ class Observers:
         return value
 
     @contextmanager
-    def _user_function(self, op: OperationHandle, attempt: int | None) -> Iterator[Callable[[Outcome], None]]:
+    def _user_function(
+        self, op: OperationHandle, attempt: int | None, *, is_replaying: bool = False
+    ) -> Iterator[Callable[[Outcome], None]]:
         """Tell of the user's code around it; it is INCOMPLETE unless it says how it ended."""
         self.changes()
+        if not (self._hearing["on_user_function_start"] or self._hearing["on_user_function_end"]):
+            yield lambda _: None
+            return
         own = {"attempt": attempt, "started_at": self._clock.now(), "ended_at": None, "error": None}
         facts = self._facts(op, op.record) | own
-        facts |= {"is_replayed": op.id in self._known, "is_replay_children": op.replays_children}
+        facts |= {
+            "is_replayed": op.id in self._known,
+            "is_replay_children": op.replays_children,
+            "is_replaying": is_replaying,
+        }
         scope = self._scope(op, attempt)
         self._tell("on_user_function_start", AttemptInfo(**facts), scope)
         ending: dict[str, Any] = {"outcome": "INCOMPLETE"}

@@ -57,6 +57,7 @@ class Program:
     retry: RetryPolicy | None = None
     serdes: SerDes[Any] | None = None
     logger: Any = None
+    tracer: Any = None
     plugins: tuple[PluginSource, ...] = ()
 
 

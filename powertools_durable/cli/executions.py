@@ -38,7 +38,7 @@ def list_(store: Store = DEFAULT_STORE, as_json: JsonFlag = False) -> None:
     everything = list(LocalExecutions(open_store(store)))
     if as_json:
         for one in everything:
-            print(json.dumps(_summary(one)))
+            print(json.dumps({key: value for key, value in _summary(one).items() if key != "result"}))
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("id", "name", "status", "started", "invocations", "waits for"):

@@ -1,4 +1,4 @@
-"""What one decorated function's ``logger=`` and ``metrics=`` ask for: made ready once, and at each invocation."""
+"""What one function's ``logger=``, ``tracer=`` and ``metrics=`` ask for: made ready once, and at each invocation."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Telemetry"]
 
 _METRICS = "powertools_durable.integrations.metrics"  # loads Powertools' Metrics, which who has none does without
+_TRACING = "powertools_durable.integrations.operation_tracing"
 _ENGINE_METRICS = "powertools_durable.integrations.engine_metrics"
 
 
@@ -25,7 +26,7 @@ class Telemetry:
 
     Parameters
     ----------
-    logger, metrics : object
+    logger, tracer, metrics : object
         As `durable` takes them.
     config : DurableConfig
         What is on.
@@ -38,11 +39,16 @@ class Telemetry:
         One of them can't be used.
     """
 
-    def __init__(self, *, logger: Any, metrics: Any, config: DurableConfig, handler: Callable[..., Any]) -> None:
+    def __init__(
+        self, *, logger: Any, tracer: Any, metrics: Any, config: DurableConfig, handler: Callable[..., Any]
+    ) -> None:
         self._logs = LogIntegration(logger, config, handler)
         self._logs.attach()  # for what decorators above log
         self._keep_replayed = config.buffer_replayed
         self._metrics = metrics
+        self.tracing: tuple[PluginSource, ...] = ()
+        if tracer is not None:
+            self.tracing = import_module(_TRACING).plugins_of_tracer(tracer, config)
         self.plugins: tuple[PluginSource, ...] = ()
         if metrics is not None:
             import_module(_METRICS).make_replay_safe(metrics)

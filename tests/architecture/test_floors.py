@@ -52,7 +52,7 @@ CLOCKS = {"now", "utcnow", "today"}
 
 PLACES = {
     "aws_lambda_powertools": ("integrations/", "parser/envelope.py", "parser/lint.py", "serdes/masking.py"),
-    "aws_xray_sdk": ("integrations/xray.py", "testing/xray_daemon.py"),
+    "aws_xray_sdk": ("integrations/xray.py", "integrations/xray_context.py", "testing/xray_daemon.py"),
     "boto3": ("backends/lambda_.py", "cli/"),
     "botocore": ("backends/lambda_.py", "cli/"),
     "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors.py"),

@@ -33,7 +33,7 @@ def handle(found):
 
 def played(found):
     op = handle(found)
-    return play(op, invoke(op, OPTIONS, '{"a": 1}', PlainJson()))
+    return play(op, invoke(op, lambda: OPTIONS, '{"a": 1}', PlainJson()))
 
 
 def test_a_fresh_invoke_is_started_with_its_event_and_suspends():

@@ -24,7 +24,8 @@ from powertools_durable.scope import BACKEND_CALL
 from powertools_durable.testing import Simulator
 from tests.runtime.rig import Served
 
-HOOKS = [name for name in vars(Plugin) if name.startswith("on_")]
+QUIET = "on_operation_replayed"  # told of everything that happens not; it has a test of its own
+HOOKS = [name for name in vars(Plugin) if name.startswith("on_") and name != QUIET]
 SOON = Retry(max_attempts=3, initial_delay=5, jitter="none")
 
 
@@ -409,7 +410,7 @@ def _breaking(hook):
     return method
 
 
-for _hook in [*HOOKS, "provide_propagation_metadata"]:
+for _hook in [*HOOKS, QUIET, "provide_propagation_metadata"]:
     setattr(Broken, _hook, _breaking(_hook))
 
 
@@ -598,3 +599,57 @@ def test_a_generator_closes_what_it_opened_also_when_the_body_fails():
 
     Simulator(handler).start()
     assert closed == [("FAILED", ZeroDivisionError), "closed"]
+
+
+def test_what_is_only_repeated_is_told_by_a_hook_of_its_own_and_counted_at_the_end():
+    class Repeated(Plugin):
+        def __init__(self):
+            self.heard = []
+
+        def on_operation_replayed(self, info):
+            self.heard.append((info.name, info.outcome, info.is_replayed))
+
+        def on_user_function_start(self, info):
+            self.heard.append((info.name, info.is_replaying))
+
+        def on_invocation_end(self, info):
+            self.heard.append(info.replayed)
+
+    notes = Repeated()
+
+    def around(child):
+        child.step(lambda: 1, name="inner")
+        child.wait(60, name="pause")
+        child.wait(60, name="again")
+
+    @durable(plugins=[notes])
+    def handler(event, ctx):
+        ctx.step(lambda: 1, name="one")
+        ctx.run_in_child_context(around, name="around")
+
+    Simulator(handler).start().finish()
+    assert notes.heard == [
+        *[("one", False), ("around", False), ("inner", False), 0],
+        *[("one", "SUCCEEDED", True), ("around", True), ("inner", "SUCCEEDED", True), 3],
+        *[("one", "SUCCEEDED", True), ("around", True), ("inner", "SUCCEEDED", True), ("pause", "SUCCEEDED", True), 4],
+    ]
+
+
+def test_hooks_that_nobody_has_are_not_prepared():
+    """A plugin that hears only the invocation costs nothing at an operation."""
+
+    class Quiet(Plugin):
+        pass
+
+    def facts(*_):
+        raise AssertionError("facts were gathered for nobody")
+
+    @durable(plugins=[Quiet()])
+    def handler(event, ctx):
+        ctx.step(lambda: 1, name="one")
+        ctx.wait(60)
+        return ctx.step(lambda: 2, name="two")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("powertools_durable._runtime.observers.Observers._facts", facts)
+        assert Simulator(handler).start().finish().result == 2
