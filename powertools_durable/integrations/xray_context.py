@@ -199,6 +199,8 @@ _INSTALLING = Lock()
 def install(recorder: Any, *, trace_backend_calls: bool = False) -> bool:
     """Put our context and our emitter into a recorder; once, and only where the SDK's own for Lambda is.
 
+    By its properties: ``configure()`` would set what it is not asked to set, and make a client outside of Lambda.
+
     Returns
     -------
     bool
@@ -211,9 +213,9 @@ def install(recorder: Any, *, trace_backend_calls: bool = False) -> bool:
             context = DurableXRayContext(recorder, recorder.context)
             if (opened := recorder.current_subsegment()) is not None:  # after a reset, in the middle of things
                 context.set_trace_entity(opened)
-            recorder.configure(context=context, stream_sql=recorder.stream_sql)
+            recorder.context = context
         if not isinstance(recorder.emitter, GuardingEmitter):
-            recorder.configure(emitter=GuardingEmitter(recorder.emitter), stream_sql=recorder.stream_sql)
+            recorder.emitter = GuardingEmitter(recorder.emitter)
         recorder.context.trace_backend_calls |= trace_backend_calls
         if not any(one is recorder for one in _INSTALLED):
             _INSTALLED.append(recorder)
@@ -226,8 +228,8 @@ def uninstall() -> None:
     with _INSTALLING:
         for recorder in _INSTALLED:
             if isinstance(recorder.context, DurableXRayContext):
-                recorder.configure(context=recorder.context.replaced, stream_sql=recorder.stream_sql)
+                recorder.context = recorder.context.replaced
             if isinstance(recorder.emitter, GuardingEmitter):
-                recorder.configure(emitter=recorder.emitter.replaced, stream_sql=recorder.stream_sql)
+                recorder.emitter = recorder.emitter.replaced
         _INSTALLED.clear()
     _OPEN.set(None)

@@ -16,6 +16,7 @@ from aws_xray_sdk import global_sdk_config  # type: ignore[import-untyped]
 from aws_xray_sdk.core import xray_recorder  # type: ignore[import-untyped]
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter  # type: ignore[import-untyped]
 from aws_xray_sdk.core.lambda_launcher import LambdaContext  # type: ignore[import-untyped]
+from aws_xray_sdk.core.sampling.local.sampler import LocalSampler  # type: ignore[import-untyped]
 
 __all__ = ["XRayDaemon", "recording"]
 
@@ -138,7 +139,8 @@ def recording() -> Iterator[XRayDaemon]:
     one that was made outside of Lambda stays disabled.
     """
     environment = dict(os.environ)
-    before = (xray_recorder.context, xray_recorder.emitter, xray_recorder.streaming, xray_recorder.streaming_threshold)
+    before = {name: getattr(xray_recorder, name) for name in ("sampler", "context", "emitter", "streaming")}
+    threshold = xray_recorder.streaming_threshold
     enabled = global_sdk_config.sdk_enabled()
     with XRayDaemon() as daemon:
         for switch in _SWITCHES:
@@ -148,8 +150,11 @@ def recording() -> Iterator[XRayDaemon]:
         daemon.next_invocation()
         global_sdk_config.set_sdk_enabled(True)
         emitter = _Emitter(daemon)
-        # In Lambda every subsegment is sent as soon as it is closed.
-        xray_recorder.configure(context=LambdaContext(), emitter=emitter, streaming_threshold=0)
+        # As the SDK has it in Lambda: others have sampled already, and every subsegment is sent when it is closed.
+        xray_recorder.sampler = LocalSampler()
+        xray_recorder.context = LambdaContext()
+        xray_recorder.emitter = emitter
+        xray_recorder.streaming_threshold = 0
         try:
             with _fresh_tracers():
                 yield daemon
@@ -157,10 +162,9 @@ def recording() -> Iterator[XRayDaemon]:
             emitter.close()
             os.environ.clear()
             os.environ.update(environment)
-            context, emitter, streaming, threshold = before
-            xray_recorder.configure(
-                context=context, emitter=emitter, streaming=streaming, streaming_threshold=threshold
-            )
+            for name, value in before.items():
+                setattr(xray_recorder, name, value)
+            xray_recorder.streaming_threshold = threshold
             global_sdk_config.set_sdk_enabled(enabled)
 
 
