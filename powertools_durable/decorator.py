@@ -39,6 +39,8 @@ E = TypeVar("E")
 R = TypeVar("R")
 Handler = Callable[[E, DurableContext], R]
 
+_OF_FUNCTIONS = {"__closure__", "__code__", "__defaults__", "__globals__", "__kwdefaults__"}
+
 # Where this invocation's API calls go in place of the function's own backend: set by `invoker_of` alone.
 _STAND_IN: ContextVar[tuple[DurableBackend, Seams] | None] = ContextVar("powertools_durable_stand_in", default=None)
 
@@ -93,6 +95,12 @@ class DurableFunction(Generic[R]):
     def __class__(self) -> type:
         """Pass for a function: Powertools' middlewares take nothing else, and it has everything they use of one."""
         return FunctionType
+
+    def __getattr__(self, name: str) -> Any:
+        """Have what else a function has: the written one's."""
+        if name in _OF_FUNCTIONS:
+            return getattr(innermost(self.__wrapped__), name)
+        raise AttributeError(f"a durable handler has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"<durable {self.__module__}:{self.__qualname__}>"

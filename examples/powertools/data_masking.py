@@ -59,7 +59,7 @@ without_card = MaskingSerDes(fields=["card"])
 
 @durable
 def masks(event: dict[str, str], ctx: DurableContext) -> str:
-    customer: Customer = ctx.step(load_customer, event["id"], serdes=without_card)
+    customer = ctx.step(load_customer, event["id"], serdes=without_card)
     ctx.wait(timedelta(days=1))
     return customer.card  # "*****", in the first run as in every replay
 
@@ -76,8 +76,7 @@ last_digits = MaskingSerDes(
 @durable
 def keeps_last_digits(event: dict[str, str], ctx: DurableContext) -> str:
     """Mask by rules."""
-    customer: Customer = ctx.step(load_customer, event["id"], serdes=last_digits)
-    return customer.card
+    return ctx.step(load_customer, event["id"], serdes=last_digits).card
 
 
 # --8<-- [start:encrypt]
@@ -113,5 +112,4 @@ masked_and_encrypted = EncryptingSerDes(provider, inner=MaskingSerDes(fields=["c
 @durable
 def both(event: dict[str, str], ctx: DurableContext) -> str:
     """Mask what nobody needs, and encrypt the rest."""
-    customer: Customer = ctx.step(load_customer, event["id"], serdes=masked_and_encrypted)
-    return customer.card
+    return ctx.step(load_customer, event["id"], serdes=masked_and_encrypted).card

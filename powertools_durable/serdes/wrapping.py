@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 from powertools_durable.errors import ValidationError
 from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
@@ -63,14 +63,22 @@ class WrappingSerDes(ABC):
     def _format(self) -> SerDes[Any]:
         return self.inner or _TAGGED
 
-    def serialize(self, value: Any, context: SerDesContext) -> str | None:
+    def serialize(self, value: object, context: SerDesContext) -> str | None:
         """Write *value*."""
         text = write(value, self._format, context)
         return None if text is None else self.wrap_value(value, text, context)
 
-    def deserialize(self, text: str, context: SerDesContext) -> Any:
-        """Read what `serialize` wrote."""
-        return read(self.unwrap(text, context), self._format, context)
+    if TYPE_CHECKING:
+
+        def deserialize(self, text: str, context: SerDesContext) -> Never:
+            """For a type checker: a serdes for values of every type, so an operation keeps the type of its own."""
+            raise NotImplementedError
+
+    else:
+
+        def deserialize(self, text: str, context: SerDesContext) -> Any:
+            """Read what `serialize` wrote."""
+            return read(self.unwrap(text, context), self._format, context)
 
     def proven(self, value: Any, context: SerDesContext) -> tuple[str | None, Any]:
         """Write *value* and return it as every replay will see it: what the inner serdes proves, wrapped.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import inspect
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +87,17 @@ def test_each_form_makes_the_same_handler(handler):
     assert (handler.__name__, handler.__qualname__, handler.__doc__) == ("double", "double", "Twice.")
     assert handler.__module__ == __name__
     assert repr(handler) == f"<durable {__name__}:double>"
+
+
+@pytest.mark.parametrize("handler", MADE.values(), ids=MADE)
+def test_it_passes_for_a_function_where_nothing_else_is_taken(handler):
+    assert inspect.isfunction(handler)
+    assert inspect.getfile(handler) == __file__
+    assert inspect.signature(handler) == inspect.signature(double)
+    assert handler.__code__ is double.__code__
+    assert Simulator(copy.copy(handler)).start(21).result == 42
+    with pytest.raises(AttributeError, match="a durable handler has no attribute 'nothing'"):
+        handler.nothing  # noqa: B018
 
 
 def test_the_function_stays_within_reach_for_tests_of_its_own():
