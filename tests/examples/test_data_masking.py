@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from examples.powertools import data_masking as example
-from powertools_durable.testing import Simulator
+from powertools_durable.testing import Simulator, explore
 
 CARD = "4111 1111 1111 1111"
 
@@ -35,3 +37,8 @@ def test_masking_and_encrypting_go_together():
     run = Simulator(example.both).start({"id": "1"}).finish()
     assert run.result == "*****"
     assert "customer 1" not in recorded(run)
+
+
+@pytest.mark.parametrize("handler", [example.encrypts, example.both, example.masks])
+def test_it_comes_out_the_same_wherever_lambda_dies(handler):
+    explore(handler, ["1", "2"] if handler is example.encrypts else {"id": "1"}).assert_survives()
