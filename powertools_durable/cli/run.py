@@ -10,6 +10,7 @@ import typer
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, open_store, read_json, store_option
 from powertools_durable.cli.targets import UsageError, load_target, settled_target
 from powertools_durable.cli.timeline import JsonLines, Timeline
+from powertools_durable.cli.trace import Through, traced
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
 __all__ = ["Answers", "Functions", "answers_of", "resume", "run", "targets_of"]
@@ -25,6 +26,9 @@ Functions = Annotated[
     typer.Option("--function", metavar="NAME=TARGET", help="What ctx.invoke(NAME) runs: a handler on this machine."),
 ]
 Skip = Annotated[bool, typer.Option("--skip-time", help="Waits and delays take no time.")]
+TraceFlag = Annotated[
+    bool, typer.Option("--trace", help="Show what X-Ray would be sent of each invocation, as a tree.")
+]
 Wait = Annotated[bool, typer.Option(help="Wait for callbacks; --no-wait ends with exit code 3 instead.")]
 
 
@@ -41,14 +45,15 @@ def run(
     wait: Wait = True,
     answer: Answers = None,
     function: Functions = None,
+    trace: TraceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Start an execution of TARGET and stay with it until it ends."""
     payload = read_json(event, "--event")
     answers = answers_of(answer)
-    with _display(store, as_json=as_json) as display:
+    with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
         targets = targets_of(target, function)
-        runner = _runner(targets, store, skip_time=skip_time)
+        runner = _runner(targets, store, through, skip_time=skip_time)
         one = runner.start(payload, name=name)
         runner.store.remember_targets(one.arn, {key: settled_target(where) for key, where in targets.items()})
         code = _stay(runner, one, display, answers, wait=wait)
@@ -65,6 +70,7 @@ def resume(
     wait: Wait = True,
     answer: Answers = None,
     function: Functions = None,
+    trace: TraceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Go on with an execution where it was when its process ended."""
@@ -74,8 +80,8 @@ def resume(
     targets = one.targets | targets_of(target, function)
     if "" not in targets:
         raise UsageError(f"{one.name} was not started by this command; say where its handler is: --target TARGET")
-    with _display(store, as_json=as_json) as display:
-        runner = _runner(targets, kept, skip_time=skip_time)
+    with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
+        runner = _runner(targets, kept, through, skip_time=skip_time)
         kept.remember_targets(one.arn, {key: settled_target(where) for key, where in targets.items()})
         code = _stay(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
@@ -92,8 +98,8 @@ def targets_of(target: str | None, functions: list[str] | None) -> dict[str, str
     return targets
 
 
-def _runner(targets: dict[str, str], store: Path | SqliteStore, *, skip_time: bool) -> LocalRunner:
-    loaded = {name: load_target(target, durable=name == "") for name, target in targets.items()}
+def _runner(targets: dict[str, str], store: Path | SqliteStore, through: Through, *, skip_time: bool) -> LocalRunner:
+    loaded = {name: through(load_target(target, durable=name == "")) for name, target in targets.items()}
     return LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
 
 

@@ -10,10 +10,12 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from powertools_durable.cli.options import answer_command
+from powertools_durable.cli.trace import Trace, tree_of
 from powertools_durable.cli.words import Moment, ending, moment_of, said, told
 from powertools_durable.local import LocalExecution
 
@@ -74,6 +76,11 @@ class Timeline:
             for event in events:
                 self._lines.add(moment_of(event))
             self._footer = list(_footer(one, self._store))
+
+    def trace(self, trace: Trace) -> None:
+        """Show what was traced of an invocation."""
+        with self._lock:
+            self._console.print(Padding(tree_of(trace), (0, 0, 0, 2)))
 
     def interrupted(self, one: LocalExecution, command: str) -> None:
         """Say how to go on."""
@@ -176,6 +183,12 @@ class JsonLines:
             if one.open_callbacks and any(event["EventType"] == "InvocationCompleted" for event in events):
                 waiting = [{"name": r.name, "answer": answer_command(r, self._store)} for r in one.open_callbacks]
                 _print({"event": "Waiting", "callbacks": waiting})
+
+    def trace(self, trace: Trace) -> None:
+        """Show what was traced of an invocation."""
+        told = {"function": trace.function, "traceId": trace.trace_id, "segmentId": trace.segment_id}
+        with self._lock:
+            _print({"event": "Trace", **told, "documents": list(trace.documents)})
 
     def interrupted(self, one: LocalExecution, command: str) -> None:
         """Say how to go on."""

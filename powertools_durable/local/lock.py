@@ -18,6 +18,8 @@ from powertools_durable.local.store import SqliteStore
 
 __all__ = ["is_running", "running"]
 
+_connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it
+
 
 @contextmanager
 def running(store: SqliteStore, arn: str) -> Iterator[None]:
@@ -30,7 +32,7 @@ def running(store: SqliteStore, arn: str) -> Iterator[None]:
     """
     path = _lock_file(store, arn)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
+    with closing(_connect(path, timeout=0, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:

@@ -27,6 +27,7 @@ __all__ = ["SqliteStore", "StoreError", "SystemIds"]
 _APPLICATION_ID = 0x50544455  # "PTDU": says whose file this is
 _VERSION = 1
 _BUSY_SECONDS = 10.0
+_connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it, and would trace this store
 _RETRYABLE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 _SCHEMA = f"""
@@ -104,7 +105,7 @@ class SqliteStore:
         except OSError as error:
             message = f"the store {self.path} can't be opened: {error.strerror}"
             raise StoreError(message, retryable=False) from None
-        connection = sqlite3.connect(
+        connection = _connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
         )
         try:

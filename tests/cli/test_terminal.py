@@ -103,3 +103,11 @@ def test_a_second_process_is_refused_while_the_first_runs(terminal, tmp_path):
     answer(tmp_path, "stop", "mine")
     seen.read_until("STOPPED")
     assert seen.ended() == 1
+
+
+def test_run_trace_draws_each_invocation_where_it_ended(terminal):
+    traced = Path(__file__).parent / "traced.py"
+    process = terminal("run", f"{traced}:greeter", "--event", "1", "--trace")
+    shown = process.read_until("SUCCEEDED  in")
+    assert process.ended() == 0
+    assert shown.index("invocation 1") < shown.index("trace of greeter") < shown.index("└── ## durable")
