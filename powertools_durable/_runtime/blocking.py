@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from powertools_durable._replay.effects import (
@@ -66,7 +65,7 @@ class BlockingDriver:
         self.checkpointer = checkpointer
         self.deadline = deadline
         self.scopes = scopes
-        self.pool = BranchPool(max_threads, checkpointer)
+        self.pool = BranchPool(max_threads, checkpointer, seams.threads)
         self._seams = seams
         self._witness = seams.witness
 
@@ -249,26 +248,26 @@ class BlockingDriver:
 
     def _within(self, seconds: float, body: Callable[[], Any], op: OperationHandle) -> Any:
         """Run *body* on a thread of its own and leave it behind after *seconds*; its late result is discarded."""
-        results: SimpleQueue[Returned | BaseException] = SimpleQueue()
+        over = self._seams.threads.signal()
+        results: list[Returned | BaseException] = []
 
         def work() -> None:
             try:
-                results.put(Returned(body()))
+                results.append(Returned(body()))
             except BaseException as error:  # noqa: BLE001 - raised again where the step was called
-                results.put(error)
+                results.append(error)
+            over.set()
 
-        name = f"powertools-durable-step-{op.id[:8]}"
-        threading.Thread(target=copy_context().run, args=(work,), name=name, daemon=True).start()
+        self._seams.threads.spawn(partial(copy_context().run, work), f"powertools-durable-step-{op.id[:8]}")
         patience = self.deadline.patience
-        try:
-            result = results.get(timeout=min(seconds, patience))
-        except Empty:
+        if not over.wait(min(seconds, patience)):
             if patience < seconds:
                 late = BackendError(f"the invocation ends while {op.label} still runs", retryable=True)
                 self.engine.interrupt(late)
-                raise CheckpointingStopped(late) from None
+                raise CheckpointingStopped(late)
             message = f"{op.label} did not finish within its timeout of {seconds:g} s"
-            raise StepTimeoutError(message) from None
+            raise StepTimeoutError(message)
+        result = results[0]
         if isinstance(result, BaseException):
             raise result
         return result.value

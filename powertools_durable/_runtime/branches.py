@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +25,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.seams import Clock
+from powertools_durable._runtime.seams import Clock, Threads
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, InvalidStateError, SuspendExecution
 
@@ -61,8 +60,9 @@ class BranchPool:
         How many there may be.
     """
 
-    def __init__(self, limit: int, checkpointer: Checkpointer) -> None:
-        self.changed = threading.Condition()
+    def __init__(self, limit: int, checkpointer: Checkpointer, threads: Threads) -> None:
+        self.changed = threads.condition()
+        self._from = threads
         self._limit = limit
         # Branches that are started ahead of their thread: one runs, one is being acknowledged, one is at hand.
         self.appetite = 3 * limit
@@ -84,9 +84,8 @@ class BranchPool:
 
     def _start_thread(self) -> None:
         name = f"powertools-durable-branch-{len(self._threads)}"
-        thread = threading.Thread(target=Context().run, args=(self._work,), name=name, daemon=True)
         try:
-            thread.start()
+            thread = self._from.spawn(partial(Context().run, self._work), name)
         except RuntimeError:  # the sandbox has no more: those there are must do, or the coordinator's own
             self._limit = len(self._threads)
             self.changed.notify_all()
@@ -278,10 +277,10 @@ class Coordinator:
                 effect: Effect = flow.send(answer)
                 match effect:
                     case Checkpoint(update, wait=wait, closes=closes):
-                        waiter = self._checkpointer.submit(slot, update, wait=wait, closes=closes)
+                        then = partial(self._acknowledged, index, slot, flow)
+                        waiter = self._checkpointer.submit(slot, update, wait=wait, closes=closes, then=then)
                         answer = None
                         if waiter is not None:
-                            waiter.add_done_callback(partial(self._acknowledged, index, slot, flow))
                             return
                     case Enter():
                         self._pool.submit(Task(self, partial(self._enter, index, slot, flow, effect)))
@@ -308,11 +307,12 @@ class Coordinator:
         else:
             self._advance(index, slot, flow, outcome)
 
-    def _acknowledged(self, index: int, slot: Frame, flow: Flow[Any], done: Future[None]) -> None:
-        self._tell(partial(self._go_on, index, slot, flow, done))
+    def _acknowledged(self, index: int, slot: Frame, flow: Flow[Any], error: BaseException | None) -> None:
+        self._tell(partial(self._go_on, index, slot, flow, error))
 
-    def _go_on(self, index: int, slot: Frame, flow: Flow[Any], done: Future[None]) -> None:
-        done.result()
+    def _go_on(self, index: int, slot: Frame, flow: Flow[Any], error: BaseException | None) -> None:
+        if error is not None:
+            raise error
         self._advance(index, slot, flow, None)
 
     def _tell(self, news: Callable[[], None]) -> None:

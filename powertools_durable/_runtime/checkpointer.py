@@ -15,11 +15,11 @@ When a request goes out:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from functools import partial
+from typing import NoReturn
 
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
 from powertools_durable._protocol.result import CheckpointResponse
@@ -28,7 +28,7 @@ from powertools_durable._replay.engine import Batch, Queued, ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.paging import pages
-from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.seams import Seams, Signal
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import BackendError, SuspendExecution
@@ -43,10 +43,33 @@ _BACKOFF = 0.1  # seconds before the second try, doubled each time, with full ji
 _BACKOFF_CAP = 2.0
 
 
-class Acknowledged(Future[None]):
-    """Completed when the service has the update. ``blocks`` says that a thread stands still for it."""
+class Acknowledged:
+    """Completed when the service has the update, or never will have it; changed under the checkpointer's lock.
 
-    blocks = False
+    Attributes
+    ----------
+    done : bool
+        It is complete.
+    error : BaseException | None
+        What whoever waits for it shall raise.
+    blocks : bool
+        A thread stands still for it.
+    """
+
+    __slots__ = ("blocks", "done", "error", "signal", "then")
+
+    def __init__(self, then: Callable[[BaseException | None], None] | None = None) -> None:
+        self.then = then
+        self.done = self.blocks = False
+        self.error: BaseException | None = None
+        self.signal: Signal | None = None
+
+    def tell(self) -> None:
+        """Let those who wait go on."""
+        if self.signal is not None:
+            self.signal.set()
+        if self.then is not None:
+            self.then(self.error)
 
 
 class Checkpointer:
@@ -60,7 +83,7 @@ class Checkpointer:
         self._backend = backend
         self._deadline = deadline
         self._seams = seams
-        self._changed = threading.Condition()
+        self._changed = seams.threads.condition()
         self._thread: threading.Thread | None = None
         self._linger_until: float | None = None
         self._closing = False
@@ -78,8 +101,11 @@ class Checkpointer:
         wait: bool,
         deferred: bool = False,
         closes: Frame | None = None,
+        then: Callable[[BaseException | None], None] | None = None,
     ) -> Acknowledged | None:
         """Queue an update of *frame*; with *wait* return what its acknowledgement completes.
+
+        *then* is called at that moment, on another thread, with what is to be raised, if anything is.
 
         Raises
         ------
@@ -88,7 +114,7 @@ class Checkpointer:
         BranchOrphaned
             The context around *frame* has ended.
         """
-        waiter = Acknowledged() if wait else None
+        waiter = Acknowledged(then) if wait else None
         with self._changed:
             if stopped := self._why_stopped():
                 raise stopped
@@ -118,23 +144,28 @@ class Checkpointer:
 
     def await_(self, waiter: Acknowledged) -> None:
         """Block until *waiter* is complete, never past the invocation's end (reliability.md 1, G7)."""
+        signal = None
         with self._changed:
-            if not waiter.done():
+            if not waiter.done:
+                signal = waiter.signal = self._seams.threads.signal()
                 waiter.blocks = True
                 self._blocked += 1
             if self._gathering and self._blocked >= self._running:
                 self._changed.notify()  # the last one: there is no more company to wait for
-        try:
-            waiter.result(timeout=self._deadline.patience)
-        except FutureTimeoutError:
-            late = BackendError(
-                "the service did not answer before this invocation must end; Lambda will invoke again", retryable=True
-            )
-            with self._changed:
-                self._engine.interrupt(late)
-                dropped = self._engine.drop_all()
-            self._fail(dropped)
-            raise CheckpointingStopped(late) from None
+        if signal is not None and not signal.wait(self._deadline.patience):
+            self._give_up()
+        if waiter.error is not None:
+            raise waiter.error
+
+    def _give_up(self) -> NoReturn:
+        late = BackendError(
+            "the service did not answer before this invocation must end; Lambda will invoke again", retryable=True
+        )
+        with self._changed:
+            self._engine.interrupt(late)
+            dropped = self._engine.drop_all()
+        self._fail(dropped)
+        raise CheckpointingStopped(late)
 
     @contextmanager
     def company(self) -> Iterator[None]:
@@ -187,11 +218,10 @@ class Checkpointer:
         if self._thread is not None:
             return
         # An empty context: a sender has no scope, and no trace to add to (powertools.md 1.4, E4).
-        thread = threading.Thread(
-            target=Context().run, args=(self._run,), name="powertools-durable-checkpointer", daemon=True
-        )
         try:
-            thread.start()
+            self._thread = self._seams.threads.spawn(
+                partial(Context().run, self._run), "powertools-durable-checkpointer"
+            )
         except RuntimeError:
             late = BackendError(
                 "no thread could be started to send checkpoints; Lambda will invoke again", retryable=True
@@ -199,7 +229,6 @@ class Checkpointer:
             self._engine.interrupt(late)
             self._engine.drop_all()
             raise CheckpointingStopped(late) from None
-        self._thread = thread
 
     def _run(self) -> None:
         try:
@@ -248,8 +277,7 @@ class Checkpointer:
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody may wait for an answer in vain
             self._stop(error, batch.items)
             return
-        for waiter in self._released(batch.items):
-            waiter.set_result(None)
+        self._complete(batch.items)
 
     def _call(self, batch: Batch) -> CheckpointResponse:
         """Make the request, again if that may help: same tokens, so the service applies it once (9.3)."""
@@ -285,8 +313,7 @@ class Checkpointer:
         """The token was withdrawn: everybody who waits, or still comes, is suspended."""
         with self._changed:
             dropped = self._engine.drop_all()
-        for waiter in self._released((*items, *dropped)):
-            waiter.set_exception(SuspendExecution())
+        self._complete((*items, *dropped), SuspendExecution())
 
     def _stop(self, error: BaseException, items: Iterable[Queued]) -> None:
         """A request failed for good: it poisons the invocation (protocol.md 9.7)."""
@@ -296,15 +323,18 @@ class Checkpointer:
         self._fail((*items, *dropped))
 
     def _fail(self, items: Iterable[Queued]) -> None:
-        stopped = self._why_stopped() or SuspendExecution()
-        for waiter in self._released(items):
-            waiter.set_exception(stopped)
+        self._complete(items, self._why_stopped() or SuspendExecution())
 
-    def _released(self, items: Iterable[Queued]) -> list[Acknowledged]:
-        """Return those who wait for *items*; from now on they count as going on, though they have not noticed yet."""
-        waiters = [item.waiter for item in items if isinstance(item.waiter, Acknowledged) and not item.waiter.done()]
+    def _complete(self, items: Iterable[Queued], error: BaseException | None = None) -> None:
+        """Complete those who wait for *items*; from now on they count as going on, though they have not noticed yet."""
+        waiters = []
         with self._changed:
-            for waiter in waiters:
-                self._blocked -= waiter.blocks
-                waiter.blocks = False
-        return waiters
+            for item in items:
+                waiter = item.waiter
+                if isinstance(waiter, Acknowledged) and not waiter.done:
+                    waiter.done, waiter.error = True, error
+                    self._blocked -= waiter.blocks
+                    waiter.blocks = False
+                    waiters.append(waiter)
+        for waiter in waiters:
+            waiter.tell()

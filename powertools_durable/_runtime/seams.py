@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -13,7 +15,7 @@ from powertools_durable._replay.engine import RandomSource
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 
-__all__ = ["Clock", "Seams", "SystemClock", "Witness"]
+__all__ = ["Clock", "Condition", "Seams", "Signal", "SystemClock", "SystemThreads", "Threads", "Witness"]
 
 
 class Clock(Protocol):
@@ -48,6 +50,90 @@ class SystemClock:
         time.sleep(seconds)
 
 
+class Condition(AbstractContextManager[Any], Protocol):
+    """A lock, and a place to wait until somebody who held it says that something changed."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Give the lock away until notified; False after *timeout* seconds."""
+        ...
+
+    def notify(self, n: int = 1) -> None:
+        """Let *n* of those who wait go on."""
+        ...
+
+    def notify_all(self) -> None:
+        """Let all of them go on."""
+        ...
+
+
+class Signal(Protocol):
+    """Something that happens once, and one thread that waits for it."""
+
+    def set(self) -> None:
+        """Say that it has happened."""
+        ...
+
+    def wait(self, timeout: float) -> bool:
+        """Return when it has happened; False after *timeout* seconds."""
+        ...
+
+
+class Threads(Protocol):
+    """Where threads, and all that they wait at, come from."""
+
+    def condition(self) -> Condition:
+        """Make a condition."""
+        ...
+
+    def signal(self) -> Signal:
+        """Make a signal."""
+        ...
+
+    def spawn(self, run: Callable[[], None], name: str) -> threading.Thread:
+        """Start a daemon thread.
+
+        Raises
+        ------
+        RuntimeError
+            The process may have no more.
+        """
+        ...
+
+
+class _Lock:
+    """A signal as cheap as can be: a lock that is taken until it happens."""
+
+    __slots__ = ("_taken",)
+
+    def __init__(self) -> None:
+        self._taken = threading.Lock()
+        self._taken.acquire()
+
+    def set(self) -> None:
+        self._taken.release()
+
+    def wait(self, timeout: float) -> bool:
+        return self._taken.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+
+
+class SystemThreads:
+    """The machine's own."""
+
+    def condition(self) -> Condition:
+        """Make a condition."""
+        return threading.Condition(threading.Lock())
+
+    def signal(self) -> Signal:
+        """Make a signal."""
+        return _Lock()
+
+    def spawn(self, run: Callable[[], None], name: str) -> threading.Thread:
+        """Start a daemon thread; see `Threads`."""
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+
 class Witness(Protocol):
     """Looks on while user code runs, on the thread that runs it. Whatever it raises, the process dies of."""
 
@@ -70,7 +156,7 @@ class Witness(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """Time, randomness, and somebody who looks on.
+    """Time, randomness, threads, and somebody who looks on.
 
     Client tokens are drawn here too, hence the system's source by default.
     """
@@ -78,3 +164,4 @@ class Seams:
     clock: Clock = field(default_factory=SystemClock)
     random: RandomSource = field(default_factory=random.SystemRandom)
     witness: Witness | None = None
+    threads: Threads = field(default_factory=SystemThreads)

@@ -153,7 +153,7 @@ def test_what_queues_while_a_call_is_under_way_is_the_next_call(bench):
     others = [b.checkpointer.submit(b.frame, update(f"START {name}"), wait=True) for name in "bcd"]
     go.set()
     for waiter in [first, *others]:
-        waiter.result(10)
+        b.checkpointer.await_(waiter)
     assert [updates for _, updates, _ in b.service.calls] == [["START a"], ["START b", "START c", "START d"]]
 
 
@@ -210,7 +210,7 @@ def test_a_failed_call_fails_everybody_who_waits(bench):
     go.set()
     for waiter in waiters:
         with pytest.raises(CheckpointingStopped):
-            waiter.result(10)
+            b.checkpointer.await_(waiter)
 
 
 @pytest.mark.parametrize("death", [KeyError("bug"), SystemExit(1), MemoryError()], ids=lambda e: type(e).__name__)
