@@ -291,8 +291,6 @@ class _Request:
             len(self._updates) >= MAX_BATCH_UPDATES or self._repeats(update) or not self._has_room(update)
         ):
             return False
-        if self._exact is not None:
-            self._exact += _size(update)
         self._bound += _bound(update)
         self._updates.append(update)
         self._actions[update.id] = update.action
@@ -311,7 +309,8 @@ class _Request:
             return True
         if self._exact is None:
             self._exact = sum(map(_size, self._updates))
-        return self._exact + _size(update) <= MAX_BATCH_BYTES
+        self._exact += _size(update)  # also when there is no room: nothing comes behind it then
+        return self._exact <= MAX_BATCH_BYTES
 
 
 def _bound(update: OperationUpdate) -> int:

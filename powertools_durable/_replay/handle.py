@@ -44,7 +44,7 @@ class OperationHandle:
     The properties read the record anew each time: a checkpoint that was just answered may have changed it.
     """
 
-    __slots__ = ("engine", "id", "name", "number", "parent_id", "sub_type", "type")
+    __slots__ = ("_proved", "engine", "id", "name", "number", "parent_id", "sub_type", "type")
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class OperationHandle:
         self.name = name
         self.parent_id = parent_id
         self.number = number
+        self._proved: tuple[str, Any] | None = None  # a text, and what it was read as; not handed out yet
 
     @property
     def label(self) -> str:
@@ -149,7 +150,10 @@ class OperationHandle:
         SerDesError
             It can't be written, or what is read back is not what was written.
         """
-        return prove(value, serdes, self.serdes_context)
+        text, seen = prove(value, serdes, self.serdes_context)
+        # Not for what is wrapped: that it can be unwrapped is seen when the record is read.
+        self._proved = None if text is None or hasattr(serdes, "proven") else (text, seen)
+        return text, seen
 
     def sendable(self, value: Any, serdes: SerDes[Any]) -> str | None:
         """Write *value* for another function.
@@ -198,7 +202,11 @@ class OperationHandle:
             The text is not what *serdes* writes.
         """
         record = self.record
-        return read(record.result if record is not None else None, serdes, self.serdes_context)
+        text = record.result if record is not None else None
+        proved, self._proved = self._proved, None
+        if proved is not None and proved[0] == text:  # that was read from this very text, to prove that it can be
+            return proved[1]
+        return read(text, serdes, self.serdes_context)
 
     @property
     def serdes_context(self) -> SerDesContext:

@@ -82,13 +82,15 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str 
     proven = getattr(serdes, "proven", None)
     if proven is not None:  # a wrapping serdes: what is inside is proven, not what is around it
         return _proven_inside(value, serdes, context)
-    text = write(value, serdes, context)
+    exact_text = getattr(serdes, "exact_text", None)
+    exact: str | None = exact_text(value) if exact_text is not None else None
+    text = exact if exact is not None else write(value, serdes, context)
     if text is None:
         return None, None
     ours = getattr(serdes, "keeps", None)
     if ours is not None and ours(value):  # immutable, and nothing in it can change on the way
         return text, value
-    if ours is None:
+    if ours is None or exact is not None:
         return text, read(text, serdes, context)
     try:
         seen = read(text, serdes, context)

@@ -54,6 +54,10 @@ class BatchSerDes:
         """Never without proof."""
         return False
 
+    def exact_text(self, value: BatchResult[Any]) -> str | None:
+        """Write *value* if it comes back equal for certain; None says nothing about it."""
+        return None if self._is_plain else _TAGGED.exact_text(value)
+
     def serialize(self, value: BatchResult[Any], context: SerDesContext) -> str:
         """Write *value*."""
         if not self._is_plain:

@@ -22,6 +22,7 @@ from uuid import UUID
 from powertools_durable.batch import BatchResult, from_mapping, to_mapping
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes.base import SerDesContext
+from powertools_durable.serdes.exact import exact_text, is_plain
 
 __all__ = ["TaggedJson"]
 
@@ -43,6 +44,10 @@ class TaggedJson:
         """
         return type(value) in _PRIMITIVE and (type(value) is not str or value.isascii())
 
+    def exact_text(self, value: object) -> str | None:
+        """Write *value* if each part of it is exactly of a type that comes back equal; None says nothing about it."""
+        return exact_text(value)
+
     def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002 - the protocol's signature
         """Write *value*.
 
@@ -51,10 +56,10 @@ class TaggedJson:
         SerDesError
             Something in it has no tag.
         """
+        if (text := exact_text(value)) is not None:
+            return text
         try:
-            if type(value) in _PRIMITIVE:
-                return json.dumps(value)
-            data = value if _is_plain(value) else _envelope(value)
+            data = value if is_plain(value) else _envelope(value)
             return json.dumps(data, separators=(",", ":"))
         except RecursionError:
             message = "a value is nested too deeply, or contains itself"
@@ -72,7 +77,7 @@ class TaggedJson:
         """
         try:
             data = _loads(text)
-            return _decode(data) if isinstance(data, dict) else _plain(data)
+            return data[0] if type(data) is tuple else _plain(data)
         except RecursionError:
             message = "a recorded value is nested too deeply"
         except json.JSONDecodeError as error:
@@ -83,18 +88,6 @@ class TaggedJson:
 
 
 # -- writing --------------------------------------------------------------------------------------------------
-
-
-def _is_plain(value: object) -> bool:
-    if type(value) in _PRIMITIVE:
-        return True
-    if isinstance(value, Enum):
-        return False
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, list):
-        return all(map(_is_plain, value))
-    return isinstance(value, (str, int))  # of a subclass: written as its base
 
 
 def _envelope(value: Any) -> dict[str, Any]:
@@ -174,16 +167,45 @@ _WRITERS: dict[type, Callable[[Any], tuple[str, Any]]] = {
 
 # -- reading --------------------------------------------------------------------------------------------------
 
+# Envelopes are read from the inside out, as the scanner meets them. What an envelope holds travels in a tuple of
+# one, which JSON has none of, until the value around it takes it out: so nothing passes without an envelope.
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
+
+def _object(pairs: list[tuple[str, Any]]) -> tuple[Any] | dict[str, Any]:
+    """Read an envelope; or the body of one, whose values were read before."""
+    if len(pairs) == 2:
+        (first, tag), (second, body) = pairs
+        if first == "v" and second == "t":
+            tag, body = body, tag
+        elif first != "t" or second != "v":
+            tag = None
+        if type(tag) is str:
+            if type(body) is _LEAVES.get(tag):  # as it is
+                return (body,)
+            reader = _READERS.get(tag)
+            if reader is None:
+                raise _not_enveloped()
+            return (reader(body),)
+    found = {key: part[0] for key, part in pairs if type(part) is tuple}
     if len(found) != len(pairs):
-        message = "a recorded value has a key twice"
-        raise SerDesError(message)
+        raise _broken(pairs)
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+def _broken(pairs: list[tuple[str, Any]]) -> SerDesError:
+    keys = {key for key, _ in pairs}
+    if len(keys) != len(pairs):
+        return SerDesError("a recorded value has a key twice")
+    if keys > {"t", "v"}:
+        return SerDesError("a recorded envelope has more than its tag and its value")
+    return _not_enveloped()
+
+
+def _not_enveloped() -> SerDesError:
+    return SerDesError("a recorded value has no envelope, or one with a tag that this version does not know")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 _scan: Callable[[str, int], tuple[Any, int]] = make_scanner(cast("Any", _DECODER))  # it asks for any decoder
 
 
@@ -198,26 +220,15 @@ def _loads(text: str) -> Any:
 
 def _plain(data: Any) -> Any:
     if isinstance(data, dict):
-        message = "a recorded list holds an object without an envelope"
-        raise SerDesError(message)
+        raise _not_enveloped()
     if isinstance(data, list):
         for item in data:
-            if isinstance(item, (dict, list)):
+            if isinstance(item, (dict, tuple)):
+                message = "a recorded list holds an object without an envelope"
+                raise SerDesError(message)
+            if isinstance(item, list):
                 _plain(item)
     return data
-
-
-def _decode(data: Any) -> Any:
-    try:
-        tag, body = data["t"], data["v"]
-        reader = _READERS[tag]
-    except (KeyError, TypeError):
-        message = "a recorded value has no envelope, or one with a tag that this version does not know"
-        raise SerDesError(message) from None
-    if len(data) != 2:
-        message = "a recorded envelope has more than its tag and its value"
-        raise SerDesError(message)
-    return reader(body)
 
 
 def _exactly(*kinds: type) -> Callable[[Any], Any]:
@@ -234,9 +245,26 @@ def _listed(body: Any) -> list[Any]:
     if type(body) is not list:
         message = "expected a list"
         raise TypeError(message)
-    return [_decode(item) for item in body]
+    found = [part[0] for part in body if type(part) is tuple]
+    if len(found) != len(body):
+        raise _not_enveloped()
+    return found
 
 
+def _mapped(body: Any) -> dict[str, Any]:
+    if type(body) is not dict:
+        message = "expected an object"
+        raise TypeError(message)
+    return body
+
+
+def _paired(body: Any) -> dict[Any, Any]:
+    if any(type(pair) is not list for pair in body):
+        raise _not_enveloped()
+    return dict(map(_listed, body))
+
+
+_LEAVES: dict[str, type] = {"n": type(None), "s": str, "i": int, "f": float, "b": bool}
 _READERS: dict[str, Callable[[Any], Any]] = {
     "n": _exactly(type(None)),
     "s": _exactly(str),
@@ -250,9 +278,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "D": date.fromisoformat,
     "t": lambda body: tuple(_listed(body)),
     "l": _listed,
-    "m": lambda body: {key: _decode(item) for key, item in body.items()},
-    "br": lambda body: from_mapping({key: _decode(part) for key, part in body.items()}),
-    "xk": lambda body: {_decode(key): _decode(item) for key, item in body},
+    "m": _mapped,
+    "br": lambda body: from_mapping(_mapped(body)),
+    "xk": _paired,
     "xs": lambda body: set(_listed(body)),
     "xfs": lambda body: frozenset(_listed(body)),
     "xt": time.fromisoformat,

@@ -1,0 +1,97 @@
+"""Writes in the tagged format, in one pass, what comes back equal for certain; to read it once is proof enough.
+
+That is what is built of nothing but numbers, texts, lists, tuples and dicts with texts for keys, each exactly of
+Python's own class. What a subclass or any other class does on its way is seen only by writing it a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from enum import Enum
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
+
+from powertools_durable.batch import BatchResult, to_mapping
+
+__all__ = ["exact_text", "is_plain"]
+
+_DEEP = 100  # beyond, a reader may run out of stack where a writer does not
+_PRIMITIVE = frozenset({str, int, bool, type(None)})
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _InexactError(Exception):
+    """Something is of another class, or lies deeper."""
+
+
+def exact_text(value: Any) -> str | None:
+    """Return what the tagged format has for *value*; None when it takes more to say what comes back."""
+    try:
+        if type(value) in _PRIMITIVE or (type(value) is float and math.isfinite(value)):
+            return json.dumps(value)
+        if type(value) is list and is_plain(value):
+            return json.dumps(value, separators=(",", ":"))
+        return _exact(value, _DEEP)
+    except (_InexactError, ValueError, RecursionError):
+        return None
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether *value* needs no envelope; a subclass is written as its base."""
+    if type(value) in _PRIMITIVE:
+        return True
+    if isinstance(value, Enum):
+        return False
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    return isinstance(value, (str, int))
+
+
+def _exact(value: Any, depth: int) -> str:
+    cls = type(value)
+    if cls is str:
+        return f'{{"t":"s","v":{quoted(value)}}}'
+    leaf = _LEAVES.get(cls)
+    if leaf is not None:
+        return leaf(value)
+    if depth == 0:
+        raise _InexactError
+    if cls is dict:
+        return f'{{"t":"m","v":{_body(value, depth - 1)}}}'
+    if cls is list or cls is tuple:
+        tag = "l" if cls is list else "t"
+        return f'{{"t":"{tag}","v":[{",".join([_exact(item, depth - 1) for item in value])}]}}'
+    if cls is BatchResult and not any(item.error for item in value.items):
+        return f'{{"t":"br","v":{_body(to_mapping(value), depth - 1)}}}'
+    raise _InexactError
+
+
+def _body(value: dict[Any, Any], depth: int) -> str:
+    # Two keys may become one when surrogates side by side read back as the one character they stand for.
+    parts = [
+        f"{quoted(key)}:{_exact(item, depth)}"
+        for key, item in value.items()
+        if type(key) is str and (key.isascii() or not _SURROGATE.search(key))
+    ]
+    if len(parts) != len(value):
+        raise _InexactError
+    return f"{{{','.join(parts)}}}"
+
+
+def _float(value: float) -> str:
+    if not math.isfinite(value):
+        raise _InexactError
+    return f'{{"t":"f","v":{value!r}}}'
+
+
+_LEAVES: dict[type, Callable[[Any], str]] = {
+    int: lambda value: f'{{"t":"i","v":{value}}}',
+    float: _float,
+    bool: lambda value: '{"t":"b","v":true}' if value else '{"t":"b","v":false}',
+    type(None): lambda _: '{"t":"n","v":null}',
+}

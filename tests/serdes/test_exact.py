@@ -1,0 +1,79 @@
+"""What is written in one pass is what two passes write, and comes back equal; the rest is left to the proof."""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from collections import OrderedDict, defaultdict
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from powertools_durable.serdes import SerDesContext, TaggedJson
+from powertools_durable.serdes.exact import exact_text
+from powertools_durable.serdes.tagged import _envelope
+
+HERE = SerDesContext("op", "arn")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3), inner)
+    ),
+    max_leaves=20,
+)
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Word(str):
+    __slots__ = ()
+
+
+@given(VALUES)
+def test_one_pass_writes_what_two_write_and_every_part_comes_back_with_its_class(value):
+    text = exact_text(value)
+    if text is None:
+        pytest.fail("of exact classes, and not written")
+    if text.startswith('{"t"'):
+        assert text == json.dumps(_envelope(value), separators=(",", ":"))
+    seen = TaggedJson().deserialize(text, HERE)
+    assert repr(seen) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        OrderedDict(a=1),
+        defaultdict(int, a=1),
+        {"a": Word("b")},
+        {Word("a"): 1},
+        {1: "a"},
+        {"a": Colour.RED},
+        [{"a": math.nan}],
+        [{"a": -math.inf}],
+        {"\ud83d\ude00": 1},
+        {"a": Decimal(1)},
+        (date(2026, 1, 1),),
+        {"a": {1, 2}},
+        {"a": 10**5000},
+        b"bytes",
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_of_anything_else_it_says_nothing(value):
+    assert exact_text(value) is None
+
+
+def test_nor_of_what_is_nested_so_deeply_that_a_reader_might_give_up():
+    value: list = [{}]
+    for _ in range(200):
+        value = [value, {}]
+    assert exact_text(value) is None
