@@ -298,8 +298,9 @@ class Observers:
         return answers
 
     def _scope(self, op: OperationHandle, attempt: int | None = None) -> ScopeInfo:
-        return replace(
-            self._scope_of_all,
+        return ScopeInfo(
+            execution_arn=self._about.execution_arn,
+            execution_name=self._about.execution_name,
             context_id=op.parent_id,
             operation_id=op.id,
             operation_name=op.name,

@@ -73,7 +73,6 @@ class OperationTracing(Plugin):
     def __init__(self, tracer: OperationTracer, mode: str, cap: int) -> None:
         self._tracer = tracer
         self._draws = mode in ("live", "all")
-        self._draws_replayed = mode == "all"
         self._left = cap
         self._invocation: Any = None
         self._began = 0.0
@@ -145,11 +144,6 @@ class OperationTracing(Plugin):
             self._ask("end", span, ending)
         elif failed and info.id not in self._told:
             self._draw(info, ending)
-
-    def on_operation_replayed(self, info: OperationEnd) -> None:
-        """Tell of it, if that is wanted."""
-        if self._draws_replayed and self._takes_one():
-            self._draw(info, OperationEnding(outcome=info.outcome, at=time.time(), error=info.error))
 
     def on_operation_change(self, info: ChangeInfo) -> None:
         """Hear whether failed attempts are tried again."""
@@ -245,6 +239,15 @@ class OperationTracing(Plugin):
         return takes
 
 
+class _OfAll(OperationTracing):
+    """Tells of what is only repeated too; apart, because to be told of it costs something for each of many."""
+
+    def on_operation_replayed(self, info: OperationEnd) -> None:
+        """Tell of it."""
+        if self._takes_one():
+            self._draw(info, OperationEnding(outcome=info.outcome, at=time.time(), error=info.error))
+
+
 class _Untraced(Plugin):
     """Nothing of this invocation is recorded; what it invokes shall know."""
 
@@ -278,7 +281,9 @@ def plugins_of_tracer(tracer: Any, config: DurableConfig) -> tuple[PluginSource,
 
 
 def _plugin(tracer: OperationTracer, mode: str, cap: int) -> Plugin:
-    return OperationTracing(tracer, mode, cap) if asked(tracer, "is_sampled") else _Untraced(tracer)
+    if not asked(tracer, "is_sampled"):
+        return _Untraced(tracer)
+    return (_OfAll if mode == "all" else OperationTracing)(tracer, mode, cap)
 
 
 def _delay(record: Operation | None, end: AttemptEnd) -> float | None:
@@ -286,7 +291,8 @@ def _delay(record: Operation | None, end: AttemptEnd) -> float | None:
     if record is None or record.attempts < (end.attempt or 0):
         return None
     due = record.step_details.next_attempt_timestamp if record.step_details else None
-    return round(max(0.0, (due - end.ended_at).total_seconds()), 1) if due and end.ended_at else 0.0
+    seconds = round(max(0.0, (due - end.ended_at).total_seconds()), 1) if due and end.ended_at else 0.0
+    return int(seconds) if seconds.is_integer() else seconds
 
 
 def _waits_for(info: OperationInfo) -> dict[str, str]:

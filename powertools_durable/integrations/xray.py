@@ -37,7 +37,7 @@ def xray_tracer(recorder: Any, config: DurableConfig) -> OperationTracer:
     report(
         f"X-Ray's recorder has a context of its own, a {type(recorder.context).__name__}; it is left as it is, so "
         "operations are not traced, and subsegments of later invocations may hang at the first one's",
-        stacklevel=6,
+        stacklevel=5,
     )
     return ProviderTracer(recorder)
 
@@ -97,15 +97,17 @@ class XRayTracer:
     def end(self, span: _Span, ending: InvocationEnding | OperationEnding) -> None:
         """Write down how it ended, and send it."""
         entity = span.entity
-        if isinstance(ending, InvocationEnding):
-            _write_invocation(entity, ending)
-            self._recorder.context.close(entity)
-        elif entity.in_progress:
-            self._write_operation(span, ending)
+        try:
+            if isinstance(ending, InvocationEnding):
+                _write_invocation(entity, ending)
+            elif entity.in_progress:
+                self._write_operation(span, ending)
+        finally:  # one that stays open would hold up all around it
+            at = ending.at if isinstance(ending, OperationEnding) else None
             if span.encloses:
-                self._recorder.context.close(entity, ending.at)
+                self._recorder.context.close(entity, at)
             else:
-                self._send(entity, ending.at)
+                self._send(entity, at)
 
     def note_replay(self, invocation: _Span, info: ReplayInfo, *, began: float, ended: float) -> None:
         """Send ``## replay``."""
@@ -144,7 +146,7 @@ class XRayTracer:
         elif ending.outcome in ("RETRY", "FAILED"):
             entity.add_error_flag()
 
-    def _send(self, entity: Any, at: float) -> None:
+    def _send(self, entity: Any, at: float | None) -> None:
         entity.close(at)
         self._recorder.emitter.send_entity(entity)
 

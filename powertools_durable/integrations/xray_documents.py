@@ -70,14 +70,20 @@ class GuardingEmitter:
     def send_entity(self, entity: Any) -> None:
         """Send a subsegment. What fails here is for who debugs: no execution depends on it."""
         try:
-            for one in _tree(entity):
-                _forgive(one)
-            text = entity.serialize()
-            if len(text) > MAX_DOCUMENT:  # the SDK writes ASCII
-                text = self._shortened(entity)
-            self.replaced.send_entity(_Written(entity, text))
+            ready = self._prepared(entity)
+        except Exception:
+            logger.debug("a subsegment is sent as it is", exc_info=True)
+            ready = entity
+        try:
+            self.replaced.send_entity(ready)
         except Exception:
             logger.debug("a subsegment could not be sent", exc_info=True)
+
+    def _prepared(self, entity: Any) -> _Written:
+        for one in _tree(entity):
+            _forgive(one)
+        text = entity.serialize()
+        return _Written(entity, text if len(text) <= MAX_DOCUMENT else self._shortened(entity))  # the SDK writes ASCII
 
     def _shortened(self, entity: Any) -> str:
         """Send what lies inside by itself; then leave out what is not indexed; then cut messages."""

@@ -297,12 +297,13 @@ def test_after_a_reset_the_next_invocation_puts_it_in_again_in_the_middle_of_thi
 def test_a_context_that_a_user_has_installed_is_left_alone(xray_segments, tracer):
     mine = Context()
     xray_recorder.configure(context=mine)
-    with pytest.warns(PowertoolsUserWarning, match="has a context of its own, a Context"):
+    with pytest.warns(PowertoolsUserWarning, match="has a context of its own, a Context") as warned:
 
         @durable(tracer=tracer)
         def handler(event, ctx):
             ctx.step(lambda: 1, name="one")
 
+    assert warned[0].filename == __file__
     assert xray_recorder.context is mine
     with xray_recorder.in_segment("mine"):
         assert Simulator(handler).start().finish().status == "SUCCEEDED"
@@ -397,6 +398,34 @@ def test_the_mark_of_a_suspension_lies_in_nested_documents_too(recorder, xray_se
         assert not flags(one)
         assert "cause" not in one
         assert told(one, "suspended") is True
+
+
+def test_what_can_not_be_prepared_is_sent_as_it_is(recorder, xray_segments, monkeypatch):
+    def fails(entity):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("powertools_durable.integrations.xray_documents._forgive", fails)
+    with recorder.in_subsegment("one"):
+        pass
+    assert [one["name"] for one in xray_segments] == ["one"]
+
+
+def test_a_failure_that_can_not_be_written_down_leaves_nothing_open(tracer, xray_segments, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("powertools_durable.integrations.xray._write_failure", fails)
+
+    def broken():
+        raise PermissionError("declined")
+
+    @durable(tracer=tracer)
+    def handler(event, ctx):
+        ctx.step(broken, name="charge", retry=ONCE)
+
+    traced = Traced(xray_segments, handler)
+    assert Simulator(traced.handler).start().finish().status == "FAILED"
+    assert traced.trees() == [{"## durable": {"## step charge": {}}}]
 
 
 # -- calls of the engine -----------------------------------------------------------------------------------------
