@@ -13,9 +13,10 @@ from powertools_durable._service.view import label
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing.crashes import CrashHost, CrashPlan, Watcher
 from powertools_durable.testing.exploration import Exploration
-from powertools_durable.testing.judgement import Judge, Outcome, changing_keys
+from powertools_durable.testing.judgement import Judge, changing_keys
 from powertools_durable.testing.ledger import Ledger
 from powertools_durable.testing.module_globals import Globals
+from powertools_durable.testing.outcome import Outcome
 from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
 from powertools_durable.testing.simulator import Simulator
 from powertools_durable.testing.surroundings import Surroundings

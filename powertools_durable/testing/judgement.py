@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from powertools_durable._protocol.operation import ErrorObject, Operation
-from powertools_durable.testing.crashes import CrashPlan, CrashPoint, Site, Watcher
+from powertools_durable.testing.crashes import Site
 from powertools_durable.testing.ledger import Entry
-from powertools_durable.testing.run import SimulatedRun
+from powertools_durable.testing.outcome import Outcome, counted, differing, end_of, facts_of, records_of, shown
 
-__all__ = ["Difference", "Judge", "Outcome", "changing_keys"]
+__all__ = ["Difference", "Judge", "changing_keys"]
 
 _OWN = "powertools_durable"
 _AGAIN = (
@@ -52,42 +49,6 @@ class Difference(NamedTuple):
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a run."""
-
-    plan: CrashPlan
-    watcher: Watcher
-    status: str
-    result: Any
-    error: ErrorObject | None
-    records: Mapping[str, Operation]
-    effects: Sequence[Entry]
-    lines: Counter[tuple[str, str, str]]
-    stuck: str = ""
-
-    @classmethod
-    def of(cls, run: SimulatedRun, watcher: Watcher, effects: Sequence[Entry], stuck: str = "") -> Outcome:
-        """Take down what came of *run*."""
-        lines = Counter((line.name, line.levelname, line.getMessage()) for line in run.logs)
-        return cls(
-            plan=watcher.plan,
-            watcher=watcher,
-            status=run.status,
-            result=run.result,
-            error=run.error,
-            records={record.id: record for record in run.operations},
-            effects=tuple(effects),
-            lines=lines,
-            stuck=stuck,
-        )
-
-    @property
-    def killed(self) -> Sequence[CrashPoint]:
-        """Where processes died."""
-        return self.watcher.killed
-
-
 class Judge:
     """Knows what comes of the handler when nothing crashes.
 
@@ -107,7 +68,7 @@ class Judge:
     def __init__(self, expected: Outcome, again: Outcome, home: str) -> None:
         self._expected = expected
         self._home = home
-        self._loose = {path for path, _, _ in _differing(_facts(expected), _facts(again))}
+        self._loose = {path for path, _, _ in differing(facts_of(expected), facts_of(again))}
         self._lines = expected.lines & again.lines
 
     def alone(self) -> Iterator[Difference]:
@@ -136,17 +97,29 @@ class Judge:
             return
         yield from _recomputed(outcome)
         yield from self._effects(outcome, more=True)
+        if step := self._interrupted(outcome):  # and the code may deal with that as it likes, if it does
+            if outcome.status != self._expected.status:
+                words = f"the execution is {outcome.status}: nothing handles that it was interrupted"
+                yield Difference(step.label, step.location, words, "record")
+            return
         found = [*self._records(outcome)] or [*self._effects(outcome, more=False)] or [*self._end(outcome)]
         yield from found
         if not found:
             yield from self._lost_lines(outcome)
             yield from _leftovers(outcome, self._home)
 
+    def _interrupted(self, outcome: Outcome) -> Site | None:
+        """Return an at-most-once step that failed because a process died inside of it."""
+        for identifier, record in outcome.records.items():
+            if record.error is not None and record.error.error_type == "StepInterruptedError":
+                return self._site(outcome, identifier)
+        return None
+
     # -- effects ---------------------------------------------------------------------------------------------
 
     def _effects(self, outcome: Outcome, *, more: bool) -> Iterator[Difference]:
         """Yield effects that happen more often than without crashes; or less often."""
-        expected, found = _counted(self._expected.effects), _counted(outcome.effects)
+        expected, found = counted(self._expected.effects), counted(outcome.effects)
         for effect in sorted({*expected, *found}):
             before, now = expected[effect].total(), found[effect].total()
             if now == before or (now > before) is not more:
@@ -157,7 +130,7 @@ class Judge:
 
     def _excess(self, outcome: Outcome, effect: str) -> tuple[Entry, str]:
         """Return who does too much, and why that happens."""
-        usual, now = _counted(self._expected.effects)[effect], _counted(outcome.effects)[effect]
+        usual, now = counted(self._expected.effects)[effect], counted(outcome.effects)[effect]
         entries = [entry for entry in outcome.effects if entry.effect == effect and not entry.repeated]
         entry = next(entry for entry in entries if now[entry.operation_id] > usual[entry.operation_id])
         if entry.operation_id is None:
@@ -168,7 +141,7 @@ class Judge:
 
     def _records(self, outcome: Outcome) -> Iterator[Difference]:
         """Yield the first record that differs; what follows from it would say nothing new."""
-        expected, found = _records(self._expected), _records(outcome)
+        expected, found = records_of(self._expected), records_of(outcome)
         for identifier in (*expected, *(one for one in found if one not in expected)):
             before, now = expected.get(identifier), found.get(identifier)
             site = self._site(outcome, identifier)
@@ -176,13 +149,13 @@ class Judge:
                 words = "is recorded, and is not without crashes" if before is None else "is not recorded any more"
                 yield Difference(site.label, site.location, words, "path")
                 return
-            for path, one, other in _differing(before, now, ("records", identifier)):
+            for path, one, other in differing(before, now, ("records", identifier)):
                 if path not in self._loose:
                     if path[2] in _IDENTITY:
-                        words = f"after the crash the code asks for {path[2]} {_shown(other)}, not {_shown(one)}"
+                        words = f"after the crash the code asks for {path[2]} {shown(other)}, not {shown(one)}"
                         yield Difference(site.label, site.location, words, "path")
                     else:
-                        words = f"its {path[2]} is {_shown(other)} in place of {_shown(one)}"
+                        words = f"its {path[2]} is {shown(other)} in place of {shown(one)}"
                         yield Difference(site.label, site.location, words, "record")
                     return
 
@@ -192,12 +165,10 @@ class Judge:
         return sites.get(identifier or "") or Site("the handler", self._home, None)
 
     def _end(self, outcome: Outcome) -> Iterator[Difference]:
-        for path, one, other in _differing(_end(self._expected), _end(outcome)):
+        for path, one, other in differing(end_of(self._expected), end_of(outcome)):
             if path not in self._loose:
                 where = ".".join(map(str, path))
-                words = (
-                    f"the execution's {where} is {_shown(other)} in place of {_shown(one)}, though no record differs"
-                )
+                words = f"the execution's {where} is {shown(other)} in place of {shown(one)}, though no record differs"
                 yield Difference("the handler", self._home, words, "end")
                 return
 
@@ -209,9 +180,9 @@ class Judge:
 
 def changing_keys(one: Outcome, other: Outcome) -> Iterator[Difference]:
     """Yield effects whose key depends on chance or on the clock: the receiver would not recognise them."""
-    keys = {_identity(entry): entry.key for entry in one.effects}
+    keys = Counter((entry.effect, entry.operation_id, entry.key) for entry in one.effects)
     for entry in other.effects:
-        if entry.key is not None and keys.get(_identity(entry), entry.key) != entry.key:
+        if entry.key is not None and (entry.effect, entry.operation_id, entry.key) not in keys:
             words = f"effect {entry.effect!r} has another key in each attempt: {_NEW_KEY}"
             yield Difference(one.watcher.site(entry.operation_id).label, entry.location, words, "key")
 
@@ -252,80 +223,8 @@ def _last_place(outcome: Outcome) -> tuple[str, str]:
     return (point.operation or "the handler", point.location) if point else ("the handler", "")
 
 
-# ---------------------------------------------------------------------------------------------- comparing values
-
-
-def _identity(entry: Entry) -> tuple[str, str | None]:
-    return entry.effect, entry.operation_id
-
-
-def _counted(effects: Sequence[Entry]) -> defaultdict[str, Counter[str | None]]:
-    """Count what happened, for each effect by the operation that did it."""
-    counted: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
-    for entry in effects:
-        if not entry.repeated:
-            counted[entry.effect][entry.operation_id] += 1
-    return counted
-
-
 def _last(outcome: Outcome, effect: str) -> Entry:
     return next(entry for entry in reversed(outcome.effects) if entry.effect == effect)
-
-
-def _records(outcome: Outcome) -> dict[str, dict[str, Any]]:
-    return {identifier: _record(record) for identifier, record in outcome.records.items()}
-
-
-def _record(record: Operation) -> dict[str, Any]:
-    error = record.error
-    return {
-        "type": record.type.value,
-        "name": record.name,
-        "parent": record.parent_id,
-        "status": record.status.value,
-        "error": [error.error_type, error.error_message] if error is not None else None,
-        "result": _value(record.result),
-    }
-
-
-def _end(outcome: Outcome) -> dict[str, Any]:
-    error = outcome.error
-    return {
-        "status": outcome.status,
-        "error": [error.error_type, error.error_message] if error is not None else None,
-        "result": outcome.result,
-    }
-
-
-def _facts(outcome: Outcome) -> dict[str, Any]:
-    return {**_end(outcome), "records": _records(outcome)}
-
-
-def _value(text: str | None) -> Any:
-    try:
-        return json.loads(text) if text is not None else None
-    except ValueError:
-        return text
-
-
-_Path = tuple[Any, ...]
-
-
-def _differing(one: Any, other: Any, path: _Path = ()) -> Iterator[tuple[_Path, Any, Any]]:
-    """Yield the innermost places in which two values differ."""
-    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        for key in one:
-            yield from _differing(one[key], other[key], (*path, key))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for index, pair in enumerate(zip(one, other, strict=True)):
-            yield from _differing(*pair, (*path, index))
-    elif type(one) is not type(other) or one != other:
-        yield path, one, other
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _times(count: int) -> str:

@@ -7,7 +7,7 @@ from powertools_durable.testing import Ledger
 
 ledger = Ledger()
 EVENT = {"id": "order-42"}
-SAYS = "its status is 'FAILED' in place of 'SUCCEEDED'"
+SAYS = "the execution is FAILED: nothing handles that it was interrupted"
 
 
 def charge(order_id):
