@@ -184,7 +184,9 @@ class BlockingDriver:
         ends = self.deadline.moment
         if effect.timeout is not None:
             ends = min(ends, ends + timedelta(seconds=effect.timeout - self.deadline.left))
-        body = effect.body if self._witness is None else partial(self._witness.attempt, effect.body)
+        body = effect.body
+        if self._witness is not None:
+            body = partial(self._witness.attempt, body, partial(self.flush, frame))
         token = SCOPE.set(self.scopes.of_step(frame, op, effect.number, ends))
         try:
             if effect.timeout is None:

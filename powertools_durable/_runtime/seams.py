@@ -141,8 +141,8 @@ class Witness(Protocol):
         """Hear that the code asks for an operation."""
         ...
 
-    def attempt(self, body: Callable[[], Any]) -> Any:
-        """Run the body of a step."""
+    def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
+        """Run the body of a step; *flush* sends what is queued, such as its START, and waits for the answer."""
         ...
 
     def refused(self, frame: Frame, call: str) -> None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from powertools_durable.testing.explorer import explore
     from powertools_durable.testing.ledger import Entry, Ledger
     from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
-    from powertools_durable.testing.sandbox import spend
     from powertools_durable.testing.simulator import Simulator
+    from powertools_durable.testing.spending import spend
     from powertools_durable.testing.telemetry import reset
 
 # Loaded when asked for: pytest imports the plug-in beside this file in every run, also where nothing is durable.
@@ -29,7 +29,7 @@ _HOME = {
     "Simulator": "simulator",
     "explore": "explorer",
     "reset": "telemetry",
-    "spend": "sandbox",
+    "spend": "spending",
 }
 
 __all__ = [

@@ -19,6 +19,7 @@ from powertools_durable.scope import current_scope
 from powertools_durable.testing.ledger import Entry
 from powertools_durable.testing.module_globals import is_users
 from powertools_durable.testing.sandbox import Sandbox
+from powertools_durable.testing.spending import attend
 from powertools_durable.testing.surroundings import Surroundings
 
 __all__ = ["CrashHost", "CrashPlan", "CrashPoint", "Site", "Watcher"]
@@ -64,6 +65,8 @@ class CrashPlan:
         Every process dies when the service has the end of an operation; no body is interrupted.
     warm : bool
         What dies leaves its module globals behind, as an invocation does that only suspends.
+    eager : bool
+        The START of every step is sent before its body begins, as that of one that takes its time is meanwhile.
     changed : tuple[str, ...]
         Environment variables that have another value after the first invocation.
     """
@@ -71,6 +74,7 @@ class CrashPlan:
     kills: tuple[int, ...] = ()
     restless: bool = False
     warm: bool = False
+    eager: bool = False
     changed: tuple[str, ...] = ()
 
     @property
@@ -166,16 +170,18 @@ class Watcher:
         if op.id not in self.sites:
             self.sites[op.id] = Site(op.label, call_site(), op.parent_id)
 
-    def attempt(self, body: Callable[[], Any]) -> Any:
+    def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """A process may die before and after a body."""
         scope = current_scope()
         identifier = (scope.operation_id if scope else None) or ""
         if identifier in self.acknowledged:
             self.recomputed.add(identifier)
         site = self.site(identifier)
+        if self.plan.eager:
+            flush()
         self._reach("before the body of", site.label, site.location)
         with self.surroundings.inside(identifier):
-            value = body()
+            value = attend(body, flush)
         self._reach("after the body of", site.label, site.location)
         return value
 

@@ -120,4 +120,5 @@ def _in_words(plan: CrashPlan, killed: Sequence[CrashPoint]) -> str:
         crash = "killed after each operation" + (", in a warm sandbox" if plan.warm else "")
     else:
         crash = ", then ".join(f"killed {point}" for point in killed)
+        crash += ", with its START sent" if plan.eager and killed else ""
     return ", ".join(filter(None, (crash, changes))) or _NO_CRASH

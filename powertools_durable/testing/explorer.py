@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -24,6 +25,7 @@ from powertools_durable.testing.suspicions import Inspector, unordered
 
 __all__ = ["explore"]
 
+_INSIDE = ("before the body", "after the effect", "after the body")
 _ENOUGH = 50  # invocations and pushes that any run may take beside what its length explains
 
 
@@ -101,7 +103,10 @@ class _Explorer:
             self._judge = Judge(expected, again, self._home)
             self._look(expected, otherwise, inspector)
             outcomes = [self._try(CrashPlan((point.number,))) for point in expected.watcher.points]
-            self._found.crash_points = tuple(expected.watcher.points)
+            started = self._try(CrashPlan(eager=True))
+            inside = [point for point in started.watcher.points if point.moment.startswith(_INSIDE)]
+            outcomes += [self._try(CrashPlan((point.number,), eager=True)) for point in inside]
+            self._found.crash_points = (*expected.watcher.points, *inside)
             for plan in _others(inspector):
                 self._try(plan)
             for _ in range(crashes - 1):
@@ -214,7 +219,9 @@ def _continued(outcomes: Sequence[Outcome]) -> Iterator[CrashPlan]:
         kills = outcome.plan.kills
         if len(outcome.killed) == len(kills) and outcome.watcher.state not in seen:
             seen.add(outcome.watcher.state)
-            yield from (CrashPlan((*kills, n)) for n in range(kills[-1] + 1, len(outcome.watcher.points)))
+            yield from (
+                replace(outcome.plan, kills=(*kills, n)) for n in range(kills[-1] + 1, len(outcome.watcher.points))
+            )
 
 
 def _fingerprint(run: SimulatedRun, ledger: Ledger) -> object:

@@ -10,17 +10,15 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Protocol, Self
 
-from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.family import Target
 from powertools_durable._service.host import Invoker, Killed, LambdaContext
 from powertools_durable.backends.base import DurableBackend
-from powertools_durable.errors import StepTimeoutError, ValidationError
-from powertools_durable.scope import current_step
+from powertools_durable.errors import StepTimeoutError
 
-__all__ = ["SANDBOX", "Sandbox", "Sandboxes", "Watch", "spend"]
+__all__ = ["SANDBOX", "Sandbox", "Sandboxes", "Watch"]
 
 SANDBOX: ContextVar[Sandbox | None] = ContextVar("powertools_durable_sandbox", default=None)
 
@@ -108,36 +106,6 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.check()  # whatever the handler returned or raised: nobody is there to say it
         self._gone = Killed("the invocation has ended")  # for threads that it left behind
-
-
-def spend(span: Duration) -> None:
-    """Let *span* pass in virtual time, as the code that is faked would take it; a test's ``time.sleep``.
-
-    Anywhere else than in a `Simulator` it does nothing. A step with a ``timeout`` ends there with
-    `StepTimeoutError`; at the invocation's timeout the invocation is cut: what it did so far stays done, nothing it
-    does afterwards counts, and the service invokes again.
-
-    Parameters
-    ----------
-    span : timedelta | int | float
-        In seconds, or as a timedelta.
-
-    Raises
-    ------
-    ValidationError
-        *span* is no time span.
-    StepTimeoutError
-        The step's time is over.
-    """
-    try:
-        seconds = seconds_of(span)
-    except (TypeError, ValueError) as problem:
-        message = f"spend(): {problem}"
-        raise ValidationError(message) from None
-    sandbox = SANDBOX.get()
-    if sandbox is not None:
-        step = current_step()
-        sandbox.spend(seconds, step.deadline if step else None)
 
 
 class Sandboxes:

@@ -17,6 +17,7 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import check_execution_name, input_text
 from powertools_durable.testing.run import SimulatedRun
 from powertools_durable.testing.sandbox import Sandboxes, Watch
+from powertools_durable.testing.spending import Bystander
 
 __all__ = ["Simulator"]
 
@@ -118,7 +119,7 @@ class Simulator:
         clock = VirtualClock()
         service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
         sandboxes = Sandboxes(ServiceBackend(service), clock, self._invocation_timeout, watch)
-        seams = Seams(clock, random, witness=cast("Witness | None", watch))
+        seams = Seams(clock, random, witness=Bystander() if watch is None else cast("Witness", watch))
 
         functions = sandboxes.around_all(
             (name, target_of(function, backend=sandboxes, seams=seams)) for name, function in self._functions.items()

@@ -53,7 +53,7 @@ def test_an_invocation_is_cut_where_its_time_is_over_and_the_service_invokes_aga
     run = Simulator(handler).start()
     assert (run.status, run.invocations[0].answer.error_type) == ("RUNNING", "Sandbox.Timedout")
     assert run.invocations[0].answer.error_message == "Task timed out after 900.00 seconds"
-    assert [op.name for op in run.operations if op.status.is_terminal] == ["before"]
+    assert [(op.name, op.status.value) for op in run.operations] == [("before", "SUCCEEDED"), ("slow", "STARTED")]
     assert run.finish().result == "in time"
     assert (len(bodies), after) == (2, [])
 
@@ -98,7 +98,7 @@ def test_what_code_does_after_the_cut_reaches_nothing():
             ctx.step(lambda: 1, name="later")
 
     run = Simulator(handler, invocation_timeout=60).start()
-    assert (run.status, run.operations, len(run.invocations)) == ("RUNNING", [], 1)
+    assert (run.status, [op.name for op in run.operations], len(run.invocations)) == ("RUNNING", ["slow"], 1)
 
 
 def test_a_step_with_a_timeout_of_its_own_ends_before_the_invocation_does():
