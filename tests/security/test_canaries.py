@@ -12,7 +12,7 @@ import logging
 import traceback
 
 import pytest
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, Tracer
 from pydantic import BaseModel
 
 from powertools_durable import DurableConfig, DurableContext, Polling, Retry, durable
@@ -23,14 +23,15 @@ from tests.reliability.rig import Run
 from tests.reliability.wire import Fault, wired
 
 SECRET = "CANARY"
+WORDS = "words of the user's own"  # of exceptions: X-Ray and the history show them, logs don't
 ONCE = Retry.none()
 
 
 class Lost(Exception):  # noqa: N818
-    """A failure of the user's whose data and words are secret."""
+    """A failure of the user's whose data are secret."""
 
     def __init__(self):
-        super().__init__(f"words {SECRET}")
+        super().__init__(WORDS)
         self.data = {"card": SECRET}
 
 
@@ -221,14 +222,23 @@ FAULTS = {
 class Watched:
     """One execution, and everything that anybody could read of it."""
 
-    def __init__(self, code, event, capsys, *, wire=None, typed=None, page_items=1000):
+    def __init__(self, code, event, capsys, *, wire=None, typed=None, page_items=1000, daemon=None):
         RUNS.clear()
+        self.daemon = daemon
         self.lines = io.StringIO()
         self.raised = []
         self.capsys = capsys
         powertools = Logger(service=f"canaries-{id(self)}", level="DEBUG", stream=self.lines)
         metrics = Metrics(namespace="canaries", service="orders")
-        config = DurableConfig(engine_metrics=True, on_unconsumed="warn", stack_traces=True)
+        config = DurableConfig(
+            engine_metrics=True,
+            on_unconsumed="warn",
+            stack_traces=True,
+            trace_operations="all",
+            trace_backend_calls=True,
+            trace_max_subsegments=1000,
+        )
+        tracer = Tracer(service="canaries", auto_patch=False) if daemon is not None else None
 
         def handler(event, ctx):
             powertools.info("begun")
@@ -238,7 +248,12 @@ class Watched:
 
         handler.__annotations__["event"] = typed or dict
         made = durable(
-            logger=powertools, metrics=metrics, config=config, plugins=[BreaksDown()], retry=Retry(max_attempts=2)
+            logger=powertools,
+            metrics=metrics,
+            tracer=tracer,
+            config=config,
+            plugins=[BreaksDown()],
+            retry=Retry(max_attempts=2),
         )(handler)
         logged = powertools.inject_lambda_context(made, log_event=True)
         outermost = metrics.log_metrics(capture_cold_start_metric=False)(logged)
@@ -246,6 +261,8 @@ class Watched:
         inner = self.run.invoker
 
         def invoker(raw, context):
+            if daemon is not None:
+                daemon.next_invocation()
             try:
                 return inner(raw, context)
             except BaseException as error:
@@ -292,18 +309,20 @@ class Watched:
         yield self.lines.getvalue()
         printed = self.capsys.readouterr()
         yield printed.out + printed.err
-        yield from (raised for raised in self.raised if "Lost" not in raised)
-        error = self.run.error
-        ours = error and not (error.error_message or "").startswith("words ")
-        if ours and error.error_type not in {"KeyError", "Lost"}:
-            yield json.dumps([error.error_message, error.error_type, error.error_data, *(error.stack_trace or ())])
-        yield repr(self.run) + repr(self.run.operations[0:0])
+        yield from self.raised
+        if (error := self.run.error) is not None:
+            yield json.dumps([error.error_message, error.error_type, *(error.stack_trace or ())])
+            yield (error.error_data or "") * (error.error_message != WORDS)  # those data the user attached
+        yield repr(self.run) + repr(self.run.open_callbacks)
+        if self.daemon is not None:
+            yield json.dumps(self.daemon.documents)
 
     def assert_silent(self):
         told = "\n".join(self.told())
         assert "begun" in told  # it is listened to
         for secret in self.secrets():
             assert secret not in told, told[max(0, told.index(secret) - 300) :][:600]
+        assert WORDS not in "".join(self.records)
 
 
 class _Keep(logging.Handler):
@@ -323,6 +342,13 @@ EVENT = {"card": SECRET, "n": 7}
 @pytest.mark.parametrize("code", HANDLERS, ids=lambda code: code.__name__)
 def test_in_the_simulator_no_secret_is_told(code, page_items, capsys):
     Watched(code, EVENT, capsys, page_items=page_items).drive().assert_silent()
+
+
+@pytest.mark.parametrize("code", HANDLERS, ids=lambda code: code.__name__)
+def test_in_x_ray_no_secret_is_shown(code, capsys, xray_segments):
+    watched = Watched(code, EVENT, capsys, daemon=xray_segments).drive()
+    assert len(xray_segments) > 0
+    watched.assert_silent()
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
