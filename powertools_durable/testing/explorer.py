@@ -115,7 +115,8 @@ class _Explorer:
         return self._found
 
     def _look(self, expected: Outcome, otherwise: Outcome, inspector: Inspector) -> None:
-        for difference in (*self._judge.alone(), *changing_keys(expected, otherwise), *unordered(inspector.codes)):
+        suspicions = (*inspector.deeds(), *unordered(inspector.codes))
+        for difference in (*self._judge.alone(), *changing_keys(expected, otherwise), *suspicions):
             self._found.found(difference, expected.plan, ())
         if expected.status != "SUCCEEDED":
             kind = f" with {expected.error.error_type}" if expected.error is not None else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["Globals", "is_users"]
+__all__ = ["Globals", "is_ours", "is_users"]
 
 _SCALARS = (str, bytes, int, float, complex, bool, type(None))
 _CONTAINERS = (dict, list, set, deque, bytearray, defaultdict, OrderedDict, Counter)
@@ -29,6 +29,11 @@ _OWN = str(Path(__file__).resolve().parents[1])
 def is_users(file: str) -> bool:
     """Tell whether *file* is the user's: not Python's, not of an installed package, not of this one."""
     return not file.startswith(("<", *_FOREIGN, _OWN))
+
+
+def is_ours(file: str) -> bool:
+    """Tell whether *file* is of this package."""
+    return file.startswith(_OWN)
 
 
 class Globals:

@@ -16,6 +16,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Self
 
 from powertools_durable.scope import current_scope
+from powertools_durable.testing.deeds import listening
 from powertools_durable.testing.judgement import Difference
 from powertools_durable.testing.module_globals import is_users
 
@@ -38,14 +39,19 @@ class Inspector:
         Environment variables that were read, and where.
     codes : set[CodeType]
         The user's code that ran outside of steps.
+    done : dict[str, str]
+        ``file:line`` of an effect outside of steps, and what it does.
     """
 
     def __init__(self) -> None:
         self.asked: dict[str, str] = {}
         self.variables: dict[str, str] = {}
         self.codes: set[CodeType] = set()
+        self.done: dict[str, str] = {}
+        self._listening = listening(self.done.setdefault)
 
     def __enter__(self) -> Self:
+        self._listening.__enter__()
         threading.setprofile(self._profile)
         sys.setprofile(self._profile)
         return self
@@ -53,6 +59,13 @@ class Inspector:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         sys.setprofile(None)
         threading.setprofile(None)
+        self._listening.__exit__(kind, error, at)
+
+    def deeds(self) -> Iterator[Difference]:
+        """Yield what was done outside of steps."""
+        for location, does in self.done.items():
+            words = f"{does} outside of any step, so each replay does it again. Move it into ctx.step(...)"
+            yield Difference("the handler", location, words, "deed")
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":

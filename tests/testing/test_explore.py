@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import socket
 import threading
 import time
 import uuid
@@ -302,6 +303,27 @@ def test_what_is_asked_of_clock_and_chance_outside_of_steps_is_a_warning_where_i
     found.assert_survives()
     (warning,) = found.warnings
     assert "time.time() is called outside of a step" in warning
+
+
+def test_what_steps_and_this_package_open_is_nobody_s_mistake(tmp_path):
+    @durable
+    def handler(event, ctx):
+        Path(__file__).read_bytes()  # reading does no harm
+        return ctx.step((tmp_path / "receipt").write_text, "paid", name="write")
+
+    explore(handler).assert_survives()
+
+
+def test_a_connection_outside_of_a_step_is_found_without_a_ledger():
+    @durable
+    def handler(event, ctx):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+            channel.sendto(b"hello", ("127.0.0.1", 9))
+        ctx.step(str, "a", name="a")
+
+    (failure,) = explore(handler).failures
+    assert failure.differed.startswith("sends to a host outside of any step")
+    assert failure.location.startswith(f"{__file__}:")
 
 
 # -- all is as it was -----------------------------------------------------------------------------------------
