@@ -155,7 +155,7 @@ class OperationTracing(Plugin):
     def on_user_function_start(self, info: AttemptInfo) -> None:
         """Open the span of an attempt or a context."""
         # A context that leaves no record begins anew each time; it has nothing to show while it only repeats.
-        if not self._draws or info.is_replay_children or (info.is_replaying and not info.is_replayed):
+        if not self._draws or info.is_replay_children or (info.is_replaying and info.status is None):
             return
         span = self._ask("start_operation", self._invocation, info) if self._takes_one() else None
         self._running[info.id] = _Attempt(span, time.time())

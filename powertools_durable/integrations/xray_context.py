@@ -92,22 +92,19 @@ class DurableXRayContext(LambdaContext):  # type: ignore[misc]
                 opened.segment.add_subsegment(subsegment)
         else:  # it is sent to nobody, so nobody needs to keep it
             subsegment.parent_id = current.id
-        entities = tuple(one for one in opened.entities if one.in_progress)
-        _OPEN.set(opened._replace(entities=(*entities, subsegment)))
+        _OPEN.set(opened._replace(entities=(*opened.entities, subsegment)))
 
     def end_subsegment(self, end_time: float | None = None) -> bool:
-        """End the innermost subsegment; False when there is none, or nobody is left who would want it."""
+        """End the subsegment that was opened last here, also one of an invocation that is over; False without one."""
         before = _OPEN.get()
         if self.get_trace_entity() is self._nobody or before is None or not before.entities:
             return False
         *outer, last = before.entities
-        is_stale = before.header != trace_header()  # code of an invocation that is over
-        if not is_stale:
-            _OPEN.set(before._replace(entities=tuple(outer)))
+        _OPEN.set(before._replace(entities=tuple(outer)))
         if last.in_progress:
             last.close(end_time)
             self._hand_over(last)
-        return not is_stale
+        return True
 
     def leave(self, entity: Any) -> None:
         """Be outside of *entity* again, and of whatever was opened in it and never closed."""

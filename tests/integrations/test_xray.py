@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 import json
 import socket
+import threading
+from datetime import timedelta
 
 import pytest
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -16,7 +18,7 @@ from aws_xray_sdk.core import xray_recorder
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.subsegment import Subsegment
 
-from powertools_durable import DurableConfig, Nesting, Polling, Retry, StepError, durable
+from powertools_durable import DurableConfig, InvokeError, Nesting, Polling, Retry, StepError, StepSemantics, durable
 from powertools_durable.testing import Simulator
 from tests.integrations.xray_trees import Traced, flags, told
 from tests.runtime.rig import Served
@@ -180,11 +182,91 @@ def test_an_attempt_that_is_tried_again_is_an_error_and_the_last_a_fault(run, xr
     assert (exception["type"], exception["message"]) == ("PermissionError", "the card was declined")
     assert three["annotations"] == {"DurableOperation": "charge"}
     assert [flags(one) for one in xray_segments.named("## durable")] == [set()] * 4
+    assert len(xray_segments.named("## replay")) == 1, "an attempt that is made again is no replay"
     assert [told(one, "invocation")["operations"]["failed"] for one in xray_segments.named("## durable")] == [
         0,
         0,
         1,
         0,
+    ]
+
+
+def test_attempts_of_one_invocation_are_all_drawn(tracer, xray_segments):
+    """A branch is tried again while another runs."""
+    tries, done = [], threading.Event()
+
+    def flaky():
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConnectionError("busy")
+        done.set()
+
+    def works():
+        for _ in range(200):  # time passes for as long as this runs
+            if done.wait(0.02):
+                break
+            execution.clock.move_to(execution.now + timedelta(seconds=1))
+
+    @durable(tracer=tracer)
+    def handler(event, ctx):
+        again = lambda child: child.step(flaky, name="charge", retry=SOON)  # noqa: E731
+        slow = lambda child: child.step(works, name="work", semantics=StepSemantics.AT_MOST_ONCE)  # noqa: E731
+        ctx.parallel({"again": again, "slow": slow}, name="both")
+
+    traced = Traced(xray_segments, handler)
+    execution = Served(traced.handler)
+    execution.settle()
+    assert execution.status == "SUCCEEDED"
+    (found,) = traced.trees()
+    assert found["## durable"]["## parallel both"] == {
+        "## context again": {"## step charge": {}},
+        "## context slow": {"## step work": {}},
+        "## context again'": {"## step charge": {}},
+        "## context again''": {"## step charge": {}},
+    }
+    outcomes = [told(one, "operation")["outcome"] for one in xray_segments.named("## step charge")]
+    assert outcomes == ["RETRY", "RETRY", "SUCCEEDED"]
+
+
+def test_what_failed_between_two_invocations_is_a_fault_where_it_is_seen(run, xray_segments):
+    def refuses(event):
+        raise PermissionError("no")
+
+    def handler(event, ctx):
+        with pytest.raises(InvokeError):
+            ctx.invoke("other:1", 1, name="call")
+        ctx.wait(60)
+
+    _, second, third = run(handler, functions={"other:1": refuses})
+    assert [*second["## handler"]["## durable"]][:2] == ["## replay", "## invoke call"]
+    assert third == {"## handler": {"## durable": {"## replay": {}}}}
+    began, failed = xray_segments.named("## invoke call")
+    assert not flags(began)
+    assert flags(failed) == {"fault"}
+    assert failed["cause"]["exceptions"][0]["type"] == "PermissionError"
+    assert failed["annotations"] == {"DurableOperation": "call"}
+
+
+def test_what_a_retry_policy_does_is_no_part_of_the_attempt(run, tracer):
+    def policy(error, attempt):
+        with tracer.provider.in_subsegment("policy"):
+            pass
+
+    def handler(event, ctx):
+        with pytest.raises(StepError):
+            ctx.step(broken, name="charge", retry=policy)
+
+    assert run(handler) == [{"## handler": {"## durable": {"## step charge": {}, "policy": {}}}}]
+
+
+def test_what_goes_on_outside_is_drawn_where_it_began(run):
+    def handler(event, ctx):
+        ctx.create_callback(name="answer")
+        ctx.wait(60, name="pause")
+
+    assert run(handler) == [
+        {"## handler": {"## durable": {"## callback answer": {}, "## wait pause": {}}}},
+        {"## handler": {"## durable": {"## replay": {}}}},
     ]
 
 

@@ -192,6 +192,27 @@ def test_a_step_that_outlives_its_timeout_fails_nothing(tracer, xray_segments):
     assert not flags(xray_segments.named("slow work")[0])
 
 
+def test_a_step_that_was_given_up_holds_nothing_back(tracer, xray_segments):
+    goes_on, ended = threading.Event(), threading.Event()
+
+    def slow():
+        with tracer.provider.in_subsegment("slow work"):
+            goes_on.wait(5)
+        ended.set()
+
+    @durable(tracer=tracer)
+    def handler(event, ctx):
+        with pytest.raises(StepError):
+            ctx.step(slow, name="slow", timeout=0.05, retry=ONCE)
+
+    traced = Traced(xray_segments, handler)
+    Simulator(traced.handler).start().finish()
+    assert traced.trees() == [{"## durable": {"## step slow": {}}}]
+    goes_on.set()
+    ended.wait(5)
+    assert traced.trees() == [{"## durable": {"## step slow": {"slow work": {}}}}]
+
+
 def test_what_a_body_opens_and_forgets_is_closed_with_it(tracer, xray_segments):
     @durable(tracer=tracer)
     def handler(event, ctx):
@@ -528,13 +549,19 @@ def test_an_invocation_that_will_be_repeated_is_a_fault(tracer, xray_segments):
 
         get_execution_state = checkpoint
 
+    def broken():
+        raise PermissionError("declined")
+
     @durable(tracer=tracer)
     def handler(event, ctx):
-        ctx.step(lambda: 1, name="one")
+        ctx.step(broken, name="charge", retry=Retry(max_attempts=3, initial_delay=5))
 
     execution = Run(handler, over=lambda host: Down(), seconds=1)
     execution.host.invoke(execution.arn, execution.invoker)
-    (one,) = xray_segments.named("## durable")
+    attempt, one = xray_segments
+    assert attempt["name"] == "## step charge"
+    assert flags(attempt) == {"error"}
+    assert told(attempt, "operation")["outcome"] == "FAILED", "nothing is recorded of another attempt"
     assert flags(one) == {"fault"}
     assert told(one, "invocation")["status"] == "RETRY"
     assert "DurableStatus" not in one["annotations"]
