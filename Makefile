@@ -88,6 +88,10 @@ demo: $(VENV)/.run ## run an order on this machine
 bench: $(VENV)/.dev ## measure, beside peers; HARNESS=where the scenarios are, BENCH_ARGS="--only replay" for some rows
 	$(BIN)/python -m benchmarks --harness '$(HARNESS)' $(BENCH_ARGS)
 
+.PHONY: compat
+compat: $(VENV)/.dev ## the lowest and the newest versions of what this builds on, with and without X-Ray
+	PYTHON=$(abspath $(BIN))/python .ci/compat
+
 .PHONY: conformance
 conformance: $(VENV)/.dev ## the official requirements; CONFORMANCE=where the harness is, SUITES=which
 	@test -d '$(CONFORMANCE)' || { echo 'No conformance harness in $(CONFORMANCE). Say where: make conformance CONFORMANCE=/path/to/it' >&2; exit 1; }

@@ -69,8 +69,6 @@ def test_an_execution_over_two_invocations(metrics):
 
 
 def test_the_blob_is_its_own_with_namespace_and_two_dimensions_and_the_arn_as_metadata(metrics):
-    metrics.set_default_dimensions(stage="prod")
-
     @metrics.log_metrics
     @durable(metrics=metrics, config=ON)
     def handler(event, ctx):

@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.logging.buffer.cache import LoggerBufferCache
@@ -110,7 +112,10 @@ def test_this_package_loaded_again_takes_over_what_it_left(tmp_path):
             print("wrapped", LoggerBufferCache.add.__wrapped__ is original)
         """)
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True, timeout=60, env=environment
+    )
     told = [line for line in done.stdout.splitlines() if not line.startswith("{")]
     assert told == ["filters 1", "filters 1", "filters 1", "lines 3", "wrapped True"]
     assert sum('"Orders":[1.0]' in line for line in done.stdout.splitlines()) == 3
