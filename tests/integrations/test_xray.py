@@ -5,8 +5,10 @@ Source: powertools.md 3.
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
+import os
 import socket
 import threading
 from datetime import timedelta
@@ -521,8 +523,14 @@ def test_annotations_of_the_handler_lie_on_the_invocation(run, tracer, xray_segm
     assert one["annotations"]["order"] == 7
 
 
-def test_a_disabled_tracer_changes_nothing(xray_segments):
-    tracer = Tracer(disabled=True, auto_patch=False)
+@pytest.mark.parametrize("switch", ["POWERTOOLS_TRACE_DISABLED", "AWS_SAM_LOCAL", "not in Lambda", "disabled=True"])
+def test_a_disabled_tracer_changes_nothing(xray_segments, monkeypatch, switch):
+    if switch.isupper():
+        monkeypatch.setenv(switch, "true")
+    elif switch == "not in Lambda":
+        monkeypatch.delenv("LAMBDA_TASK_ROOT")
+    tracer = Tracer(disabled=True if "=" in switch else None, auto_patch=False)
+    assert tracer.disabled
     before = xray_recorder.context, xray_recorder.emitter
 
     @tracer.capture_lambda_handler
@@ -622,6 +630,23 @@ def test_what_is_invoked_hangs_below_the_invoke(invoked_with, xray_segments):
     header, _ = invoked_with()
     call, *_ = xray_segments.named("## invoke call")
     assert header == f"Root={xray_segments.trace_id};Parent={call['id']};Sampled=1"
+
+
+def test_what_lambda_counts_against_loops_is_handed_on(tracer, xray_segments):
+    lineage = "Lineage=1:b4a8a6e1:3"
+
+    @durable(tracer=tracer)
+    def handler(event, ctx):
+        ctx.invoke("other:1", 1, name="call")
+
+    def invoked(event, context):
+        xray_segments.next_invocation()
+        os.environ["_X_AMZN_TRACE_ID"] += f";{lineage}"
+        return handler(event, context)
+
+    run = Served(functools.wraps(handler)(invoked))
+    run.settle()
+    assert run.backend.updates[0].chained_invoke_options.x_amzn_trace_id.endswith(f";Sampled=1;{lineage}")
 
 
 def test_beyond_the_cap_what_is_invoked_hangs_below_the_code_that_invokes(invoked_with, xray_segments):
