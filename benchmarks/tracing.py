@@ -6,6 +6,7 @@ user's own. Documents go to a socket of this machine that nobody reads.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import time
@@ -33,8 +34,18 @@ def lambda_with_a_daemon() -> Iterator[None]:
 
 def least(*measures: Callable[[], tuple[float, ...]]) -> list[tuple[float, ...]]:
     """Return the least of each figure in several rounds, the first round left out."""
-    rounds = [[measure() for measure in measures] for _ in range(ROUNDS + 1)]
+    rounds = [[_undisturbed(measure) for measure in measures] for _ in range(ROUNDS + 1)]
     return [tuple(map(min, zip(*found, strict=True))) for found in zip(*rounds[1:], strict=True)]
+
+
+def _undisturbed(measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
+    """Measure without the garbage of the one before."""
+    gc.collect()
+    gc.disable()
+    try:
+        return measure()
+    finally:
+        gc.enable()
 
 
 def operations() -> Sequence[tuple[str, tuple[float, ...]]]:

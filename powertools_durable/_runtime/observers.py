@@ -49,6 +49,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _HOOKS = [name for name in vars(Plugin) if name.startswith(("on_", "provide_"))]
+_BESIDES = ("on_invocation_start", "provide_propagation_metadata")  # told without following every operation
 
 
 class Observers:
@@ -74,6 +75,7 @@ class Observers:
             hook: [plugin for plugin in plugins if getattr(type(plugin), hook) is not getattr(Plugin, hook)]
             for hook in _HOOKS
         }
+        self._follows = any(heard for hook, heard in self._hearing.items() if hook not in _BESIDES)
         self._state = state
         self._about = about
         self._clock = clock
@@ -87,7 +89,8 @@ class Observers:
         self._replays = not about.is_first
         self._backend: CountedBackend | None = None
         self._lock = threading.Lock()
-        state.note_changes()
+        if self._hearing["on_operation_change"]:
+            state.note_changes()
 
     # -- the invocation ------------------------------------------------------------------------------------
 
@@ -138,8 +141,9 @@ class Observers:
 
     def changes(self) -> None:
         """Tell which records have changed since the last time."""
-        changed = self._state.changed()
-        if changed and self._hearing["on_operation_change"]:
+        if not self._hearing["on_operation_change"]:
+            return
+        if changed := self._state.changed():
             operations = self._state.operations
             updated = {key: operations[key] for key in changed if key in operations}
             info = ChangeInfo(execution_arn=self._about.execution_arn, updated=updated, operations=operations)
@@ -160,7 +164,7 @@ class Observers:
 
     def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return *flow* as one that plugins hear."""
-        return flow if op.sub_type == SubType.PATCH else self._heard(op, flow)
+        return self._heard(op, flow) if self._follows and op.sub_type != SubType.PATCH else flow
 
     def _heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         self._operation_starts(op)

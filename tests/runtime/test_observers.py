@@ -635,6 +635,26 @@ def test_what_is_only_repeated_is_told_by_a_hook_of_its_own_and_counted_at_the_e
     ]
 
 
+def test_operations_that_nobody_hears_of_are_not_followed():
+    class Propagates(Plugin):
+        def provide_propagation_metadata(self, info):
+            return "Root=1"
+
+    def follows(*_):
+        raise AssertionError("an operation was followed for nobody")
+
+    @durable(plugins=[Propagates()])
+    def handler(event, ctx):
+        ctx.step(lambda: 1, name="one")
+        return ctx.invoke("other", 1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("powertools_durable._runtime.observers.Observers._heard", follows)
+        run = Served(handler)
+        run.settle()
+    assert run.backend.updates[-1].chained_invoke_options.x_amzn_trace_id == "Root=1"
+
+
 def test_hooks_that_nobody_has_are_not_prepared():
     """A plugin that hears only the invocation costs nothing at an operation."""
 
