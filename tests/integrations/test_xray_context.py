@@ -169,6 +169,14 @@ def test_a_thread_without_context_hangs_below_the_invocation(recorder, xray_segm
     assert tree(xray_segments, parent) == {"handler": {}, "bare": {}}
 
 
+def ends(ended):
+    """Wait for the body of a step that was given up, and for its thread."""
+    assert ended.wait(5)
+    for thread in threading.enumerate():
+        if thread.name.startswith("powertools-durable-step"):
+            thread.join(5)
+
+
 def test_a_step_that_outlives_its_timeout_fails_nothing(tracer, xray_segments):
     goes_on, ended = threading.Event(), threading.Event()
 
@@ -182,7 +190,7 @@ def test_a_step_that_outlives_its_timeout_fails_nothing(tracer, xray_segments):
         with pytest.raises(StepError):
             ctx.step(slow, name="slow", timeout=0.05, retry=ONCE)
         goes_on.set()
-        ended.wait(5)
+        ends(ended)
         ctx.step(lambda: 1, name="next")
 
     traced = Traced(xray_segments, handler)
@@ -209,7 +217,7 @@ def test_a_step_that_was_given_up_holds_nothing_back(tracer, xray_segments):
     Simulator(traced.handler).start().finish()
     assert traced.trees() == [{"## durable": {"## step slow": {}}}]
     goes_on.set()
-    ended.wait(5)
+    ends(ended)
     assert traced.trees() == [{"## durable": {"## step slow": {"slow work": {}}}}]
 
 
