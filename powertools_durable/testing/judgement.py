@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from powertools_durable.testing.crashes import Site
 from powertools_durable.testing.ledger import Entry
-from powertools_durable.testing.outcome import Outcome, counted, differing, end_of, facts_of, records_of, shown
+from powertools_durable.testing.outcome import Outcome, counted, differing, end_of, facts_of, raced, records_of, shown
 
 __all__ = ["Difference", "Judge", "changing_keys"]
 
@@ -142,6 +142,9 @@ class Judge:
     def _records(self, outcome: Outcome) -> Iterator[Difference]:
         """Yield the first record that differs; what follows from it would say nothing new."""
         expected, found = records_of(self._expected), records_of(outcome)
+        for identifier in raced(self._expected) | raced(outcome):
+            expected.pop(identifier, None)
+            found.pop(identifier, None)
         for identifier in (*expected, *(one for one in found if one not in expected)):
             before, now = expected.get(identifier), found.get(identifier)
             site = self._site(outcome, identifier)

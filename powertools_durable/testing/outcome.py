@@ -13,7 +13,7 @@ from powertools_durable.testing.crashes import CrashPlan, CrashPoint, Watcher
 from powertools_durable.testing.ledger import Entry
 from powertools_durable.testing.run import SimulatedRun
 
-__all__ = ["Outcome", "counted", "differing", "end_of", "facts_of", "records_of", "shown"]
+__all__ = ["Outcome", "counted", "differing", "end_of", "facts_of", "raced", "records_of", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,19 @@ def _record(record: Operation) -> dict[str, Any]:
         "error": [error.error_type, error.error_message] if error is not None else None,
         "result": _value(record.result),
     }
+
+
+def raced(outcome: Outcome) -> set[str]:
+    """Return contexts that ended before all inside did, and what is inside: how far that came is a matter of luck."""
+    records = outcome.records
+    below = set()
+    for record in records.values():
+        parent = records.get(record.parent_id or "")
+        if parent is not None and parent.status.is_terminal and not record.status.is_terminal:
+            below.add(parent.id)
+    while more := {record.id for record in records.values() if record.parent_id in below} - below:
+        below |= more
+    return below
 
 
 def end_of(outcome: Outcome) -> dict[str, Any]:

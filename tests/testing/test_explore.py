@@ -18,6 +18,7 @@ import pytest
 from examples import agent, approval, documents, five_lines, order, patched, polling, saga
 from powertools_durable import (
     CallbackError,
+    ChildContextError,
     Retry,
     StepInterruptedError,
     StepSemantics,
@@ -221,6 +222,26 @@ def test_a_handler_that_fails_without_crashes_fails_the_same_with_them():
     found = explore(handler)
     found.assert_survives()
     assert found.warnings == ["without a crash the execution is FAILED with LookupError; is that meant?"]
+
+
+def test_how_far_a_branch_came_that_nobody_waited_for_is_a_matter_of_luck():
+    def fails(child):
+        child.wait(5)
+        raise LookupError("no")
+
+    def works(child):
+        child.step(time.sleep, 0.001, name="a")
+        child.wait(5)
+        return child.step(str, "b", name="b")
+
+    @durable
+    def handler(event, ctx):
+        try:
+            ctx.parallel([works, fails], name="race").raise_if_failed()
+        except ChildContextError as error:
+            return error.message
+
+    explore(handler).assert_survives()
 
 
 def test_an_engine_that_forgets_a_result_is_found(monkeypatch):
