@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Annotated, Any, TypeVar
 
 __all__ = ["WIRE", "Timestamp", "moments", "parse_timestamp", "pascal", "to_wire"]
@@ -45,6 +46,8 @@ def parse_timestamp(value: object) -> datetime | None:
     ValueError
         The value is none of these. Source: protocol.md 2.1.
     """
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
     match value:
         case None | "" | 0 | False:
             return None
@@ -120,13 +123,17 @@ def _moment(slot: Any) -> property:
     return property(read, slot.__set__)
 
 
-_FIELDS: dict[type[Any], tuple[tuple[str, str], ...]] = {}
+_Fields = tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
+_FIELDS: dict[type[Any], _Fields] = {}
 
 
-def _fields(cls: type[Any]) -> tuple[tuple[str, str], ...]:
+def _fields(cls: type[Any]) -> _Fields:
+    """Return the keys of a record, and what takes all its values at once."""
     known = _FIELDS.get(cls)
     if known is None:
-        known = _FIELDS[cls] = tuple((field.name, pascal(field.name)) for field in dataclasses.fields(cls))
+        names = [field.name for field in dataclasses.fields(cls)]
+        values = attrgetter(*names) if len(names) > 1 else lambda record: (getattr(record, names[0]),)
+        known = _FIELDS[cls] = tuple(map(pascal, names)), values
     return known
 
 
@@ -155,5 +162,6 @@ def to_wire(value: Any) -> Any:
         case tuple() | list():
             return [to_wire(item) for item in value]
         case _:
-            fields = ((key, getattr(value, name)) for name, key in _fields(type(value)))
-            return {key: to_wire(part) for key, part in fields if part is not None}
+            keys, parts = _fields(type(value))
+            found = zip(keys, parts(value), strict=True)
+            return {key: part if type(part) is str else to_wire(part) for key, part in found if part is not None}

@@ -202,8 +202,8 @@ class ReplayEngine:
         deferred: bool = False,
         now: datetime | None = None,
     ) -> None:
-        """Queue an update; a deferred one changes the local view at once, as of *now*."""
-        if deferred and update is not None and now is not None:
+        """Queue an update; with *now* it changes the local view at once, as of then."""
+        if update is not None and now is not None:
             self._apply(update, now)
         self._outbox.append(Queued(update, waiter, deferred))
         self._waiting += waiter is not None

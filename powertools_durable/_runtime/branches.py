@@ -1,8 +1,8 @@
 """Runs the branches of fan-outs on a bounded pool of threads.
 
-A branch is on a thread only while its code runs. While it is suspended it keeps its slot in the plan, and while
-its last checkpoint is on its way it has only its place in a queue. What needs no code, such as a branch that an
-earlier invocation finished, never leaves the calling thread; so branches start in index order.
+A branch is on a thread only while its code runs; while it is suspended it keeps its slot in the plan. What needs no
+code, such as a branch that an earlier invocation finished, never leaves the calling thread; so branches start in
+index order.
 
 One thread coordinates a fan-out: the one that called `map` or `parallel`. It tells the plan what happened and
 does what the plan says. When that thread is one of the pool's own, because fan-outs are nested, and all others
@@ -64,8 +64,8 @@ class BranchPool:
         self.changed = threads.condition()
         self._from = threads
         self._limit = limit
-        # Branches that are started ahead of their thread: one runs, one is being acknowledged, one is at hand.
-        self.appetite = 3 * limit
+        # Branches that are started ahead of their thread: one runs, one is at hand.
+        self.appetite = 2 * limit
         self._checkpointer = checkpointer
         self._ready: deque[Task] = deque()
         self._threads: list[threading.Thread] = []
@@ -276,12 +276,11 @@ class Coordinator:
             while True:
                 effect: Effect = flow.send(answer)
                 match effect:
-                    case Checkpoint(update, wait=wait, closes=closes):
-                        then = partial(self._acknowledged, index, slot, flow)
-                        waiter = self._checkpointer.submit(slot, update, wait=wait, closes=closes, then=then)
+                    case Checkpoint(update, closes=closes):
+                        # Nobody waits for what a branch says of itself: the end of the fan-out, which somebody does
+                        # wait for, goes out behind all of it. Until then a crash finds the branch as it was.
+                        self._checkpointer.submit(slot, update, wait=False, ahead=True, closes=closes)
                         answer = None
-                        if waiter is not None:
-                            return
                     case Enter():
                         self._pool.submit(Task(self, partial(self._enter, index, slot, flow, effect)))
                         return
@@ -306,14 +305,6 @@ class Coordinator:
             self._tell(partial(_throw, error))
         else:
             self._advance(index, slot, flow, outcome)
-
-    def _acknowledged(self, index: int, slot: Frame, flow: Flow[Any], error: BaseException | None) -> None:
-        self._tell(partial(self._go_on, index, slot, flow, error))
-
-    def _go_on(self, index: int, slot: Frame, flow: Flow[Any], error: BaseException | None) -> None:
-        if error is not None:
-            raise error
-        self._advance(index, slot, flow, None)
 
     def _tell(self, news: Callable[[], None]) -> None:
         with self._pool.changed:

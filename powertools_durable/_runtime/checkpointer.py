@@ -15,7 +15,7 @@ When a request goes out:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
@@ -56,20 +56,17 @@ class Acknowledged:
         A thread stands still for it.
     """
 
-    __slots__ = ("blocks", "done", "error", "signal", "then")
+    __slots__ = ("blocks", "done", "error", "signal")
 
-    def __init__(self, then: Callable[[BaseException | None], None] | None = None) -> None:
-        self.then = then
+    def __init__(self) -> None:
         self.done = self.blocks = False
         self.error: BaseException | None = None
         self.signal: Signal | None = None
 
     def tell(self) -> None:
-        """Let those who wait go on."""
+        """Let whoever waits go on."""
         if self.signal is not None:
             self.signal.set()
-        if self.then is not None:
-            self.then(self.error)
 
 
 class Checkpointer:
@@ -100,12 +97,12 @@ class Checkpointer:
         *,
         wait: bool,
         deferred: bool = False,
+        ahead: bool = False,
         closes: Frame | None = None,
-        then: Callable[[BaseException | None], None] | None = None,
     ) -> Acknowledged | None:
         """Queue an update of *frame*; with *wait* return what its acknowledgement completes.
 
-        *then* is called at that moment, on another thread, with what is to be raised, if anything is.
+        One that is *ahead*, or *deferred*, changes the local view at once.
 
         Raises
         ------
@@ -114,7 +111,7 @@ class Checkpointer:
         BranchOrphaned
             The context around *frame* has ended.
         """
-        waiter = Acknowledged(then) if wait else None
+        waiter = Acknowledged() if wait else None
         with self._changed:
             if stopped := self._why_stopped():
                 raise stopped
@@ -122,7 +119,8 @@ class Checkpointer:
                 raise BranchOrphaned
             if closes is not None:  # under the lock: from now on nothing below may be queued
                 closes.finished = True
-            self._engine.record(update, waiter, deferred=deferred, now=self._seams.clock.now() if deferred else None)
+            now = self._seams.clock.now() if deferred or ahead else None
+            self._engine.record(update, waiter, deferred=deferred, now=now)
             self._ensure_sender()
             if self._engine.is_pressing and (not self._gathering or self._engine.is_full):
                 self._changed.notify()
