@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from powertools_durable._protocol.operation import ErrorObject
@@ -163,12 +163,14 @@ class BatchResult(Sequence[BatchItem[T]]):
 
     def named(self, names: Sequence[str | None]) -> BatchResult[T]:
         """Return it with the branches' names, which no record holds."""
-        return replace(
-            self,
-            items=tuple(
-                replace(item, name=names[item.index] if item.index < len(names) else None) for item in self.items
-            ),
+        count = len(names)
+        named = (
+            BatchItem(
+                item.index, names[item.index] if item.index < count else None, item.status, item.result, item.error
+            )
+            for item in self.items
         )
+        return BatchResult(tuple(named), self.completion_reason)
 
 
 # -- as it is recorded (protocol.md 12.3) ----------------------------------------------------------------------

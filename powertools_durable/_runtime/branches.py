@@ -31,6 +31,7 @@ from powertools_durable.errors import BackendError, InvalidStateError, SuspendEx
 
 __all__ = ["BranchPool", "Coordinator", "Means"]
 
+News = Callable[[], None]  # what became of a branch, to be done on the coordinating thread
 _LOOK = 1.0  # seconds between two looks whether a thread is free
 _SKEW = 0.1  # seconds before a timer that the service still thinks running is asked for again
 
@@ -164,7 +165,7 @@ class Coordinator:
         self._clock = means.clock
         self._began = means.clock.now(), means.clock.monotonic()
         self._variables = copy_context()
-        self._news: deque[Callable[[], None]] = deque()
+        self._news: deque[News] = deque()
         self._wanted: dict[int, datetime | None] = {}  # until when a branch really waits, whatever the skew
         self._waits = False
 
@@ -207,7 +208,8 @@ class Coordinator:
         # What a branch's signals are noted at; the fan-out's own frame is shared by all of them.
         slot = Frame(op.engine, parent=self._effect.frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
         self._wanted.pop(index, None)
-        self._advance(index, slot, self._driver.heard(op, flow), None)
+        if (news := self._advance(index, slot, self._driver.heard(op, flow), None)) is not None:
+            news()  # it ended at once, as one does that an earlier invocation finished
 
     def _listen(self) -> None:
         """Take in news of a branch; or wait for it, or for a suspended one's time."""
@@ -270,8 +272,8 @@ class Coordinator:
 
     # -- on whichever thread has the branch ----------------------------------------------------------------
 
-    def _advance(self, index: int, slot: Frame, flow: Flow[Any], answer: object) -> None:
-        """Perform what a branch's own operation asks for, as far as that goes without waiting."""
+    def _advance(self, index: int, slot: Frame, flow: Flow[Any], answer: object) -> News | None:
+        """Perform what a branch's own operation asks for; return what is to be told, unless its code is to run."""
         try:
             while True:
                 effect: Effect = flow.send(answer)
@@ -283,17 +285,17 @@ class Coordinator:
                         answer = None
                     case Enter():
                         self._pool.submit(Task(self, partial(self._enter, index, slot, flow, effect)))
-                        return
+                        return None
                     case _:
                         _throw(InvalidStateError(f"a branch asked for {type(effect).__name__}"))
         except StopIteration as done:
-            self._tell(partial(self._plan.ended, index, Returned(done.value)))
+            return partial(self._plan.ended, index, Returned(done.value))
         except UNRECOVERABLE as error:
-            self._tell(partial(_throw, error))
+            return partial(_throw, error)
         except Exception as error:  # noqa: BLE001 - the branch's own failure
-            self._tell(partial(self._plan.ended, index, Raised(error)))
+            return partial(self._plan.ended, index, Raised(error))
         except BaseException as signal:  # noqa: BLE001 - decided by the coordinating thread
-            self._tell(partial(_throw, signal))
+            return partial(_throw, signal)
 
     def _enter(self, index: int, slot: Frame, flow: Flow[Any], effect: Enter) -> None:
         """Run a branch's code."""
@@ -304,9 +306,10 @@ class Coordinator:
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
             self._tell(partial(_throw, error))
         else:
-            self._advance(index, slot, flow, outcome)
+            if (news := self._advance(index, slot, flow, outcome)) is not None:
+                self._tell(news)
 
-    def _tell(self, news: Callable[[], None]) -> None:
+    def _tell(self, news: News) -> None:
         with self._pool.changed:
             self._stand_still(waits=False)
             self._news.append(news)

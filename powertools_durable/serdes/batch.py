@@ -50,9 +50,9 @@ class BatchSerDes:
         self._names = names
         self._is_plain = any(isinstance(serdes, ModelSerDes) for serdes in results)
 
-    def keeps(self, _value: object) -> bool:
-        """Never without proof."""
-        return False
+    def keeps(self, value: BatchResult[Any]) -> bool:
+        """True when no branch failed, and each returned what needs no proof."""
+        return not self._is_plain and all(item.error is None and _TAGGED.keeps(item.result) for item in value.items)
 
     def exact_text(self, value: BatchResult[Any]) -> str | None:
         """Write *value* if it comes back equal for certain; None says nothing about it."""
