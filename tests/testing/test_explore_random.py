@@ -6,7 +6,7 @@ import pytest
 
 from tests.testing.random_programs import LEAVES, NODES, Program
 
-SEEDS = range(12)
+MOST = 7  # lines of a program; larger ones are for the command
 
 
 def kinds_in(lines):
@@ -14,6 +14,13 @@ def kinds_in(lines):
         yield kind
         for program in inside:
             yield from kinds_in(program)
+
+
+def small(seed):
+    return len(list(kinds_in(Program(seed).lines))) <= MOST
+
+
+SEEDS = [seed for seed in (1, 2, 3, 4, 5, 7, 9, 10, 13, 20, 22, 50) if small(seed)]  # every kind is in one of them
 
 
 @pytest.mark.parametrize("seed", SEEDS)
