@@ -133,7 +133,10 @@ ROWS: Sequence[Row] = (
     Row(
         "suspend at a wait; resume and finish",
         Run("waiting", {"latency_ms": 0}),
-        (Figure("suspend_wall_ms", "ms wall", 0.03, 0.01), Figure("resume_wall_ms", "ms wall", 0.03, 0.01)),
+        (
+            Figure("suspend_wall_ms", "ms wall to suspend", 0.03, 0.01),
+            Figure("resume_wall_ms", "ms wall to finish", 0.03, 0.01),
+        ),
     ),
     Row(
         "50 steps of 100 KB, typed by annotation",
@@ -146,12 +149,14 @@ ROWS: Sequence[Row] = (
         (Figure("execute_cpu_ms", "ms CPU", 0.40, 0.25), Figure("replay_cpu_ms", "ms CPU replayed", 0.40, 0.25)),
     ),
     Row(
-        "a log line of Powertools",
+        "a log line of code that replays",
+        Run("logger", {"n": 500}),
+        (Figure("suppressed_us", "us suppressed", 6.0, absolute=True),),
+    ),
+    Row(
+        "a log line of Powertools that comes out",
         Run("powertools_line", others=()),
-        (
-            Figure("suppressed_us", "us suppressed", 6.0, absolute=True),
-            Figure("emitted_over_alone", "times Powertools alone, emitted", 1.15, absolute=True),
-        ),
+        (Figure("emitted_over_alone", "times Powertools alone", 1.15, absolute=True),),
     ),
     Row(
         "import: our own modules alone",

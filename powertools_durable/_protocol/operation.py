@@ -217,9 +217,11 @@ class Operation:
     @property
     def result(self) -> str | None:
         """The recorded result as text; None when there is none."""
-        return self.outcome.result if self.outcome else None
+        outcome = self.outcome
+        return outcome.result if outcome else None
 
     @property
     def error(self) -> ErrorObject | None:
         """The recorded failure; None when there is none."""
-        return self.outcome.error if self.outcome else None
+        outcome = self.outcome
+        return outcome.error if outcome else None

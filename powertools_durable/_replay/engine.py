@@ -241,10 +241,11 @@ class ReplayEngine:
         changed = (page.operations or ()) if page else ()
         self.state.absorb(changed)
         told = {record.id for record in changed}
-        for update in batch.updates:
+        updates = batch.updates
+        for update in updates:
             if update.id not in told:
                 self._apply(update, now)
-        if any(update.type is OperationType.EXECUTION for update in batch.updates):
+        if any(update.type is OperationType.EXECUTION for update in updates):
             self.finished = True
             return None
         if not response.checkpoint_token:

@@ -91,6 +91,7 @@ class ReplayFilter(logging.Filter):
         self.log_replays = False
         self.pauses = False
         self._judged: WeakSet[logging.LogRecord] = WeakSet()
+        self._judges = False  # no line was buffered yet, so none need be looked for
         self._warned: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -114,10 +115,11 @@ class ReplayFilter(logging.Filter):
             self._redact(record)
         scope = SCOPE.get()
         if type(record.funcName) is Judged:
+            self._judges = True
             self._judged.add(record)
             self._stamp(record, record.funcName.stamps)
             record.funcName = str(record.funcName)  # a plain one again
-        if scope is None or self.pauses or record in self._judged:
+        if scope is None or self.pauses or (self._judges and record in self._judged):
             return True
         if suppresses(scope):
             if not self.log_replays or not scope.replaying:

@@ -132,13 +132,12 @@ def read(text: str | None, serdes: SerDes[Any], context: SerDesContext) -> Any:
     """
     if text is None:
         return None
-    failure = f"a recorded value can't be read by {_name_of(type(serdes))}"
     try:
         return serdes.deserialize(text, context)
     except (SerDesError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - a serdes may raise anything, and show anything in its words
-        failure = f"{failure}: {type(error).__name__}"
+        failure = f"a recorded value can't be read by {_name_of(type(serdes))}: {type(error).__name__}"
     raise SerDesError(failure)
 
 

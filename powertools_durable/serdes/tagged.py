@@ -186,10 +186,22 @@ def _object(pairs: list[tuple[str, Any]]) -> tuple[Any] | dict[str, Any]:
             if reader is None:
                 raise _not_enveloped()
             return (reader(body),)
-    found = {key: part[0] for key, part in pairs if type(part) is tuple}
+    shared = _KEYS.get
+    found = {shared(key) or _share(key): part[0] for key, part in pairs if type(part) is tuple}
     if len(found) != len(pairs):
         raise _broken(pairs)
     return found
+
+
+# Each record brings its keys anew, and most bring the same ones: a long history would hold a thousand copies.
+_KEYS: dict[str, str] = {}
+_MOST_KEYS = 1024
+
+
+def _share(key: str) -> str:
+    if len(_KEYS) < _MOST_KEYS:
+        _KEYS[key] = key
+    return key
 
 
 def _broken(pairs: list[tuple[str, Any]]) -> SerDesError:

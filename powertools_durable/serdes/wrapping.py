@@ -100,9 +100,11 @@ def in_place_of(asked: SerDes[Any], instead: SerDes[Any] | None) -> SerDes[Any]:
     A wrapping one wraps every format: what is encrypted must not depend on an annotation. Any other takes the
     place of the tagged format only (api.md 2).
     """
+    if instead is None:
+        return asked
     if isinstance(instead, WrappingSerDes):
         return bound(instead, asked) if isinstance(asked, TaggedJson) else instead.around(asked)
-    return instead if instead is not None and isinstance(asked, TaggedJson) else asked
+    return instead if isinstance(asked, TaggedJson) else asked
 
 
 def for_payload(serdes: SerDes[Any], asked: SerDes[Any]) -> SerDes[Any]:
