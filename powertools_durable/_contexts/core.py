@@ -39,9 +39,10 @@ class BlockingCore(BaseContext):
         return self._session.driver.drive(self._frame, op, flow)
 
     def _serdes(self, func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
-        arguments.check_serdes(serdes)
         if serdes is None:
-            return cast("SerDes[T]", in_place_of(serdes_of(func, returns), self._session.program.serdes))
+            found: SerDes[Any] = in_place_of(serdes_of(func, returns), self._session.program.serdes)
+            return found
+        arguments.check_serdes(serdes)
         if isinstance(serdes, WrappingSerDes):
             return cast("SerDes[T]", bound(serdes, serdes_of(func, returns)))
         return serdes

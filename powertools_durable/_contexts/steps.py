@@ -25,6 +25,7 @@ from powertools_durable.serdes.wrapping import for_payload
 
 __all__ = ["Callback", "Steps"]
 
+_OF_STEP, _STEP = OperationType.STEP, SubType.STEP  # looked up once, for steps are what there is most of
 S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -141,12 +142,13 @@ class Steps(BlockingCore):
         sub_type: str | None,
     ) -> tuple[OperationHandle, T]:
         arguments.callable_(func, "step")
-        arguments.check_retry(retry)
+        if retry is not None:
+            arguments.check_retry(retry)
         once = arguments.at_most_once(semantics)
-        seconds = arguments.body_timeout(timeout)
-        sub_type = arguments.sub_type_or(SubType.STEP, sub_type)
+        seconds = None if timeout is None else arguments.body_timeout(timeout)
+        sub_type = _STEP if sub_type is None else arguments.sub_type_or(_STEP, sub_type)
         written = self._serdes(func, returns, serdes)
-        op = self._begin("step", OperationType.STEP, sub_type, arguments.name_of(func, name))
+        op = self._begin("step", _OF_STEP, sub_type, arguments.name_of(func, name))
         flow = step(
             op,
             partial(func, *args) if args else func,

@@ -140,7 +140,7 @@ class Frame:
         self.counter += 1
         identifier, self._ahead = self._ahead or self.id_at(self.counter), None
         op = self._checked(identifier, self.counter, kind, sub_type, name, virtual=virtual)
-        if self.replay_state is REPLAY and self._runs_user_code(op.record, op.id):  # T2
+        if self.replay_state is REPLAY and self._runs_user_code(op.id):  # T2
             self.replay_state = LIVE
         if kind is _CALLBACK and op.id in self.engine.updated:
             self._parked = op.id
@@ -230,8 +230,8 @@ class Frame:
 
     def recorded_ahead(self) -> Operation | None:
         """Return what is recorded of the next operation; None when history ends here."""
-        self._ahead = self._ahead or self.id_at(self.counter + 1)
-        return self._recorded_at(self._ahead)
+        ahead = self._ahead = self._ahead or self.id_at(self.counter + 1)
+        return self.engine.state.operations.get(ahead) or self._recorded_at(ahead)
 
     def _goes_on(self) -> bool:
         """Tell whether history goes on from here; behind a virtual context's own, with what is around it."""
@@ -248,7 +248,8 @@ class Frame:
             return record
         return self._recorded_at(operation_id(f"{identifier}-1"), depth - 1)
 
-    def _runs_user_code(self, record: Operation | None, identifier: str) -> bool:
+    def _runs_user_code(self, identifier: str) -> bool:
+        record = self.engine.state.operations.get(identifier)
         if record is None:
             return self._recorded_at(identifier) is None
         return record.type is _STEP and not record.status.is_terminal

@@ -112,6 +112,7 @@ def _new_client() -> Any:
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        parameter_validation=False,  # what is sent is built of checked and typed parts; the service has the last word
         # Given as a whole: botocore would put it together anew for each request.
         user_agent=f"{session.user_agent()} powertools-durable/{_version()}",
     )

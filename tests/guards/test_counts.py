@@ -62,7 +62,7 @@ def mapped_but_one(count):
 
 def test_a_replayed_step_costs_so_many_calls():
     """Failed with ``Retry.default()`` made anew for each step (+14)."""
-    assert calls_each(lambda n: Invocation(stepping(n), finished_steps(n))) <= 49
+    assert calls_each(lambda n: Invocation(stepping(n), finished_steps(n))) <= 42
 
 
 def test_a_replay_starts_no_thread_and_calls_nobody():
@@ -101,7 +101,7 @@ def test_a_replayed_step_holds_so_many_bytes():
 
 def test_a_new_step_costs_so_many_calls():
     """Failed with ``Retry.default()`` made anew for each step (+14)."""
-    assert calls_each(lambda n: Invocation(stepping(n))) <= 203
+    assert calls_each(lambda n: Invocation(stepping(n))) <= 197
 
 
 def test_a_new_step_is_one_request_of_two_updates_and_the_first_starts_the_one_thread():
