@@ -243,7 +243,8 @@ class ReplayEngine:
         told = {record.id for record in changed}
         updates = batch.updates
         for update in updates:
-            if update.id not in told:
+            # An end that was acknowledged has ended, also if the answer shows the record as it was before.
+            if update.id not in told or update.action in _ENDS:
                 self._apply(update, now)
         if any(update.type is OperationType.EXECUTION for update in updates):
             self.finished = True
@@ -269,6 +270,7 @@ class ReplayEngine:
             self.interruption = reason
 
 
+_ENDS = (OperationAction.SUCCEED, OperationAction.FAIL)
 _MERGEABLE = frozenset({OperationType.STEP, OperationType.CONTEXT})
 _OVERHEAD = 1024  # ids, name, keys and punctuation of one update, at most
 _WORST_ESCAPE = 12  # a character beyond the first plane: "\\ud834\\udd1e"

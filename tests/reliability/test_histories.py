@@ -253,7 +253,22 @@ def only_what_was_sent_last(response):
     return replace(response, new_execution_state=replace(state, operations=state.operations[-1:]))
 
 
-@pytest.mark.parametrize("odd", [without_records, empty, every_second, only_what_was_sent_last])
+def as_it_was_before(response):
+    """An answer from a replica that lags behind: what has just ended is shown as started."""
+    state = response.new_execution_state
+    ended = (OperationType.STEP, OperationType.CONTEXT)
+    older = tuple(
+        replace(record, status=type(record.status)("STARTED"), end_timestamp=None)
+        if record.type in ended and record.status.is_terminal
+        else record
+        for record in state.operations
+    )
+    return replace(response, new_execution_state=replace(state, operations=older))
+
+
+@pytest.mark.parametrize(
+    "odd", [without_records, empty, every_second, only_what_was_sent_last, as_it_was_before], ids=lambda f: f.__name__
+)
 def test_rows_34_and_35_an_answer_that_tells_little_is_made_up_for_by_what_was_sent(odd):
     varied = Varied(callback=False)  # a callback's id is nowhere else
     varied.run.between.answer = odd
