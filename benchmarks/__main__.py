@@ -22,6 +22,7 @@ from benchmarks.environments import python_of, set_up
 from benchmarks.rows import ROWS, Row, Run
 
 HERE = Path(__file__).parent
+KEPT, PAGE = HERE / "history", HERE.parent / "docs" / "how-fast.md"
 ENVIRONMENTS = {"official": "official", "async": "async", "floor": "official"}  # the rest: ours
 MODULES = {"async": "async_sdk"}  # adapters whose name is not the peer's
 
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=240, help="seconds a process may take")
     parser.add_argument("--source", action="store_true", help="measure this folder's code, not what is installed")
-    parser.add_argument("--history", type=Path, default=HERE / "history", help="where a full run is kept")
+    parser.add_argument("--history", type=Path, default=KEPT, help="where a full run is kept")
     parser.add_argument("--page", type=Path, help="only write this page, from the last run that was kept")
     arguments = parser.parse_args()
     if arguments.page:
@@ -107,6 +108,9 @@ def main() -> None:
     print(f"\n{table.verdict(report)}")
     if not arguments.only:
         table.keep(arguments.history, _head(arguments), report)
+        if arguments.history == KEPT:
+            PAGE.write_text(table.page(table.last(KEPT)))
+            print(f"and written down in {PAGE.relative_to(HERE.parent)}")
 
 
 def _runs(row: Row) -> list[Run]:
