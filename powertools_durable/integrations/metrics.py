@@ -25,16 +25,16 @@ _one_at_a_time = threading.RLock()  # branches are threads, and Powertools empti
 class _Gate:
     """Stands before a provider: lets metrics of live code through, and finds nothing odd in a replay without any."""
 
-    def __init__(self, provider: Any) -> None:
+    def __init__(self, provider: Any, add: Callable[..., Any], flush: Callable[..., Any]) -> None:
         self.provider = provider
-        self._add = provider.add_metric
-        self._flush = provider.flush_metrics
+        self._add = add
+        self._flush = flush
         self._swallowed = False
+        setattr(provider, _GATE, self)
 
     def stand(self) -> None:
         """Take the provider's place, on this instance alone: decorators hold it already."""
         self.provider.add_metric, self.provider.flush_metrics = self.add_metric, self.flush_metrics
-        setattr(self.provider, _GATE, self)
 
     def leave(self) -> None:
         """Give the provider its own methods back."""
@@ -70,7 +70,15 @@ class ReplaySafeProvider(AmazonCloudWatchEMFProvider):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        make_replay_safe(self)
+        self._gate = _Gate(self, super().add_metric, super().flush_metrics)
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Add a metric, unless the code that runs only repeats."""
+        self._gate.add_metric(*args, **kwargs)
+
+    def flush_metrics(self, *args: Any, **kwargs: Any) -> None:
+        """Send what was added; a replay without any is no reason to warn or to raise."""
+        self._gate.flush_metrics(*args, **kwargs)
 
 
 _GATES: WeakSet[_Gate] = WeakSet()
@@ -97,7 +105,7 @@ def make_replay_safe(metrics: Any) -> None:
     if not all(callable(getattr(provider, name, None)) for name in ("add_metric", "flush_metrics", "clear_metrics")):
         message = f"durable(metrics=...) takes a Metrics of Powertools, not a {type(metrics).__name__}"
         raise DurableConfigError(message)
-    gate = _Gate(provider)
+    gate = _Gate(provider, provider.add_metric, provider.flush_metrics)
     gate.stand()
     _GATES.add(gate)
     if isinstance(provider, AmazonCloudWatchEMFProvider):

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics.provider.datadog import DatadogMetrics
 from powertools_durable import Retry, durable
 from powertools_durable.errors import DurableConfigError
 from powertools_durable.integrations import ReplaySafeProvider
-from powertools_durable.testing import Simulator
+from powertools_durable.testing import Simulator, reset
 
 
 @pytest.fixture
@@ -320,18 +320,21 @@ def test_what_the_user_does_wrong_is_the_user_s_error(metrics):
     assert (run.status, run.error.error_type.rpartition(".")[2]) == ("FAILED", "MetricUnitError")
 
 
-def test_the_provider_may_be_given_by_hand(capsys):
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_the_provider_may_be_given_by_hand(is_reset, capsys):
     metrics = Metrics(provider=ReplaySafeProvider(namespace="Shop", service="orders"))
 
-    @metrics.log_metrics
+    @metrics.log_metrics(raise_on_empty_metrics=True)
     @durable
     def handler(event, ctx):
+        ctx.wait(5)
         count(metrics)
         ctx.wait(5)
 
-    Simulator(handler).start().finish()
+    if is_reset:
+        reset()
+    assert Simulator(handler).start().finish().status == "SUCCEEDED"
     assert total(blobs(capsys)) == 1
-    metrics.clear_metrics()
 
 
 def test_datadog_s_provider_is_made_safe_too(capsys):
