@@ -29,7 +29,6 @@ class _Gate:
         self.provider = provider
         self._add = add
         self._flush = flush
-        self._swallowed = False
         setattr(provider, _GATE, self)
 
     def stand(self) -> None:
@@ -44,16 +43,15 @@ class _Gate:
     def add_metric(self, *args: Any, **kwargs: Any) -> Any:
         """Take a metric, unless an earlier invocation did."""
         if _is_repeated():
-            self._swallowed = True
             return None
         with _one_at_a_time:
             return self._add(*args, **kwargs)
 
     def flush_metrics(self, *args: Any, **kwargs: Any) -> Any:
         """Send what was taken; nothing, where nothing is to be expected, is no reason to warn or to raise."""
-        quiet = self._swallowed or _is_repeated() or getattr(_invocation, "has_nothing", False)
+        quiet = _is_repeated() or getattr(_invocation, "has_nothing", False)
         if SCOPE.get() is None:  # above @durable: the invocation is over
-            self._swallowed = _invocation.has_nothing = False
+            _invocation.has_nothing = False
         if quiet and not getattr(self.provider, "metric_set", None):
             self.provider.clear_metrics()
             return None

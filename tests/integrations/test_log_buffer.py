@@ -143,9 +143,15 @@ def test_a_flush_outside_the_execution_does_not_stamp_anew_and_shows_no_mark(log
 
 
 def test_a_record_that_passes_several_handlers_is_judged_once(log):
-    second = io.StringIO()
+    second, names = io.StringIO(), []
+
+    class Notes(logging.Formatter):
+        def format(self, record):
+            names.append(type(record.funcName))
+            return super().format(record)
+
     other = logging.StreamHandler(second)
-    other.setFormatter(logging.Formatter("%(message)s %(operationName)s %(funcName)s"))
+    other.setFormatter(Notes("%(message)s %(operationName)s %(funcName)s"))
     log.logger.addHandler(other)
 
     @durable
@@ -155,6 +161,7 @@ def test_a_record_that_passes_several_handlers_is_judged_once(log):
 
     Simulator(handler).start()
     assert second.getvalue().strip() == "in the step charge <lambda>"
+    assert names == [str], "the mark is taken off"
     assert log.lines[0]["operationName"] == "charge"
 
 

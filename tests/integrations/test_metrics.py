@@ -176,6 +176,22 @@ def test_an_invocation_that_suspends_before_anything_is_counted_is_quiet(metrics
     assert (run.status, len(run.invocations), total(blobs(capsys))) == ("SUCCEEDED", 2, 1)
 
 
+def test_with_the_decorator_inside_a_suspension_is_quiet_too(metrics, recwarn):
+    """An error there would be lost on the way out of the suspension, so it is the warnings that are looked at."""
+    warnings.simplefilter("always")
+
+    @durable(metrics=metrics)
+    @metrics.log_metrics
+    def handler(event, ctx):
+        try:
+            ctx.wait(5)
+        finally:
+            count(metrics)
+
+    assert Simulator(handler).start().finish().status == "SUCCEEDED"
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_flushing_by_hand_and_at_the_end_is_quiet_both_times(metrics):
     @metrics.log_metrics(raise_on_empty_metrics=True)
     @durable(metrics=metrics)
