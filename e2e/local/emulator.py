@@ -43,14 +43,14 @@ class Emulator:
         )
         self.executions = Executions(self._client)
 
-    def start(self, function: Function, event: object) -> str:
+    def start(self, function: Function, event: object, name: str = "order-42") -> str:
         """Start an execution, which is the emulator's own call; return its ARN."""
         started = self._post(
             "/start-durable-execution",
             AccountId=ACCOUNT,
             FunctionName=function.name,
             FunctionQualifier="1",
-            ExecutionName="order-42",
+            ExecutionName=name,
             ExecutionTimeoutSeconds=120,
             ExecutionRetentionPeriodDays=1,
             Input=json.dumps(event),
