@@ -58,6 +58,11 @@ class FanOutPlan:
         self._succeeded = 0
         self._decide()
 
+    @property
+    def indexes(self) -> Sequence[int]:
+        """The branches, in the order in which they are admitted."""
+        return self._indexes
+
     # -- what to do ----------------------------------------------------------------------------------------
 
     @property

@@ -159,9 +159,11 @@ class Seams:
     """Time, randomness, threads, and somebody who looks on.
 
     Client tokens are drawn here too, hence the system's source by default.
+    ``driver`` makes what performs effects, in place of the one that blocks.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     random: RandomSource = field(default_factory=random.SystemRandom)
     witness: Witness | None = None
     threads: Threads = field(default_factory=SystemThreads)
+    driver: Callable[..., Any] | None = None

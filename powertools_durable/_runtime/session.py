@@ -95,7 +95,8 @@ class Session:
         self.engine = ReplayEngine(state, token, seams.random, rules, updated=updated)
         self.checkpointer = Checkpointer(self.engine, calls or backend, deadline, seams)
         self.scopes = Scopes(state.durable_execution_arn, execution_name)
-        self.driver = BlockingDriver(
+        make_driver: type[BlockingDriver] | Callable[..., BlockingDriver] = seams.driver or BlockingDriver
+        self.driver = make_driver(
             self.engine,
             self.checkpointer,
             deadline,

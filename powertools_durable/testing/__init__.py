@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from powertools_durable.testing.exploration import Exploration, Failure
     from powertools_durable.testing.explorer import explore
     from powertools_durable.testing.ledger import Entry, Ledger
+    from powertools_durable.testing.replayer import replay
     from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
     from powertools_durable.testing.simulator import Simulator
     from powertools_durable.testing.spending import spend
     from powertools_durable.testing.telemetry import reset
+    from powertools_durable.testing.verdict import ReplayVerdict
 
 # Loaded when asked for: pytest imports the plug-in beside this file in every run, also where nothing is durable.
 _HOME = {
@@ -23,11 +25,13 @@ _HOME = {
     "Exploration": "exploration",
     "Failure": "exploration",
     "Ledger": "ledger",
+    "ReplayVerdict": "verdict",
     "SimulatedCallback": "run",
     "SimulatedInvocation": "captured",
     "SimulatedRun": "run",
     "Simulator": "simulator",
     "explore": "explorer",
+    "replay": "replayer",
     "reset": "telemetry",
     "spend": "spending",
 }
@@ -38,11 +42,13 @@ __all__ = [
     "Exploration",
     "Failure",
     "Ledger",
+    "ReplayVerdict",
     "SimulatedCallback",
     "SimulatedInvocation",
     "SimulatedRun",
     "Simulator",
     "explore",
+    "replay",
     "reset",
     "spend",
 ]

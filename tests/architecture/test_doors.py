@@ -44,8 +44,8 @@ DOORS = {
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",
     "testing": """
-        CrashPoint Entry Exploration Failure Ledger SimulatedCallback SimulatedInvocation SimulatedRun Simulator
-        explore reset spend
+        CrashPoint Entry Exploration Failure Ledger ReplayVerdict SimulatedCallback SimulatedInvocation SimulatedRun
+        Simulator explore replay reset spend
     """,
     "integrations": "ReplaySafeProvider correlation_paths",
     "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",

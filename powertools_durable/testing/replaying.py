@@ -1,0 +1,303 @@
+"""Runs a handler over a history and does nothing: no step's body, no checkpoint, no thread.
+
+Operations are generators that ask for effects, so replaying without doing is a driver of its own. It answers from
+what is recorded, and where nothing is, the code has come to the end of its history and is suspended.
+
+Contexts need care, for a replay does not enter one that has ended. Of an execution that still *runs* this is kept:
+the question is what its next invocation will find. Of one that has *ended* every context is entered, because
+executions of its kind may be anywhere: each is shown to the code as started, and when the code comes to its end,
+the recorded end takes the place of what the code says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from powertools_durable._protocol.operation import ContextDetails, Operation, OperationStatus, OperationType, SubType
+from powertools_durable._protocol.update import OperationAction, OperationUpdate
+from powertools_durable._replay.call_site import call_site
+from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, FanOut, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.blocking import BlockingDriver
+from powertools_durable._runtime.signals import UNRECOVERABLE
+from powertools_durable._service.recollection import Recollection
+from powertools_durable.batch import Compact
+from powertools_durable.errors import NonDeterminismError, SerDesError, SuspendExecution
+from powertools_durable.scope import ScopeInfo
+
+__all__ = ["ReplayDriver", "Script"]
+
+T = TypeVar("T")
+_FAN_OUTS = (SubType.MAP, SubType.PARALLEL)
+_KIND = {OperationType.CHAINED_INVOKE: "invoke"}
+
+
+class Script:
+    """What was recorded, what is shown of it, and what the code did.
+
+    Parameters
+    ----------
+    found : Recollection
+        The history.
+    rebuilt : frozenset[str]
+        Contexts whose recorded text turned out not to be their result, but a summary of one too large.
+
+    Attributes
+    ----------
+    held : dict[str, Operation]
+        Ends of contexts that are not shown yet.
+    returned : set[str | None]
+        Contexts whose code ran to its end; None is the handler.
+    outcome : Outcome | None
+        What the handler returned or raised; None when it was suspended.
+    stopped_at : str
+        Where history ended.
+    """
+
+    def __init__(self, found: Recollection, rebuilt: frozenset[str]) -> None:
+        self.found = found
+        self.held: dict[str, Operation] = {}
+        self.returned: set[str | None] = set()
+        self.outcome: Outcome | None = None
+        self.stopped_at = ""
+        self.driver: ReplayDriver | None = None
+        self.unreadable: str | None = None
+        self._rebuilt = rebuilt
+        self._last: dict[int, tuple[int, str, Frame]] = {}
+        self._asked: set[str] = set()
+        self._sites: dict[str | None, str] = {}
+
+    def shown(self) -> list[Operation]:
+        """Return the records as the code shall find them at its beginning."""
+        return [self.found.execution, *map(self._shown, self.found.operations.values())]
+
+    def _shown(self, record: Operation) -> Operation:
+        if record.type is not OperationType.CONTEXT or not record.status.is_terminal:
+            return record
+        if self.looks_rebuilt(record):
+            details = record.context_details or ContextDetails()
+            return replace(record, context_details=replace(details, replay_children=True))
+        if self.found.status == "RUNNING" or record.sub_type == SubType.COMPENSATION:
+            return record
+        self.held[record.id] = record
+        return replace(record, status=OperationStatus.STARTED, end_timestamp=None, context_details=ContextDetails())
+
+    def looks_rebuilt(self, record: Operation) -> bool:
+        """Tell whether a context's text is not its result: no event says so."""
+        if record.status is not OperationStatus.SUCCEEDED or record.sub_type == SubType.COMPENSATION:
+            return False
+        if record.id in self._rebuilt:
+            return True
+        if record.sub_type in _FAN_OUTS:
+            return Compact.read(record.result, len(self.found.operations)) is not None
+        return self.found.status == "RUNNING" and not record.result
+
+    # -- what the code does --------------------------------------------------------------------------------
+
+    def asks(self, frame: Frame, op: OperationHandle) -> None:
+        """Note that the code asks for an operation; it should do so in the order that was recorded."""
+        site = call_site()
+        self._sites[frame.parent_id] = site
+        order = self.found.order.get(op.id)
+        if order is None or op.id in self._asked:  # a callback is asked for, and later its answer
+            return
+        self._asked.add(op.id)
+        before = self._last.get(id(frame))
+        if before is not None and order < before[0]:
+            raise self.breaks(
+                op.engine.interrupt,
+                op.label,
+                site,
+                {"order": f"before {before[1]}"},
+                {"order": f"after {before[1]}"},
+            )
+        self._last[id(frame)] = (order, op.label, frame)  # the frame is kept, so that its id stays its own
+
+    def breaks(
+        self,
+        interrupt: Callable[[BaseException], None],
+        operation: str,
+        site: str,
+        recorded: Mapping[str, str | None],
+        asked: Mapping[str, str | None],
+    ) -> NonDeterminismError:
+        """Make the error that ends this replay."""
+        message = f"{operation} at {site or 'an unknown place'} is not what was recorded there"
+        error = NonDeterminismError(message, operation=operation, recorded=recorded, asked=asked, location=site)
+        interrupt(error)
+        return error
+
+    def stop(self, update: OperationUpdate | None, label: str) -> None:
+        """Note where history ends."""
+        site = call_site()
+        if not self.stopped_at:
+            what = (
+                "would record the end of" if update is not None and update.action is not OperationAction.START else ""
+            )
+            self.stopped_at = f"{what or 'asks for'} {label}, which is not recorded{f' ({site})' if site else ''}"
+
+    def left(self) -> tuple[Operation, str] | None:
+        """Return the first recorded operation that code, which has come to its end, never asked for; and where."""
+        asked = self.driver.engine.asked if self.driver is not None else set()
+        for record in self.found.operations.values():
+            if record.id not in asked and record.parent_id in self.returned:
+                return record, self._sites.get(record.parent_id) or self._sites.get(None, "")
+        return None
+
+
+class ReplayDriver(BlockingDriver):
+    """Answers from the script; performs nothing."""
+
+    def __init__(self, script: Script, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options | {"observers": None})
+        self._script = script
+        script.driver = self
+        self.engine.revoked = True  # whatever else may try to send: nothing is sent
+        self.engine.rules = replace(self.engine.rules, on_unconsumed="ignore")  # the script looks itself
+
+    def drive(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
+        """Perform what *flow* asks for, as far as it is recorded."""
+        self._script.asks(frame, op)
+        if op.type is OperationType.CHAINED_INVOKE and op.record is not None:
+            flow = self._same_target(op, flow)
+        return self._read(frame, op, flow)
+
+    def _read(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
+        try:
+            return super().drive(frame, op, flow)
+        except SerDesError as error:
+            if op.status is OperationStatus.SUCCEEDED and not isinstance(error, NonDeterminismError):
+                self._script.unreadable = op.id
+                self._script.breaks(
+                    self.engine.interrupt, op.label, call_site(), {"result": "another type"}, {"result": str(error)}
+                )
+            raise
+
+    def _same_target(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        """Let *flow* say what it would invoke, by showing it no record at first; records don't hold the target."""
+        record = self.engine.state.operations.pop(op.id)
+        effect = next(flow)
+        self.engine.state.put(record)
+        wanted = self._script.found.targets.get(op.id)
+        asked = effect.update.chained_invoke_options if isinstance(effect, Checkpoint) else None
+        if wanted is not None and asked is not None:
+            recorded = {"function": wanted.function_name, "tenant": wanted.tenant_id}
+            now = {"function": asked.function_name, "tenant": asked.tenant_id}
+            differing = [key for key, value in now.items() if recorded[key] != value]
+            if differing:
+                raise self._script.breaks(
+                    self.engine.interrupt,
+                    op.label,
+                    call_site(),
+                    {key: recorded[key] for key in differing},
+                    {key: now[key] for key in differing},
+                )
+        return flow
+
+    # -- effects -------------------------------------------------------------------------------------------
+
+    def _checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+        update = effect.update
+        end = self._script.held.pop(update.id, None) if update.action is not OperationAction.START else None
+        if end is None:
+            self._script.stop(update, _label(update))
+            raise frame.suspend_until(None)
+        options = update.context_options
+        if end.status is OperationStatus.SUCCEEDED and options is not None and options.replay_children:
+            end = replace(end, context_details=replace(end.context_details or ContextDetails(), replay_children=True))
+        if effect.closes is not None:
+            effect.closes.finished = True
+        self.engine.state.put(end)
+
+    def _attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+        self._script.stop(None, f"attempt {effect.number} of {op.label}")
+        raise frame.suspend_until(None)
+
+    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:
+        """Run the code of a context; note what became of it."""
+        try:
+            outcome = super().run(frame, body, scope)
+        except UNRECOVERABLE as error:
+            if frame.parent is None:
+                self._script.outcome = Raised(error)
+            raise
+        if frame.suspension is None:
+            self._script.returned.add(frame.context_id)
+            if frame.parent is None:
+                self._script.outcome = outcome
+        return outcome
+
+    def enter(self, outer: Frame, effect: Enter) -> Outcome:
+        """Run the code of a context, unless it would do something itself."""
+        identifier = effect.frame.context_id or ""
+        record = self._script.found.operations.get(identifier)
+        if record is not None and record.sub_type == SubType.COMPENSATION:
+            self._script.stop(None, f"the compensation of {record.name or record.id[:8]!r}")
+            raise outer.suspend_until(None)
+        outcome = self.run(effect.frame, lambda: effect.body(effect.frame), self.scopes.of_context(effect.frame))
+        if self.engine.interruption is not None:
+            raise self.engine.interruption
+        if effect.frame.suspension is None:
+            return outcome
+        if identifier not in self._script.held:
+            raise outer.suspend(effect.frame.suspension)
+        return Raised(_BehindItsRecords())  # the code does more than was recorded; the recorded end stands for it
+
+    def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
+        """Run the branches that left something behind, one after the other."""
+        identifier = effect.frame.context_id or ""
+        record = self.engine.get(identifier)
+        if record is not None and record.status.is_terminal:
+            return self._rebuild(effect)
+        suspended = False
+        for index in effect.plan.indexes:
+            if effect.frame.has_branch(index) and self._branch(effect, index) is None:
+                suspended = True
+        if not suspended:
+            self._script.returned.add(identifier)
+        if identifier in self._script.held:
+            return Raised(_BehindItsRecords())
+        raise outer.suspend(SuspendExecution())
+
+    def _rebuild(self, effect: FanOut) -> Outcome:
+        """Make a result that was too large for its record anew, as a real replay does."""
+        plan = effect.plan
+        while (index := plan.admit()) is not None:
+            outcome = self._branch(effect, index)
+            if outcome is None:
+                raise effect.frame.suspend_until(None)
+            plan.ended(index, outcome)
+        self._script.returned.add(effect.frame.context_id)
+        return Returned(effect.result())
+
+    def _branch(self, effect: FanOut, index: int) -> Outcome | None:
+        """Run a branch as far as it is recorded; None when it is suspended there."""
+        frame = effect.frame
+        held = self._script.held.get(frame.id_at(index))
+        shown = self.engine.get(frame.id_at(index))
+        if held is not None:
+            self.engine.state.put(held)
+        op, flow = effect.branch(index)  # a fan-out that is rebuilt wants to see that the branch has ended
+        if held is not None and shown is not None:
+            self.engine.state.put(shown)
+        slot = Frame(op.engine, parent=frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
+        try:
+            return Returned(self._read(slot, op, flow))
+        except SuspendExecution:
+            return None
+        except UNRECOVERABLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - the branch's own failure
+            return Raised(error)
+
+
+class _BehindItsRecords(Exception):  # noqa: N818 - not an error
+    """Never seen: where it would be recorded, the recorded end is put."""
+
+
+def _label(update: OperationUpdate) -> str:
+    kind = _KIND.get(update.type, update.type.value.lower())
+    return f"{kind} {update.name!r}" if update.name else f"{kind} {update.id[:8]!r}"
