@@ -92,7 +92,8 @@ class _Tee(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        self._out.flush()
+        if not getattr(self._out, "closed", False):  # also called when this is thrown away, long after
+            self._out.flush()
 
     def __getattr__(self, name: str) -> Any:  # encoding, fileno, isatty: as the real one has them
         return getattr(self._out, name)

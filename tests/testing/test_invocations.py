@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from datetime import timedelta
@@ -13,6 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from powertools_durable import Retry, StepError, StepInterruptedError, StepSemantics, current_step, durable
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Simulator, spend
+from powertools_durable.testing.captured import _Tee
 
 log = logging.getLogger(__name__)
 ONCE = StepSemantics.AT_MOST_ONCE
@@ -182,3 +184,11 @@ def test_what_an_invoked_durable_function_logs_belongs_to_the_run_but_to_no_invo
     run = Simulator(caller, functions={"callee": callee}).start().finish()
     assert [r.getMessage() for r in run.logs] == ["caller", "callee"]
     assert [[r.getMessage() for r in i.logs] for i in run.invocations] == [["caller"], []]
+
+
+def test_what_captured_metrics_is_thrown_away_without_a_word_when_the_output_is_closed():
+    out = io.StringIO()
+    tee = _Tee(out, [])
+    out.close()
+    tee.close()
+    assert tee.closed
