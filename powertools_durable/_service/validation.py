@@ -86,11 +86,11 @@ class _Asked:
         )
 
     def parent_of(self, known: OperationUpdate | Operation | None) -> str | None:
-        """Return the parent that *known* names; an update may leave out what its record has."""
+        """Return the parent that *known* names; an update may leave out what its record, or its START, has."""
         if known is None:
             return None
-        record = self.operations.get(known.id)
-        return known.parent_id or (record.parent_id if record else None)
+        before = self.operations.get(known.id) or self.earlier.get(known.id)
+        return known.parent_id or (before.parent_id if before else None)
 
 
 def refusal(

@@ -239,3 +239,9 @@ def test_the_end_of_the_execution_comes_last_and_once(bench):
     assert bench.refused(START_STEP, ends, ends) == "Cannot checkpoint multiple EXECUTION updates."
     bench.send(START_STEP, ends)
     assert (bench.execution.header.status, bench.execution.header.result) == ("SUCCEEDED", "7")
+
+
+def test_a_step_that_began_in_the_same_request_is_below_its_context_also_without_naming_it(bench):
+    bench.send(update(T.CONTEXT, A.START, "c1"))
+    begins, closes = update(T.STEP, A.START, "s", parent_id="c1"), update(T.CONTEXT, A.SUCCEED, "c1")
+    assert bench.refused(begins, closes, update(T.STEP, A.SUCCEED, "s")) == "Parent context has already ended."
