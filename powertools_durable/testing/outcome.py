@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from powertools_durable._protocol.operation import ErrorObject, Operation
+from powertools_durable._protocol.operation import ErrorObject, Operation, SubType
 from powertools_durable.testing.crashes import CrashPlan, CrashPoint, Watcher
 from powertools_durable.testing.ledger import Entry
 from powertools_durable.testing.run import SimulatedRun
 
 __all__ = ["Outcome", "counted", "differing", "end_of", "facts_of", "raced", "records_of", "shown"]
+
+
+# As the tagged format, plain JSON and the compact form write it (protocol.md 12.3, 12.7).
+_UNENDED = re.compile(r'"status": ?(?:\{"t":"s","v":)?"STARTED"|"startedCount": ?[1-9]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def _record(record: Operation) -> dict[str, Any]:
 def raced(outcome: Outcome) -> set[str]:
     """Return contexts that ended before all inside did, and what is inside: how far that came is a matter of luck."""
     records = outcome.records
-    below = set()
+    below = {record.id for record in records.values() if _cut_off(record)}
     for record in records.values():
         parent = records.get(record.parent_id or "")
         if parent is not None and parent.status.is_terminal and not record.status.is_terminal:
@@ -93,6 +98,12 @@ def raced(outcome: Outcome) -> set[str]:
     while more := {record.id for record in records.values() if record.parent_id in below} - below:
         below |= more
     return below
+
+
+def _cut_off(record: Operation) -> bool:
+    """Tell whether a fan-out's result tells of a branch that had not ended; its own record may say more by now."""
+    is_fan_out = record.sub_type in {SubType.MAP, SubType.PARALLEL}
+    return is_fan_out and _UNENDED.search(record.result or "") is not None
 
 
 def end_of(outcome: Outcome) -> dict[str, Any]:

@@ -26,9 +26,11 @@ from powertools_durable import (
     durable,
 )
 from powertools_durable._operations.step import step as step_flow
+from powertools_durable._protocol.operation import ContextDetails, Operation, OperationStatus, OperationType
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Ledger, Simulator, explore
+from powertools_durable.testing.outcome import _cut_off
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ONCE = StepSemantics.AT_MOST_ONCE
@@ -379,3 +381,22 @@ def test_an_exploration_can_be_made_again_and_finds_the_same():
     assert first.report() == second.report()
     assert first.failures
     assert len(ledger) == 0
+
+
+@pytest.mark.parametrize(
+    ("result", "cut_off"),
+    [
+        ('{"t":"br","v":{"all":{"t":"l","v":[{"t":"m","v":{"status":{"t":"s","v":"STARTED"}}}]}}}', True),
+        ('{"all":[{"index": 0, "status": "STARTED", "error": null,"result":null}]}', True),
+        ('{"type": "MapResult", "totalCount": 4, "startedIndexes": [3], "startedCount": 1}', True),
+        ('{"all":[{"index": 0, "status": "SUCCEEDED", "error": null,"result":"STARTED"}]}', False),
+        ('{"type": "MapResult", "totalCount": 4, "startedIndexes": [], "startedCount": 0}', False),
+        (None, False),
+    ],
+)
+def test_a_fan_out_tells_whether_a_branch_was_cut_off(result, cut_off):
+    details = ContextDetails(result=result)
+    record = Operation(
+        id="a", type=OperationType.CONTEXT, status=OperationStatus.SUCCEEDED, sub_type="Map", context_details=details
+    )
+    assert _cut_off(record) is cut_off
