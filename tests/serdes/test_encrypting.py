@@ -354,11 +354,11 @@ def test_a_decorator_s_inner_serdes_stands_for_the_tagged_format_and_models_keep
 
     @durable(serdes=EncryptingSerDes(Vault(), inner=Shouting()))
     def handler(event, ctx):
-        return [ctx.step(lambda: "hi"), ctx.step(customer).name, ctx.map(lambda child, n: "ho", [1]).results[0]]
+        return [ctx.step(lambda: "hi"), ctx.step(customer).name, ctx.map(lambda child, n: "ho-ho-ho", [1]).results[0]]
 
     run = Simulator(handler).start()
-    assert run.result == ["HI", "Ann", "HO"]
-    assert "HO" not in str([op.result for op in run.operations])
+    assert run.result == ["HI", "Ann", "HO-HO-HO"]
+    assert "HO-HO-HO" not in str([op.result for op in run.operations])
 
 
 # -- with the providers there are ------------------------------------------------------------------------------
