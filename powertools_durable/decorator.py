@@ -6,7 +6,6 @@ import functools
 import inspect
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
@@ -22,7 +21,7 @@ from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.lambda_ import LambdaBackend
 from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError, ValidationError
-from powertools_durable.integrations.entry_points import plugins_from_environment
+from powertools_durable.integrations.entry_points import plugins_of
 from powertools_durable.integrations.telemetry import Telemetry
 from powertools_durable.parser.annotations import innermost, model_of, output_of
 from powertools_durable.parser.order import refuse_idempotent
@@ -301,7 +300,7 @@ def _decorate(
             config=config,
             handler=function,
         )
-        plugins = (*telemetry.tracing, *_plugins(options), *telemetry.plugins)
+        plugins = (*telemetry.tracing, *plugins_of(options.get("plugins")), *telemetry.plugins)
         parser = PayloadParser(model, options.get("envelope"), include_input=config.include_validation_input)
         writer = ResultWriter(output)
     except DurableConfigError as error:
@@ -329,31 +328,6 @@ def _decorate(
 
 def _make_context(session: Session) -> DurableContext:
     return DurableContext(session, session.root)
-
-
-def _plugins(options: Options) -> tuple[PluginSource, ...]:
-    """Return what is listed, then what the environment names; each once."""
-    listed, named = options.get("plugins") or (), plugins_from_environment()
-    if not listed and not named:
-        return ()
-    from powertools_durable.plugins import Plugin
-
-    if isinstance(listed, Plugin) or callable(listed):
-        raise DurableConfigError("durable(plugins=...) takes a list: plugins=[...]")
-    found: list[PluginSource] = []
-    for source in (*listed, *named):
-        if not isinstance(source, Plugin) and (
-            not callable(source) or (isinstance(source, type) and not issubclass(source, Plugin))
-        ):
-            shown = source.__name__ if isinstance(source, type) else type(source).__name__
-            raise DurableConfigError(
-                f"a plugin is a Plugin of powertools_durable.plugins or makes one; {shown} is none"
-            )
-        if any(source is known for known in found):
-            warnings.warn(f"plugin {source!r} is listed twice; it hears everything once", stacklevel=5)
-        else:
-            found.append(source)
-    return tuple(found)
 
 
 def _backend(options: Options) -> DurableBackend:

@@ -1,7 +1,7 @@
 """Checks what a durable call is given, before it takes an id and before anything is recorded.
 
-botocore checks types and minimum values, never maxima or patterns, so a bad name would reach the service and
-fail the execution (protocol.md 7, 18).
+Nobody else does: our own client validates no parameters, and botocore's checks know no maxima or patterns. A bad
+name would reach the service and fail the execution (protocol.md 7, 18).
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""Finds plugins that other packages offer, by the names that the environment gives. Without a name, none is loaded."""
+"""Collects a function's plugins: those that it lists, and those of other packages that the environment names.
+
+Without a name in the environment, none of another package is loaded.
+"""
 
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable.errors import DurableConfigError
@@ -10,20 +14,47 @@ from powertools_durable.errors import DurableConfigError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "VARIABLE", "plugins_from_environment"]
+    from powertools_durable.plugins import PluginSource
+
+__all__ = ["GROUP", "VARIABLE", "plugins_of"]
 
 VARIABLE = "POWERTOOLS_DURABLE_PLUGINS"
 GROUP = "powertools_durable.plugins"
 
 
-def plugins_from_environment() -> list[Any]:
-    """Load the entry points that ``POWERTOOLS_DURABLE_PLUGINS`` lists, separated by commas, in its order.
+def plugins_of(listed: Any) -> tuple[PluginSource, ...]:
+    """Return what is listed, then what ``POWERTOOLS_DURABLE_PLUGINS`` names, separated by commas; each once.
 
     Raises
     ------
     DurableConfigError
-        A name is listed twice, no installed package offers it, two do, or it can't be loaded.
+        Something listed is no plugin; or a name is given twice, no installed package offers it, two do, or it can't
+        be loaded.
     """
+    named = _named()
+    if not listed and not named:
+        return ()
+    from powertools_durable.plugins import Plugin
+
+    if isinstance(listed, Plugin) or callable(listed):
+        raise DurableConfigError("durable(plugins=...) takes a list: plugins=[...]")
+    found: list[PluginSource] = []
+    for source in (*(listed or ()), *named):
+        if not isinstance(source, Plugin) and (
+            not callable(source) or (isinstance(source, type) and not issubclass(source, Plugin))
+        ):
+            shown = source.__name__ if isinstance(source, type) else type(source).__name__
+            raise DurableConfigError(
+                f"a plugin is a Plugin of powertools_durable.plugins or makes one; {shown} is none"
+            )
+        if any(source is known for known in found):
+            warnings.warn(f"plugin {source!r} is listed twice; it hears everything once", stacklevel=5)
+        else:
+            found.append(source)
+    return tuple(found)
+
+
+def _named() -> list[Any]:
     names = [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip()]
     for name in names:
         if names.count(name) > 1:
