@@ -68,12 +68,12 @@ types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy $(wildcard powertools_durable examples tests/typing)
 
 .PHONY: test
-test: $(VENV)/.dev ## the tests; PYTEST_ARGS="-k wait" for some of them
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.dev ## the tests, on all cores; PYTEST_ARGS="-n 0 -k wait" for some of them
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## the tests, and which branches they miss
-	$(BIN)/python -m pytest --cov --cov-report=term-missing $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.docs ## the documentation, into site/

@@ -41,7 +41,7 @@ def warned(model):
         *(random.random, random.Random(1).random, partial(random.randint, 1, 6), partial(random.choice, "ab")),
         *(secrets.token_hex, secrets.token_urlsafe, partial(secrets.randbelow, 6), partial(secrets.choice, "ab")),
     ],
-    ids=repr,
+    ids=lambda factory: getattr(factory, "func", factory).__qualname__,
 )
 def test_a_factory_of_time_or_chance_is_warned_of(factory):
     model = model_with(factory)

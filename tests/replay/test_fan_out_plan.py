@@ -111,7 +111,9 @@ REASONS = [
 ]
 
 
-@pytest.mark.parametrize(("completion", "outcomes", "reason", "after"), REASONS, ids=[str(row[:2]) for row in REASONS])
+@pytest.mark.parametrize(
+    ("completion", "outcomes", "reason", "after"), REASONS, ids=[f"{row[1]} {row[2]}" for row in REASONS]
+)
 def test_it_is_done_for_the_first_reason_that_holds(completion, outcomes, reason, after):
     plan = plan_of(len(outcomes), completion)
     admitted(plan)
