@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from powertools_durable.cli.options import JsonFlag, read_json
+from powertools_durable.cli.options import JsonFlag, Target, here, read_json
 from powertools_durable.cli.run import Answers, Functions, answers_of, targets_of
 from powertools_durable.cli.targets import UsageError, load_target
 from powertools_durable.testing import Exploration, Ledger, Simulator
@@ -25,7 +25,7 @@ __all__ = ["explore"]
 
 
 def explore(
-    target: Annotated[str, typer.Argument(help="package.module:handler or path.py:handler")],
+    target: Target,
     event: Annotated[
         str, typer.Option("--event", metavar="JSON|@FILE|-", help="The input; - is standard input.")
     ] = "null",
@@ -37,9 +37,10 @@ def explore(
     function: Functions = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Kill TARGET's process at every moment, run it again, and tell what comes out differently.
+    """Kill TARGET wherever it can die, and tell what differs.
 
-    Its steps really run, again and again: use fakes. Ends with 0 when it survives everything, else with 1.
+    Each time its process is killed at another moment, and the execution goes on in a new one. Its steps really run,
+    again and again: use fakes. Ends with 0 when it survives everything, else with 1.
     """
     payload = read_json(event, "--event")
     answers = answers_of(answer)
@@ -77,7 +78,7 @@ def _ledger(handler: Callable[..., Any], name: str | None) -> Ledger | None:
 
 def _print(found: Exploration, console: Console) -> None:
     """Print the report: the verdict in colour, places relative to the current folder."""
-    first, *lines = _short(found.report()).splitlines()
+    first, *lines = here(found.report()).splitlines()
     console.print(Text(first, style="red bold" if found.failures else "green bold"))
     for line in lines:
         style = "yellow" if line.startswith("warning: ") else "bold" if line[:1].isdigit() else ""
@@ -87,13 +88,9 @@ def _print(found: Exploration, console: Console) -> None:
 def _print_json(found: Exploration) -> None:
     """Print one JSON object a line, the verdict last."""
     for failure in found.failures:
-        told = {key: _short(text) for key, text in failure._asdict().items()}
+        told = {key: here(text) for key, text in failure._asdict().items()}
         print(json.dumps({"event": "Failure"} | told))
     for warning in found.warnings:
-        print(json.dumps({"event": "Warning", "words": _short(warning)}))
+        print(json.dumps({"event": "Warning", "words": here(warning)}))
     counts = {"runs": found.runs, "crash_points": len(found.crash_points)}
     print(json.dumps({"event": "Explored", "survives": not found.failures} | counts))
-
-
-def _short(text: str) -> str:
-    return text.replace(f"{Path.cwd()}/", "")

@@ -15,7 +15,17 @@ from powertools_durable._service.view import label
 from powertools_durable.cli.targets import UsageError
 from powertools_durable.local import SqliteStore
 
-__all__ = ["DEFAULT_STORE", "JsonFlag", "Store", "answer_command", "open_store", "read_json", "store_option"]
+__all__ = [
+    "DEFAULT_STORE",
+    "JsonFlag",
+    "Store",
+    "Target",
+    "answer_command",
+    "here",
+    "open_store",
+    "read_json",
+    "store_option",
+]
 
 DEFAULT_STORE = Path(".powertools-durable") / "executions.sqlite"
 
@@ -25,7 +35,15 @@ Store = Annotated[
         "--store", metavar="FILE", help="The file that keeps the executions.", envvar="POWERTOOLS_DURABLE_STORE"
     ),
 ]
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help="The handler: package.module:handler or path.py:handler.")
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+def here(text: str) -> str:
+    """Return *text* with paths as they are seen from the current folder."""
+    return text.replace(f"{Path.cwd()}/", "")
 
 
 def open_store(path: Path) -> SqliteStore:

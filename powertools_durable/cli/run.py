@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, open_store, read_json, store_option
+from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store, read_json, store_option
 from powertools_durable.cli.targets import UsageError, load_target, settled_target
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.cli.trace import Through, traced
@@ -33,7 +33,7 @@ Wait = Annotated[bool, typer.Option(help="Wait for callbacks; --no-wait ends wit
 
 
 def run(
-    target: Annotated[str, typer.Argument(help="package.module:handler or path.py:handler")],
+    target: Target,
     event: Annotated[
         str, typer.Option("--event", metavar="JSON|@FILE|-", help="The input; - is standard input.")
     ] = "null",

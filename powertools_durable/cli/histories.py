@@ -1,0 +1,132 @@
+"""``export`` and ``replay``: the history of an execution, and whether the code of today can go on with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from powertools_durable._protocol.wire import parse_timestamp
+from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, here, open_store
+from powertools_durable.cli.targets import UsageError, load_target
+from powertools_durable.errors import ValidationError
+from powertools_durable.local import LocalExecutions
+from powertools_durable.testing import ReplayVerdict
+from powertools_durable.testing import replay as replay_history
+
+__all__ = ["export", "replay"]
+
+_BREAKS, _UNREADABLE = 1, 2
+_STDIN = "-"
+_ADVICE = "Guard the change with ctx.patched(...), or deploy it as a new version: running executions stay with theirs."
+
+
+def export(
+    execution: Annotated[str, typer.Argument(help="Its id, the beginning of it, or its name.", metavar="ID")],
+    store: Store = DEFAULT_STORE,
+) -> None:
+    """Print an execution's history as JSON, for `replay`.
+
+    It is what GetDurableExecutionHistory answers, and holds payloads and callback ids as they are: treat it as data.
+    """
+    one = LocalExecutions(open_store(store)).find(execution)
+    print(json.dumps({"DurableExecutionArn": one.arn, "Events": _readable(one.history())}, indent=2))
+
+
+def replay(
+    target: Target,
+    histories: Annotated[
+        list[str],
+        typer.Argument(metavar="HISTORY", help="Files that `export` or the AWS CLI wrote; - is standard input."),
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Tell whether TARGET can go on with recorded histories.
+
+    Prints a line for each HISTORY: SAFE, or BREAKS and where. No step runs and nothing is sent. Ends with 0 when all
+    are SAFE, with 1 when one BREAKS, with 2 when one can't be read.
+    """
+    if histories.count(_STDIN) > 1:
+        raise UsageError("there is one standard input, so - may stand once among the histories")
+    stdout = sys.stdout
+    console = Console(file=stdout, highlight=False, soft_wrap=True)
+    broken = unreadable = 0
+    # What the handler prints is not in the way of the verdicts.
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        handler = load_target(target)
+        for history in histories:
+            name, verdict = _verdict(handler, history)
+            if as_json:
+                print(json.dumps(_told(name, verdict)), file=stdout)
+            else:
+                _print(name, verdict, console)
+            broken += isinstance(verdict, ReplayVerdict) and verdict.breaks
+            unreadable += isinstance(verdict, ValidationError)
+    if broken and not as_json:
+        console.print(Text(_ADVICE, style="dim"))
+    raise typer.Exit(_UNREADABLE if unreadable else _BREAKS if broken else 0)
+
+
+def _verdict(handler: Callable[..., Any], history: str) -> tuple[str, ReplayVerdict | ValidationError]:
+    """Return what a history is called, and its verdict or what is wrong with it."""
+    name, source = ("standard input", sys.stdin.buffer.read()) if history == _STDIN else (history, Path(history))
+    try:
+        return name, replay_history(handler, source)
+    except ValidationError as error:
+        return name, error
+
+
+def _print(name: str, verdict: ReplayVerdict | ValidationError, console: Console) -> None:
+    if isinstance(verdict, ValidationError):
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            Text(f"error: {_words(name, verdict)}"), style="red"
+        )
+        return
+    style = "red bold" if verdict.breaks else "green bold"
+    console.print(Text.assemble((f"{verdict.status:<6}", style), f"  {name}: {here(verdict.summary)}"))
+
+
+def _words(name: str, error: ValidationError) -> str:
+    """Say which of the histories it is, where the message does not."""
+    return str(error) if name in str(error) else f"{name}: {error}"
+
+
+def _told(name: str, verdict: ReplayVerdict | ValidationError) -> dict[str, Any]:
+    if isinstance(verdict, ValidationError):
+        return {"history": name, "status": "UNREADABLE", "reason": str(verdict)}
+    told = {
+        "operation": verdict.operation,
+        "location": here(verdict.location),
+        "recorded": dict(verdict.recorded),
+        "asked": dict(verdict.asked),
+        "reason": here(verdict.reason),
+        "replayed": verdict.replayed,
+        "stoppedAt": here(verdict.stopped_at),
+    }
+    return {"history": name, "status": verdict.status} | {key: value for key, value in told.items() if value != ""}
+
+
+def _readable(part: Any) -> Any:
+    """Write moments as the AWS CLI does; payloads are text, so nothing of theirs is looked at."""
+    match part:
+        case dict():
+            return {
+                key: _moment(value) if key.endswith("Timestamp") else _readable(value) for key, value in part.items()
+            }
+        case list():
+            return [_readable(item) for item in part]
+        case _:
+            return part
+
+
+def _moment(value: object) -> str | None:
+    moment = parse_timestamp(value)
+    return moment.isoformat(timespec="milliseconds") if moment else None
