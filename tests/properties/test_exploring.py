@@ -1,0 +1,39 @@
+"""Random programs survive a crash at every moment; more of them by ``python -m tests.properties.exploring``."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from powertools_durable.testing import Simulator, explore
+from tests.properties.exploring import explored, program
+from tests.properties.kinds import KINDS
+from tests.properties.making import Maker, Seeded
+from tests.properties.programs import Written, callbacks_of, functions_of, lines_of
+from tests.properties.world import LEDGER
+
+MANY = {"crowd"}  # so many operations that exploring them takes minutes
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in MANY])
+def test_every_kind_of_line_survives_a_crash_at_every_moment(kind):
+    lines = (Maker(Seeded(Random(1)), gestures=False).line(kind),)
+    simulator = Simulator(Written(lines).handler, functions=functions_of(lines))
+    found = explore(simulator, ledger=LEDGER, callbacks=callbacks_of(lines))
+    found.assert_survives()
+    if kind != "fatal":
+        assert found.warnings == []
+
+
+SMALL = [seed for seed in range(60) if 2 <= len(list(lines_of(program(seed)))) <= 5][:6]
+
+
+@pytest.mark.parametrize("seed", SMALL)
+def test_a_random_program_survives_a_crash_at_every_moment(seed):
+    explored(seed).assert_survives()
+
+
+@pytest.mark.parametrize("seed", SMALL[:2])
+def test_a_random_program_survives_two_crashes(seed):
+    explored(seed, crashes=2).assert_survives()

@@ -1,0 +1,127 @@
+"""What the steps of programs do, and what programs invoke. Each result says whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from powertools_durable import DurableContext, current_step, durable
+from powertools_durable.errors import ValidationError
+from powertools_durable.testing import Ledger
+
+LEDGER = Ledger()
+"""What was done to the world outside, with keys by which it recognises what it knows."""
+
+
+class MisuseAcceptedError(BaseException):
+    """Misuse was not refused; nothing may catch it."""
+
+
+# -- bodies ----------------------------------------------------------------------------------------------------
+
+
+def does(name: str) -> str:
+    """Do something once."""
+    step = current_step()
+    LEDGER.record("did", key=step.idempotency_key if step else None)
+    return name
+
+
+def reads(name: str) -> str:
+    """Look at something, which changes nothing."""
+    return name
+
+
+def does_at_last(name: str, attempts: int) -> str:
+    """Fail but for the last of *attempts*."""
+    step = current_step()
+    if step is not None and step.attempt < attempts:
+        raise TimeoutError(name)
+    return does(name)
+
+
+def refuses(name: str) -> str:
+    """Fail always."""
+    raise PermissionError(name)
+
+
+def does_in_a_thread(name: str) -> str:
+    """Do it as bodies may: on other threads."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(len, name).result()
+    return does(name)
+
+
+def submits(callback_id: str, name: str) -> str:
+    """Tell somebody outside where to answer; *callback_id* is a secret."""
+    return does(name)
+
+
+def undoes(ctx: DurableContext, name: str) -> str:
+    """Compensate."""
+    return ctx.step(does, name, name="undo")
+
+
+def misuses(ctx: DurableContext, name: str) -> str:
+    """Ask for an operation in a step's body."""
+    refused(lambda: ctx.step(does, "never", name="never"))
+    return does(name)
+
+
+# -- misuse ----------------------------------------------------------------------------------------------------
+
+
+def refused(call: Callable[[], Any]) -> None:
+    """Pass if *call* is refused as misuse.
+
+    Raises
+    ------
+    MisuseAcceptedError
+        It is not.
+    """
+    try:
+        call()
+    except ValidationError:
+        return
+    raise MisuseAcceptedError
+
+
+def refused_on_another_thread(ctx: DurableContext) -> None:
+    """Pass if an operation on a foreign thread is refused, also with the scope of this one."""
+    for call in (ctx.step, ctx.bind(ctx.step)):
+        with ThreadPoolExecutor(1) as pool:
+            refused(pool.submit(call, does, "never", name="never").result)
+
+
+class Closing:
+    """A context manager whose end is an operation."""
+
+    def __init__(self, ctx: DurableContext, name: str) -> None:
+        self._ctx, self._name = ctx, name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ctx.step(does, self._name, name=self._name)
+
+
+# -- functions that are invoked --------------------------------------------------------------------------------
+
+
+def echo(event: Any) -> Any:
+    """Answer what it is asked."""
+    return event
+
+
+@durable
+def durable_echo(event: dict[str, Any], ctx: DurableContext) -> Any:
+    """Answer what it is asked, after a while."""
+    told = ctx.step(lambda: event["told"], name="told")
+    ctx.wait(30)
+    return {"told": told}
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"echo": echo, "refuses": refuses, "durable-echo": durable_echo}
