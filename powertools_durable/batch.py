@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from powertools_durable._protocol.operation import ErrorObject
+from powertools_durable._protocol.record import record
 from powertools_durable.errors import BatchError, ChildContextError, OperationError, rebuild, to_error_object
 
 __all__ = ["BatchItem", "BatchResult", "Compact", "ItemStatus"]
@@ -16,7 +16,7 @@ T = TypeVar("T")
 ItemStatus = Literal["SUCCEEDED", "FAILED", "STARTED"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class BatchItem(Generic[T]):
     """What became of one branch.
 
@@ -50,7 +50,7 @@ class BatchItem(Generic[T]):
     __hash__ = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@record(repr=False)
 class BatchResult(Sequence[BatchItem[T]]):
     """What `parallel` and `map` return: a sequence of the branches that were started, in index order.
 
@@ -243,7 +243,7 @@ def _error(data: Mapping[str, Any]) -> Exception:
 # -- as it is recorded when it is too large (protocol.md 12.7) -------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compact:
     """Which branches had ended, and why that was enough: what replay needs to rebuild the result.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from powertools_durable._protocol.record import record
 from powertools_durable.errors import ValidationError
 
 __all__ = ["BranchState", "Completion", "CompletionReason", "FanOutStatus"]
@@ -30,7 +30,7 @@ class CompletionReason(StrEnum):
     CUSTOM_COMPLETION_FAILED = "CUSTOM_COMPLETION_FAILED"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FanOutStatus:
     """What a custom rule may look at.
 
@@ -53,7 +53,7 @@ class FanOutStatus:
 Rule = Callable[[FanOutStatus], Literal["succeeded", "failed"] | None]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Completion:
     """When a fan-out is done.
 
@@ -96,7 +96,7 @@ class Completion:
             raise ValidationError(message)
 
     def __repr__(self) -> str:
-        given = ((name, getattr(self, name)) for name in self.__slots__)
+        given = ((name, getattr(self, name)) for name in self.__match_args__)
         return f"Completion({', '.join(f'{name}={value!r}' for name, value in given if value is not None)})"
 
     @classmethod

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from powertools_durable._protocol.record import record
 from powertools_durable.errors import DurableConfigError
 
 __all__ = ["DurableConfig"]
@@ -67,7 +67,7 @@ def _boolean(value: object) -> bool:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Setting:
     variable: str | None
     read: Callable[[Any], Any]
@@ -92,7 +92,7 @@ _SETTINGS: dict[str, _Setting] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record(kw_only=True, repr=False)
 class DurableConfig:
     """Settings of a deployment. What is given wins over the environment, the environment over the default.
 

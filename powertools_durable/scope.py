@@ -7,10 +7,11 @@ because the scope says so.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+from powertools_durable._protocol.record import record
 
 __all__ = ["ExecutionMode", "ReplayState", "ScopeInfo", "StepInfo", "current_scope", "current_step"]
 
@@ -47,7 +48,7 @@ class _Live:
 LIVE = _Live()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StepInfo:
     """What a step's body may ask about itself.
 
@@ -73,7 +74,7 @@ class StepInfo:
     deadline: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ScopeInfo:
     """What the running code is doing, for log libraries, profilers and metrics of your own.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
@@ -18,6 +17,7 @@ from powertools_durable._operations.semantics import Nesting
 from powertools_durable._operations.wait_for_callback import callback_name, inner_name, submitter_name, surfacing
 from powertools_durable._protocol.duration import Duration
 from powertools_durable._protocol.operation import OperationType, SubType
+from powertools_durable._protocol.record import record
 from powertools_durable._replay.effects import Flow
 from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable._replay.handle import OperationHandle
@@ -39,7 +39,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _FanOut:
     """What `parallel` and `map` differ in."""
 

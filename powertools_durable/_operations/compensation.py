@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from powertools_durable._protocol.record import record
 
 __all__ = ["Compensation", "CompensationItem", "CompensationResult"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compensation:
     """Undoes one step: registered when the step succeeded, rebuilt by replay, recorded only when it runs."""
 
@@ -18,7 +19,7 @@ class Compensation:
     undo: Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompensationItem:
     """The outcome of one compensation.
 
@@ -37,7 +38,7 @@ class CompensationItem:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompensationResult:
     """The outcomes of all compensations, in the order they ran: the last step's first."""
 

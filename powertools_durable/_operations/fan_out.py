@@ -8,12 +8,12 @@ Source: protocol.md 12.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from powertools_durable._operations.child import child, context, summarised, virtual_child
 from powertools_durable._protocol.operation import SubType
+from powertools_durable._protocol.record import record
 from powertools_durable._replay.effects import FanOut, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.fan_out import FanOutPlan
 from powertools_durable._replay.frame import Frame
@@ -25,7 +25,7 @@ from powertools_durable.serdes.base import SerDes
 __all__ = ["Branches", "fan_out"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Branches:
     """What a fan-out runs.
 

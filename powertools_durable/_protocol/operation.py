@@ -7,9 +7,10 @@ Frozen and slotted, so that a record can be shared by every thread and every vie
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from powertools_durable._protocol.record import record
 from powertools_durable._protocol.wire import WIRE, Timestamp, moments
 
 __all__ = [
@@ -102,7 +103,7 @@ class SubType(StrEnum):
     PATCH = "Patch"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ErrorObject:
     """A failure in the four texts the wire has for one (protocol.md 4)."""
 
@@ -114,7 +115,7 @@ class ErrorObject:
     stack_trace: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ExecutionDetails:
     """What only the EXECUTION record has: the customer's input, as JSON text."""
 
@@ -123,7 +124,7 @@ class ExecutionDetails:
     input_payload: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ContextDetails:
     """Outcome of a CONTEXT. With ``replay_children`` its result must be rebuilt from its children."""
 
@@ -135,7 +136,7 @@ class ContextDetails:
 
 
 @moments("next_attempt_timestamp")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StepDetails:
     """Outcome of a STEP so far. ``attempt`` counts *finished* attempts (protocol.md 4)."""
 
@@ -148,7 +149,7 @@ class StepDetails:
 
 
 @moments("scheduled_end_timestamp")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WaitDetails:
     """When a WAIT is due."""
 
@@ -157,7 +158,7 @@ class WaitDetails:
     scheduled_end_timestamp: Timestamp | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CallbackDetails:
     """The id an outside system answers to, and its answer.
 
@@ -172,7 +173,7 @@ class CallbackDetails:
     error: ErrorObject | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ChainedInvokeDetails:
     """What another function answered."""
 
@@ -183,7 +184,7 @@ class ChainedInvokeDetails:
 
 
 @moments("start_timestamp", "end_timestamp")
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Operation:
     """One record. Only the details that belong to its type are set, and they may be missing too."""
 

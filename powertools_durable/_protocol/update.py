@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from powertools_durable._protocol.operation import ErrorObject, OperationType
+from powertools_durable._protocol.record import record
 from powertools_durable._protocol.wire import WIRE
 
 __all__ = [
@@ -29,7 +29,7 @@ class OperationAction(StrEnum):
     CANCEL = "CANCEL"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ContextOptions:
     """Goes with SUCCEED of a CONTEXT whose result is too large for its record."""
 
@@ -38,7 +38,7 @@ class ContextOptions:
     replay_children: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StepOptions:
     """Goes with RETRY of a STEP."""
 
@@ -47,7 +47,7 @@ class StepOptions:
     next_attempt_delay_seconds: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WaitOptions:
     """Goes with START of a WAIT."""
 
@@ -56,7 +56,7 @@ class WaitOptions:
     wait_seconds: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CallbackOptions:
     """Goes with START of a CALLBACK; 0 means no timeout."""
 
@@ -66,7 +66,7 @@ class CallbackOptions:
     heartbeat_timeout_seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ChainedInvokeOptions:
     """Goes with START of a CHAINED_INVOKE."""
 
@@ -77,7 +77,7 @@ class ChainedInvokeOptions:
     x_amzn_trace_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class OperationUpdate:
     """One change to one record.
 

@@ -7,10 +7,10 @@ and nothing is thrown into it: an attempt's failure arrives as the value `Raised
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
+from powertools_durable._protocol.record import record
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.fan_out import FanOutPlan
 from powertools_durable._replay.frame import Frame
@@ -22,7 +22,7 @@ __all__ = ["Attempt", "Checkpoint", "Effect", "Enter", "FanOut", "Flow", "Outcom
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checkpoint:
     """Send an update. Answered by None, with ``wait`` only after the service acknowledged it.
 
@@ -37,7 +37,7 @@ class Checkpoint:
     closes: Frame | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attempt:
     """Run a step's body once. Answered by its `Outcome`."""
 
@@ -46,7 +46,7 @@ class Attempt:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Enter:
     """Run code inside a context of its own. Answered by its `Outcome`."""
 
@@ -54,7 +54,7 @@ class Enter:
     body: Callable[[Frame], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FanOut:
     """Run branches side by side as *plan* says, each its own operation. Answered by an `Outcome`.
 
@@ -68,7 +68,7 @@ class FanOut:
     result: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Suspend:
     """Nothing more can happen before *until*; None is "before something outside happens"."""
 

@@ -20,13 +20,13 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 from powertools_durable._protocol.lifecycle import IllegalTransition, apply
 from powertools_durable._protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_UPDATES
 from powertools_durable._protocol.operation import Operation, OperationType
+from powertools_durable._protocol.record import record
 from powertools_durable._protocol.result import CheckpointResponse
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
@@ -43,7 +43,7 @@ class RandomSource(Protocol):
     def getrandbits(self, k: int, /) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Rules:
     """The deployment's choices that operations obey."""
 
@@ -52,7 +52,7 @@ class Rules:
     on_unconsumed: Literal["warn", "fail", "ignore"] = "warn"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Queued:
     """An update in the outbox, and whoever waits for it; an update of None asks only for what changed."""
 
@@ -61,7 +61,7 @@ class Queued:
     deferred: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Batch:
     """What one request carries."""
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from powertools_durable._protocol.record import record
 
 __all__ = ["Outcome", "Raised", "Returned"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Returned:
     """The code returned this."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Raised:
     """The code raised this."""
 

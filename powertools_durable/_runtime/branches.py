@@ -15,11 +15,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
+from powertools_durable._protocol.record import record
 from powertools_durable._replay.effects import Checkpoint, Effect, Enter, FanOut, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
@@ -44,7 +44,7 @@ class EntersContexts(Protocol):
     def enter(self, outer: Frame, effect: Enter) -> Outcome: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Task:
     """Code of a branch that is ready to run."""
 
@@ -141,7 +141,7 @@ class BranchPool:
             return self._ready.popleft()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Means:
     """What a coordinator works with."""
 

@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from powertools_durable._protocol.record import record
 from powertools_durable._replay.engine import RandomSource
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
@@ -154,7 +155,7 @@ class Witness(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Seams:
     """Time, randomness, threads, and somebody who looks on.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from powertools_durable._protocol.record import record
 from powertools_durable._replay.engine import ReplayEngine, Rules
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.state import ExecutionState
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Program", "Session"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Program:
     """A decorated function, made ready once.
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from powertools_durable._protocol.operation import ErrorObject
+from powertools_durable._protocol.record import record
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable.errors import BackendError
 
 __all__ = ["refused", "secrets_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Kind:
     retryable: bool
     throttled: bool = False

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from powertools_durable._protocol.record import record
 from powertools_durable.errors import RetryableSerDesError, SerDesError
 
 __all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "prove", "read", "write"]
@@ -14,7 +14,7 @@ __all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "prove", "read
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SerDesContext:
     """Whose value it is; a serdes that stores values elsewhere makes its keys of this."""
 
@@ -39,7 +39,7 @@ class SerDes(Protocol[T]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PassThrough:
     """Text as it is: what callbacks are answered with, unless something else is asked for."""
 
@@ -52,7 +52,7 @@ class PassThrough:
         return text
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlainJson:
     """JSON as everybody writes it: what goes to, and comes from, other functions."""
 

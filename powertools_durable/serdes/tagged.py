@@ -11,7 +11,7 @@ import base64
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -19,6 +19,7 @@ from json.scanner import make_scanner
 from typing import Any, cast
 from uuid import UUID
 
+from powertools_durable._protocol.record import record
 from powertools_durable.batch import BatchResult, from_mapping, to_mapping
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes.base import SerDesContext
@@ -30,7 +31,7 @@ _PRIMITIVE = frozenset({str, int, bool, type(None)})
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaggedJson:
     """Keeps the type of what Python has built in, and refuses what it would lose.
 

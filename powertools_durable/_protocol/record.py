@@ -1,0 +1,176 @@
+"""Frozen dataclasses with slots that cost nearly nothing until they are used.
+
+`dataclass` writes six functions for each class and compiles them while its module is imported: a millisecond a class,
+and a handler that starts cold imports fifty of them. A `record` is the same to all who use it, be it `dataclasses`,
+pydantic or a type checker. But what every class does alike (compare, hash, show, copy, refuse a change) stands below,
+written once; ``__init__`` is compiled with the first instance, and the fields are described when somebody asks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
+
+__all__ = ["record"]
+
+C = TypeVar("C", bound=type[Any])
+
+
+@overload
+def record(cls: C, /) -> C: ...
+@overload
+def record(*, kw_only: bool = False, eq: bool = True, repr: bool = True) -> Callable[[C], C]: ...
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def record(  # its arguments are those of `dataclass`
+    cls: Any = None,
+    /,
+    *,
+    kw_only: bool = False,
+    eq: bool = True,
+    repr: bool = True,  # noqa: A002
+) -> Any:
+    """Make a class what ``@dataclass(frozen=True, slots=True)`` makes it. Records don't inherit from one another.
+
+    Parameters
+    ----------
+    kw_only, eq, repr : bool
+        As `dataclasses.dataclass` has them.
+    """
+
+    def make(plain: type[Any]) -> type[Any]:
+        return _made(plain, kw_only=kw_only, eq=eq, shown=repr)
+
+    return make if cls is None else make(cls)
+
+
+def _made(plain: type[Any], *, kw_only: bool, eq: bool, shown: bool) -> type[Any]:
+    body = dict(vars(plain))
+    names, positional = _names(body, kw_only=kw_only)
+    written = {name: body[name] for name in ("__annotations__", "__doc__", "__module__", *names) if name in body}
+    for name in ("__dict__", "__weakref__", *names):
+        body.pop(name, None)
+    body |= _SHARED
+    body |= {"__slots__": names, "__record__": names, "__match_args__": positional}
+    if shown:
+        body.setdefault("__repr__", _repr)
+    if eq and "__eq__" not in body:
+        body |= {"__eq__": _eq, "__hash__": _hash}
+    metaclass: Any = type(plain)
+    made = metaclass(plain.__name__, plain.__bases__, body)
+    made.__qualname__ = plain.__qualname__
+    setters = {name: vars(made)[name].__set__ for name in names}
+
+    def first(self: object, *args: Any, **kwargs: Any) -> None:
+        made.__init__ = _init(made, written, setters, len(positional))
+        made.__init__(self, *args, **kwargs)
+
+    def describe() -> None:
+        twin = type(plain.__name__, (), dict(written))
+        dataclasses.dataclass(init=False, repr=False, eq=False, frozen=True, kw_only=kw_only)(twin)
+        if names:
+            made.__init__ = _init(made, written, setters, len(positional))
+        for name in _DESCRIPTIONS:  # without a signature of its own it has that of its ``__init__``
+            setattr(made, name, vars(twin).get(name))
+
+    if names:
+        made.__init__ = first
+    for name in _DESCRIPTIONS:
+        setattr(made, name, _Described(name, describe))
+    return made  # type: ignore[no-any-return]
+
+
+def _names(body: Mapping[str, Any], *, kw_only: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of all fields, and of those that may be given by position."""
+    found = tuple(body.get("__annotations__", ()))
+    if "_" in found:  # ``_: KW_ONLY``
+        at = found.index("_")
+        return found[:at] + found[at + 1 :], found[:at]
+    return found, () if kw_only else found
+
+
+def _init(
+    cls: type[Any], written: Mapping[str, Any], setters: Mapping[str, Callable[..., None]], positional: int
+) -> Callable[..., None]:
+    """Compile ``__init__``; each field is set through its slot, because the class refuses all else."""
+    scope: dict[str, Any] = {"MISSING": dataclasses.MISSING}
+    heads, lines = ["self"], []
+    for number, (name, put) in enumerate(setters.items()):
+        scope[f"set_{name}"] = put
+        head, value = name, name
+        default = written.get(name, dataclasses.MISSING)
+        if isinstance(default, dataclasses.Field):
+            if default.default_factory is not dataclasses.MISSING:
+                scope[f"make_{name}"], default = default.default_factory, dataclasses.MISSING
+                head, value = f"{name}=MISSING", f"make_{name}() if {name} is MISSING else {name}"
+            else:
+                default = default.default
+        if default is not dataclasses.MISSING:
+            scope[f"default_{name}"], head = default, f"{name}=default_{name}"
+        heads += ["*", head] if number == positional else [head]
+        lines.append(f"    set_{name}(self, {value})")
+    if hasattr(cls, "__post_init__"):
+        lines.append("    self.__post_init__()")
+    exec("\n".join([f"def __init__({', '.join(heads)}):", *lines]), scope)  # noqa: S102 - names of our own fields
+    init: Callable[..., None] = scope["__init__"]
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    init.__annotations__ = {**{name: written["__annotations__"][name] for name in setters}, "return": None}
+    return init
+
+
+_DESCRIPTIONS = ("__dataclass_fields__", "__dataclass_params__", "__signature__")
+
+
+class _Described:
+    """What `dataclasses` and `inspect` look for at a class, made when it is looked for."""
+
+    def __init__(self, name: str, describe: Callable[[], None]) -> None:
+        self._name = name
+        self._describe = describe
+
+    def __get__(self, _record: object, cls: type[Any]) -> Any:
+        self._describe()
+        return getattr(cls, self._name)
+
+
+# -- what all records do alike --------------------------------------------------------------------------------
+
+
+def _values(record: Any) -> tuple[Any, ...]:
+    return tuple([getattr(record, name) for name in record.__record__])
+
+
+def _eq(record: object, other: object) -> Any:
+    return _values(record) == _values(other) if type(other) is type(record) else NotImplemented
+
+
+def _hash(record: object) -> int:
+    return hash(_values(record))
+
+
+def _repr(record: Any) -> str:
+    shown = (field.name for field in dataclasses.fields(record) if field.repr)
+    return f"{type(record).__qualname__}({', '.join(f'{name}={getattr(record, name)!r}' for name in shown)})"
+
+
+def _set(record: object, name: str, _value: object) -> NoReturn:
+    message = f"cannot assign to field {name!r} of a {type(record).__qualname__}; dataclasses.replace() makes another"
+    raise dataclasses.FrozenInstanceError(message)
+
+
+def _delete(record: object, name: str) -> NoReturn:
+    message = f"cannot delete field {name!r} of a {type(record).__qualname__}"
+    raise dataclasses.FrozenInstanceError(message)
+
+
+def _restore(record: Any, values: tuple[Any, ...]) -> None:
+    for name, value in zip(record.__record__, values, strict=True):
+        object.__setattr__(record, name, value)
+
+
+_SHARED: Mapping[str, Any] = {
+    "__setattr__": _set,
+    "__delattr__": _delete,
+    "__getstate__": _values,
+    "__setstate__": _restore,
+}

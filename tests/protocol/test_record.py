@@ -1,0 +1,229 @@
+"""A record is a frozen dataclass with slots: whatever can be asked of one is asked of both."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import pickle
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Generic, TypeVar
+
+import pytest
+from pydantic import TypeAdapter
+
+from powertools_durable._protocol.record import record
+
+T = TypeVar("T")
+
+
+@record
+class Point(Generic[T]):
+    """A place, by `record`."""
+
+    x: T
+    y: int = 2
+    tags: list[str] = field(default_factory=list, hash=False)
+    secret: str = field(default="", repr=False)
+    _: KW_ONLY
+    unit: str = "m"
+
+    def __post_init__(self) -> None:
+        if self.y < 0:
+            message = "below the ground"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Generic[T]):
+    """The same, by `dataclass`."""
+
+    x: T
+    y: int = 2
+    tags: list[str] = field(default_factory=list, hash=False)
+    secret: str = field(default="", repr=False)
+    _: KW_ONLY
+    unit: str = "m"
+
+    def __post_init__(self) -> None:
+        if self.y < 0:
+            message = "below the ground"
+            raise ValueError(message)
+
+
+@record(kw_only=True, eq=False, repr=False)
+class Thing:
+    """Neither equal to another, nor shown."""
+
+    name: str
+    parts: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Item:
+    """The same, by `dataclass`."""
+
+    name: str
+    parts: Sequence[str] = ()
+
+
+BOTH = pytest.mark.parametrize("cls", [Point, Place])
+
+
+def fresh(decorate):
+    """A class that nobody has made an instance of, or looked at."""
+
+    class Fresh:
+        x: int
+        y: str = "y"
+
+    return decorate(Fresh)
+
+
+@BOTH
+def test_it_is_made_by_place_and_by_name(cls):
+    one = cls(1, y=3, unit="km")
+    assert (one.x, one.y, one.tags, one.secret, one.unit) == (1, 3, [], "", "km")
+    assert cls(1).tags is not cls(1).tags
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("args", "kwargs", "words"),
+    [
+        ((), {}, "missing 1 required positional argument: 'x'"),
+        ((1, 2, [], "", "km"), {}, "takes from 2 to 5 positional arguments but 6 were given"),
+        ((1,), {"z": 3}, "unexpected keyword argument 'z'"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_pythons_own_words(cls, args, kwargs, words):
+    with pytest.raises(TypeError, match=words):
+        cls(*args, **kwargs)
+
+
+@BOTH
+def test_it_checks_itself(cls):
+    with pytest.raises(ValueError, match="below"):
+        cls(1, -1)
+
+
+@BOTH
+def test_it_can_t_be_changed(cls):
+    one = cls(1)
+    with pytest.raises(dataclasses.FrozenInstanceError, match="'x'"):
+        one.x = 2
+    with pytest.raises(dataclasses.FrozenInstanceError, match="'x'"):
+        del one.x
+    assert not hasattr(one, "__dict__")
+
+
+@BOTH
+def test_it_is_equal_to_its_kind_with_the_same_values(cls):
+    other = Place if cls is Point else Point
+    assert cls(1, 2) == cls(1)
+    assert cls(1, 3) != cls(1)
+    assert cls(1) != other(1)
+    assert cls(1).__eq__(object()) is NotImplemented
+
+
+def test_its_hash_is_that_of_its_values():
+    @record
+    class Pair:
+        a: int
+        b: str
+
+    assert {Pair(1, "b"): "found"}[Pair(1, "b")] == "found"
+    assert hash(Pair(1, "b")) == hash((1, "b"))
+
+
+@BOTH
+def test_it_shows_what_may_be_shown(cls):
+    assert repr(cls(1, secret="s3cret")) == f"{cls.__name__}(x=1, y=2, tags=[], unit='m')"
+
+
+@BOTH
+def test_a_pattern_takes_it_apart(cls):
+    match cls(1, 5):
+        case cls(x, y, unit="m"):
+            assert (x, y) == (1, 5)
+        case _:
+            pytest.fail("no match")
+
+
+@BOTH
+def test_copies_and_pickles_are_equal(cls):
+    one = cls(1, tags=["a"])
+    for made in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert made == one
+        assert made is not one
+    assert copy.deepcopy(one).tags is not one.tags
+
+
+@BOTH
+def test_dataclasses_take_it_for_theirs(cls):
+    assert dataclasses.is_dataclass(cls)
+    assert [f.name for f in dataclasses.fields(cls)] == ["x", "y", "tags", "secret", "unit"]
+    assert dataclasses.asdict(cls(1)) == {"x": 1, "y": 2, "tags": [], "secret": "", "unit": "m"}
+    assert dataclasses.replace(cls(1), y=4) == cls(1, 4)
+    with pytest.raises(ValueError, match="below"):
+        dataclasses.replace(cls(1), y=-1)
+
+
+@BOTH
+def test_pydantic_takes_it_for_a_dataclass(cls):
+    adapter = TypeAdapter(cls[int])
+    one = adapter.validate_python({"x": "1", "tags": ["a"]})
+    assert one == cls(1, tags=["a"])
+    assert adapter.dump_python(one) == dataclasses.asdict(one)
+
+
+@pytest.mark.parametrize("decorate", [record, dataclass(frozen=True, slots=True)])
+def test_its_signature_is_known_before_the_first_instance(decorate):
+    cls = fresh(decorate)
+    assert str(inspect.signature(cls)) == "(x: 'int', y: 'str' = 'y') -> None"
+
+    class Below(fresh(decorate)):
+        def __init__(self, other: bytes) -> None:
+            super().__init__(1)
+            object.__setattr__(self, "other", other)
+
+    assert list(inspect.signature(Below).parameters) == ["other"]
+    assert (Below(b"").x, Below(b"").y) == (1, "y")
+
+
+def test_one_that_was_looked_at_first_can_be_made():
+    cls = fresh(record)
+    assert [f.default for f in dataclasses.fields(cls)] == [dataclasses.MISSING, "y"]
+    assert (cls(1).x, cls(1).y) == (1, "y")
+
+
+def test_one_without_fields_is_a_record_too():
+    @record
+    class Empty:
+        def double(self, n: int) -> int:
+            return 2 * n
+
+    assert (Empty(), repr(Empty()), dataclasses.fields(Empty)) == (Empty(), f"{Empty.__qualname__}()", ())
+    assert Empty().double(2) == 4
+
+
+@pytest.mark.parametrize("cls", [Thing, Item])
+def test_without_eq_and_repr_it_is_itself_alone(cls):
+    one, other = cls(name="a"), cls(name="a")
+    assert one != other
+    assert len({one, other}) == 2
+    assert "object at" in repr(one)
+    with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
+        cls("a")
+    assert cls.__match_args__ == ()
+
+
+def test_nothing_is_compiled_while_the_class_is_made(monkeypatch):
+    compiled = []
+    monkeypatch.setattr("builtins.exec", lambda *args: compiled.append(args))
+    fresh(record)
+    assert not compiled
+    with pytest.raises(KeyError):  # nothing was, so there is no ``__init__``
+        fresh(record)(1)
+    assert len(compiled) == 1
