@@ -26,7 +26,10 @@ def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int) -
         options = CallbackOptions(timeout_seconds=timeout, heartbeat_timeout_seconds=heartbeat_timeout)
         yield Checkpoint(op.start(callback=options))
     if not op.callback_id:
-        message = f"{op.label} has no callback id in its record; the service did not make one"
+        message = (
+            f"{op.label} has no callback id in its record: the backend did not make one. A MockDurableContext makes "
+            "none either: prepare the callback by with_callback()"
+        )
         raise CallbackError(message, operation=op.name or op.id)
     return op.callback_id
 

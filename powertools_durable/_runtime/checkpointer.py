@@ -33,7 +33,7 @@ from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingSto
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import BackendError, SuspendExecution
 
-__all__ = ["Checkpointer"]
+__all__ = ["Acknowledged", "Checkpointer"]
 
 _LINGER = 1.0  # seconds an update that nobody waits for stays for company (protocol.md 9.6)
 _QUIET = 0.005  # seconds of silence after which a request with company goes out ...

@@ -49,6 +49,7 @@ class BatchSerDes:
         self._results = results
         self._names = names
         self._is_plain = any(isinstance(serdes, ModelSerDes) for serdes in results)
+        self._tagged = results[0] if results and not self._is_plain else _TAGGED
 
     def keeps(self, value: BatchResult[Any]) -> bool:
         """True when no branch failed, and each returned what needs no proof."""
@@ -74,7 +75,7 @@ class BatchSerDes:
             The text is something else.
         """
         if not self._is_plain:
-            found = _TAGGED.deserialize(text, context)
+            found = self._tagged.deserialize(text, context)
             if not isinstance(found, BatchResult):
                 message = "a recorded value is not the result of a fan-out"
                 raise SerDesError(message)

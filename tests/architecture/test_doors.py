@@ -44,8 +44,10 @@ DOORS = {
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",
     "testing": """
-        CrashPoint Entry Exploration Failure Ledger ReplayVerdict SimulatedCallback SimulatedInvocation SimulatedRun
-        Simulator explore replay reset spend
+        CheckpointCall CrashPoint Entry Exploration Failure Ledger MockDurableContext MockRun OperationRecord
+        RecordingBackend ReplayVerdict SimulatedCallback SimulatedInvocation SimulatedRun Simulator
+        assert_checkpoint_count assert_no_checkpoints assert_operation_count assert_operation_names assert_operations
+        explore replay reset spend
     """,
     "integrations": "ReplaySafeProvider correlation_paths",
     "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",

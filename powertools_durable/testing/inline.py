@@ -1,0 +1,62 @@
+"""Runs a context on the thread of the test alone: whoever waits for an answer sends the request himself.
+
+A test sees the same requests in every run then, nothing outlives it, and a breakpoint in a backend or in the branch
+of a fan-out stops where the test stands. What is sent, in which order and with which company, is the engine's
+decision as ever; only an update that nobody waits for is not sent after a second, but with the next one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._runtime.blocking import BlockingDriver
+from powertools_durable._runtime.checkpointer import Acknowledged, Checkpointer
+from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.scopes import Scopes
+from powertools_durable._runtime.seams import Seams
+from powertools_durable.backends.base import DurableBackend
+
+__all__ = ["inline_driver"]
+
+
+class InlineCheckpointer(Checkpointer):
+    """Has no sender of its own."""
+
+    def __init__(self, engine: ReplayEngine, backend: DurableBackend, deadline: Deadline, seams: Seams) -> None:
+        super().__init__(engine, backend, deadline, seams)
+        self._sending = threading.Lock()  # a context made by hand is bound to no thread
+
+    def _ensure_sender(self) -> None:
+        """Start nothing."""
+
+    def await_(self, waiter: Acknowledged) -> None:
+        """Send what is queued until *waiter* is complete."""
+        with self._sending:
+            while not waiter.done and (batch := self._engine.next_batch()) is not None:
+                self._send(batch)
+        if waiter.error is not None:
+            raise waiter.error
+
+
+def inline_driver(backend: DurableBackend) -> Callable[..., BlockingDriver]:
+    """Return what makes the driver of a context: see `Seams.driver`."""
+
+    def make(
+        engine: ReplayEngine,
+        _checkpointer: Checkpointer,
+        deadline: Deadline,
+        scopes: Scopes,
+        *,
+        seams: Seams,
+        **_others: Any,
+    ) -> BlockingDriver:
+        sender = InlineCheckpointer(engine, backend, deadline, seams)
+        # Without threads of its own a fan-out runs its branches where it was called, one after the other.
+        driver = BlockingDriver(engine, sender, deadline, scopes, seams=seams, max_threads=0)
+        driver.pool.appetite = 1
+        return driver
+
+    return make
