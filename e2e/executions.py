@@ -27,15 +27,18 @@ class Executions:
         named = [(event["EventType"], event["Name"]) for event in self.history(arn) if event.get("Name")]
         return [(kind, name) for kind, name in named if not kind.startswith("Execution")]
 
-    def answer(self, arn: str, text: str, seconds: float = 30) -> str:
-        """Answer the first callback, once there is one; return its id."""
+    def answer(self, arn: str, answer: str | Callable[[Any, str], object], seconds: float = 30) -> str:
+        """Answer the first callback, once there is one, with a text or by a call on the client; return its id."""
 
         def callback_id() -> str | None:
             details = (event.get("CallbackStartedDetails") for event in self.history(arn))
             return next((found["CallbackId"] for found in details if found), None)
 
         found = _wait_for(callback_id, "callback", seconds)
-        self.client.send_durable_execution_callback_success(CallbackId=found, Result=text)
+        if isinstance(answer, str):
+            self.client.send_durable_execution_callback_success(CallbackId=found, Result=answer)
+        else:
+            answer(self.client, found)
         return found
 
     def end(self, arn: str, seconds: float = 30) -> dict[str, Any]:

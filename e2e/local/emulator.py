@@ -19,16 +19,19 @@ from e2e.local.function import ACCOUNT, DUMMY_ACCOUNT, REGION, Function
 
 
 class Emulator:
-    """Runs from the first line to `close`; what it says goes to *log*."""
+    """Runs from the first line to `close`; what it says goes to *log*. *functions* may be invoked by others."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, functions: dict[str, Any] | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         module = "aws_durable_execution_sdk_python_testing.cli"
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, "start-server", "--host=127.0.0.1", f"--port={port}"],
+                [
+                    *(sys.executable, "-m", module, "start-server", "--host=127.0.0.1", f"--port={port}"),
+                    f"--function-configs={json.dumps(functions or {})}",
+                ],
                 env=DUMMY_ACCOUNT | {"PATH": os.environ["PATH"]},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -58,6 +61,12 @@ class Emulator:
         )
         arn: str = started["ExecutionArn"]
         return arn
+
+    def invoke_at(self, address: str) -> None:
+        """Reach functions that others invoke at *address*; an execution's own endpoint is not for them."""
+        body = json.dumps({"EndpointUrl": f"http://{address}"}).encode()
+        request = urllib.request.Request(f"{self.url}/lambda-endpoint", body, method="PUT")
+        urllib.request.urlopen(request, timeout=10).close()
 
     def close(self) -> None:
         self._client.close()

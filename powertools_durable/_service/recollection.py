@@ -103,14 +103,15 @@ def recollect(events: Iterable[Any]) -> Recollection:
 
 def _in_order(events: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
     for event in events:
-        if not isinstance(event, Mapping) or "EventType" not in event:
+        if not isinstance(event, Mapping) or not isinstance(event.get("EventType"), str):
             raise UnreadableHistory("an event has no EventType; is this what GetDurableExecutionHistory answers?")
-    numbers = [event.get("EventId") for event in events]
-    if not all(isinstance(number, int) for number in numbers):
+    if not all(type(event.get("EventId")) is int for event in events):
         return events
     told = sorted(events, key=lambda event: int(event["EventId"]))
     for wanted, event in enumerate(told, int(told[0]["EventId"]) if told else 1):
-        if event["EventId"] != wanted:
+        if event["EventId"] < wanted:
+            raise UnreadableHistory(f"event {wanted - 1} is in it twice: pages overlap, or are of several executions")
+        if event["EventId"] > wanted:
             raise UnreadableHistory(f"event {wanted} is missing: get all pages of the history")
     return told
 
@@ -252,12 +253,22 @@ def _require_payloads(events: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _is_cut(event: Mapping[str, Any]) -> bool:
-    if event["EventType"] in {"ExecutionSucceeded", "InvocationCompleted"}:  # nobody reads these again
+    """Tell whether a payload that the code will read is not all there.
+
+    An error that is there counts as whole: the official emulator marks every other one as truncated that is not.
+    """
+    kind, details = event["EventType"], _details(event)
+    # Nobody reads again how the execution ended, nor what was sent to a function.
+    if kind in {"InvocationCompleted", "ChainedInvokeStarted"} or (
+        kind.startswith("Execution") and kind != "ExecutionStarted"
+    ):
         return False
-    parts = (part for key, part in _details(event).items() if key in {"Input", "Result", "Error"})
-    if event["EventType"] == "ChainedInvokeStarted":  # what was sent is not sent again
-        return False
-    return any(isinstance(part, Mapping) and part.get("Truncated") is True for part in parts)
+    cut = {key for key in ("Input", "Result", "Error") if _says_truncated(details.get(key))}
+    return bool(cut - {"Error"}) or ("Error" in cut and _error(event) is None)
+
+
+def _says_truncated(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("Truncated") is True
 
 
 def _named(event: Mapping[str, Any]) -> str:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from powertools_durable.errors import ValidationError
 
 __all__ = ["History", "read_history"]
 
 History: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | bytes | Path
+
+
+_MISTAKEN: Final = {
+    "EventType": "one of its events",
+    "InitialExecutionState": "the event of an invocation",
+    "Operations": "what GetDurableExecutionState answers",
+    "DurableExecutions": "a list of executions",
+    "DurableExecutionArn": "what GetDurableExecution answers: how the execution stands, not how it came there",
+}
 
 
 def read_history(history: History) -> tuple[list[Mapping[str, Any]], str, str]:
@@ -58,9 +67,16 @@ def _events_of(page: object, what: str) -> Sequence[Mapping[str, Any]]:
         return events
     message = (
         f"{what} is no history: it should be what GetDurableExecutionHistory answers, or its list of events, "
-        f"not a {type(page).__name__}"
+        f"not {_kind_of(page)}"
     )
     raise ValidationError(message)
+
+
+def _kind_of(page: object) -> str:
+    """Say what was mistaken for a history; never what is in it."""
+    if not isinstance(page, Mapping):
+        return f"a {type(page).__name__}"
+    return next((kind for key, kind in _MISTAKEN.items() if key in page), "an object without Events")
 
 
 def _text_of(path: Path) -> str:
@@ -76,6 +92,14 @@ def _parsed(text: str | bytes, what: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        message = f"{what} is no JSON{where}"
+        message = f"{what} is no JSON{_where(error)}"
         raise ValidationError(message) from None
+
+
+def _where(error: Exception) -> str:
+    if not isinstance(error, json.JSONDecodeError):
+        return ""
+    if error.msg == "Extra data":
+        return f": after its end something follows at line {error.lineno}. Put several pages into one list"
+    ends = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
+    return f" at line {error.lineno}{', where it ends too early' if ends else ''}"

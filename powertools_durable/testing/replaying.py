@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any, TypeVar
 
 from powertools_durable._protocol.operation import ContextDetails, Operation, OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, FanOut, Flow, Outcome, Raised, Returned
-from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.blocking import BlockingDriver
 from powertools_durable._runtime.signals import UNRECOVERABLE
@@ -51,6 +52,8 @@ class Script:
         Ends of contexts that are not shown yet.
     returned : set[str | None]
         Contexts whose code ran to its end; None is the handler.
+    cut_off : set[str]
+        Branches that had not ended when their fan-out did, and what is inside of them: nobody asks for it again.
     outcome : Outcome | None
         What the handler returned or raised; None when it was suspended.
     stopped_at : str
@@ -61,6 +64,7 @@ class Script:
         self.found = found
         self.held: dict[str, Operation] = {}
         self.returned: set[str | None] = set()
+        self.cut_off: set[str] = set()
         self.outcome: Outcome | None = None
         self.stopped_at = ""
         self.driver: ReplayDriver | None = None
@@ -141,7 +145,7 @@ class Script:
 
     def left(self) -> tuple[Operation, str] | None:
         """Return the first recorded operation that code, which has come to its end, never asked for; and where."""
-        asked = self.driver.engine.asked if self.driver is not None else set()
+        asked = (self.driver.engine.asked if self.driver is not None else set()) | self.cut_off
         for record in self.found.operations.values():
             if record.id not in asked and record.parent_id in self.returned:
                 return record, self._sites.get(record.parent_id) or self._sites.get(None, "")
@@ -221,6 +225,7 @@ class ReplayDriver(BlockingDriver):
         try:
             outcome = super().run(frame, body, scope)
         except UNRECOVERABLE as error:
+            self._script.returned.add(frame.context_id)
             if frame.parent is None:
                 self._script.outcome = Raised(error)
             raise
@@ -265,6 +270,7 @@ class ReplayDriver(BlockingDriver):
     def _rebuild(self, effect: FanOut) -> Outcome:
         """Make a result that was too large for its record anew, as a real replay does."""
         plan = effect.plan
+        self._script.cut_off |= self._cut_off(effect)
         while (index := plan.admit()) is not None:
             outcome = self._branch(effect, index)
             if outcome is None:
@@ -272,6 +278,14 @@ class ReplayDriver(BlockingDriver):
             plan.ended(index, outcome)
         self._script.returned.add(effect.frame.context_id)
         return Returned(effect.result())
+
+    def _cut_off(self, effect: FanOut) -> set[str]:
+        """Return the branches that a rebuilt fan-out leaves out, with what flat ones have recorded."""
+        frame, found = effect.frame, self._script.found.operations
+        record = found[frame.context_id or ""]
+        told = Compact.read(record.result, len(found))
+        branches = {frame.id_at(index) for index in (told.cut_off if told else ())}
+        return branches.union(*(_inside(found, branch) for branch in branches if branch not in found))
 
     def _branch(self, effect: FanOut, index: int) -> Outcome | None:
         """Run a branch as far as it is recorded; None when it is suspended there."""
@@ -292,6 +306,18 @@ class ReplayDriver(BlockingDriver):
             raise
         except Exception as error:  # noqa: BLE001 - the branch's own failure
             return Raised(error)
+
+
+def _inside(found: Mapping[str, Operation], context: str, depth: int = 4) -> set[str]:
+    """Return the operations of a context that has no record of its own."""
+    inside: set[str] = set()
+    for number in count(1):
+        child = operation_id(f"{context}-{number}")
+        deeper = {child} if child in found else _inside(found, child, depth - 1) if depth else set()
+        if not deeper:
+            break
+        inside |= deeper
+    return inside
 
 
 class _BehindItsRecords(Exception):  # noqa: N818 - not an error

@@ -399,6 +399,22 @@ def large_map_running(items, ctx):
     return [len(text) for text in found.results]
 
 
+@program([1, 0, 2], act=as_it_is)
+@durable
+def large_map_early_running(items, ctx):
+    """Rebuilt as it was decided: without the flat branch that was cut off."""
+
+    def page(child, n):
+        if n == 0:
+            child.run_in_child_context(lambda inner: inner.step(double, n), name="inner", virtual=True)
+            child.wait(500)
+        return child.step(lambda: "x" * 140_000, name="page")
+
+    found = ctx.map(page, items, name="all", nesting=Nesting.FLAT, completion=Completion(min_successful=2))
+    ctx.wait(500)
+    return [len(text) for text in found.results]
+
+
 @program()
 @durable
 def parallel(event, ctx):

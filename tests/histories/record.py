@@ -1,6 +1,6 @@
 """Writes the histories anew; run by hand: ``python -m tests.histories.record [NAME]...``.
 
-Only for what is new: a recorded history stays what it is. ``official.py`` needs the official SDK and its emulator.
+Only for what is new: a recorded history stays what it is. `record_official.py` does so for the official SDK.
 """
 
 from __future__ import annotations

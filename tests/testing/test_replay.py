@@ -121,6 +121,35 @@ def test_what_is_recorded_and_never_asked_for_breaks_too():
     assert "ship" in f"{verdict.operation} {verdict.reason} {verdict.recorded}"
 
 
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("error", [KeyError, ValidationError, RecursionError])
+def test_code_that_raises_before_it_has_asked_for_all_breaks(error, running, inside):
+    """Also with an error that no context records, and of an execution that still runs."""
+
+    def body(ctx):
+        ctx.step(lambda: 1, name="charge")
+        ctx.wait(60, name="pause")
+
+    def raising(ctx):
+        ctx.step(charge, name="charge")
+        raise error("broken")  # here
+
+    def entered(function):
+        def handler(event, ctx):
+            return ctx.run_in_child_context(function, name="inner") if inside else function(ctx)
+
+        return durable(handler)
+
+    run = Simulator(entered(body)).start()
+    events = (run if running else run.finish()).history()
+    assert replay(entered(body), events)
+    verdict = replay(entered(raising), events)
+    assert (verdict.status, verdict.operation) == ("BREAKS", "wait 'pause'")
+    recorded_by_its_context = inside and error is KeyError  # then it is the last call that is named
+    assert verdict.location == f"{__file__}:{line_of(raising) - recorded_by_its_context}"
+
+
 def test_a_patch_makes_a_change_safe():
     def handler(event, ctx):
         ctx.step(charge, name="charge")
