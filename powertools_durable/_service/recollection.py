@@ -79,8 +79,15 @@ class Recollection:
     status: str = "RUNNING"
 
 
-def recollect(events: Iterable[Any]) -> Recollection:
+def recollect(events: Iterable[Any], *, require_payloads: bool = True) -> Recollection:
     """Rebuild the records that *events* tell of.
+
+    Parameters
+    ----------
+    events : Iterable
+        Of one execution, all of them.
+    require_payloads : bool
+        Refuse a history that was got without its data.
 
     Raises
     ------
@@ -90,7 +97,8 @@ def recollect(events: Iterable[Any]) -> Recollection:
     told = _in_order(list(events))
     if not told or told[0].get("EventType") != "ExecutionStarted":
         raise UnreadableHistory("a history begins with ExecutionStarted; this one does not: get all of its pages")
-    _require_payloads(told)
+    if require_payloads:
+        _require_payloads(told)
     found = Recollection(_execution(told[0]))
     for number, event in enumerate(told[1:], 2):
         kind, status = _KINDS.get(_text(event, "EventType"), (None, OperationStatus.STARTED))

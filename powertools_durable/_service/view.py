@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
-from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.history import HistoryEvent
+from powertools_durable._service.ledger import Ledger
 
 __all__ = ["ExecutionView", "label"]
 
@@ -19,7 +19,7 @@ class ExecutionView:
     """Looks at an execution, and changes nothing."""
 
     @property
-    def _execution(self) -> ServiceExecution:
+    def _execution(self) -> Ledger:
         raise NotImplementedError
 
     @property

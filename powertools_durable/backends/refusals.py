@@ -10,7 +10,7 @@ from powertools_durable._protocol.record import record
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable.errors import BackendError
 
-__all__ = ["refused", "secrets_of"]
+__all__ = ["refused", "secrets_of", "showable"]
 
 
 @record
@@ -95,7 +95,7 @@ def refused(
     """
     stale = status in {0, 400} and text.lower().startswith(_STALE)
     kind = HEALS if stale else BY_CODE.get(code) or BY_STATUS.get(status) or _by_class(status)
-    words = f": {_shown(text, secrets)}" if text else ""
+    words = f": {showable(text, secrets)}" if text else ""
     named = _largest(updates) if kind is TOO_LARGE or (kind is FAILS and "size" in text.lower()) else ""
     return BackendError(
         f"{lead}{words}{named}{kind.hint}", retryable=kind.retryable, throttled=kind.throttled, stale_token=stale
@@ -122,8 +122,8 @@ def _texts(error: ErrorObject) -> Iterator[str]:
     yield from filter(None, (error.error_message, error.error_data, *(error.stack_trace or ())))
 
 
-def _shown(text: str, secrets: Iterable[str]) -> str:
-    """Leave out what the service repeats of the request: a message goes into logs and into the history."""
+def showable(text: str, secrets: Iterable[str]) -> str:
+    """Return *text* without what the service repeats of the request: a message goes into logs and into the history."""
     text = _ECHO.sub("Value '...' at ", text)
     for secret in secrets:
         if len(secret) >= _SECRET_FROM:

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 app = typer.Typer(
     name="powertools-durable",
-    help="Run durable functions on this machine. Nothing is lost by a crash; no account is needed.",
+    help="Run durable functions on this machine, and look after those of an AWS account.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +18,19 @@ from rich.table import Table
 from rich.text import Text
 
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, answer_command, open_store, read_json
+from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, answer_command, read_json
+from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
+from powertools_durable.cli.remote import RemoteExecutions
+from powertools_durable.cli.remote_execution import Summary
 from powertools_durable.cli.targets import UsageError
 from powertools_durable.cli.timeline import Lines, outcome
-from powertools_durable.cli.words import ending, moment_of, told
-from powertools_durable.local import LocalExecution, LocalExecutions
+from powertools_durable.cli.words import Shown, ending, moment_of, span, told
+from powertools_durable.local import LocalExecution
 
 __all__ = ["callback", "list_", "show", "stop"]
 
 _PAGE_WIDTH = 100
+_ROWS = 100  # of an account, where there may be a hundred thousand
 
 
 class Answer(StrEnum):
@@ -33,40 +41,53 @@ class Answer(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
-def list_(store: Store = DEFAULT_STORE, as_json: JsonFlag = False) -> None:
-    """List the executions, the newest last."""
-    everything = list(LocalExecutions(open_store(store)))
-    if as_json:
-        for one in everything:
+def list_(
+    store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None, as_json: JsonFlag = False
+) -> None:
+    """List the executions, the newest last; of an account the newest 100."""
+    there = Place(store, aws, function).executions()
+    if isinstance(there, RemoteExecutions):
+        _list_account(there, as_json=as_json)
+    elif as_json:
+        for one in there:
             print(json.dumps({key: value for key, value in _summary(one).items() if key != "result"}))
+    else:
+        _print_table(("id", "name", "status", "started", "invocations", "waits for"), map(_row, there))
+
+
+def _list_account(there: RemoteExecutions, *, as_json: bool) -> None:
+    summaries = there.summaries()
+    if as_json:
+        for one in summaries:
+            print(json.dumps(_summary_of(one)))
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("id", "name", "status", "started", "invocations", "waits for"):
-        table.add_column(column)
-    for one in everything:
-        waits = ", ".join(record.name or record.id[:8] for record in one.waiting_for)
-        started = f"{one.started.astimezone():%Y-%m-%d %H:%M:%S}"
-        table.add_row(one.id[:8], one.name, ending(one)[0], started, str(one.invocations), waits)
-    Console(highlight=False).print(table)
+    newest = sorted(islice(summaries, _ROWS), key=lambda one: one.started)
+    more = next(summaries, None) is not None
+    _print_table(("id", "name", "status", "started", "took", "version"), map(_row_of, newest))
+    if more:
+        print(f"only the newest {_ROWS} are shown; --json lists all of them", file=sys.stderr)
 
 
 def show(
-    execution: Annotated[str, typer.Argument(help="Its id, the beginning of it, or its name.", metavar="ID")],
+    execution: ExecutionId,
     store: Store = DEFAULT_STORE,
+    aws: AwsFlag = False,
+    function: AwsFunction = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into an HTML file.")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into an SVG file.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what an execution did: each step, attempt, wait and answer."""
-    one = LocalExecutions(open_store(store)).find(execution)
+    place = Place(store, aws, function)
+    one = place.executions().find(execution)
     if as_json:
         print(json.dumps(_summary(one) | {"input": one.input, "operations": to_wire(one.operations)}))
         return
     if html is None and svg is None:
-        _draw(Console(highlight=False), one, store)
+        _draw(Console(highlight=False), one, place)
         return
     page = Console(record=True, file=io.StringIO(), width=_PAGE_WIDTH, force_terminal=True, highlight=False)
-    _draw(page, one, store)
+    _draw(page, one, place)
     if html is not None:
         page.save_html(str(html), clear=False)
     if svg is not None:
@@ -79,11 +100,16 @@ def callback(
     value: Annotated[
         str | None, typer.Argument(help="The result, or the error's message; @FILE and - too.", metavar="[JSON]")
     ] = None,
-    execution: Annotated[str | None, typer.Option(help="In this execution only; its id or name.")] = None,
+    execution: Annotated[str | None, typer.Option(help="In this execution only; its id, name or ARN.")] = None,
     store: Store = DEFAULT_STORE,
+    aws: AwsFlag = False,
+    function: AwsFunction = None,
 ) -> None:
-    """Answer a callback, as somebody outside would."""
-    waiting = LocalExecutions(open_store(store)).callback(which, execution=execution)
+    """Answer a callback, as somebody outside would.
+
+    With --aws a name is looked for in the running executions of --function, or in --execution; an id needs neither.
+    """
+    waiting = Place(store, aws, function).executions().callback(which, execution=execution)
     given = read_json(value, "the answer") if value is not None else None
     match answer:
         case Answer.SUCCEED:
@@ -95,31 +121,61 @@ def callback(
         case Answer.HEARTBEAT:
             waiting.heartbeat()
     one = waiting.execution
-    Console(highlight=False).print(Text(f"{waiting.record.name or 'callback'} of {one.name}: {answer.value} sent"))
-    if answer is not Answer.HEARTBEAT and not one.is_running:
+    name = (waiting.record.name if waiting.record else None) or "callback"
+    whose = f"{name} of {one.name}" if one else name
+    Console(highlight=False).print(Text(f"{whose}: {answer.value} sent"))
+    if answer is not Answer.HEARTBEAT and isinstance(one, LocalExecution) and not one.is_running:
         Console(highlight=False).print(Text(f"go on with: powertools-durable resume {one.id[:8]}"), style="dim")
 
 
 def stop(
-    execution: Annotated[str, typer.Argument(help="Its id, the beginning of it, or its name.", metavar="ID")],
-    store: Store = DEFAULT_STORE,
+    execution: ExecutionId, store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None
 ) -> None:
     """End an execution; its handler is not asked."""
-    one = LocalExecutions(open_store(store)).stop(execution)
+    one = Place(store, aws, function).executions().stop(execution)
     Console(highlight=False).print(Text(f"{one.name} is stopped"))
 
 
-def _draw(console: Console, one: LocalExecution, store: Path) -> None:
+def _draw(console: Console, one: Shown, place: Place) -> None:
     lines = Lines(console)
     console.print(Text.assemble((one.name, "bold"), (f"  {one.id}", "dim")))
     for event in one.history():
         lines.add(moment_of(event))
     console.print(outcome(one))
     for record in one.open_callbacks:
-        console.print(Text(f"  answer with: {answer_command(record, store)}"), soft_wrap=True)
+        console.print(Text(f"  answer with: {answer_command(record, place.options(one))}"), soft_wrap=True)
 
 
-def _summary(one: LocalExecution) -> dict[str, Any]:
+def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def _row(one: LocalExecution) -> tuple[str, ...]:
+    waits = ", ".join(record.name or record.id[:8] for record in one.waiting_for)
+    return one.id[:8], one.name, ending(one)[0], _clock(one.started), str(one.invocations), waits
+
+
+def _row_of(one: Summary) -> tuple[str, ...]:
+    took = span((one.ended - one.started).total_seconds()) if one.ended else ""
+    return one.id[:8], one.name, one.status, _clock(one.started), took, one.version
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _summary(one: Shown) -> dict[str, Any]:
+    counted = {"invocations": one.invocations}
+    target = {"target": one.target} if isinstance(one, LocalExecution) else {}
+    return _summary_of(one) | counted | target | told(one)
+
+
+def _summary_of(one: Shown | Summary) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": one.name,
@@ -127,6 +183,4 @@ def _summary(one: LocalExecution) -> dict[str, Any]:
         "status": one.status,
         "started": one.started.isoformat(timespec="milliseconds"),
         "ended": one.ended.isoformat(timespec="milliseconds") if one.ended else None,
-        "invocations": one.invocations,
-        "target": one.target,
-    } | told(one)
+    }

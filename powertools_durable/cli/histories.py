@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 from powertools_durable._protocol.wire import parse_timestamp
-from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, here, open_store
+from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target, here
+from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.targets import UsageError, load_target
 from powertools_durable.errors import ValidationError
-from powertools_durable.local import LocalExecutions
 from powertools_durable.testing import ReplayVerdict
 from powertools_durable.testing import replay as replay_history
 
@@ -30,14 +30,13 @@ _ADVICE = "Guard the change with ctx.patched(...), or deploy it as a new version
 
 
 def export(
-    execution: Annotated[str, typer.Argument(help="Its id, the beginning of it, or its name.", metavar="ID")],
-    store: Store = DEFAULT_STORE,
+    execution: ExecutionId, store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None
 ) -> None:
     """Print an execution's history as JSON, for `replay`.
 
     It is what GetDurableExecutionHistory answers, and holds payloads and callback ids as they are: treat it as data.
     """
-    one = LocalExecutions(open_store(store)).find(execution)
+    one = Place(store, aws, function).executions().find(execution)
     print(json.dumps({"DurableExecutionArn": one.arn, "Events": _readable(one.history())}, indent=2))
 
 

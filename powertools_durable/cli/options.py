@@ -17,6 +17,7 @@ from powertools_durable.local import SqliteStore
 
 __all__ = [
     "DEFAULT_STORE",
+    "ExecutionId",
     "JsonFlag",
     "Store",
     "Target",
@@ -35,6 +36,7 @@ Store = Annotated[
         "--store", metavar="FILE", help="The file that keeps the executions.", envvar="POWERTOOLS_DURABLE_STORE"
     ),
 ]
+ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Its id, the beginning of it, its name, or its ARN.")]
 Target = Annotated[
     str, typer.Argument(metavar="TARGET", help="The handler: package.module:handler or path.py:handler.")
 ]
@@ -56,9 +58,9 @@ def store_option(path: Path) -> str:
     return "" if path == DEFAULT_STORE else f" --store {shlex.quote(str(path))}"
 
 
-def answer_command(callback: Operation, store: Path) -> str:
-    """Return the command that answers a callback."""
-    return f"powertools-durable callback {shlex.quote(label(callback))} succeed JSON{store_option(store)}"
+def answer_command(callback: Operation, where: str) -> str:
+    """Return the command that answers a callback; *where* are the options that find it again."""
+    return f"powertools-durable callback {shlex.quote(label(callback))} succeed JSON{where}"
 
 
 def read_json(text: str, option: str) -> Any:

@@ -14,9 +14,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from powertools_durable.cli.options import answer_command
+from powertools_durable.cli.options import answer_command, store_option
 from powertools_durable.cli.trace import Trace, tree_of
-from powertools_durable.cli.words import Moment, ending, moment_of, said, told
+from powertools_durable.cli.words import Moment, Shown, ending, moment_of, said, told
 from powertools_durable.local import LocalExecution
 
 __all__ = ["JsonLines", "Lines", "Timeline", "outcome"]
@@ -26,9 +26,9 @@ _PLAIN_SIGNS = {"ok": "+", "bad": "x", "again": "~", "open": ">", "wait": "."}
 _STYLES = {"ok": "green", "bad": "red", "again": "yellow", "open": "cyan", "wait": "cyan"}
 
 
-def outcome(one: LocalExecution) -> Text:
+def outcome(one: Shown) -> Text:
     """Say how an execution ended, or what it waits for."""
-    style = {"SUCCEEDED": "bold green", "RUNNING": "bold yellow"}.get(one.status, "bold red")
+    style = "bold green" if one.status == "SUCCEEDED" else "bold red" if one.ended else "bold yellow"
     word, words = ending(one)
     return Text.assemble((word, style), f"  {words}" if words else "")
 
@@ -152,7 +152,7 @@ def _footer(one: LocalExecution, store: Path) -> Iterable[Text]:
         return
     for record in one.open_callbacks:
         yield Text.assemble(("  waits for ", "dim"), (record.name or record.id[:8], "bold"), ("; answer with:", "dim"))
-        yield Text(f"    {answer_command(record, store)}")
+        yield Text(f"    {answer_command(record, store_option(store))}")
 
 
 # -- for programs ----------------------------------------------------------------------------------------------
@@ -181,7 +181,9 @@ class JsonLines:
             for event in events:
                 _print(moment_of(event).as_json())
             if one.open_callbacks and any(event["EventType"] == "InvocationCompleted" for event in events):
-                waiting = [{"name": r.name, "answer": answer_command(r, self._store)} for r in one.open_callbacks]
+                waiting = [
+                    {"name": r.name, "answer": answer_command(r, store_option(self._store))} for r in one.open_callbacks
+                ]
                 _print({"event": "Waiting", "callbacks": waiting})
 
     def trace(self, trace: Trace) -> None:

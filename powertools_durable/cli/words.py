@@ -6,12 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
+from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable._service.view import label
+from powertools_durable.cli.remote_execution import RemoteExecution
 from powertools_durable.local import LocalExecution
 
-__all__ = ["Moment", "ending", "moment_of", "said", "span", "told"]
+__all__ = ["Moment", "Shown", "ending", "moment_of", "said", "span", "told"]
+
+Shown: TypeAlias = LocalExecution | RemoteExecution
 
 _FIXED = {
     "ExecutionStarted": ("", ""),
@@ -19,6 +23,8 @@ _FIXED = {
     "ExecutionFailed": ("", ""),
     "ExecutionTimedOut": ("", ""),
     "ExecutionStopped": ("", ""),
+    "ExecutionPaused": ("wait", "paused"),
+    "ExecutionResumed": ("ok", "resumed"),
     "StepStarted": ("", ""),
     "ContextStarted": ("open", ""),
     "ChainedInvokeStarted": ("wait", "invoked"),
@@ -45,6 +51,8 @@ class Moment:
     @property
     def label(self) -> str:
         """The operation's name, or the beginning of its id."""
+        if self.event.startswith("Execution"):
+            return "execution"
         return self.name or self.id[:8] or "invocation"
 
     @property
@@ -73,11 +81,11 @@ class Moment:
 def moment_of(event: Mapping[str, Any]) -> Moment:
     """Read an event of the history."""
     kind = event["EventType"]
-    details = event.get(f"{kind}Details", {})
-    retry = details.get("RetryDetails", {})
-    error = details.get("Error", {}).get("Payload", {})
+    details = event.get(f"{kind}Details") or {}
+    retry = details.get("RetryDetails") or {}
+    error = (details.get("Error") or {}).get("Payload") or {}
     return Moment(
-        time=datetime.fromtimestamp(event["EventTimestamp"] / 1000, UTC),
+        time=parse_timestamp(event["EventTimestamp"]) or datetime.fromtimestamp(0, UTC),
         event=kind,
         id=event.get("Id", ""),
         parent=event.get("ParentId"),
@@ -134,7 +142,7 @@ def _effort(moment: Moment, began: Moment | None) -> str:
     return ", ".join(filter(None, (attempt, took)))
 
 
-def ending(one: LocalExecution) -> tuple[str, str]:
+def ending(one: Shown) -> tuple[str, str]:
     """Return an execution's status and what there is to say of it."""
     took = span((one.ended - one.started).total_seconds()) if one.ended else ""
     calls = f"{one.invocations} invocation{'s' if one.invocations != 1 else ''}"
@@ -142,21 +150,23 @@ def ending(one: LocalExecution) -> tuple[str, str]:
         case "SUCCEEDED":
             return one.status, f"in {took}, {calls}\n{json.dumps(one.result, indent=2, ensure_ascii=False)}"
         case "RUNNING":
-            names = ", ".join(label(record) for record in one.waiting_for) or "nothing that can happen here"
-            return _running(one), f"after {calls}; waits for {names}"
+            names = ", ".join(label(record) for record in one.waiting_for)
+            idle = "its handler runs" if one.is_running else "waits for nothing that can happen here"
+            return _running(one), f"after {calls}; {f'waits for {names}' if names else idle}"
         case _:
             error = one.error
             words = ": ".join(filter(None, (error.error_type, error.error_message))) if error else ""
-            return one.status, f"after {took}, {calls}\n{words}"
+            effort = ", ".join(filter(None, (took, calls)))
+            return one.status, f"after {effort}\n{words}" if words else f"after {effort}"
 
 
-def _running(one: LocalExecution) -> str:
+def _running(one: Shown) -> str:
     if one.is_running:
         return "RUNNING"
     return "KILLED" if one.is_invoked else "SUSPENDED"
 
 
-def told(one: LocalExecution) -> dict[str, Any]:
+def told(one: Shown) -> dict[str, Any]:
     """Return an execution's result or error, as JSON has it."""
     if one.status == "SUCCEEDED":
         return {"result": one.result}
