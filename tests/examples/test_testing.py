@@ -4,27 +4,49 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from examples.testing import shop
+import pytest
+
+from examples.testing import fixtures, mocks, shop
+from examples.testing.fixtures import test_ada_is_greeted, test_each_line_is_logged_once
+from examples.testing.mocks import (
+    test_a_parcel_waits_to_be_picked_up,
+    test_a_payment_has_an_id,
+    test_an_approved_order,
+    test_each_parcel_has_its_label,
+    test_labels_are_returned_in_order,
+    test_who_can_not_pay_is_told,
+)
 from examples.testing.shop import (
     test_a_mail_outside_of_a_step_is_found,
     test_an_invocation_that_times_out_is_made_again,
     test_an_order_comes_out_the_same_wherever_lambda_dies,
     test_two_crashes_in_one_run,
 )
-from powertools_durable.testing import explore
+from powertools_durable.errors import SuspendExecution
+from powertools_durable.testing import MockDurableContext, explore
+from powertools_durable.testing.pytest_plugin import _told
 
 ROOT = Path(__file__).parents[2]
 
 __all__ = [
     "test_a_mail_outside_of_a_step_is_found",
+    "test_a_parcel_waits_to_be_picked_up",
+    "test_a_payment_has_an_id",
+    "test_ada_is_greeted",
+    "test_an_approved_order",
     "test_an_invocation_that_times_out_is_made_again",
     "test_an_order_comes_out_the_same_wherever_lambda_dies",
+    "test_each_line_is_logged_once",
+    "test_each_parcel_has_its_label",
+    "test_labels_are_returned_in_order",
     "test_two_crashes_in_one_run",
+    "test_who_can_not_pay_is_told",
 ]
 
 
 def test_all_of_its_tests_are_run_here():
-    assert {name for name in vars(shop) if name.startswith("test_")} == set(__all__)
+    shown = [name for module in (fixtures, mocks, shop) for name in vars(module) if name.startswith("test_")]
+    assert sorted(shown) == sorted(__all__)
 
 
 def test_the_reports_that_the_page_shows_are_the_real_ones():
@@ -33,3 +55,20 @@ def test_the_reports_that_the_page_shows_are_the_real_ones():
     assert shown == broken.report().replace(f"{ROOT}/", "") + "\n"
     correct = explore(shop.handler, "order-42", ledger=shop.ledger, callbacks={"approval": "ada"})
     assert f"\n{correct.report()}\n" in (ROOT / "docs" / "testing" / "exploring-crashes.md").read_text()
+
+
+def test_the_assertion_that_the_page_shows_is_the_real_one():
+    run = MockDurableContext().build()
+    with pytest.raises(SuspendExecution):
+        mocks.ship(run.ctx, "cup")
+    with pytest.raises(AssertionError) as caught:
+        run.assert_operations(["step:print-label", "step:charge"])
+    shown = (ROOT / "examples" / "testing" / "difference.txt").read_text()
+    assert shown == f"AssertionError: {caught.value}\n"
+
+
+def test_what_the_page_shows_of_a_failing_test_is_the_real_thing(durable_simulator):
+    run = durable_simulator(fixtures.handler).start("Ada").finish()
+    heading, *lines = (ROOT / "examples" / "testing" / "failure.txt").read_text().splitlines()
+    assert lines == _told(run).splitlines()
+    assert heading.strip("- ") == "Durable executions"
