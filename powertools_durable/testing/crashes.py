@@ -111,6 +111,7 @@ class Watcher:
     swallows: set[str] = field(default_factory=set)  # where a suspension was caught
     unwinding: dict[str, str] = field(default_factory=dict)  # where what was asked for while one passed
     _sandbox: Sandbox | None = None
+    _arn: str | None = None  # of the execution that is explored, and not of one that it invokes
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     # -- moments ---------------------------------------------------------------------------------------------
@@ -130,14 +131,20 @@ class Watcher:
 
     def site(self, operation_id: str | None) -> Site:
         """Return what is known of an operation; of one that only its parent's code asks for, the parent's place."""
-        site = self.sites.get(operation_id or "")
+        site = self.sites.get(self._key(operation_id or ""))
         return site or Site("the handler", "", None)
+
+    def _key(self, operation_id: str) -> str:
+        """Return an id that no operation of another execution has: the first one of each has the same."""
+        arn = self._sandbox.arn if self._sandbox is not None else self._arn
+        return operation_id if arn == self._arn else f"{arn} {operation_id}"
 
     # -- Watch -------------------------------------------------------------------------------------------------
 
     def begins(self, sandbox: Sandbox) -> None:
         """Note the process that may die, and change what surrounds it."""
         self._sandbox = sandbox
+        self._arn = self._arn or sandbox.arn
         self.surroundings.invocation(cold=not self.plan.warm and bool(self.killed), changed=self.plan.changed)
 
     def calls(self, updates: Sequence[OperationUpdate]) -> None:
@@ -147,7 +154,7 @@ class Watcher:
 
     def called(self, updates: Sequence[OperationUpdate]) -> None:
         """A process may die before it hears the answer."""
-        ends = [update.id for update in updates if update.action in _ENDS]
+        ends = [self._key(update.id) for update in updates if update.action in _ENDS]
         with self._lock:
             self.acknowledged.update(ends)
         if updates:
@@ -167,15 +174,16 @@ class Watcher:
 
     def asked(self, op: OperationHandle) -> None:
         """Note where the code asks for an operation."""
-        if op.id not in self.sites:
-            self.sites[op.id] = Site(op.label, call_site(), op.parent_id)
+        key = self._key(op.id)
+        if key not in self.sites:
+            self.sites[key] = Site(op.label, call_site(), op.parent_id)
 
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """A process may die before and after a body."""
         scope = current_scope()
         identifier = (scope.operation_id if scope else None) or ""
-        if identifier in self.acknowledged:
-            self.recomputed.add(identifier)
+        if self._key(identifier) in self.acknowledged:
+            self.recomputed.add(self._key(identifier))
         site = self.site(identifier)
         if self.plan.eager:
             flush()

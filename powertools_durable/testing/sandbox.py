@@ -58,11 +58,14 @@ class Sandbox:
         Seconds until Lambda ends it.
     watch : Watch | None
         Who looks on.
+    arn : str
+        Whose invocation it is: the execution's, or that of one that it invokes.
     """
 
-    def __init__(self, clock: VirtualClock, timeout: float, watch: Watch | None = None) -> None:
+    def __init__(self, clock: VirtualClock, timeout: float, watch: Watch | None = None, arn: str = "") -> None:
         self.clock = clock
         self.watch = watch
+        self.arn = arn
         self._timeout = timeout
         self._ends = clock.monotonic() + timeout
         self._gone: Killed | None = None
@@ -161,7 +164,8 @@ class Sandboxes:
         """Return what runs each invocation of *invoker* in a sandbox of its own."""
 
         def invoke(event: dict[str, Any], context: LambdaContext) -> object:
-            with Sandbox(self._clock, self._timeout, self._watch) as sandbox:
+            arn = event["DurableExecutionArn"]
+            with Sandbox(self._clock, self._timeout, self._watch, arn) as sandbox:
                 self._current = sandbox
                 token = SANDBOX.set(sandbox)
                 try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from powertools_durable import durable
 from powertools_durable.decorator import DurableFunction
 from powertools_durable.testing import Simulator, explore
 
@@ -75,3 +76,15 @@ def test_there_is_no_other_handler():
         module = import_module(f"examples.operations.{path.stem}")
         handlers = {name for name, value in vars(module).items() if isinstance(value, DurableFunction)}
         assert handlers == set(EVENTS[path.stem])
+
+
+def test_an_invoked_execution_has_operations_of_its_own_though_their_ids_are_the_same():
+    @durable
+    def invoked(event, ctx):
+        return ctx.step(lambda: "told", name="told")  # the first operation, as is the caller's
+
+    @durable
+    def handler(event, ctx):
+        return [ctx.step(lambda: "done", name="done"), ctx.invoke("invoked", {}, name="asks")]
+
+    explore(Simulator(handler, functions={"invoked": invoked})).assert_survives()
