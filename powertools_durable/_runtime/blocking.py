@@ -35,6 +35,7 @@ from powertools_durable._runtime.leftovers import look_in_context
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams, Witness
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
+from powertools_durable._runtime.unwinding import tell_dropped, tell_swallowed
 from powertools_durable.errors import BackendError, StepTimeoutError, SuspendExecution, ValidationError
 from powertools_durable.scope import SCOPE, ScopeInfo
 
@@ -232,10 +233,15 @@ class BlockingDriver:
         frame.owner = threading.get_ident()
         token = SCOPE.set(scope)
         try:
-            return Returned(body() if self._witness is None else _witnessed(self._witness, frame, body))
+            value = body() if self._witness is None else _witnessed(self._witness, frame, body)
+            if frame.suspension is not None:
+                tell_swallowed(frame)
+            return Returned(value)
         except UNRECOVERABLE as error:
             if frame.suspension is None or isinstance(error, MemoryError):
                 raise
+            if self.engine.interruption is None:
+                tell_dropped(error)
             return Returned(None)  # raised on the way out of a suspension, which stays what it is
         except SuspendExecution as signal:
             if frame.suspension is None:  # raised by user code: nothing will wake this execution
@@ -243,6 +249,8 @@ class BlockingDriver:
                 raise ValidationError(message) from signal
             return Returned(None)
         except Exception as error:  # noqa: BLE001 - the context's operation decides about it
+            if frame.suspension is not None:
+                tell_dropped(error)
             return Raised(error)
         finally:
             frame.closed = True

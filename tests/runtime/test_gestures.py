@@ -7,6 +7,7 @@ error, the execution ends as it would have without that.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -120,6 +121,101 @@ def test_row_51_a_call_on_the_way_out_raises_the_signal_again_and_takes_no_id():
     assert run.status == "SUCCEEDED", run.error
     assert seen == [SuspendExecution]
     assert [op.name for op in run.operations] == ["first", "cleanup", "after"]
+
+
+# -- what was done to the signal is told ----------------------------------------------------------------------
+
+
+def fails_on_the_way_out(ctx):
+    try:
+        ctx.wait(60, name="pause")
+    finally:
+        if open_waits(ctx):
+            raise KeyError(SECRET)
+
+
+def open_waits(ctx):
+    return [op.name for op in ctx.state.operations.values() if op.type == "WAIT" and not op.status.is_terminal]
+
+
+def misused_on_the_way_out_once(ctx):
+    try:
+        ctx.wait(60, name="pause")
+    finally:
+        if open_waits(ctx):
+            raise ValidationError("that is no step")
+
+
+SECRET = "4000-0000-0000-0002"
+AROUND = {
+    "the handler": lambda gesture: gesture,
+    "a child": lambda gesture: lambda ctx: ctx.run_in_child_context(gesture, name="child"),
+    "a virtual child": lambda gesture: lambda ctx: ctx.run_in_child_context(gesture, name="child", virtual=True),
+    "a grandchild": lambda gesture: lambda ctx: ctx.run_in_child_context(lambda c: c.run_in_child_context(gesture)),
+    "a branch": lambda gesture: lambda ctx: ctx.parallel({"a": gesture, "b": lambda c: c.step(int)}).raise_if_failed(),
+    "a saga": lambda gesture: lambda ctx: in_a_saga(ctx, gesture),
+}
+
+
+def in_a_saga(ctx, gesture):
+    with ctx.saga():
+        gesture(ctx)
+
+
+def told_by(gesture, place, caplog):
+    code = AROUND[place](gesture)
+
+    @durable
+    def handler(event, ctx):
+        code(ctx)
+        return "done"
+
+    run = finish(handler)
+    assert (run.status, run.result, len(run.invocations)) == ("SUCCEEDED", "done", 2)
+    return [record for record in caplog.records if record.name == "powertools_durable._runtime.unwinding"]
+
+
+@pytest.mark.parametrize("place", AROUND)
+@pytest.mark.parametrize(
+    ("gesture", "kind"), [(fails_on_the_way_out, "KeyError"), (misused_on_the_way_out_once, "ValidationError")]
+)
+def test_an_error_on_the_way_out_of_a_suspension_is_told_once_by_type_and_place(gesture, kind, place, caplog):
+    (told,) = told_by(gesture, place, caplog)
+    assert told.levelname == "WARNING"
+    where = rf"{kind} at test_gestures\.py:\d+ in {gesture.__name__}"
+    assert re.search(f"raised while the execution was being suspended, and counts for nothing: {where}", told.message)
+    assert SECRET not in told.message
+    assert told.exc_info is None  # a traceback ends with the error's words
+
+
+@pytest.mark.parametrize("place", AROUND)
+@pytest.mark.parametrize("gesture", [bare, base_exception, suppressed, returned_in_finally], ids=lambda f: f.__name__)
+def test_a_swallowed_suspension_is_told_once_and_where(gesture, place, caplog):
+    (told,) = told_by(gesture, place, caplog)
+    assert told.levelname == "WARNING"
+    assert "caught the signal that suspends the execution" in told.message
+    assert ("in the handler" in told.message) is (place in {"the handler", "a saga"})
+
+
+@pytest.mark.parametrize("place", AROUND)
+def test_of_a_suspension_that_passes_nothing_is_told(place, caplog):
+    def passes(ctx):
+        with contextlib.suppress(ValueError):
+            ctx.wait(60)
+
+    assert told_by(passes, place, caplog) == []
+
+
+def test_of_an_error_without_a_suspension_nothing_is_told(caplog):
+    @durable
+    def handler(event, ctx):
+        with contextlib.suppress(ChildContextError):
+            ctx.run_in_child_context(lambda child: child.step(lambda: 1 / 0, retry=ONCE))
+        ctx.wait(60)
+        raise KeyError(SECRET)
+
+    assert finish(handler).status == "FAILED"
+    assert [record for record in caplog.records if record.name.startswith("powertools_durable.")] == []
 
 
 # -- row 52: a failure that was detected stays ----------------------------------------------------------------
