@@ -112,8 +112,9 @@ long history replays, how large values are written, how a wide map runs, and how
 A figure in bold is more than it should be. What is known of the reasons, with profiles from before and after in
 `benchmarks/profiles`:
 
-* *New steps* hand each batch to the one thread that sends and wait for it, so that a call that does not come back is
-  left behind before the invocation ends.
+* *New steps* are sent by the thread that waits for them while the invocation lasts longer than a call can take (seven
+  minutes with the default client); later by another, so that a call that hangs can be left behind. Measured is the
+  first; the other costs about half as much again.
 * *Maps* run each branch on a thread, so that your code may block in it; their threads have not been profiled yet.
 * *Memory* of a replay is the results that your code holds and the records, which plugins and your code may look at.
 * *Import* is in good part the making of small classes; what decorating needs besides is loaded with it.

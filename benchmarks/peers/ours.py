@@ -6,9 +6,11 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 from powertools_durable import DurableContext, durable
+from powertools_durable.backends import lambda_
 
 log = logging.getLogger()
 Handler = Callable[[Any, Any], dict[str, Any]]
@@ -17,6 +19,15 @@ Handler = Callable[[Any, Any], dict[str, Any]]
 def numbered(i: int) -> dict[str, int]:
     """Return what the harness's own body returns, without its look at the service."""
     return {"i": i}
+
+
+def configured(client: Any) -> Any:
+    """Return the harness's client with the ``meta`` that each client of boto3 has; what it holds is our default's."""
+    if client is not None and not hasattr(client, "meta"):
+        retries = {"mode": "standard", "total_max_attempts": lambda_.ATTEMPTS}
+        timeouts = {"connect_timeout": lambda_.CONNECT_TIMEOUT, "read_timeout": lambda_.READ_TIMEOUT}
+        client.meta = SimpleNamespace(config=SimpleNamespace(**timeouts, retries=retries))
+    return client
 
 
 class Peer:
@@ -38,7 +49,7 @@ class Peer:
         batched, mark, returns, lines = self.batched, program.mark, self.returns, program.log_lines
         body = numbered if batched else program.body
 
-        @durable(boto3_client=client)
+        @durable(boto3_client=configured(client))
         def handler(_event: dict[str, Any], ctx: DurableContext) -> Any:
             results = []
             with ctx.batch() if batched else nullcontext():
@@ -66,7 +77,7 @@ class Peer:
         def item(child: DurableContext, value: int) -> Any:
             return child.step(work, value, name="work")
 
-        @durable(boto3_client=client)
+        @durable(boto3_client=configured(client))
         def handler(_event: dict[str, Any], ctx: DurableContext) -> Any:
             batch = ctx.map(item, range(program.n), name="fan", max_concurrency=program.max_concurrency)
             return program.fold(batch.results)
@@ -76,7 +87,7 @@ class Peer:
     def waiting(self, client: Any, program: Any) -> Handler:
         """Step, wait, step."""
 
-        @durable(boto3_client=client)
+        @durable(boto3_client=configured(client))
         def handler(_event: dict[str, Any], ctx: DurableContext) -> Any:
             a = ctx.step(program.body, 0, name="before")
             ctx.wait(program.seconds, name="pause")

@@ -1,8 +1,13 @@
-"""The one sender: takes batches from the engine, calls the backend, completes the waiters.
+"""Takes batches from the engine, calls the backend, completes the waiters.
 
-Tokens form a chain, so requests follow one another, and one thread sends them. Whatever is queued while a
-request is in flight is the next request: a database's group commit. The thread starts with the first update
-and ends with the invocation; an invocation that only replays never has one.
+Tokens form a chain, so requests follow one another. Whatever is queued while a request is in flight is the next
+request: a database's group commit. A round, which is one request and what its answer changes, is run by
+
+* the thread that waits for the answer, when no branches run and the backend says how long a call can take, and the
+  invocation lasts longer than that: a thread that makes a call can't be freed from it (G7), so it must know that
+  the call ends in time;
+* else the sender, a thread that starts with the first update that it may have to send, and ends with the invocation.
+  An invocation that only replays has none.
 
 When a request goes out:
 
@@ -18,16 +23,15 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from functools import partial
+from datetime import datetime
 from typing import NoReturn
 
-from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
 from powertools_durable._protocol.result import CheckpointResponse
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.engine import Batch, Queued, ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.paging import pages
+from powertools_durable._runtime.requests import Requests
 from powertools_durable._runtime.seams import Seams, Signal
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.backends.base import DurableBackend
@@ -38,9 +42,6 @@ __all__ = ["Acknowledged", "Checkpointer"]
 _LINGER = 1.0  # seconds an update that nobody waits for stays for company (protocol.md 9.6)
 _QUIET = 0.005  # seconds of silence after which a request with company goes out ...
 _COMPANY = 0.02  # ... and after which it does in any case
-_SENDS = 4  # how often one request is tried; botocore has tried some times before
-_BACKOFF = 0.1  # seconds before the second try, doubled each time, with full jitter
-_BACKOFF_CAP = 2.0
 
 
 class Acknowledged:
@@ -77,12 +78,15 @@ class Checkpointer:
 
     def __init__(self, engine: ReplayEngine, backend: DurableBackend, deadline: Deadline, seams: Seams) -> None:
         self._engine = engine
-        self._backend = backend
+        self._requests = Requests(backend, engine.state.durable_execution_arn, deadline, seams)
         self._deadline = deadline
         self._seams = seams
         self._changed = seams.threads.condition()
         self._thread: threading.Thread | None = None
         self._linger_until: float | None = None
+        self._nobody = Context()  # an empty one: what is sent has no scope, and no trace to add to (powertools.md, E4)
+        self._longest: float | None = getattr(backend, "call_timeout", None)
+        self._busy = False  # a round is under way
         self._closing = False
         self._running = 0  # branches whose code runs, on threads of their own
         self._gathering = False
@@ -100,7 +104,7 @@ class Checkpointer:
         ahead: bool = False,
         closes: Frame | None = None,
     ) -> Acknowledged | None:
-        """Queue an update of *frame*; with *wait* return what its acknowledgement completes.
+        """Queue an update of *frame* for the sender; with *wait* return what its acknowledgement completes.
 
         One that is *ahead*, or *deferred*, changes the local view at once.
 
@@ -113,17 +117,9 @@ class Checkpointer:
         """
         waiter = Acknowledged() if wait else None
         with self._changed:
-            if stopped := self._why_stopped():
-                raise stopped
-            if frame.is_orphaned:
-                raise BranchOrphaned
-            if closes is not None:  # under the lock: from now on nothing below may be queued
-                closes.finished = True
             now = self._seams.clock.now() if deferred or ahead else None
-            self._engine.record(update, waiter, deferred=deferred, now=now)
-            self._ensure_sender()
-            if self._engine.is_pressing and (not self._gathering or self._engine.is_full):
-                self._changed.notify()
+            self._queue(frame, update, waiter, deferred=deferred, now=now, closes=closes)
+            self._call_sender()
         return waiter
 
     def checkpoint(
@@ -135,13 +131,55 @@ class Checkpointer:
         deferred: bool = False,
         closes: Frame | None = None,
     ) -> None:
-        """Queue an update, and with *wait* block until the service has it and its answer is merged."""
-        waiter = self.submit(frame, update, wait=wait, deferred=deferred, closes=closes)
-        if waiter is not None:
-            self.await_(waiter)
+        """Queue an update, and with *wait* block until the service has it and its answer is merged; see `submit`."""
+        if not wait:
+            self.submit(frame, update, wait=False, deferred=deferred, closes=closes)
+            return
+        waiter = Acknowledged()
+        with self._changed:
+            self._queue(frame, update, waiter, closes=closes)
+            batch = self._own_batch()
+        if batch is not None:
+            self._round(batch, self._longest)
+        self.await_(waiter)
+
+    def _queue(
+        self,
+        frame: Frame,
+        update: OperationUpdate | None,
+        waiter: Acknowledged | None,
+        *,
+        deferred: bool = False,
+        now: datetime | None = None,
+        closes: Frame | None = None,
+    ) -> None:
+        if stopped := self._why_stopped():
+            raise stopped
+        if frame.is_orphaned:
+            raise BranchOrphaned
+        if closes is not None:  # under the lock: from now on nothing below may be queued
+            closes.finished = True
+        self._engine.record(update, waiter, deferred=deferred, now=now)
+
+    def _own_batch(self) -> Batch | None:
+        """Take the next batch for the calling thread to send; None when that is for the sender to do."""
+        longest = self._longest
+        if self._busy or self._running or longest is None or self._deadline.patience <= longest:
+            self._call_sender()
+            return None
+        batch = self._engine.next_batch()
+        self._busy = batch is not None
+        self._linger_until = None
+        return batch
 
     def await_(self, waiter: Acknowledged) -> None:
         """Block until *waiter* is complete, never past the invocation's end (reliability.md 1, G7)."""
+        if not waiter.done:
+            self._stand_still_for(waiter)
+        if waiter.error is not None:
+            raise waiter.error
+
+    def _stand_still_for(self, waiter: Acknowledged) -> None:
         signal = None
         with self._changed:
             if not waiter.done:
@@ -152,8 +190,6 @@ class Checkpointer:
                 self._changed.notify()  # the last one: there is no more company to wait for
         if signal is not None and not signal.wait(self._deadline.patience):
             self._give_up()
-        if waiter.error is not None:
-            raise waiter.error
 
     def _give_up(self) -> NoReturn:
         late = BackendError(
@@ -195,7 +231,7 @@ class Checkpointer:
     def close(self) -> None:
         """End the sender; what is still queued is dropped."""
         with self._changed:
-            self._closing = True
+            self._closing = self._requests.closing = True
             dropped = self._engine.drop_all()
             self._changed.notify()
         self._fail(dropped)
@@ -212,14 +248,16 @@ class Checkpointer:
 
     # -- the sender ----------------------------------------------------------------------------------------
 
-    def _ensure_sender(self) -> None:
-        if self._thread is not None:
-            return
-        # An empty context: a sender has no scope, and no trace to add to (powertools.md 1.4, E4).
+    def _call_sender(self) -> None:
+        """See that there is one, and wake it if there is something to send at once."""
+        if self._thread is None:
+            self._start_sender()
+        if self._engine.is_pressing and (not self._gathering or self._engine.is_full):
+            self._changed.notify()
+
+    def _start_sender(self) -> None:
         try:
-            self._thread = self._seams.threads.spawn(
-                partial(Context().run, self._run), "powertools-durable-checkpointer"
-            )
+            self._thread = self._seams.threads.spawn(self._run, "powertools-durable-checkpointer")
         except RuntimeError:
             late = BackendError(
                 "no thread could be started to send checkpoints; Lambda will invoke again", retryable=True
@@ -231,14 +269,15 @@ class Checkpointer:
     def _run(self) -> None:
         try:
             while (batch := self._next_batch()) is not None:
-                self._send(batch)
+                self._round(batch, None)
         except BaseException as error:  # noqa: BLE001 - nor for a sender that is dead
             self._stop(error, ())
 
     def _next_batch(self) -> Batch | None:
         with self._changed:
             while not self._closing:
-                if self._engine.is_pressing or self._has_lingered():
+                if not self._busy and (self._engine.is_pressing or self._has_lingered()):
+                    self._busy = True
                     self._await_company()
                     self._linger_until = None
                     return self._engine.next_batch()
@@ -268,41 +307,32 @@ class Checkpointer:
             self._linger_until = now + _LINGER
         return now >= self._linger_until
 
-    def _send(self, batch: Batch) -> None:
+    # -- a round -------------------------------------------------------------------------------------------
+
+    def _round(self, batch: Batch, longest: float | None) -> None:
+        """Make a request and merge its answer, on a thread that may be left behind; or not, with *longest*."""
         try:
-            response = self._call(batch)
-            self._receive(batch, response)
+            self._nobody.run(self._send, batch, longest)
+        finally:
+            with self._changed:
+                self._busy = False
+                if longest is not None and self._engine.is_pressing:  # what others queued meanwhile, or did not fit
+                    self._call_sender()
+
+    def _send(self, batch: Batch, longest: float | None) -> None:
+        try:
+            self._receive(batch, self._requests.send(batch, longest), longest)
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody may wait for an answer in vain
             self._stop(error, batch.items)
             return
         self._complete(batch.items)
 
-    def _call(self, batch: Batch) -> CheckpointResponse:
-        """Make the request, again if that may help: same tokens, so the service applies it once (9.3)."""
-        client_token = f"{self._seams.random.getrandbits(128):032x}"
-        arn = self._engine.state.durable_execution_arn
-        updates = batch.updates
-        sends = 0
-        while True:
-            try:
-                return self._backend.checkpoint(arn, batch.token, updates, client_token)
-            except BackendError as error:
-                sends += 1
-                pause = min(_BACKOFF_CAP, _BACKOFF * 2 ** (sends - 1)) * self._seams.random.random()
-                if not self._may_resend(error, sends) or pause >= self._deadline.patience:
-                    raise
-                self._seams.clock.sleep(pause)
-
-    def _may_resend(self, error: BackendError, sends: int) -> bool:
-        return error.retryable and not error.stale_token and sends < _SENDS and not self._closing
-
-    def _receive(self, batch: Batch, response: CheckpointResponse) -> None:
+    def _receive(self, batch: Batch, response: CheckpointResponse, longest: float | None) -> None:
         with self._changed:
             marker = self._engine.receive(batch, response, self._seams.clock.now())
             token = self._engine.token
         if marker:
-            arn = self._engine.state.durable_execution_arn
-            for page in pages(self._backend, arn, token, marker, MAX_PAGE_ITEMS):
+            for page in self._requests.pages(token, marker, longest):
                 self._engine.state.absorb(page)
         if self._engine.revoked:
             self._revoke(batch.items)
@@ -330,7 +360,7 @@ class Checkpointer:
             for item in items:
                 waiter = item.waiter
                 if isinstance(waiter, Acknowledged) and not waiter.done:
-                    waiter.done, waiter.error = True, error
+                    waiter.error, waiter.done = error, True
                     self._blocked -= waiter.blocks
                     waiter.blocks = False
                     waiters.append(waiter)

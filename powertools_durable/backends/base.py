@@ -16,6 +16,10 @@ class DurableBackend(Protocol):
 
     Calls come from one thread at a time, never concurrently for one execution. Both raise `BackendError`,
     whose ``retryable`` says whether another invocation may succeed; anything else counts as retryable.
+
+    A backend may have an attribute ``call_timeout``: the seconds after which each of its calls has ended in any case,
+    one way or the other. While an invocation lasts longer than that, who waits for an answer makes the call itself;
+    without it, or close to the end, another thread does, so that it can be left behind with a call that hangs.
     """
 
     def checkpoint(

@@ -130,6 +130,7 @@ class Sandboxes:
         self, service: DurableBackend, clock: VirtualClock, timeout: float, watch: Watch | None = None
     ) -> None:
         self._service = service
+        self.call_timeout: float | None = getattr(service, "call_timeout", None)
         self._clock = clock
         self._timeout = timeout
         self._watch = watch

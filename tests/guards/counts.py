@@ -32,13 +32,17 @@ EXECUTION = {
 class Accepting:
     """A service that accepts everything and tells nothing: the engine applies what was acknowledged."""
 
+    call_timeout = 1.0
+
     def __init__(self) -> None:
         self.requests: list[Sequence[OperationUpdate]] = []
+        self.callers: list[str] = []
 
     def checkpoint(
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
     ) -> CheckpointResponse:
         self.requests.append(updates)
+        self.callers.append(threading.current_thread().name)
         return CheckpointResponse(checkpoint_token=f"t-{len(self.requests)}")
 
     def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:

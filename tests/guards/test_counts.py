@@ -9,11 +9,12 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import threading
 import tracemalloc
 
 import pytest
 
-from powertools_durable import durable
+from powertools_durable import StepSemantics, durable
 from powertools_durable._protocol.operation import OperationType
 from powertools_durable._replay.frame import operation_id
 from powertools_durable.serdes import SerDesContext
@@ -104,12 +105,27 @@ def test_a_new_step_costs_so_many_calls():
     assert calls_each(lambda n: Invocation(stepping(n))) <= 197
 
 
-def test_a_new_step_is_one_request_of_two_updates_and_the_first_starts_the_one_thread():
-    """Failed with the START of a step awaited: two requests of one."""
+def test_a_new_step_is_one_request_of_two_updates_that_no_other_thread_sends():
+    """Failed with the START of a step awaited, two requests of one; and with the sender called for each."""
     invocation = Invocation(stepping(30))
     invocation.run()
     assert [len(request) for request in invocation.service.requests] == [2] * 30
-    assert invocation.threads.started == ["powertools-durable-checkpointer"]
+    assert invocation.service.callers == [threading.current_thread().name] * 30
+    assert invocation.threads.started == ["powertools-durable-checkpointer"]  # for a START whose step takes its time
+
+
+def test_what_is_only_waited_for_starts_no_thread():
+    """Failed with the sender started by each update."""
+
+    @durable
+    def handler(event, ctx):
+        for n in range(3):
+            ctx.step(value, n, name=f"s{n}", semantics=StepSemantics.AT_MOST_ONCE)
+        ctx.wait(60)
+
+    invocation = Invocation(handler)
+    assert invocation.run() == {"Status": "PENDING"}
+    assert (len(invocation.service.requests), invocation.threads.started) == (7, [])
 
 
 def test_a_batch_of_steps_fills_its_requests():

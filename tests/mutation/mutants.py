@@ -38,7 +38,7 @@ CHILD = "_operations/child.py"
 ENGINE = "_replay/engine.py"
 FRAME = "_replay/frame.py"
 PLAN = "_replay/fan_out.py"
-CHECKPOINTER = "_runtime/checkpointer.py"
+REQUESTS = "_runtime/requests.py"
 DRIVER = "_runtime/blocking.py"
 INVOCATION = "_runtime/invocation.py"
 
@@ -237,28 +237,28 @@ MUTANTS = (
     Mutant(
         "a repeated request has another client token",
         "rows 12, 13: the same client token",
-        CHECKPOINTER,
-        "return self._backend.checkpoint(arn, batch.token, updates, client_token)",
-        "return self._backend.checkpoint(arn, batch.token, updates, client_token + str(sends))",
+        REQUESTS,
+        "return self._backend.checkpoint(self._arn, batch.token, updates, client_token)",
+        "return self._backend.checkpoint(self._arn, batch.token, updates, client_token + str(sends))",
     ),
     Mutant(
         "requests share one client token",
         "protocol.md 9.3: one client token for each batch",
-        CHECKPOINTER,
+        REQUESTS,
         'client_token = f"{self._seams.random.getrandbits(128):032x}"',
         'client_token = "0" * 32',
     ),
     Mutant(
         "a stale token is tried again",
         "row 22: no call after a stale token",
-        CHECKPOINTER,
+        REQUESTS,
         "return error.retryable and not error.stale_token and",
         "return error.retryable and",
     ),
     Mutant(
         "a passing fault ends the invocation",
         "G8",
-        CHECKPOINTER,
+        REQUESTS,
         "_SENDS = 4",
         "_SENDS = 1",
     ),

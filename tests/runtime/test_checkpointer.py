@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -13,11 +15,13 @@ from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime import checkpointer
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.seams import Seams, SystemClock
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, SuspendExecution
+from powertools_durable.scope import SCOPE, ScopeInfo, current_scope
 from tests.kit import S, engine, step_record
 
 START, SUCCEED = OperationAction.START, OperationAction.SUCCEED
@@ -28,12 +32,20 @@ class QuickClock(SystemClock):
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self.passed = 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed
+
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+
+    def passes(self, seconds: float) -> None:
+        """Let a call take so long."""
+        self.passed += seconds
 
 
 @dataclass
@@ -41,11 +53,18 @@ class ScriptedService:
     """Answers each call by the next line of a script; afterwards as a service that is well."""
 
     script: list[Any] = field(default_factory=list)
+    call_timeout: float | None = None
     calls: list[tuple[str, list[str], str]] = field(default_factory=list)
+    threads: list[threading.Thread] = field(default_factory=list)
+    scopes: list[object] = field(default_factory=list)
+    on_call: Callable[[], None] = lambda: None
     pages: dict[str, StatePage] = field(default_factory=dict)
 
     def checkpoint(self, arn, checkpoint_token, updates, client_token):
         self.calls.append((checkpoint_token, [f"{u.action.value} {u.id}" for u in updates], client_token))
+        self.on_call()
+        self.threads.append(threading.current_thread())
+        self.scopes.append(current_scope())
         line = self.script.pop(0) if self.script else None
         if isinstance(line, BaseException):
             raise line
@@ -67,8 +86,8 @@ class Remaining:
 
 
 class Bench:
-    def __init__(self, *script: Any, seconds: float = 60) -> None:
-        self.service = ScriptedService(list(script))
+    def __init__(self, *script: Any, seconds: float = 60, call_timeout: float | None = None) -> None:
+        self.service = ScriptedService(list(script), call_timeout)
         self.clock = QuickClock()
         seams = Seams(self.clock, Random(0))
         self.engine = engine()
@@ -83,7 +102,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench():
+def made():
     benches: list[Bench] = []
 
     def make(*script: Any, **options: Any) -> Bench:
@@ -94,6 +113,12 @@ def bench():
     for each in benches:
         each.checkpointer.close()
     # That no thread is left is seen to by tests/conftest.py, which is more patient than a deadline of 1 ms.
+
+
+@pytest.fixture(params=[None, 10], ids=["by the sender", "by who waits"])
+def bench(request, made):
+    """Both ways: a call may take for ever, or ten seconds at most."""
+    return partial(made, call_timeout=request.param)
 
 
 def update(text: str) -> OperationUpdate:
@@ -238,6 +263,91 @@ def test_row_10_a_call_that_does_not_come_back_is_left_before_the_invocation_end
         b.send("START a")
     assert caught.value.reason.retryable
     stuck.set()
+
+
+@pytest.mark.parametrize("longest", [None, 60], ids=["unknown", "too long"])
+def test_row_10_it_is_made_by_another_thread_unless_it_ends_in_time(made, longest):
+    b = made(call_timeout=longest)
+    b.send("START a")
+    assert b.service.threads != [threading.current_thread()]
+
+
+def test_who_waits_makes_a_call_that_ends_in_time_outside_of_every_scope_and_no_thread_is_started(made):
+    b = made(call_timeout=10)
+    token = SCOPE.set(ScopeInfo(execution_arn="arn", execution_name="name"))
+    before = threading.active_count()
+    try:
+        b.send("START a")
+        b.send("START b")
+    finally:
+        SCOPE.reset(token)
+    assert b.service.threads == [threading.current_thread()] * 2
+    assert b.service.scopes == [None, None]
+    assert threading.active_count() == before
+
+
+def test_what_is_queued_while_somebody_makes_a_call_goes_out_behind_it_by_the_sender(made, monkeypatch):
+    monkeypatch.setattr(checkpointer, "_LINGER", 3600)  # so that the sender does not look by itself
+    late = []
+
+    def meanwhile():
+        late.append(b.checkpointer.submit(b.frame, update("START b"), wait=True))
+        time.sleep(0.05)  # the sender looks, and sees that it is not its turn
+        return CheckpointResponse(checkpoint_token="t1")
+
+    b = made(meanwhile, seconds=12, call_timeout=10)
+    b.send("START a", "SUCCEED a")
+    b.checkpointer.await_(late[0])
+    told = [(token, updates) for token, updates, _ in b.service.calls]
+    assert told == [("t0", ["START a", "SUCCEED a"]), ("t1", ["START b"])]
+    assert b.service.threads[0] is threading.current_thread() is not b.service.threads[1]
+
+
+def test_who_comes_while_the_sender_makes_a_call_waits_for_the_next(made):
+    reached, go = threading.Event(), threading.Event()
+
+    def slow():
+        reached.set()
+        assert go.wait(10)
+        return CheckpointResponse(checkpoint_token="t1")
+
+    b = made(slow, call_timeout=10)
+    first = b.checkpointer.submit(b.frame, update("START a"), wait=True)
+    assert reached.wait(10)
+    threading.Timer(0.05, go.set).start()
+    b.send("START b")
+    b.checkpointer.await_(first)
+    assert [token for token, _, _ in b.service.calls] == ["t0", "t1"]  # one after the other
+    assert threading.current_thread() not in b.service.threads
+
+
+def test_who_waits_for_more_than_a_request_holds_gets_all_of_it(bench):
+    b = bench()
+    for n in range(600):
+        b.checkpointer.checkpoint(b.frame, update(f"START op-{n}"), wait=False, deferred=True)
+    b.checkpointer.flush(b.frame)
+    assert sum(len(updates) for _, updates, _ in b.service.calls) == 600
+
+
+def test_no_call_that_could_outlast_the_invocation_is_tried_again(made):
+    b = made(error(), error(), seconds=10.9, call_timeout=10)
+    b.service.on_call = lambda: b.clock.passes(1)
+    with pytest.raises(CheckpointingStopped):
+        b.send("START a")
+    assert len(b.service.calls) == 1
+
+
+def test_nor_is_a_page_asked_for(made):
+    b = made(
+        CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m")),
+        seconds=10.9,
+        call_timeout=10,
+    )
+    b.service.on_call = lambda: b.clock.passes(1)
+    with pytest.raises(CheckpointingStopped) as caught:
+        b.send("START a")
+    assert caught.value.reason.retryable
+    assert len(b.service.calls) == 1
 
 
 def test_pages_of_an_answer_are_read_with_the_new_token(bench):
