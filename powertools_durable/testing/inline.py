@@ -29,14 +29,17 @@ class InlineCheckpointer(Checkpointer):
         super().__init__(engine, backend, deadline, seams)
         self._sending = threading.Lock()  # a context made by hand is bound to no thread
 
-    def _ensure_sender(self) -> None:
+    def _call_sender(self) -> None:
         """Start nothing."""
+
+    def _own_batch(self) -> None:
+        """Leave it to `await_`."""
 
     def await_(self, waiter: Acknowledged) -> None:
         """Send what is queued until *waiter* is complete."""
         with self._sending:
             while not waiter.done and (batch := self._engine.next_batch()) is not None:
-                self._send(batch)
+                self._round(batch, None)
         if waiter.error is not None:
             raise waiter.error
 
