@@ -104,6 +104,7 @@ ROWS = {
         "time out waiting for a straggler or an answer",
         "ends::row_10_a_branch_that_does_not_end_is_left_before_the_invocation_must_end",
         "sender::row_10_a_call_that_does_not_come_back_is_left_before_the_invocation_ends",
+        "sender::row_10_it_is_made_by_another_thread_unless_it_ends_in_time",
     ),
     11: (
         "retried while the old invocation runs",
