@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -25,14 +23,14 @@ from powertools_durable.errors import (
     ValidationError,
 )
 from powertools_durable.testing.history_file import History, read_history
-from powertools_durable.testing.replaying import ReplayDriver, Script
+from powertools_durable.testing.replaying import ReplayDriver
+from powertools_durable.testing.script import Script, site_of
 from powertools_durable.testing.verdict import ReplayVerdict
 
 __all__ = ["replay"]
 
 _SECONDS = 900.0
 _ARN = "arn:aws:lambda:us-east-1:000000000000:function:replayed:1/durable-execution"
-_PACKAGE = str(Path(__file__).parents[1])
 
 
 def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
@@ -128,14 +126,14 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
         return ReplayVerdict(
             breaks=True,
             operation="the handler",
-            location=_site_of(raised),
+            location=site_of(raised),
             recorded={"outcome": "SUCCEEDED"},
             asked={"outcome": f"raised {type(raised).__name__}"},
             reason=f"the handler raised {type(raised).__name__} where the recorded execution succeeded",
             replayed=replayed,
             history=read,
         )
-    ends = f"raises {type(raised).__name__} ({_site_of(raised)})" if raised is not None else script.stopped_at
+    ends = f"raises {type(raised).__name__} ({site_of(raised)})" if raised is not None else script.stopped_at
     return ReplayVerdict(breaks=False, replayed=replayed, stopped_at=ends, history=read)
 
 
@@ -146,7 +144,7 @@ def _leftover(record: Operation, site: str, raised: BaseException | None, replay
     return ReplayVerdict(
         breaks=True,
         operation=label,
-        location=site if raised is None else _site_of(raised) or site,
+        location=site if raised is None else site_of(raised) or site,
         recorded={"operation": label},
         asked={"operation": None},
         reason=f"the code {ended} without asking for {label}, which is recorded. Guard such a change with "
@@ -165,12 +163,6 @@ def _bad_input(words: str, read: str) -> ReplayVerdict:
         reason=words,
         history=read,
     )
-
-
-def _site_of(error: BaseException) -> str:
-    """Return ``file:line`` of the innermost line outside this package that *error* came through."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_PACKAGE)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def _is_context(found: Recollection, identifier: str) -> bool:

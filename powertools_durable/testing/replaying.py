@@ -11,145 +11,26 @@ the recorded end takes the place of what the code says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from typing import Any, TypeVar
 
-from powertools_durable._protocol.operation import ContextDetails, Operation, OperationStatus, OperationType, SubType
+from powertools_durable._protocol.operation import ContextDetails, OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, FanOut, Flow, Outcome, Raised, Returned
-from powertools_durable._replay.frame import Frame, operation_id
+from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.blocking import BlockingDriver
 from powertools_durable._runtime.signals import UNRECOVERABLE
-from powertools_durable._service.recollection import Recollection
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError, SerDesError, SuspendExecution
 from powertools_durable.scope import ScopeInfo
+from powertools_durable.testing.script import Script, inside, label_of, site_of
 
-__all__ = ["ReplayDriver", "Script"]
+__all__ = ["ReplayDriver"]
 
 T = TypeVar("T")
-_FAN_OUTS = (SubType.MAP, SubType.PARALLEL)
-_KIND = {OperationType.CHAINED_INVOKE: "invoke"}
-
-
-class Script:
-    """What was recorded, what is shown of it, and what the code did.
-
-    Parameters
-    ----------
-    found : Recollection
-        The history.
-    rebuilt : frozenset[str]
-        Contexts whose recorded text turned out not to be their result, but a summary of one too large.
-
-    Attributes
-    ----------
-    held : dict[str, Operation]
-        Ends of contexts that are not shown yet.
-    returned : set[str | None]
-        Contexts whose code ran to its end; None is the handler.
-    cut_off : set[str]
-        Branches that had not ended when their fan-out did, and what is inside of them: nobody asks for it again.
-    outcome : Outcome | None
-        What the handler returned or raised; None when it was suspended.
-    stopped_at : str
-        Where history ended.
-    """
-
-    def __init__(self, found: Recollection, rebuilt: frozenset[str]) -> None:
-        self.found = found
-        self.held: dict[str, Operation] = {}
-        self.returned: set[str | None] = set()
-        self.cut_off: set[str] = set()
-        self.outcome: Outcome | None = None
-        self.stopped_at = ""
-        self.driver: ReplayDriver | None = None
-        self.unreadable: str | None = None
-        self._rebuilt = rebuilt
-        self._last: dict[int, tuple[int, str, Frame]] = {}
-        self._asked: set[str] = set()
-        self._sites: dict[str | None, str] = {}
-
-    def shown(self) -> list[Operation]:
-        """Return the records as the code shall find them at its beginning."""
-        return [self.found.execution, *map(self._shown, self.found.operations.values())]
-
-    def _shown(self, record: Operation) -> Operation:
-        if record.type is not OperationType.CONTEXT or not record.status.is_terminal:
-            return record
-        if self.looks_rebuilt(record):
-            details = record.context_details or ContextDetails()
-            return replace(record, context_details=replace(details, replay_children=True))
-        if self.found.status == "RUNNING" or record.sub_type == SubType.COMPENSATION:
-            return record
-        self.held[record.id] = record
-        return replace(record, status=OperationStatus.STARTED, end_timestamp=None, context_details=ContextDetails())
-
-    def looks_rebuilt(self, record: Operation) -> bool:
-        """Tell whether a context's text is not its result: no event says so."""
-        if record.status is not OperationStatus.SUCCEEDED or record.sub_type == SubType.COMPENSATION:
-            return False
-        if record.id in self._rebuilt:
-            return True
-        if record.sub_type in _FAN_OUTS:
-            return Compact.read(record.result, len(self.found.operations)) is not None
-        return self.found.status == "RUNNING" and not record.result
-
-    # -- what the code does --------------------------------------------------------------------------------
-
-    def asks(self, frame: Frame, op: OperationHandle) -> None:
-        """Note that the code asks for an operation; it should do so in the order that was recorded."""
-        site = call_site()
-        self._sites[frame.parent_id] = site
-        order = self.found.order.get(op.id)
-        if order is None or op.id in self._asked:  # a callback is asked for, and later its answer
-            return
-        self._asked.add(op.id)
-        before = self._last.get(id(frame))
-        if before is not None and order < before[0]:
-            raise self.breaks(
-                op.engine.interrupt,
-                op.label,
-                site,
-                {"order": f"before {before[1]}"},
-                {"order": f"after {before[1]}"},
-            )
-        self._last[id(frame)] = (order, op.label, frame)  # the frame is kept, so that its id stays its own
-
-    def breaks(
-        self,
-        interrupt: Callable[[BaseException], None],
-        operation: str,
-        site: str,
-        recorded: Mapping[str, str | None],
-        asked: Mapping[str, str | None],
-    ) -> NonDeterminismError:
-        """Make the error that ends this replay."""
-        message = f"{operation} at {site or 'an unknown place'} is not what was recorded there"
-        error = NonDeterminismError(message, operation=operation, recorded=recorded, asked=asked, location=site)
-        interrupt(error)
-        return error
-
-    def stop(self, update: OperationUpdate | None, label: str) -> None:
-        """Note where history ends."""
-        site = call_site()
-        if not self.stopped_at:
-            what = (
-                "would record the end of" if update is not None and update.action is not OperationAction.START else ""
-            )
-            self.stopped_at = f"{what or 'asks for'} {label}, which is not recorded{f' ({site})' if site else ''}"
-
-    def left(self) -> tuple[Operation, str] | None:
-        """Return the first recorded operation that code, which has come to its end, never asked for; and where."""
-        asked = (self.driver.engine.asked if self.driver is not None else set()) | self.cut_off
-        for record in self.found.operations.values():
-            if record.id not in asked and record.parent_id in self.returned:
-                return record, self._sites.get(record.parent_id) or self._sites.get(None, "")
-        return None
 
 
 class ReplayDriver(BlockingDriver):
@@ -207,7 +88,9 @@ class ReplayDriver(BlockingDriver):
         update = effect.update
         end = self._script.held.pop(update.id, None) if update.action is not OperationAction.START else None
         if end is None:
-            self._script.stop(update, _label(update))
+            if update.action is OperationAction.START and inside(self._script.found.operations, update.id):
+                raise self._instead_of_a_virtual_context(update)
+            self._script.stop(update, label_of(update))
             raise frame.suspend_until(None)
         options = update.context_options
         if end.status is OperationStatus.SUCCEEDED and options is not None and options.replay_children:
@@ -215,6 +98,13 @@ class ReplayDriver(BlockingDriver):
         if effect.closes is not None:
             effect.closes.finished = True
         self.engine.state.put(end)
+
+    def _instead_of_a_virtual_context(self, update: OperationUpdate) -> NonDeterminismError:
+        """Make the error for an operation that is not recorded, though others below its id are."""
+        asked = "with a record" if update.type is OperationType.CONTEXT else None
+        return self._script.breaks(
+            self.engine.interrupt, label_of(update), call_site(), {"context": "virtual"}, {"context": asked}
+        )
 
     def _attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
         self._script.stop(None, f"attempt {effect.number} of {op.label}")
@@ -225,15 +115,26 @@ class ReplayDriver(BlockingDriver):
         try:
             outcome = super().run(frame, body, scope)
         except UNRECOVERABLE as error:
-            self._script.returned.add(frame.context_id)
+            self._script.ends(frame)
             if frame.parent is None:
                 self._script.outcome = Raised(error)
             raise
         if frame.suspension is None:
-            self._script.returned.add(frame.context_id)
+            self._script.ends(frame)
             if frame.parent is None:
                 self._script.outcome = outcome
+            elif isinstance(outcome, Raised):
+                self._must_have_failed(frame, outcome.error)
         return outcome
+
+    def _must_have_failed(self, frame: Frame, error: BaseException) -> None:
+        """Break where the code of a context raises, and the record says that it returned."""
+        end = self._script.held.get(frame.context_id or "")
+        if end is not None and end.status is OperationStatus.SUCCEEDED:
+            raised = f"raised {type(error).__name__}"
+            raise self._script.breaks(
+                self.engine.interrupt, label_of(end), site_of(error), {"outcome": "SUCCEEDED"}, {"outcome": raised}
+            )
 
     def enter(self, outer: Frame, effect: Enter) -> Outcome:
         """Run the code of a context, unless it would do something itself."""
@@ -285,7 +186,7 @@ class ReplayDriver(BlockingDriver):
         record = found[frame.context_id or ""]
         told = Compact.read(record.result, len(found))
         branches = {frame.id_at(index) for index in (told.cut_off if told else ())}
-        return branches.union(*(_inside(found, branch) for branch in branches if branch not in found))
+        return branches.union(*(inside(found, branch) for branch in branches if branch not in found))
 
     def _branch(self, effect: FanOut, index: int) -> Outcome | None:
         """Run a branch as far as it is recorded; None when it is suspended there."""
@@ -308,22 +209,5 @@ class ReplayDriver(BlockingDriver):
             return Raised(error)
 
 
-def _inside(found: Mapping[str, Operation], context: str, depth: int = 4) -> set[str]:
-    """Return the operations of a context that has no record of its own."""
-    inside: set[str] = set()
-    for number in count(1):
-        child = operation_id(f"{context}-{number}")
-        deeper = {child} if child in found else _inside(found, child, depth - 1) if depth else set()
-        if not deeper:
-            break
-        inside |= deeper
-    return inside
-
-
 class _BehindItsRecords(Exception):  # noqa: N818 - not an error
     """Never seen: where it would be recorded, the recorded end is put."""
-
-
-def _label(update: OperationUpdate) -> str:
-    kind = _KIND.get(update.type, update.type.value.lower())
-    return f"{kind} {update.name!r}" if update.name else f"{kind} {update.id[:8]!r}"

@@ -1,0 +1,178 @@
+"""The worst that replay() could do is to call code safe that is not. Changes that are easily overlooked."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from powertools_durable import Nesting, durable
+from powertools_durable.testing import Simulator, replay
+
+
+def note(ctx, name):
+    return ctx.step(lambda: 1, name=name)
+
+
+# -- contexts that leave no record of their own ----------------------------------------------------------------------
+
+
+def two(child):
+    note(child, "a")
+    note(child, "b")
+
+
+def one(child):
+    return note(child, "a")  # here
+
+
+def virtual(event, ctx):
+    ctx.run_in_child_context(two, name="inner", virtual=True)
+    ctx.wait(60)
+
+
+def recorded(event, ctx):
+    ctx.run_in_child_context(two, name="inner")  # here
+    ctx.wait(60)
+
+
+def inline(event, ctx):
+    ctx.step(lambda: 1, name="a")  # here
+    ctx.step(lambda: 1, name="b")
+    ctx.wait(60)
+
+
+def gone(event, ctx):
+    ctx.wait(60)  # here
+
+
+def shortened(event, ctx):
+    ctx.run_in_child_context(one, name="inner", virtual=True)
+    ctx.wait(60)
+
+
+def fan_out(nesting, first="a", last="z"):
+    def branch(child, n):
+        note(child, first)
+        child.wait(60 * n)
+        if last:
+            note(child, last)
+
+    def handler(event, ctx):
+        ctx.map(branch, [1, 2], name="all", nesting=nesting)  # here
+
+    return handler
+
+
+flat, nested = fan_out(Nesting.FLAT), fan_out(Nesting.NESTED)
+flat_shortened, nested_shortened = fan_out(Nesting.FLAT, last=""), fan_out(Nesting.NESTED, last="")
+
+
+# -- code that raises, or returns, where it did not -------------------------------------------------------------------
+
+
+def whole(child, _item=None):
+    note(child, "a")
+    return 1
+
+
+def broken(child, _item=None):
+    note(child, "a")
+    raise KeyError  # here
+
+
+def child_of(body):
+    def handler(event, ctx):
+        ctx.run_in_child_context(body, name="inner")
+        ctx.wait(60)
+
+    return handler
+
+
+def branches_of(body):
+    def handler(event, ctx):
+        ctx.map(body, [1, 2], name="all")
+        ctx.wait(60)
+
+    return handler
+
+
+def deferring(event, ctx):
+    ctx.defer(lambda: 1)
+    note(ctx, "a")
+    ctx.wait(60)
+
+
+def not_deferring(event, ctx):
+    note(ctx, "a")
+    ctx.wait(60)  # here
+
+
+def catching(event, ctx):
+    """What replay() found must not be swallowed by the code."""
+    for name in ("b", "c"):
+        try:
+            ctx.step(lambda: 1, name=name)  # here
+        except Exception:  # noqa: BLE001 - how users write it
+            pass
+    return "done"
+
+
+def line_of(function):
+    lines, first = inspect.getsourcelines(function)
+    return first + next((number for number, line in enumerate(lines) if "# here" in line), -first)
+
+
+ENDS = ["running", "in the middle", "ended"]
+EARLY = ENDS[:2]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ends", "operation", "where"),
+    [
+        (virtual, recorded, ENDS, "context 'inner'", recorded),
+        (virtual, inline, ENDS, "step 'a'", inline),
+        (virtual, gone, ENDS, "wait '1ced8f5b'", gone),
+        (virtual, shortened, ENDS, "step 'b'", None),
+        (inline, virtual, ENDS, "context 'inner' (#1)", None),
+        (recorded, virtual, ENDS, "context 'inner' (#1)", None),
+        (flat, nested, ENDS, "context 'map-item-0'", nested),
+        (nested, flat, ENDS, "context 'map-item-0' (#0)", flat),
+        (flat, flat_shortened, ENDS[1:], "step 'z'", None),
+        (nested, nested_shortened, ENDS[2:], "step 'z'", None),
+        (child_of(whole), child_of(broken), ENDS[2:], "context 'inner'", broken),
+        (branches_of(whole), branches_of(broken), ENDS[2:], "context 'map-item-0'", broken),
+        (deferring, not_deferring, ENDS[2:], "step '6f760b9e'", not_deferring),
+        (not_deferring, catching, ENDS, "step 'b' (#1)", catching),
+    ],
+    ids=lambda value: getattr(value, "__name__", "-"),
+)
+def test_a_change_that_is_easily_overlooked_breaks(before, after, ends, operation, where):
+    for end in ends:
+        run = Simulator(durable(before)).start()
+        run.advance(60 if end == "in the middle" else 0)
+        if end == "ended":
+            run.finish()
+        assert replay(durable(before), run.history()), end
+        verdict = replay(durable(after), run.history())
+        assert (verdict.status, verdict.operation) == ("BREAKS", operation), end
+        assert verdict.location.startswith(f"{__file__}:")
+        assert where is None or verdict.location.endswith(f":{line_of(where)}"), end
+
+
+def test_what_a_context_that_has_ended_did_is_not_asked_for_again_while_the_execution_runs():
+    """Its next invocation does not enter it. Histories of executions that have ended show such a change."""
+    run = Simulator(durable(child_of(whole))).start()
+    assert replay(durable(child_of(broken)), run.history())
+    assert not replay(durable(child_of(broken)), run.finish().history())
+
+
+def test_more_at_the_end_of_the_code_is_safe():
+    def longer(event, ctx):
+        not_deferring(event, ctx)
+        note(ctx, "more")
+
+    run = Simulator(durable(not_deferring)).start().finish()
+    verdict = replay(durable(longer), run.history())
+    assert verdict
+    assert "asks for step 'more', which is not recorded" in verdict.stopped_at
