@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import Any, Protocol, TypeVar
+from typing import Any, Never, Protocol, TypeVar
 
 from powertools_durable._protocol.record import record
 from powertools_durable.errors import RetryableSerDesError, SerDesError
@@ -61,8 +61,16 @@ class PlainJson:
         return json.dumps(value, allow_nan=False)
 
     def deserialize(self, text: str, context: SerDesContext) -> Any:  # noqa: ARG002
-        """Read JSON."""
-        return json.loads(text)
+        """Read JSON; Python's own words for NaN and infinities are none (reliability.md 5.3)."""
+        return _STRICT.decode(text)
+
+
+def _no_constant(name: str) -> Never:
+    message = f"a recorded value holds {name}, which is no JSON: have its sender send null, or text"
+    raise SerDesError(message)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str | None, Any]:

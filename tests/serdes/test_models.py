@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -240,6 +241,13 @@ def test_plain_json_has_no_nan():
     with pytest.raises(SerDesError, match="ValueError"):
         prove(float("nan"), PlainJson(), HERE)
     assert prove({"a": [1, None]}, PlainJson(), HERE)[0] == '{"a": [1, null]}'
+
+
+@pytest.mark.parametrize("text", ["NaN", '{"rate": [1, NaN]}', "Infinity", "[-Infinity]"])
+def test_plain_json_reads_no_nan_either(text):
+    with pytest.raises(SerDesError, match=r"holds (NaN|-?Infinity), which is no JSON: have its sender send null"):
+        read(text, PlainJson(), HERE)
+    assert read('{"rate": 1e999, "text": "NaN"} ', PlainJson(), HERE) == {"rate": math.inf, "text": "NaN"}
 
 
 def test_pass_through_takes_text_only():

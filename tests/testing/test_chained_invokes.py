@@ -55,6 +55,12 @@ def test_a_fake_answers_at_once(other):
     assert Simulator(calls, functions={"other": other}).start({"n": 1}).result == {"got": {"n": 1}}
 
 
+def test_an_answer_with_nan_in_it_is_refused_as_no_json():
+    run = Simulator(calls, functions={"other": lambda _event: {"rate": float("nan")}}).start().finish()
+    assert (run.status, run.error.error_type) == ("FAILED", "SerDesError")
+    assert "holds NaN, which is no JSON" in run.error.error_message
+
+
 def test_no_payload_is_null_on_the_wire_and_none_for_the_target():
     seen = []
 
