@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias
 from powertools_durable._protocol.record import record
 from powertools_durable.errors import DurableConfigError
 
-__all__ = ["DurableConfig"]
+__all__ = ["PREFIX", "DurableConfig", "variables"]
 
-_PREFIX = "POWERTOOLS_DURABLE_"
+PREFIX = "POWERTOOLS_DURABLE_"
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})  # what Powertools reads as true ...
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})  # ... and as false
 
@@ -92,6 +92,11 @@ _SETTINGS: dict[str, _Setting] = {
 }
 
 
+def variables() -> list[str]:
+    """Return the names of the environment variables that are read here."""
+    return [PREFIX + setting.variable for setting in _SETTINGS.values() if setting.variable]
+
+
 @record(kw_only=True, repr=False)
 class DurableConfig:
     """Settings of a deployment. What is given wins over the environment, the environment over the default.
@@ -161,7 +166,7 @@ class DurableConfig:
 
 def _resolved(name: str, setting: _Setting, given: object) -> object:
     """Return the value in force, or refuse it by the name under which it was given."""
-    variable = _PREFIX + setting.variable if setting.variable else None
+    variable = PREFIX + setting.variable if setting.variable else None
     try:
         if given is not UNSET:
             source = f"DurableConfig({name}=...)"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from powertools_durable._service.family import Target
     from powertools_durable.plugins import PluginSource
 
-__all__ = ["DurableFunction", "durable", "durable_inside", "invoker_of", "target_of"]
+__all__ = ["DurableFunction", "durable", "durable_inside", "invoker_of", "program_of", "target_of"]
 
 E = TypeVar("E")
 R = TypeVar("R")
@@ -148,6 +148,12 @@ def durable_inside(handler: object) -> DurableFunction[Any] | None:
         return None
     inner = inspect.unwrap(handler, stop=lambda function: isinstance(function, DurableFunction))
     return inner if isinstance(inner, DurableFunction) else None
+
+
+def program_of(handler: object) -> Program | None:
+    """Return what `durable` made ready of *handler*; None when it is not durable."""
+    inner = durable_inside(handler)
+    return inner._program if inner is not None else None  # noqa: SLF001 - its own
 
 
 def invoker_of(
@@ -321,6 +327,7 @@ def _decorate(
         serdes=options.get("serdes"),
         logger=options.get("logger"),
         tracer=options.get("tracer"),
+        metrics=options.get("metrics"),
         plugins=plugins,
     )
     return DurableFunction(function, program, _backend(options), telemetry)

@@ -58,6 +58,7 @@ class Program:
     serdes: SerDes[Any] | None = None
     logger: Any = None
     tracer: Any = None
+    metrics: Any = None
     plugins: tuple[PluginSource, ...] = ()
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from powertools_durable.cli import executions, exploring, histories, run
+from powertools_durable.cli import doctor, executions, exploring, histories, run
 from powertools_durable.cli.targets import UsageError
 from powertools_durable.errors import DurableError
 
@@ -49,3 +49,4 @@ app.command("list")(_told(executions.list_))
 for _command in (executions.show, executions.callback, executions.stop, histories.export, histories.replay):
     app.command()(_told(_command))
 app.command()(_told(exploring.explore))
+app.command()(_told(doctor.doctor))

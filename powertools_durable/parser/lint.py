@@ -19,7 +19,7 @@ from weakref import WeakSet
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-__all__ = ["warn_of_unstable_defaults"]
+__all__ = ["is_unstable", "warn_of_unstable_defaults"]
 
 _BOUND = 1_000  # types looked at: a generated model may have no end
 _WARNED: WeakSet[type] = WeakSet()  # classes, not executions: nothing of an invocation is kept
@@ -75,7 +75,7 @@ def _findings(model: Any) -> Iterator[tuple[type, list[str]]]:
             continue
         seen.add(id(found))
         queue.extend(_parts(found))
-        if isinstance(found, type) and (unstable := [name for name, make in _factories(found) if _is_unstable(make)]):
+        if isinstance(found, type) and (unstable := [name for name, make in _factories(found) if is_unstable(make)]):
             yield found, unstable
 
 
@@ -108,7 +108,8 @@ def _factories(cls: type) -> Iterator[tuple[str, Any]]:
             yield field.name, inner.default_factory
 
 
-def _is_unstable(factory: Any) -> bool:
+def is_unstable(factory: Any) -> bool:
+    """Tell whether *factory* is one of Python's own functions that return another value each time."""
     while isinstance(factory, partial):
         factory = factory.func
     name, owner = getattr(factory, "__name__", ""), getattr(factory, "__self__", None)

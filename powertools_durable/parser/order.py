@@ -12,11 +12,11 @@ from types import FrameType
 
 from powertools_durable.errors import DecoratorOrderError
 
-__all__ = ["culprit", "refuse_idempotent"]
+__all__ = ["REPLACING", "culprit", "refuse_idempotent"]
 
 _UTILITIES = "aws_lambda_powertools.utilities."
 _IDEMPOTENCY = f"{_UTILITIES}idempotency.base"
-_REPLACING = {  # module and function that a decorator of Powertools runs in, and how users write it
+REPLACING = {  # module and function that a decorator of Powertools runs in, and how users write it
     (f"{_UTILITIES}parser.parser", "event_parser"): "@event_parser",
     (f"{_UTILITIES}validation.validator", "validator"): "@validator",
     (f"{_UTILITIES}data_classes.event_source", "event_source"): "@event_source",
@@ -27,7 +27,7 @@ _REPLACING = {  # module and function that a decorator of Powertools runs in, an
 def culprit() -> str | None:
     """Return the nearest decorator on the stack that hands on another event than it was given; None without one."""
     for frame in _frames():
-        found = _REPLACING.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
+        found = REPLACING.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
         if found is not None:
             return found
     return None

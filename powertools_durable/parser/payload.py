@@ -40,11 +40,11 @@ class PayloadParser:
         *model* or *envelope* can't be used.
     """
 
-    __slots__ = ("_include_input", "_name", "_read")
+    __slots__ = ("_include_input", "_read", "name")
 
     def __init__(self, model: Any = Any, envelope: Any = None, *, include_input: bool = False) -> None:
         self._read = _reader(model) if envelope is None else _through(envelope, model)
-        self._name = name_of(model)
+        self.name = name_of(model)
         self._include_input = include_input
 
     def parse(self, text: str | None) -> Any:
@@ -72,11 +72,11 @@ class PayloadParser:
         except PydanticValidationError as error:
             failure = from_pydantic(error, include_input=self._include_input)
         except Unfit as error:
-            failure = failure_of(self._name, 1, [error.entry])
+            failure = failure_of(self.name, 1, [error.entry])
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - validators, envelopes and data classes may raise anything
-            failure = failure_of(self._name, 1, [unexpected(error)])
+            failure = failure_of(self.name, 1, [unexpected(error)])
         raise failure
 
 

@@ -38,10 +38,10 @@ class ResultWriter:
         Pydantic can't build a schema for *output*.
     """
 
-    __slots__ = ("_name", "_write")
+    __slots__ = ("_write", "name")
 
     def __init__(self, output: Any = Any) -> None:
-        self._name = name_of(output)
+        self.name = name_of(output)
         self._write = _plain if is_plain(output) else _typed(adapter_of(output, "the output"))
 
     def write(self, value: object) -> str:
@@ -66,7 +66,7 @@ class ResultWriter:
         try:
             return self._write(value)
         except PydanticValidationError as error:
-            reason = f"does not fit {self._name}: {places(error)}"
+            reason = f"does not fit {self.name}: {places(error)}"
         except _NotJsonError as error:
             reason = str(error)
         except RecursionError:
@@ -74,7 +74,7 @@ class ResultWriter:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - a user's serializer may raise anything
-            reason = f"can't be written as {self._name}: {type(error).__name__} in one of its fields or serializers"
+            reason = f"can't be written as {self.name}: {type(error).__name__} in one of its fields or serializers"
         raise SerDesError(f"the handler's result {reason}")
 
 

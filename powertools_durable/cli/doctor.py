@@ -1,0 +1,116 @@
+"""``doctor``: what can be told of a handler and its environment without running it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from powertools_durable.cli.diagnosis.decorators import decorators
+from powertools_durable.cli.diagnosis.environment import environment
+from powertools_durable.cli.diagnosis.finding import Finding, Level
+from powertools_durable.cli.diagnosis.handler import formats, telemetry
+from powertools_durable.cli.diagnosis.policy import policy
+from powertools_durable.cli.diagnosis.source import Source
+from powertools_durable.cli.options import JsonFlag, Target, here
+from powertools_durable.cli.targets import UsageError, load_target, settled_target
+from powertools_durable.decorator import program_of
+
+__all__ = ["doctor"]
+
+_STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red bold"}
+
+
+def doctor(target: Target, as_json: JsonFlag = False) -> None:
+    """Check TARGET and its environment without running it.
+
+    Looks at versions, the Lambda API that boto3 knows, environment variables, plugins, the handler's decorators,
+    types, telemetry and lines, and prints the permissions that its role needs. Ends with 1 when there is an error.
+    """
+    settled_target(target)  # a word that names nothing is a wrong call, not an ill handler
+    findings = [*environment()]
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # what its module prints
+        handler, found = _loaded(target)
+    findings += found
+    program = program_of(handler)
+    source = None
+    if handler is not None and program is not None:
+        source = Source(program.handler)
+        findings += [*decorators(handler), *formats(program, source.functions), *telemetry(program), *source.findings()]
+    allowed = policy(program, source)
+    if as_json:
+        _print_json(findings, allowed)
+    else:
+        _print(findings, allowed, source)
+    raise typer.Exit(any(finding.level is Level.ERROR for finding in findings))
+
+
+def _loaded(target: str) -> tuple[Callable[..., Any] | None, list[Finding]]:
+    """Import the handler; what is warned of then is a finding."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            handler = load_target(target)
+        except UsageError as error:
+            found = Finding.error("handler", here(str(error)), "mend that first; nothing else of it was looked at")
+            return None, [found]
+    ours = [one for one in caught if _is_ours(one)]
+    told = [Finding.warning("handler", here(str(one.message)), "") for one in ours]
+    return handler, [Finding.ok("handler", f"{target} is durable"), *told]
+
+
+def _is_ours(one: warnings.WarningMessage) -> bool:
+    return issubclass(one.category, UserWarning) and "durable" in str(one.message)
+
+
+def _print(findings: list[Finding], allowed: dict[str, Any], source: Source | None) -> None:
+    console = Console(file=sys.stdout, highlight=False)
+    table = Table.grid(padding=(0, 2))
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        table.add_row(Text(finding.level.value, _STYLES[finding.level]), finding.subject, Text(finding.words))
+        if finding.advice:
+            table.add_row("", "", Text(f"-> {finding.advice}", "bold"))
+    console.print(table)
+    console.print(Text("\nIts role needs, with REGION, ACCOUNT and NAME filled in:", "dim"))
+    console.print(Text(json.dumps(allowed, indent=2)), soft_wrap=True)
+    for note in _notes(source):
+        console.print(Text(note, "dim"), soft_wrap=True)
+    counts = Counter(finding.level for finding in findings)
+    words = f"{_counted(counts[Level.ERROR], 'error')}, {_counted(counts[Level.WARNING], 'warning')}"
+    worst = Level.ERROR if counts[Level.ERROR] else Level.WARNING if counts[Level.WARNING] else Level.OK
+    console.print(Text(f"\n{words}", _STYLES[worst]))
+
+
+def _notes(source: Source | None) -> Iterator[str]:
+    if source is not None and source.operations & {"create_callback", "wait_for_callback"}:
+        yield (
+            "Whoever answers its callbacks needs lambda:SendDurableExecutionCallbackSuccess, "
+            "lambda:SendDurableExecutionCallbackFailure and lambda:SendDurableExecutionCallbackHeartbeat."
+        )
+    yield "Not seen from here: the function's DurableConfig, its role, and what its deployment package holds."
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number or 'no'} {word}{'s' * (number != 1)}"
+
+
+def _print_json(findings: list[Finding], allowed: dict[str, Any]) -> None:
+    for finding in findings:
+        print(json.dumps({"event": "Finding"} | {key: value for key, value in asdict(finding).items() if value}))
+    errors = sum(finding.level is Level.ERROR for finding in findings)
+    print(json.dumps({"event": "Diagnosed", "errors": errors, "policy": allowed}))

@@ -1,0 +1,303 @@
+"""``doctor``: what it finds in a handler, around it and in the environment, and what it does not mind."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from powertools_durable.cli.app import app
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+ILL = HERE / "ill.py"
+
+
+def doctor(*words):
+    return CliRunner().invoke(app, ["doctor", *(str(word) for word in words)], env={"COLUMNS": "200"})
+
+
+def told(target):
+    """Every finding as ``level subject: words``, and the policy."""
+    done = doctor(target, "--json")
+    *findings, last = map(json.loads, done.stdout.splitlines())
+    assert last["event"] == "Diagnosed"
+    return [f"{one['level']} {one['subject']}: {one['words']}" for one in findings], last["policy"], findings
+
+
+def place(text):
+    return f"ill.py:{ILL.read_text().split(text)[0].count(chr(10)) + 1}"
+
+
+# -- the handler -----------------------------------------------------------------------------------------------
+
+
+def test_a_handler_that_is_well_ends_with_0_and_says_what_was_looked_at():
+    done = doctor(f"{ROOT}/examples/order.py:handler")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert any(re.match(r"ok +payload +input Order, result Receipt", line) for line in lines)
+    assert any(re.match(r"ok +results +typed by annotation: charge", line) for line in lines)
+    assert any(re.match(r"ok +decorators +@durable", line) for line in lines)
+    assert lines[-1] == "no errors, no warnings"
+
+
+@pytest.mark.parametrize("example", ["saga", "approval", "polling", "documents", "patched", "powertools/logger"])
+def test_the_examples_are_well(example):
+    file = ROOT / "examples" / f"{example}.py"
+    name = re.search(r"@durable.*?\ndef (\w+)", file.read_text(), re.DOTALL)[1]
+    assert doctor(f"{file}:{name}").exit_code == 0
+
+
+FINDINGS = [
+    f"warning code: print() at {place('print(')} comes again at each replay",
+    f"warning code: uuid4() at {place('token = uuid4()')} is different at each replay",
+    f"warning code: datetime.now() at {place('datetime.now()')} is different at each replay",
+    f"warning code: random.random() at {place('random.random()')} is different at each replay",
+    f"warning code: time.sleep() at {place('time.sleep(0)')} sleeps again at each replay, and is paid for",
+    f"warning code: 'except BaseException:' at {place('except BaseException:  # noqa')} catches suspensions too",
+    f"warning code: 'finally:' at {place('ctx.stp(')} asks for operations, also while suspending",
+    f"error code: ctx.stp() at {place('ctx.stp(')}: a DurableContext has no 'stp'",
+    "error decorators: @event_parser stands above @durable: there the event is Lambda's, not yours",
+    "warning decorators: @metrics.log_metrics stands below @durable: it flushes at each suspension",
+    "warning results: price() -> Decimal: the annotation can't be resolved, so its result is written without it",
+    "ok results: typed by annotation: pack, ship",
+    "warning metrics: the module has metrics, which @durable does not know: metrics are counted again at each replay",
+    "warning logger: Powertools' logger has no service name: its lines are those of 'service_undefined'",
+]
+
+
+@pytest.fixture(scope="module")
+def ill():
+    return told(f"{ILL}:handler")[0]
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_what_is_ill_is_found(ill, finding):
+    assert finding in ill
+
+
+def test_nothing_else_is_found_in_its_lines(ill):
+    assert len([one for one in ill if " code: " in one]) == len([one for one in FINDINGS if " code: " in one])
+
+
+def test_a_model_whose_defaults_change_is_warned_of(ill):
+    assert any(one.startswith("warning handler: Order.nonce: the default is made anew") for one in ill)
+
+
+def test_an_error_ends_with_1_and_every_fault_says_what_to_do():
+    done = doctor(f"{ILL}:handler", "--json")
+    assert done.exit_code == 1
+    *findings, last = map(json.loads, done.stdout.splitlines())
+    assert last["errors"] == 2
+    assert [one for one in findings if one["level"] == "error" and not one.get("advice")] == []
+
+
+def test_what_lets_a_suspension_pass_is_well():
+    findings, _, _ = told(f"{ILL}:well")
+    assert "ok code: nothing found in its own lines that a replay does otherwise; calls: step" in findings
+
+
+def test_the_table_says_what_to_do_below_what_was_found():
+    lines = doctor(f"{ILL}:handler").stdout.splitlines()
+    found = next(i for i, line in enumerate(lines) if "a DurableContext has no 'stp'" in line)
+    assert lines[found].startswith("error")
+    assert lines[found + 1].strip() == "-> did you mean 'step'?"
+    assert re.fullmatch(r"2 errors, \d+ warnings", lines[-1])
+
+
+# -- decorators ------------------------------------------------------------------------------------------------
+
+STACKS = [
+    ("@logger.inject_lambda_context\n@durable", "ok", "@logger.inject_lambda_context > @durable"),
+    ("@metrics.log_metrics\n@durable(metrics=metrics)", "ok", "@metrics.log_metrics > @durable"),
+    ("@durable\n@logger.inject_lambda_context", "ok", "@durable > @logger.inject_lambda_context"),
+    ("@mine\n@durable", "ok", "@mine > @durable"),
+    ("@idempotent(persistence_store=None)\n@durable", "error", "@idempotent stands above @durable"),
+    ("@validator\n@durable", "error", "@validator stands above @durable: there the event is Lambda's"),
+    ("@event_source(data_class=SQSEvent)\n@durable", "warning", "@event_source stands above @durable"),
+    ("@durable\n@event_source(data_class=SQSEvent)", "ok", "@durable > @event_source"),
+]
+STACK = """
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.middleware_factory import lambda_handler_decorator
+from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
+from aws_lambda_powertools.utilities.idempotency import idempotent
+from aws_lambda_powertools.utilities.validation import validator
+from powertools_durable import durable
+
+logger, metrics = Logger(service="stack"), Metrics(namespace="Shop", service="stack")
+
+@lambda_handler_decorator
+def mine(handler, event, context):
+    return handler(event, context)
+
+{stack}
+def handler(event, ctx):
+    return None
+"""
+
+
+@pytest.mark.parametrize(("stack", "level", "words"), STACKS, ids=[stack for stack, _, _ in STACKS])
+def test_decorators_are_told_by_what_they_leave(tmp_path, stack, level, words):
+    file = tmp_path / "stack.py"
+    file.write_text(STACK.format(stack=stack))
+    (found,) = [one for one in told(f"{file}:handler")[2] if one["subject"] == "decorators"]
+    assert found["level"] == level
+    assert found["words"].startswith(words)
+
+
+# -- the policy ------------------------------------------------------------------------------------------------
+
+
+def test_the_policy_holds_what_the_handler_asks_for():
+    _, policy, _ = told(f"{ILL}:handler")
+    actions = {action: statement["Resource"] for statement in policy["Statement"] for action in statement["Action"]}
+    assert actions["lambda:CheckpointDurableExecution"] == ["arn:aws:lambda:REGION:ACCOUNT:function:NAME:*"]
+    assert actions["lambda:GetDurableExecutionState"] == actions["lambda:CheckpointDurableExecution"]
+    assert actions["lambda:InvokeFunction"] == ["arn:aws:lambda:REGION:ACCOUNT:function:payments:1"]
+    assert not any(action.startswith("xray:") for action in actions)
+
+
+def test_what_it_does_not_do_it_need_not_be_allowed():
+    _, policy, _ = told(f"{ILL}:well")
+    assert "lambda:InvokeFunction" not in json.dumps(policy)
+
+
+def test_callbacks_need_permissions_of_others():
+    assert "lambda:SendDurableExecutionCallbackHeartbeat" in doctor(f"{ILL}:handler").stdout
+    assert "lambda:SendDurableExecutionCallback" not in doctor(f"{ILL}:well").stdout
+
+
+# -- the environment -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Make a distribution of that name and version to be found first."""
+
+    def make(name, version, *requires, entry_points=""):
+        folder = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        lines = [
+            "Metadata-Version: 2.1",
+            f"Name: {name}",
+            f"Version: {version}",
+            *(f"Requires-Dist: {one}" for one in requires),
+        ]
+        (folder / "METADATA").write_text("\n".join(lines))
+        (folder / "entry_points.txt").write_text(entry_points)
+
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return make
+
+
+LIMITS = [
+    "aws-lambda-powertools<4,>=3.25",
+    "boto3<2,>=1.42.1",
+    "nowhere>=1",
+    'aws-xray-sdk<3,>=2.15; extra == "tracer"',
+]
+
+
+def test_versions_are_compared_with_what_the_package_asks_for(install):
+    install("powertools-durable", "0.1.0", *LIMITS)
+    install("aws-lambda-powertools", "3.9.0")
+    install("boto3", "2.0")
+    install("aws-xray-sdk", "2.15.1")
+    findings = told(f"{ILL}:well")[0]
+    assert "error aws-lambda-powertools: 3.9.0 is older than 3.25" in findings
+    assert "warning boto3: 2.0 is newer than what this version was tested with" in findings
+    assert "error nowhere: is not installed" in findings
+    assert "ok aws-xray-sdk: 2.15.1 (<3,>=2.15)" in findings
+
+
+def test_versions_that_fit_are_told_with_their_limits(install):
+    install("powertools-durable", "0.1.0", *LIMITS[:2])
+    install("aws-lambda-powertools", "3.25")
+    install("boto3", "1.42.1")
+    findings = told(f"{ILL}:well")[0]
+    assert "ok aws-lambda-powertools: 3.25 (<4,>=3.25)" in findings
+    assert "ok boto3: 1.42.1 (<2,>=1.42.1)" in findings
+
+
+def test_a_botocore_without_durable_executions_is_an_error(tmp_path, monkeypatch):
+    folder = tmp_path / "lambda" / "2099-01-01"
+    folder.mkdir(parents=True)
+    model = {"version": "2.0", "metadata": {"serviceId": "Lambda", "protocol": "rest-json"}, "operations": {}}
+    (folder / "service-2.json").write_text(json.dumps(model | {"shapes": {}}))
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    findings = told(f"{ILL}:well")[0]
+    assert "error Lambda API: botocore has no CheckpointDurableExecution and no GetDurableExecutionState" in findings
+
+
+def test_a_variable_that_means_nothing_is_named_with_the_one_that_was_meant(monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_DURABLE_LOG_REPLAY", "true")
+    monkeypatch.setenv("POWERTOOLS_DURABLE_ON_UNCONSUMED", "fail")
+    monkeypatch.setenv("POWERTOOLS_DEV", "false")
+    findings, _, all_of_it = told(f"{ILL}:well")
+    assert "warning environment: POWERTOOLS_DURABLE_LOG_REPLAY means nothing" in findings
+    assert "it should be POWERTOOLS_DURABLE_LOG_REPLAYS" in {one.get("advice") for one in all_of_it}
+    assert "ok environment: POWERTOOLS_DURABLE_ON_UNCONSUMED=fail" in findings
+    assert "ok environment: POWERTOOLS_DEV=false" in findings
+
+
+def test_plugins_are_told_apart_by_whether_they_are_on(install, monkeypatch):
+    install("stuff", "1", entry_points="[powertools_durable.plugins]\ncount = powertools_durable.plugins:Plugin\n")
+    assert "ok plugins: on: none; off: count" in told(f"{ILL}:well")[0]
+    monkeypatch.setenv("POWERTOOLS_DURABLE_PLUGINS", "count, weigh")
+    findings = told(f"{ILL}:well")[0]
+    assert "ok plugins: on: count; off: none" in findings
+    assert "error plugins: POWERTOOLS_DURABLE_PLUGINS names 'weigh', which no installed package offers" in findings
+    assert any(one.startswith("error handler: importing") for one in findings)
+
+
+# -- what can't be looked at -----------------------------------------------------------------------------------
+
+BROKEN = [
+    ("import nothing_of_that_name", "importing broken.py failed: ModuleNotFoundError"),
+    ("from powertools_durable import durable\n@durable\nasync def handler(event, ctx): ...", "is async"),
+    ("from powertools_durable import durable\n@durable\ndef handler(event: 'Odrer', ctx): ...", "can't be resolved"),
+    ("def handler(event, ctx): ...", "'handler' in broken.py is not durable"),
+    ("handler = 1", "is not durable, it is a int"),
+]
+
+
+@pytest.mark.parametrize(("source", "says"), BROKEN)
+def test_a_handler_that_can_not_be_had_is_an_error_and_the_environment_is_told(tmp_path, monkeypatch, source, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.py").write_text(source)
+    done = doctor("broken.py:handler", "--json")
+    assert done.exit_code == 1
+    *findings, last = map(json.loads, done.stdout.splitlines())
+    (found,) = [one for one in findings if one["level"] == "error"]
+    assert says in found["words"]
+    assert found["advice"]
+    assert {"Python", "boto3", "Lambda API"} <= {one["subject"] for one in findings}
+    assert last["policy"]["Statement"]
+
+
+def test_a_word_that_names_no_handler_is_a_wrong_call():
+    done = doctor("nothing")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "names no handler" in done.stderr
+
+
+def test_a_handler_without_source_is_told_so(tmp_path):
+    file = tmp_path / "made.py"
+    file.write_text(
+        "from powertools_durable import durable\n"
+        "exec('def written(event, ctx):\\n    return print(1)')\n"
+        "handler = durable(written)\n"
+    )
+    assert "ok code: its source is not to be had; nothing was looked at" in told(f"{file}:handler")[0]
+
+
+def test_what_its_module_prints_is_not_in_the_way(tmp_path):
+    file = tmp_path / "loud.py"
+    file.write_text("from powertools_durable import durable\nprint('loud')\n@durable\ndef handler(event, ctx): ...\n")
+    assert "loud\n" not in doctor(f"{file}:handler").output
