@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from powertools_durable import CompensationError, DurableContext, Retry, StepError, durable
+from powertools_durable import CompensationError, DurableContext, Retry, StepError, current_step, durable
 
 
 def book_hotel(city: str) -> str:
@@ -77,6 +77,31 @@ def hand_over(amount: int) -> None:
     """Hand the goods over; what costs more than 100 is out of stock."""
     if amount > 100:
         raise LookupError("out of stock")
+
+
+def pay_back(payment: str, key: str | None) -> None:
+    """Pay back, unless that was done under the same key."""
+
+
+# --8<-- [start:key]
+def pay_back_once(payment: str) -> None:
+    step = current_step()
+    pay_back(payment, key=step.idempotency_key if step else None)
+
+
+def undo_payment(child: DurableContext, payment: str) -> None:
+    child.step(pay_back_once, payment)
+
+
+@durable
+def sell_once(amount: int, ctx: DurableContext) -> str:
+    with ctx.saga():
+        payment = ctx.step_with_compensation(charge, amount, compensate=undo_payment)
+        ctx.step(hand_over, amount, retry=Retry.none())
+        return payment
+
+
+# --8<-- [end:key]
 
 
 # --8<-- [start:by_hand]

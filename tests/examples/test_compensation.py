@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from examples.operations import compensation as example
-from powertools_durable.testing import Simulator
+from powertools_durable import Retry, current_step, durable
+from powertools_durable.testing import Ledger, Simulator, explore
 
 
 def undone(run):
@@ -36,6 +37,33 @@ def test_sell_waits_while_it_undoes():
 def test_sell_keeps_the_payment_of_what_is_there():
     run = Simulator(example.sell).start(50).finish()
     assert (run.status, run.result) == ("SUCCEEDED", "payment-of-50")
+
+
+def test_sell_once_pays_back_once_wherever_lambda_dies(monkeypatch):
+    ledger = Ledger()
+    monkeypatch.setattr(example, "pay_back", lambda payment, key: ledger.record("pay back", key=key, payment=payment))
+    found = explore(example.sell_once, 500, ledger=ledger)
+    found.assert_survives()
+    assert found.runs > len(found.crash_points)
+    assert undone(Simulator(example.sell_once).start(500).finish()) == [("charge", "SUCCEEDED")]
+
+
+def test_a_compensation_with_one_parameter_is_no_step_and_has_no_key():
+    ledger, seen = Ledger(), []
+
+    def pay_back(payment):
+        seen.append(current_step())
+        ledger.record("pay back", payment=payment)
+
+    @durable
+    def sell(amount, ctx):
+        with ctx.saga():
+            ctx.step_with_compensation(example.charge, amount, compensate=pay_back)
+            ctx.step(example.hand_over, amount, retry=Retry.none())
+
+    found = explore(sell, 500, ledger=ledger)
+    assert any("effect 'pay back' happens 2 times" in failure.differed for failure in found.failures)
+    assert set(seen) == {None}
 
 
 def test_travel_if_possible_goes_on_after_undoing():
