@@ -41,6 +41,15 @@ class Executions:
             answer(self.client, found)
         return found
 
+    def suspended(self, arn: str, seconds: float = 30) -> list[dict[str, Any]]:
+        """Return the history, once an invocation is over."""
+
+        def suspended() -> list[dict[str, Any]] | None:
+            history = self.history(arn)
+            return history if any(event["EventType"] == "InvocationCompleted" for event in history) else None
+
+        return _wait_for(suspended, "suspension", seconds)
+
     def end(self, arn: str, seconds: float = 30) -> dict[str, Any]:
         """Return the execution, once it has ended."""
 

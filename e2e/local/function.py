@@ -213,6 +213,14 @@ class Function(Server):
             self.answers.append(answer)
             return answer
 
+    def deploy(self, handler: str) -> None:
+        """Let the next invocation run *handler*, in a new sandbox."""
+        with self._one_at_a_time:
+            for sandbox in self.sandboxes:
+                sandbox.close()
+            self._deployed = (self._deployed[0], handler)
+            self.sandboxes.clear()
+
     def answer(self, path: str, body: bytes, headers: Any) -> tuple[int, dict[str, str], bytes]:
         if f"/functions/{self.name}" not in path:
             return 404, {"X-Amzn-ErrorType": "ResourceNotFoundException"}, b'{"Message":"no such function"}'

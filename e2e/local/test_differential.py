@@ -10,15 +10,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from e2e.local.histories import differences, told
 from powertools_durable.testing import Simulator
 
 PROGRAMS = Path(__file__).with_name("programs.py")
@@ -65,8 +63,8 @@ def test_a_program_ends_the_same_on_our_twin_and_on_the_official_emulator(offici
         run.step()
     execution, history = official[seed]
     assert (run.status, run.result) == (execution["Status"], json.loads(execution.get("Result") or "null"))
-    ours, theirs = _told(run.history()), _told(history)
-    assert not list(_differences(ours, theirs))
+    ours, theirs = told(run.history()), told(history)
+    assert not list(differences(ours, theirs))
 
 
 def test_the_programs_contain_every_operation():
@@ -81,37 +79,3 @@ def _kinds(program: list[dict[str, Any]]) -> set[str]:
         for inner in [operation.get("body") or [], *operation.get("branches", [])]:
             found |= _kinds(inner)
     return found
-
-
-def _differences(ours: dict[str, list[Any]], theirs: dict[str, list[Any]]) -> Iterator[tuple[str, Any, Any]]:
-    for key in ours.keys() | theirs.keys():
-        for our, their in zip_longest(ours.get(key, []), theirs.get(key, [])):
-            if our != their:
-                yield key[:8], our, their
-
-
-def _told(history: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return what is told of each operation, in order."""
-    told: dict[str, list[Any]] = defaultdict(list)
-    for event in history:
-        kind = event["EventType"]
-        if kind in {"InvocationCompleted", "ExecutionStarted"}:
-            continue
-        identity = [kind, event.get("ParentId"), event.get("Name"), str(event.get("SubType"))]
-        key = "execution" if kind.startswith("Execution") else event["Id"]
-        told[key].append([*identity, _details(event.get(f"{kind}Details") or {})])
-    return told
-
-
-def _details(details: dict[str, Any]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for name in ("Result", "Error", "Input"):
-        payload = (details.get(name) or {}).get("Payload")
-        if payload:
-            shown[name] = payload
-    retry = details.get("RetryDetails") or {}
-    if retry.get("NextAttemptDelaySeconds"):  # the stock emulator tells of attempts only when another one follows
-        shown |= {"attempt": retry["CurrentAttempt"], "delay": retry["NextAttemptDelaySeconds"]}
-        shown.pop("Result", None)  # nor does it show the state of a poll that goes on
-    shown |= {"Duration": details["Duration"]} if details.get("Duration") else {}
-    return shown
