@@ -7,6 +7,7 @@ invoked functions count too. Records and updates are dicts as they go over the w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, TypeAlias
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Requested",
     "Seen",
     "Trace",
+    "digest",
 ]
 
 Wire: TypeAlias = dict[str, Any]
@@ -293,3 +295,9 @@ class Trace:
     metrics: list[str] = field(default_factory=list)
     again: str | None = None
     stuck: str = ""
+
+
+def digest(trace: Trace) -> str:
+    """Return a digest of all that happened."""
+    told = repr([trace.status, trace.result, trace.error, trace.words, trace.events])
+    return blake2b(told.encode(), digest_size=16).hexdigest()

@@ -8,9 +8,9 @@ import pytest
 
 from powertools_durable import Retry, durable
 from powertools_durable.testing import Ledger, explore
-from tests.properties.events import Answered, Began, BodyBegan, Died, Ended, Line, Seen
+from tests.properties.events import Answered, Began, BodyBegan, Died, Ended, Line, Seen, digest
 from tests.properties.faults import CALLS, CLASSES, PAGES, FaultPlan
-from tests.properties.trace import digest, observe
+from tests.properties.trace import observe
 
 LEDGER = Ledger()
 RESULT = '[true, "packed", "{\\"yes\\": true}", 42]'

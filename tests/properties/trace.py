@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import blake2b
 from random import Random
 from typing import Any
 
@@ -40,10 +39,10 @@ from powertools_durable.testing.sandbox import Sandbox, Sandboxes
 from powertools_durable.testing.simulator import SeededIds
 from powertools_durable.testing.spending import attend
 from tests.properties import events as of
-from tests.properties.events import Trace
+from tests.properties.events import Trace, digest
 from tests.properties.faults import BEFORE, NONE, FaultPlan, Faults
 
-__all__ = ["digest", "observe"]
+__all__ = ["observe"]
 
 NAME = "traced"
 ARN = f"arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/{NAME}/{'0a1b' * 8}"
@@ -125,12 +124,6 @@ def observe(
     if twice:
         trace.again = digest(again())
     return trace
-
-
-def digest(trace: Trace) -> str:
-    """Return a digest of all events."""
-    told = repr([trace.status, trace.result, trace.error, trace.words, trace.events])
-    return blake2b(told.encode(), digest_size=16).hexdigest()
 
 
 # -- the run ---------------------------------------------------------------------------------------------------
