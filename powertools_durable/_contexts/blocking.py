@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from powertools_durable._contexts.sagas import Sagas
 from powertools_durable._contexts.steps import Callback
-from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._replay.frame import Frame
-from powertools_durable._replay.state import ExecutionState
-from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.paging import pages
-from powertools_durable._runtime.seams import Seams
-from powertools_durable._runtime.session import Program, Session
 from powertools_durable.backends.base import DurableBackend
-from powertools_durable.config import DurableConfig
-from powertools_durable.errors import ValidationError
-from powertools_durable.serdes.base import SerDes
 
-__all__ = ["Callback", "DurableContext", "context_by_hand"]
+__all__ = ["Callback", "DurableContext"]
 
 
 class DurableContext(Sagas):
@@ -67,6 +57,8 @@ class DurableContext(Sagas):
         BackendError
             A page could not be read.
         """
+        from powertools_durable._contexts.by_hand import context_by_hand  # what only tools and tests need
+
         return context_by_hand(cls, backend, arn, checkpoint_token, operations, next_marker)
 
     def close(self) -> None:
@@ -83,45 +75,3 @@ class DurableContext(Sagas):
         frame = Frame(self._session.engine, parent=self._frame, context_id=operation_id, parent_id=operation_id)
         frame.detached = True
         return DurableContext(self._session, frame)
-
-
-def context_by_hand(  # noqa: PLR0917 - those of `create`
-    cls: type[DurableContext],
-    backend: DurableBackend,
-    arn: str,
-    checkpoint_token: str,
-    operations: Iterable[Operation],
-    next_marker: str | None,
-    *,
-    seams: Seams | None = None,
-    serdes: SerDes[Any] | None = None,
-) -> DurableContext:
-    """Do what `DurableContext.create` does, in another world or with a default format if a test kit has one."""
-    state = ExecutionState(arn, operations)
-    for records in pages(backend, arn, checkpoint_token, next_marker, MAX_PAGE_ITEMS):
-        state.absorb(records)
-    seams = seams or Seams()
-    program = Program(
-        handler=_no_handler,
-        make_context=lambda session: cls(session, session.root),
-        read_payload=str,
-        write_result=str,
-        config=DurableConfig(),
-        serdes=serdes,
-    )
-    session = Session(
-        program,
-        state,
-        checkpoint_token,
-        backend=backend,
-        lambda_context=None,
-        deadline=Deadline(None, seams.clock),
-        seams=seams,
-    )
-    session.root.detached = True
-    return cls(session, session.root)
-
-
-def _no_handler(_event: object, _context: object) -> None:
-    message = "this context was made by DurableContext.create() and has no handler"
-    raise ValidationError(message)

@@ -111,12 +111,21 @@ class BlockingDriver:
                 "is called from another thread than the one its context belongs to; operations are numbered in call "
                 "order, which threads don't keep. Start threads inside a step"
             )
-        if frame.detached or (scope is not None and scope.where is frame):
+        if self._runs_here(frame, scope.where if scope is not None else None):
             return None
         return (
             "is called on a context other than the one whose code is running; use the context that was passed to "
             "this function"
         )
+
+    def _runs_here(self, frame: Frame, where: object) -> bool:
+        """True where the code of *frame* runs; for one made by hand, where no code of a context below it runs."""
+        if where is frame:
+            return True
+        below = where if frame.detached and isinstance(where, Frame) else None
+        while below is not None and below is not frame:
+            below = below.parent
+        return frame.detached and below is None
 
     # -- performing ----------------------------------------------------------------------------------------
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.blocking import BlockingDriver
 from powertools_durable._runtime.checkpointer import Acknowledged, Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams
 from powertools_durable.backends.base import DurableBackend
+from powertools_durable.scope import ReplayState, ScopeInfo
 
 __all__ = ["inline_driver"]
 
@@ -44,6 +47,36 @@ class InlineCheckpointer(Checkpointer):
             raise waiter.error
 
 
+class Speaking:
+    """A context whose log lines and metrics count, though it may stand in front of its records."""
+
+    replay_state = ReplayState.LIVE
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+
+class SpeakingScopes(Scopes):
+    """What a test prepares happens for the first time: whatever the code says meanwhile is no repetition."""
+
+    def of_context(self, frame: Frame) -> ScopeInfo:
+        """The code of a child context runs."""
+        return replace(super().of_context(frame), where=Speaking(frame))
+
+
+class InlineDriver(BlockingDriver):
+    """Runs branches where their fan-out was called, one after the other, for it has no threads of its own."""
+
+    def __init__(
+        self, engine: ReplayEngine, sender: Checkpointer, deadline: Deadline, scopes: Scopes, *, seams: Seams
+    ) -> None:
+        super().__init__(engine, sender, deadline, scopes, seams=seams, max_threads=0)
+        self.pool.appetite = 1
+
+    def _runs_here(self, frame: Frame, where: object) -> bool:
+        return super()._runs_here(frame, where.frame if isinstance(where, Speaking) else where)
+
+
 def inline_driver(backend: DurableBackend) -> Callable[..., BlockingDriver]:
     """Return what makes the driver of a context: see `Seams.driver`."""
 
@@ -51,15 +84,13 @@ def inline_driver(backend: DurableBackend) -> Callable[..., BlockingDriver]:
         engine: ReplayEngine,
         _checkpointer: Checkpointer,
         deadline: Deadline,
-        scopes: Scopes,
+        _scopes: Scopes,
         *,
         seams: Seams,
         **_others: Any,
     ) -> BlockingDriver:
         sender = InlineCheckpointer(engine, backend, deadline, seams)
-        # Without threads of its own a fan-out runs its branches where it was called, one after the other.
-        driver = BlockingDriver(engine, sender, deadline, scopes, seams=seams, max_threads=0)
-        driver.pool.appetite = 1
-        return driver
+        scopes = SpeakingScopes(engine.state.durable_execution_arn, "")
+        return InlineDriver(engine, sender, deadline, scopes, seams=seams)
 
     return make

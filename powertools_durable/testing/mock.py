@@ -11,7 +11,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple, Self
 
-from powertools_durable._contexts.blocking import DurableContext, context_by_hand
+from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable._contexts.by_hand import context_by_hand
 from powertools_durable._operations.semantics import Nesting
 from powertools_durable._protocol.operation import ContextDetails, ErrorObject, OperationStatus, OperationType, SubType
 from powertools_durable._runtime.seams import Seams

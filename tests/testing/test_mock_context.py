@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pydantic
 import pytest
+from aws_lambda_powertools import Logger
 
 from powertools_durable import (
     BatchResult,
@@ -516,6 +517,37 @@ def test_what_was_prepared_in_vain_is_told():
     run = mock().with_step_result("a").with_wait().with_context("ship", inside=INSIDE).build()
     run.ctx.step(untyped, name="a")
     assert run.unused == ["WAIT *", "CONTEXT ship"]  # what is inside goes with it
+
+
+@pytest.mark.parametrize("call", ["child", "branch"])
+def test_the_outer_context_in_a_child_or_branch_is_refused_as_in_lambda(call):
+    run = mock().build()
+    with pytest.raises(ValidationError, match="use the context that was passed to this function"):
+        if call == "child":
+            run.ctx.run_in_child_context(lambda _: run.ctx.step(int))
+        else:
+            run.ctx.map(lambda _, item: run.ctx.step(int), [1])
+
+
+def test_log_lines_come_out_whatever_is_prepared_and_whatever_ran_before(captured_logs):
+    logger = Logger(service="mocked")
+
+    @durable(logger=logger)
+    def before(event, ctx):
+        ctx.wait(60)
+
+    Simulator(before).start().finish()  # puts a filter into the logger
+
+    def code(ctx, item):
+        logger.info("before the prepared one")
+        ctx.step(untyped, name="label")
+        logger.info("behind it")
+
+    scope = MockDurableContext().with_step_result("label")
+    run = mock().with_context("code", inside=scope).with_map("codes", inside=[scope]).with_wait().build()
+    run.ctx.run_in_child_context(code, 1, name="code")
+    run.ctx.map(code, [1], name="codes")
+    assert captured_logs.messages == ["before the prepared one", "behind it"] * 2
 
 
 # -- handlers -------------------------------------------------------------------------------------------------
