@@ -8,29 +8,25 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import replace
+from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
 from powertools_durable._contexts.blocking import DurableContext
-from powertools_durable._runtime.invocation import run_invocation
-from powertools_durable._runtime.seams import Seams
-from powertools_durable._runtime.session import Program, Session
-from powertools_durable.backends.base import DurableBackend
-from powertools_durable.backends.lambda_ import LambdaBackend
-from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError, ValidationError
-from powertools_durable.integrations.entry_points import plugins_of
-from powertools_durable.integrations.telemetry import Telemetry
-from powertools_durable.parser.annotations import innermost, model_of, output_of
-from powertools_durable.parser.order import refuse_idempotent
-from powertools_durable.retry import RetryPolicy
-from powertools_durable.serdes.base import SerDes
+from powertools_durable.parser.annotations import innermost
 
 if TYPE_CHECKING:
+    from powertools_durable._runtime.seams import Seams
+    from powertools_durable._runtime.session import Program, Session
     from powertools_durable._service.family import Target
+    from powertools_durable.backends.base import DurableBackend
+    from powertools_durable.config import DurableConfig
+    from powertools_durable.integrations.telemetry import Telemetry
     from powertools_durable.plugins import PluginSource
+    from powertools_durable.retry import RetryPolicy
+    from powertools_durable.serdes.base import SerDes
 
 __all__ = ["DurableFunction", "durable", "durable_inside", "invoker_of", "program_of", "target_of"]
 
@@ -86,6 +82,9 @@ class DurableFunction(Generic[R]):
             written = innermost(function) if isinstance(function, functools.partial) else type(function)
             functools.update_wrapper(self, written, updated=())
             self.__wrapped__ = function
+        from powertools_durable._runtime.invocation import run_invocation
+
+        self._run = run_invocation
         self._program = program
         self._backend = backend
         self._telemetry = telemetry
@@ -128,18 +127,25 @@ class DurableFunction(Generic[R]):
         BackendError, PayloadModelChangedError
             Another invocation may succeed; Lambda makes one.
         """
+        from powertools_durable._runtime.seams import Seams
+        from powertools_durable.parser.order import refuse_idempotent
+
         refuse_idempotent(event)
         program = self._program
         if extra:
+            from dataclasses import replace
+
             program = replace(program, handler=functools.partial(program.handler, **extra))
         backend, seams = _STAND_IN.get() or (self._backend, Seams())
-        answer = run_invocation(program, event, context, backend, seams)
+        answer = self._run(program, event, context, backend, seams)
         self._telemetry.ended(answer)
         return answer
 
     def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]:
         """Answer an invocation by another host than Lambda, whose records live in *backend*."""
-        return run_invocation(self._program, event, context, backend, Seams())
+        from powertools_durable._runtime.seams import Seams
+
+        return self._run(self._program, event, context, backend, Seams())
 
 
 def durable_inside(handler: object) -> DurableFunction[Any] | None:
@@ -284,7 +290,12 @@ def _decorate(
     local_names: Mapping[str, object],
     stacklevel: int = 3,  # of the line that decorates, seen from what this calls
 ) -> DurableFunction[Any]:
-    # Decorating loads pydantic, importing does not (architecture.md 5.9).
+    # Decorating loads pydantic and what runs a handler, importing does not (architecture.md 5.9).
+    from powertools_durable._runtime.session import Program
+    from powertools_durable.config import DurableConfig
+    from powertools_durable.integrations.entry_points import plugins_of
+    from powertools_durable.integrations.telemetry import Telemetry
+    from powertools_durable.parser.annotations import model_of, output_of
     from powertools_durable.parser.lint import warn_of_unstable_defaults
     from powertools_durable.parser.payload import PayloadParser
     from powertools_durable.parser.result import ResultWriter
@@ -313,6 +324,8 @@ def _decorate(
         message = f"{error} (handler {place})"
         raise DurableConfigError(message) from error.__cause__
     warn_of_unstable_defaults(model, stacklevel=stacklevel)
+    if _is_lambda():
+        _load_the_rest()
     program = Program(
         handler=function,
         make_context=_make_context,
@@ -341,13 +354,30 @@ def _backend(options: Options) -> DurableBackend:
     backend = options.get("backend")
     if backend is not None:
         return backend
+    from powertools_durable.backends.lambda_ import LambdaBackend
+
     mine = LambdaBackend(options.get("boto3_client"))
-    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:  # init phase: the CPU is free, the first invocation's is not
+    if _is_lambda():
         mine.warm()
     return mine
 
 
+def _is_lambda() -> bool:
+    """Tell whether this is Lambda's init phase, where the CPU is free; the first invocation's is not."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
+def _load_the_rest() -> None:
+    """Load what every first invocation needs besides: above all the models of Lambda's event."""
+    import_module("powertools_durable.parser.event")
+    import_module("powertools_durable.parser.order")
+    import_module("powertools_durable.serdes.choosing")
+    import_module("powertools_durable._operations.step")
+
+
 def _check_options(options: Options, place: str) -> None:
+    from powertools_durable.config import DurableConfig
+
     if unknown := set(options) - set(Options.__annotations__):
         message = f"durable() has no option {', '.join(sorted(unknown))!r} (handler {place})"
         raise DurableConfigError(message)

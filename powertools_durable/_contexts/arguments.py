@@ -11,7 +11,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from powertools_durable._operations.semantics import Nesting, StepSemantics
 from powertools_durable._protocol.duration import Duration, seconds_of, whole_seconds
@@ -22,9 +22,10 @@ from powertools_durable._protocol.limits import (
     MAX_TIMER_SECONDS,
     MIN_TIMER_SECONDS,
 )
-from powertools_durable.completion import Completion
 from powertools_durable.errors import ValidationError
-from powertools_durable.retry import Polling, Retry
+
+if TYPE_CHECKING:
+    from powertools_durable.retry import Polling
 
 __all__ = [
     "at_most_once",
@@ -108,6 +109,8 @@ def sub_type_or(default: str, given: object) -> str:
 
 def check_retry(policy: object) -> None:
     """Refuse what is neither a `Retry` nor a function of an error and an attempt, such as ``retry=Retry.none``."""
+    from powertools_durable.retry import Retry
+
     if policy is None or isinstance(policy, Retry):
         return
     if isinstance(policy, type) or not callable(policy):
@@ -244,6 +247,8 @@ def item_names(inputs: Sequence[Any], item_name: Callable[[Any, int], str] | Non
 
 def check_completion(completion: object, call: str) -> None:
     """Refuse what is no `Completion`, such as ``Completion.all_completed`` without its parentheses."""
+    from powertools_durable.completion import Completion
+
     if not isinstance(completion, Completion):
         message = f"ctx.{call}() takes completion=Completion(...), such as Completion.all_completed()"
         raise ValidationError(message)
@@ -281,6 +286,8 @@ def _without_order(call: str, given: object, wanted: str) -> ValidationError:
 
 def polling_of(polling: object) -> Polling:
     """Return *polling* if it is a `Polling`."""
+    from powertools_durable.retry import Polling
+
     if isinstance(polling, Polling):
         return polling
     message = f"ctx.wait_for_condition() takes polling=Polling(until), not a {type(polling).__name__}"

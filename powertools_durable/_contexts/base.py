@@ -8,18 +8,20 @@ from datetime import datetime, timedelta
 from functools import wraps
 from hashlib import blake2b
 from random import Random
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from powertools_durable._operations.compensation import Compensation
-from powertools_durable._replay.engine import ReplayEngine
-from powertools_durable._replay.frame import Frame
-from powertools_durable._replay.handle import OperationHandle
-from powertools_durable._replay.state import ExecutionState
-from powertools_durable._runtime.session import Session
-from powertools_durable.backends.base import DurableBackend
-from powertools_durable.integrations.loggers import logger_for
+from powertools_durable import _operations as operations
 from powertools_durable.scope import ExecutionMode, ReplayState
+
+if TYPE_CHECKING:  # decorating loads them: what a handler's annotations need is loaded with the context
+    from powertools_durable._operations.compensation import Compensation
+    from powertools_durable._replay.engine import ReplayEngine
+    from powertools_durable._replay.frame import Frame
+    from powertools_durable._replay.handle import OperationHandle
+    from powertools_durable._replay.state import ExecutionState
+    from powertools_durable._runtime.session import Session
+    from powertools_durable.backends.base import DurableBackend
 
 __all__ = ["BaseContext"]
 
@@ -155,6 +157,8 @@ class BaseContext:
     @property
     def logger(self) -> Any:
         """The logger itself, for code that has none: that of ``logger=``, else Powertools', else the module's."""
+        from powertools_durable.integrations.loggers import logger_for
+
         program = self._session.program
         return logger_for(program.handler, program.logger)
 
@@ -183,4 +187,4 @@ class BaseContext:
         return self._deferred[::-1]
 
     def _register(self, op: OperationHandle, value: Any, undo: Callable[..., Any]) -> None:
-        self._compensations.append(Compensation(op.name, value, undo))
+        self._compensations.append(operations.compensation.Compensation(op.name, value, undo))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from powertools_durable._contexts.sagas import Sagas
 from powertools_durable._contexts.steps import Callback
-from powertools_durable._protocol.operation import Operation
-from powertools_durable._replay.frame import Frame
-from powertools_durable.backends.base import DurableBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from powertools_durable._protocol.operation import Operation
+    from powertools_durable.backends.base import DurableBackend
 
 __all__ = ["Callback", "DurableContext"]
 
@@ -72,6 +75,8 @@ class DurableContext(Sagas):
 
         For code that keeps its own records; `run_in_child_context` is what handlers want.
         """
+        from powertools_durable._replay.frame import Frame
+
         frame = Frame(self._session.engine, parent=self._frame, context_id=operation_id, parent_id=operation_id)
         frame.detached = True
         return DurableContext(self._session, frame)

@@ -7,30 +7,24 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
+from powertools_durable import _operations as operations
+from powertools_durable import serdes as formats
 from powertools_durable._contexts import arguments
-from powertools_durable._contexts.core import answer_serdes
 from powertools_durable._contexts.steps import Steps
-from powertools_durable._operations.child import child as child_flow
-from powertools_durable._operations.child import virtual_child
-from powertools_durable._operations.fan_out import Branches, fan_out
 from powertools_durable._operations.semantics import Nesting
-from powertools_durable._operations.wait_for_callback import callback_name, inner_name, submitter_name, surfacing
-from powertools_durable._protocol.duration import Duration
 from powertools_durable._protocol.operation import OperationType, SubType
 from powertools_durable._protocol.record import record
-from powertools_durable._replay.effects import Flow
-from powertools_durable._replay.frame import Frame, operation_id
-from powertools_durable._replay.handle import OperationHandle
-from powertools_durable._runtime.signals import UNRECOVERABLE
-from powertools_durable.batch import BatchResult
-from powertools_durable.completion import Completion
-from powertools_durable.retry import RetryPolicy, decide
-from powertools_durable.serdes.base import SerDes
-from powertools_durable.serdes.batch import batch_serdes
-from powertools_durable.serdes.wrapping import WrappingSerDes, innermost_of
 
 if TYPE_CHECKING:
     from powertools_durable._contexts.blocking import DurableContext
+    from powertools_durable._protocol.duration import Duration
+    from powertools_durable._replay.effects import Flow
+    from powertools_durable._replay.frame import Frame
+    from powertools_durable._replay.handle import OperationHandle
+    from powertools_durable.batch import BatchResult
+    from powertools_durable.completion import Completion
+    from powertools_durable.retry import RetryPolicy
+    from powertools_durable.serdes.base import SerDes
 
 __all__ = ["Containers"]
 
@@ -112,8 +106,10 @@ class Containers(Steps):
             return func(self._below(frame), *args)
 
         if virtual:
-            return self._drive(op, virtual_child(op, self._frame.child(op, virtual=True), body, written))
-        return self._drive(op, child_flow(op, partial(self._frame.child, op), body, written, summary))
+            return self._drive(
+                op, operations.child.virtual_child(op, self._frame.child(op, virtual=True), body, written)
+            )
+        return self._drive(op, operations.child.child(op, partial(self._frame.child, op), body, written, summary))
 
     child_context = run_in_child_context
 
@@ -161,21 +157,23 @@ class Containers(Steps):
         arguments.check_retry(retry)
         arguments.callback_seconds(timeout, "timeout")
         arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
-        answer = answer_serdes(returns, serdes)
+        arguments.check_serdes(serdes)
+        answer = formats.choosing.answer_serdes(returns, serdes)
         shown = arguments.name_of(submit, name)
+        named = operations.wait_for_callback
 
         def body(frame: Frame) -> T:
             child = self._below(frame)
             callback = child.create_callback(
-                name=callback_name(shown), timeout=timeout, heartbeat_timeout=heartbeat_timeout, serdes=answer
+                name=named.callback_name(shown), timeout=timeout, heartbeat_timeout=heartbeat_timeout, serdes=answer
             )
-            child.step(_submitting, submit, callback.callback_id, args, name=submitter_name(shown), retry=retry)
+            child.step(_submitting, submit, callback.callback_id, args, name=named.submitter_name(shown), retry=retry)
             return callback.result()
 
         op = self._begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, shown)
         written: SerDes[T] = self._serdes(None, returns, None)
-        flow: Flow[T] = child_flow(op, partial(self._frame.child, op), body, written)
-        return self._drive(op, surfacing(flow))
+        flow: Flow[T] = operations.child.child(op, partial(self._frame.child, op), body, written)
+        return self._drive(op, named.surfacing(flow))
 
     def with_retry(
         self,
@@ -211,6 +209,9 @@ class Containers(Steps):
         arguments.required_retry(retry, "with_retry")
         shown = arguments.name_of(func, name)
 
+        from powertools_durable._runtime.signals import UNRECOVERABLE
+        from powertools_durable.retry import decide
+
         def attempts(child: DurableContext) -> T:
             for attempt in count(1):
                 try:
@@ -221,7 +222,9 @@ class Containers(Steps):
                     delay = decide(retry, error, attempt, self._session.engine.random)
                     if delay is None:
                         raise
-                child.wait(delay, name=inner_name(shown, f"-backoff-{attempt}") if shown else None)
+                child.wait(
+                    delay, name=operations.wait_for_callback.inner_name(shown, f"-backoff-{attempt}") if shown else None
+                )
             raise AssertionError
 
         written: SerDes[T] = self._serdes(func, None, None)
@@ -278,6 +281,8 @@ class Containers(Steps):
         ValidationError
             The call is wrong; nothing was recorded. Source: protocol.md 12.
         """
+        from powertools_durable.completion import Completion
+
         functions = arguments.branches(branches)
         names = arguments.branch_names(functions)
         bodies = list(functions.values())
@@ -288,8 +293,9 @@ class Containers(Steps):
             return bodies[index](self._below(frame))
 
         fan = _FanOut("parallel", SubType.PARALLEL, SubType.PARALLEL_BRANCH, name, names, run, written)
-        done = completion or Completion.all_successful()
-        return self._fan_out(fan, done, max_concurrency, None, nesting, item_serdes, serdes, summary)
+        return self._fan_out(
+            fan, completion or Completion.all_successful(), max_concurrency, None, nesting, item_serdes, serdes, summary
+        )
 
     def map(
         self,
@@ -325,6 +331,8 @@ class Containers(Steps):
         item_name : Callable | None
             Names an item, given it and its index; default: ``map-item-0`` and so on.
         """
+        from powertools_durable.completion import Completion
+
         arguments.callable_(func, "map")
         inputs = arguments.items(items)
         names = arguments.item_names(inputs, item_name)
@@ -336,8 +344,9 @@ class Containers(Steps):
 
         shown = arguments.name_of(func, name)
         fan = _FanOut("map", SubType.MAP, SubType.MAP_ITERATION, shown, names, run, written)
-        done = completion or Completion()
-        return self._fan_out(fan, done, max_concurrency, batch_size, nesting, item_serdes, serdes, summary)
+        return self._fan_out(
+            fan, completion or Completion(), max_concurrency, batch_size, nesting, item_serdes, serdes, summary
+        )
 
     def _fan_out(  # noqa: PLR0917 - the options of `map`
         self,
@@ -357,8 +366,10 @@ class Containers(Steps):
         arguments.check_serdes(serdes)
         flat = arguments.is_flat(nesting)
         op = self._begin(fan.call, OperationType.CONTEXT, fan.sub_type, arguments.name_of(None, fan.name))
-        branches = Branches(sub_type=fan.item_type, names=fan.names, body=fan.body, serdes=fan.results, flat=flat)
-        flow = fan_out(
+        branches = operations.fan_out.Branches(
+            sub_type=fan.item_type, names=fan.names, body=fan.body, serdes=fan.results, flat=flat
+        )
+        flow = operations.fan_out.fan_out(
             op,
             partial(self._frame.child, op),
             branches,
@@ -378,6 +389,10 @@ class Containers(Steps):
         serdes: SerDes[BatchResult[Any]] | None,
     ) -> SerDes[BatchResult[Any]]:
         """Return how the whole is written: what covers a branch's result covers the record that repeats it."""
+        from powertools_durable._replay.frame import operation_id
+        from powertools_durable.serdes.batch import batch_serdes
+        from powertools_durable.serdes.wrapping import WrappingSerDes, innermost_of
+
         if serdes is not None and not isinstance(serdes, WrappingSerDes):
             return serdes
         formats = [innermost_of(each) for each in fan.results]

@@ -6,17 +6,14 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
+from powertools_durable import _operations as operations
+from powertools_durable import serdes as formats
 from powertools_durable._contexts import arguments
 from powertools_durable._contexts.containers import Containers
-from powertools_durable._operations.child import child
-from powertools_durable._operations.compensation import CompensationItem, CompensationResult
-from powertools_durable._operations.patch import patched
 from powertools_durable._operations.semantics import StepSemantics
-from powertools_durable._protocol.duration import Duration
 from powertools_durable._protocol.operation import OperationType, SubType
-from powertools_durable._replay.frame import Frame
 from powertools_durable.errors import (
     ChildContextError,
     CompensationError,
@@ -25,8 +22,13 @@ from powertools_durable.errors import (
     SerDesError,
     ValidationError,
 )
-from powertools_durable.retry import RetryPolicy
-from powertools_durable.serdes.base import PassThrough, SerDes
+
+if TYPE_CHECKING:
+    from powertools_durable._operations.compensation import CompensationItem, CompensationResult
+    from powertools_durable._protocol.duration import Duration
+    from powertools_durable._replay.frame import Frame
+    from powertools_durable.retry import RetryPolicy
+    from powertools_durable.serdes.base import SerDes
 
 __all__ = ["Sagas"]
 
@@ -105,6 +107,7 @@ class Sagas(Containers):
             raise failure from error
 
     def _compensate(self, down_to: int) -> CompensationResult:
+        told = operations.compensation
         items: list[CompensationItem] = []
         while len(self._compensations) > down_to:
             compensation = self._compensations[-1]
@@ -112,14 +115,14 @@ class Sagas(Containers):
             self._compensations.pop()
             undo = partial(self._undo, compensation.undo, compensation.value)
             try:
-                self._drive(op, child(op, partial(self._frame.child, op), undo, PassThrough()))
+                self._drive(op, operations.child.child(op, partial(self._frame.child, op), undo, formats.PassThrough()))
             except RetryableSerDesError:
                 raise
             except (ChildContextError, SerDesError, PayloadTooLargeError) as error:
-                items.append(CompensationItem(compensation.name, "Failed", str(error)))
+                items.append(told.CompensationItem(compensation.name, "Failed", str(error)))
             else:
-                items.append(CompensationItem(compensation.name, "Succeeded"))
-        return CompensationResult(tuple(items))
+                items.append(told.CompensationItem(compensation.name, "Succeeded"))
+        return told.CompensationResult(tuple(items))
 
     def _undo(self, undo: Callable[..., Any], value: Any, frame: Frame) -> None:
         if _required_parameters(undo) > 1:
@@ -166,7 +169,7 @@ class Sagas(Containers):
         answers = self._frame.patches
         if shown not in answers:
             op = self._frame.mark(shown, SubType.PATCH)
-            answers[shown] = self._drive(op, patched(op, replaying=self.is_replaying))
+            answers[shown] = self._drive(op, operations.patch.patched(op, replaying=self.is_replaying))
         return answers[shown]
 
     def deprecate_patch(self, name: str) -> None:

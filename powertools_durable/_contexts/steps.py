@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
 
+from powertools_durable import _operations as operations
+from powertools_durable import serdes as formats
 from powertools_durable._contexts import arguments
-from powertools_durable._contexts.core import BlockingCore, answer_serdes, json_serdes, serdes_of_event
-from powertools_durable._operations.callback import callback_result, create_callback
-from powertools_durable._operations.invoke import invoke
+from powertools_durable._contexts.core import BlockingCore
 from powertools_durable._operations.semantics import StepSemantics
-from powertools_durable._operations.step import step
-from powertools_durable._operations.wait import wait
-from powertools_durable._operations.wait_for_condition import wait_for_condition
-from powertools_durable._protocol.duration import Duration
 from powertools_durable._protocol.operation import OperationType, SubType
-from powertools_durable._protocol.update import ChainedInvokeOptions
-from powertools_durable._replay.handle import OperationHandle
-from powertools_durable.retry import Polling, RetryPolicy
-from powertools_durable.serdes.base import SerDes
-from powertools_durable.serdes.wrapping import for_payload
+
+if TYPE_CHECKING:
+    from powertools_durable._protocol.duration import Duration
+    from powertools_durable._protocol.update import ChainedInvokeOptions
+    from powertools_durable._replay.handle import OperationHandle
+    from powertools_durable.retry import Polling, RetryPolicy
+    from powertools_durable.serdes.base import SerDes
 
 __all__ = ["Callback", "Steps"]
 
@@ -149,7 +147,7 @@ class Steps(BlockingCore):
         sub_type = _STEP if sub_type is None else arguments.sub_type_or(_STEP, sub_type)
         written = self._serdes(func, returns, serdes)
         op = self._begin("step", _OF_STEP, sub_type, arguments.name_of(func, name))
-        flow = step(
+        flow = operations.step.step(
             op,
             partial(func, *args) if args else func,
             retry or self._session.default_retry,
@@ -176,7 +174,7 @@ class Steps(BlockingCore):
         """
         seconds = arguments.timer_seconds(duration, "wait")
         op = self._begin("wait", OperationType.WAIT, SubType.WAIT, arguments.name_of(None, name))
-        self._drive(op, wait(op, seconds))
+        self._drive(op, operations.wait.wait(op, seconds))
 
     def wait_until(self, moment: datetime, *, name: str | None = None) -> None:
         """Suspend the execution until *moment*; one in the past, or nearly, waits one second.
@@ -188,7 +186,7 @@ class Steps(BlockingCore):
         """
         seconds = arguments.until_seconds(moment, self._session.seams.clock.now())
         op = self._begin("wait_until", OperationType.WAIT, SubType.WAIT, arguments.name_of(None, name))
-        self._drive(op, wait(op, seconds))
+        self._drive(op, operations.wait.wait(op, seconds))
 
     def now(self) -> datetime:
         """Return the time, recorded: the same on every replay."""
@@ -234,15 +232,16 @@ class Steps(BlockingCore):
         limit = arguments.callback_seconds(timeout, "timeout")
         heartbeat = arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
         sub_type = arguments.sub_type_or(SubType.CALLBACK, sub_type)
-        answer = answer_serdes(returns, serdes)
+        arguments.check_serdes(serdes)
+        answer = formats.choosing.answer_serdes(returns, serdes)
         op = self._begin("create_callback", OperationType.CALLBACK, sub_type, arguments.name_of(None, name))
-        callback_id = self._drive(op, create_callback(op, limit, heartbeat))
+        callback_id = self._drive(op, operations.callback.create_callback(op, limit, heartbeat))
         return Callback(self, op, callback_id, answer)
 
     def _await_callback(self, op: OperationHandle, serdes: SerDes[T]) -> T:
         self._session.driver.guard(self._frame, "callback.result")
         self._frame.asks_result(op)
-        return self._drive(op, callback_result(op, serdes))
+        return self._drive(op, operations.callback.callback_result(op, serdes))
 
     def wait_for_condition(
         self,
@@ -288,7 +287,7 @@ class Steps(BlockingCore):
         written = self._serdes(check, returns, serdes)
         shown = arguments.name_of(check, name)
         op = self._begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, shown)
-        return self._drive(op, wait_for_condition(op, check, initial, rhythm, written))
+        return self._drive(op, operations.wait_for_condition.wait_for_condition(op, check, initial, rhythm, written))
 
     def invoke(
         self,
@@ -333,17 +332,18 @@ class Steps(BlockingCore):
         target = arguments.function_name(function_name)
         tenant = arguments.tenant(tenant_id)
         arguments.check_serdes(payload_serdes)
-        written = serdes_of_event(payload)
-        if payload_serdes is not None:
-            written = for_payload(payload_serdes, written)
-        answer = json_serdes(returns, serdes)
+        arguments.check_serdes(serdes)
+        written = formats.choosing.event_serdes(payload, payload_serdes)
+        answer = formats.choosing.json_serdes(returns, serdes)
         op = self._begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
         text = None
         if op.record is None:  # what was sent is not sent again
             text = op.sendable(payload, written)
 
         def options() -> ChainedInvokeOptions:
+            from powertools_durable._protocol.update import ChainedInvokeOptions
+
             header = self._session.driver.trace_header(op, target)
             return ChainedInvokeOptions(function_name=target, tenant_id=tenant, x_amzn_trace_id=header)
 
-        return self._drive(op, invoke(op, options, text, answer))
+        return self._drive(op, operations.invoke.invoke(op, options, text, answer))

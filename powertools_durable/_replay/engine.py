@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -93,8 +93,8 @@ class ReplayEngine:
         What decides how this invocation ends, whatever the handler returns.
     updated : frozenset[str]
         What the service changed since the last invocation, if it says so. For telemetry only.
-    asked : set[str]
-        Ids of the operations that the code asked for so far.
+    ask : Callable
+        Notes the id of an operation that the code asks for.
     """
 
     def __init__(
@@ -113,7 +113,8 @@ class ReplayEngine:
         self.revoked = False
         self.finished = False
         self.interruption: BaseException | None = None
-        self.asked: set[str] = set()
+        self._asked: list[str] = []  # a set of a long history would be four times as large, and is needed once
+        self.ask: Callable[[str], None] = self._asked.append
         self.updated = frozenset(updated)
         self._outbox: deque[Queued] = deque()
         self._waiting = 0
@@ -131,6 +132,11 @@ class ReplayEngine:
         """True when the execution has records besides its own: an earlier invocation was here."""
         return any(record.type is not OperationType.EXECUTION for record in self.state.operations.values())
 
+    @property
+    def asked(self) -> frozenset[str]:
+        """Ids of the operations that the code asked for so far."""
+        return frozenset(self._asked)
+
     def get(self, operation_id: str) -> Operation | None:
         """Return the record of an operation; None when there is none."""
         return self.state.operations.get(operation_id)
@@ -145,19 +151,19 @@ class ReplayEngine:
 
         What lies below a context that has ended does not count: nobody enters that any more.
         """
-        operations = self.state.operations
+        asked = self.asked
         return [
             record
-            for record in operations.values()
-            if record.id not in self.asked
+            for record in self.state.operations.values()
+            if record.id not in asked
             and record.type is not OperationType.EXECUTION
-            and not self._lies_below_an_ended_context(record)
+            and not self._lies_below_an_ended_context(record, asked)
         ]
 
-    def _lies_below_an_ended_context(self, record: Operation) -> bool:
+    def _lies_below_an_ended_context(self, record: Operation, asked: frozenset[str]) -> bool:
         parent = self.get(record.parent_id or "")
         while parent is not None:
-            if parent.status.is_terminal or parent.id not in self.asked:
+            if parent.status.is_terminal or parent.id not in asked:
                 return True
             parent = self.get(parent.parent_id or "")
         return False

@@ -155,7 +155,7 @@ class Frame:
         """Return the operation that stands beside the counter under a name of its own."""
         text = f"patch-{name}" if self.context_id is None else f"{self.context_id}-patch-{name}"
         identifier = operation_id(text)
-        self.engine.asked.add(identifier)
+        self.engine.ask(identifier)
         return OperationHandle(
             self.engine, identifier, OperationType.STEP, sub_type, name, parent_id=self.parent_id, number=0
         )
@@ -184,7 +184,7 @@ class Frame:
         record = self.engine.state.operations.get(identifier)
         if record is not None:
             identifier = record.id  # the same text; one of the two is enough to keep
-        self.engine.asked.add(identifier)
+        self.engine.ask(identifier)
         op = OperationHandle(self.engine, identifier, kind, sub_type, name, parent_id=self.parent_id, number=number)
         if record is None:
             if self.replay_state is SEALED and not virtual:

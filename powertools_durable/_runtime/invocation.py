@@ -68,14 +68,16 @@ def run_invocation(
     from powertools_durable.parser.event import execution_name, execution_record, parse_event
 
     event = parse_event(raw_event)
+    arn, token, updated = event.durable_execution_arn, event.checkpoint_token, event.updated_operation_ids
     deadline = Deadline(lambda_context, seams.clock)
     counted = _counted(backend, seams) if program.plugins else None
     try:
         state = _load(event, counted or backend)
     except BackendError as error:
         return to_wire(_refused(error))  # type: ignore[no-any-return]
-    record = execution_record(state.operations.values(), event.durable_execution_arn)
-    name = (record.name if record else None) or execution_name(event.durable_execution_arn)
+    del event  # the state has the records
+    record = execution_record(state.operations.values(), arn)
+    name = (record.name if record else None) or execution_name(arn)
     started_at = record.start_timestamp if record else None
     payload, misfit = _payload(program, record)
     observers = None
@@ -84,7 +86,7 @@ def run_invocation(
             "execution_name": name,
             "request_id": getattr(lambda_context, "aws_request_id", None),
             "started_at": started_at,
-            "updated": frozenset(event.updated_operation_ids),
+            "updated": frozenset(updated),
         }
         observers = _observers(program, state, facts, seams)
 
@@ -94,7 +96,7 @@ def run_invocation(
         session = Session(
             program,
             state,
-            event.checkpoint_token,
+            token,
             backend=backend,
             calls=counted or backend,
             lambda_context=lambda_context,
@@ -102,7 +104,7 @@ def run_invocation(
             seams=seams,
             execution_name=name,
             started_at=started_at,
-            updated=event.updated_operation_ids,
+            updated=updated,
             observers=observers,
         )
         program.begins(session)

@@ -7,6 +7,7 @@ change named beside it.
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -215,23 +216,65 @@ def test_a_suspension_is_one_request_and_so_is_what_comes_behind_it():
     assert len(second.service.requests) == 1
 
 
-def loaded_by(code):
+def loaded_by(code, **environment):
     listing = f"{code}\nimport sys\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", listing], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", listing], check=True, capture_output=True, text=True, env={**os.environ, **environment}
+    )
     return set(done.stdout.split())
 
 
-def test_importing_the_decorator_loads_neither_pydantic_nor_what_only_some_need():
+def ours(modules):
+    return {name for name in modules if name.startswith("powertools_durable")}
+
+
+LOAD = "from powertools_durable import DurableContext, durable"
+
+
+def test_importing_the_decorator_loads_neither_pydantic_nor_what_runs_a_handler():
     """Failed with ``from powertools_durable.parser.payload import PayloadParser`` at the decorator's top."""
-    loaded = loaded_by("from powertools_durable import DurableContext, durable")
+    loaded = loaded_by(LOAD)
     unwanted = ("pydantic", "boto3", "botocore", "asyncio", "importlib.metadata", "aws_lambda_powertools")
     assert not loaded.intersection(unwanted)
-    own = {name for name in loaded if name.startswith("powertools_durable.")}
-    assert not {name for name in own if "._service" in name or name.endswith((".plugins", ".observers"))}
-    assert len(own) <= 85
+    assert not {
+        name for name in loaded if name.startswith(("powertools_durable._runtime", "powertools_durable._replay"))
+    }
+    assert len(ours(loaded)) <= 26
+
+
+COUNTING = """
+import builtins, dataclasses, inspect, logging, typing
+run, written = exec, []
+def counting(code, *scopes):
+    if isinstance(code, str):
+        written.append(code)
+    return run(code, *scopes)
+builtins.exec = counting
+"""
+
+
+def test_importing_writes_and_compiles_no_function():
+    """Failed with `ScopeInfo` a dataclass: six."""
+    assert loaded_by(f"{COUNTING}\n{LOAD}\nassert not written, written")
 
 
 def test_decorating_loads_no_boto3_and_no_twin_of_the_service():
     """Failed with boto3 imported where a handler is made."""
-    loaded = loaded_by("from powertools_durable import durable\ndurable(lambda event, ctx: None)")
+    loaded = loaded_by(f"{LOAD}\ndurable(lambda event, ctx: None)")
     assert not loaded.intersection({"boto3", "botocore.session", "powertools_durable._service.host"})
+
+
+FIRST = """
+from tests.guards.counts import Invocation
+import sys
+handler = durable(backend=object())(lambda event, ctx: ctx.step(int, 1, name="s"))
+before = set(sys.modules)
+Invocation(handler).run()
+late = set(sys.modules) - before
+assert not late, late
+"""
+
+
+def test_a_first_invocation_in_lambda_loads_nothing():
+    """Failed without `_load_the_rest`: eight modules of ours, and pydantic's dataclasses."""
+    assert loaded_by(f"{LOAD}\n{FIRST}", AWS_LAMBDA_FUNCTION_NAME="orders")

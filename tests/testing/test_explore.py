@@ -256,7 +256,7 @@ def test_an_engine_that_forgets_a_result_is_found(monkeypatch):
     def handler(event, ctx):
         return ctx.step(str, "paid", name="charge")
 
-    monkeypatch.setattr("powertools_durable._contexts.steps.step", forgetful)
+    monkeypatch.setattr("powertools_durable._operations.step.step", forgetful)
     found = explore(handler)
     assert any("its body runs again though its result was acknowledged" in f.differed for f in found.failures)
 

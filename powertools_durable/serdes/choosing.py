@@ -1,0 +1,50 @@
+"""Which format the value of an operation is written in: the one that was given, else what its type asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any, TypeVar, cast
+
+from powertools_durable.serdes.base import PassThrough, PlainJson, SerDes
+from powertools_durable.serdes.models import ModelSerDes, serdes_of
+from powertools_durable.serdes.wrapping import WrappingSerDes, bound, for_payload, in_place_of, refuse_for_answer
+
+__all__ = ["answer_serdes", "event_serdes", "json_serdes", "result_serdes"]
+
+T = TypeVar("T")
+
+
+def result_serdes(
+    func: Callable[..., Any] | None, returns: Any, given: SerDes[T] | None, instead: SerDes[Any] | None
+) -> SerDes[T]:
+    """How the result of *func* is written; *instead* is the decorator's serdes."""
+    if given is None:
+        found: SerDes[Any] = in_place_of(serdes_of(func, returns), instead)
+        return found
+    if isinstance(given, WrappingSerDes):
+        return cast("SerDes[T]", bound(given, serdes_of(func, returns)))
+    return given
+
+
+def answer_serdes(returns: Any, given: SerDes[T] | None) -> SerDes[T]:
+    """How an answer from outside is read: never by the tagged format, which is our own (reliability.md 5)."""
+    refuse_for_answer(given)
+    if given is not None:
+        return given
+    return cast("SerDes[T]", PassThrough() if returns is None else ModelSerDes(returns))
+
+
+def json_serdes(returns: Any, given: SerDes[T] | None) -> SerDes[T]:
+    """How another function's answer is read: as JSON."""
+    refuse_for_answer(given)
+    if given is not None:
+        return given
+    return cast("SerDes[T]", PlainJson() if returns is None else ModelSerDes(returns))
+
+
+def event_serdes(event: object, given: SerDes[Any] | None) -> SerDes[Any]:
+    """How an event for another function is written: as JSON, models and dataclasses too."""
+    cls = type(event)
+    asked = ModelSerDes(cls) if hasattr(cls, "model_dump_json") or is_dataclass(cls) else PlainJson()
+    return asked if given is None else for_payload(given, asked)
