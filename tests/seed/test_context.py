@@ -200,6 +200,7 @@ def test_a_closed_context_is_refused(rig):
 
 
 def test_a_context_made_by_hand_is_refused_while_code_below_it_runs(rig):
+    rig.open_context("parent-op")
     root = rig.context()
 
     def code(child):
@@ -208,16 +209,12 @@ def test_a_context_made_by_hand_is_refused_while_code_below_it_runs(rig):
         with pytest.raises(ValidationError, match="on a context other than the one whose code is running"):
             child.run_in_child_context(lambda _: child.step(lambda: 1), name="deeper")
         by_hand = child.create_child_context("parent-op")  # what is made by hand there, is used there
-        return by_hand.parent_id, child.step(lambda: 1, name="right")
+        return by_hand.step(lambda: 1, name="inner"), child.step(lambda: 2, name="right")
 
-    assert root.run_in_child_context(code, name="child") == ("parent-op", 1)
-    assert root.step(lambda: 2, name="after") == 2
-    assert [update.name for update in rig.backend.updates if update.name in {"wrong", "right", "after"}] == [
-        "right",
-        "right",
-        "after",
-        "after",
-    ]
+    assert root.run_in_child_context(code, name="child") == (1, 2)
+    assert root.step(lambda: 3, name="after") == 3
+    started = [update.name for update in rig.backend.updates if update.action == "START"]
+    assert started == ["child", "deeper", "inner", "right", "after"]
 
 
 def test_child_context_is_run_in_child_context():

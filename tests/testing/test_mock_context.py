@@ -10,9 +10,12 @@ from decimal import Decimal
 import pydantic
 import pytest
 from aws_lambda_powertools import Logger
+from hypothesis import given
+from hypothesis import strategies as st
 
 from powertools_durable import (
     BatchResult,
+    CallbackError,
     CallbackExternalError,
     CallbackSubmitterError,
     CallbackTimeoutError,
@@ -548,6 +551,96 @@ def test_log_lines_come_out_whatever_is_prepared_and_whatever_ran_before(capture
     run.ctx.run_in_child_context(code, 1, name="code")
     run.ctx.map(code, [1], name="codes")
     assert captured_logs.messages == ["before the prepared one", "behind it"] * 2
+
+
+# -- a prepared outcome is the one that the real operation has ------------------------------------------------
+
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+values = st.recursive(
+    plain | st.binary(max_size=3) | st.decimals(allow_nan=False) | st.dates() | st.datetimes() | st.uuids(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        | st.frozensets(plain, max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@given(values)
+def test_whatever_a_step_returns_can_be_prepared_and_comes_back_the_same(value):
+    real = mock().build().ctx.step(lambda: value, name="s")
+    prepared = mock().with_step_result("s", value).build().ctx.step(untyped, name="s")
+    assert (repr(prepared), type(prepared)) == (repr(real), type(real))
+
+
+ERRORS = [ValueError("no"), KeyError("k"), DeclinedError("no funds"), SerDesError("unreadable"), StepError("inner")]
+
+
+def caught_from(call):
+    with pytest.raises((StepError, ChildContextError, SerDesError)) as caught:
+        call()
+    error = caught.value
+    told = [getattr(error, name, None) for name in ("message", "error_type", "data", "operation")]
+    return type(error), str(error), told, repr(error.__cause__)
+
+
+def raises(error):
+    def body(*_):
+        raise error
+
+    return body
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_whatever_a_step_or_context_raises_can_be_prepared_and_is_raised_the_same(error):
+    real = mock().build().ctx
+    step = caught_from(lambda: real.step(raises(error), name="s", retry=Retry.none()))
+    child = caught_from(lambda: real.run_in_child_context(raises(error), name="c"))
+    prepared = mock().with_step_error("s", error).with_context("c", error=error).build().ctx
+    assert caught_from(lambda: prepared.step(untyped, name="s")) == step
+    assert caught_from(lambda: prepared.run_in_child_context(untyped, name="c")) == child
+
+
+@given(st.lists(values | st.sampled_from(ERRORS), max_size=4))
+def test_whatever_a_fan_out_returns_can_be_prepared_and_is_returned_the_same(outcomes):
+    def branch(_, outcome):
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    tolerant = Completion.all_completed()
+    real = mock().build().ctx.map(branch, outcomes, name="m", completion=tolerant)
+    prepared = mock().with_map("m", outcomes).build().ctx.map(branch, outcomes, name="m", completion=tolerant)
+    assert repr(prepared.items) == repr(real.items)
+    assert prepared == real
+
+
+@pytest.mark.parametrize(
+    ("happens", "prepared"),
+    [
+        (lambda run: run.callback("ask").fail("declined"), "declined"),
+        (lambda run: run.callback("ask").fail(DeclinedError("no funds")), DeclinedError("no funds")),
+        (lambda run: run.advance(timedelta(minutes=2)), CallbackTimeoutError("Callback timed out")),
+        (lambda _: None, CallbackSubmitterError("no mail")),
+    ],
+    ids=["text", "error", "timeout", "submitter"],
+)
+def test_a_submitted_callback_fails_as_in_the_simulator(happens, prepared):
+    submit = raises(RuntimeError("no mail")) if isinstance(prepared, CallbackSubmitterError) else print
+    told = []
+
+    def ask(ctx):
+        try:
+            ctx.wait_for_callback(submit, name="ask", timeout=60, retry=Retry.none())
+        except CallbackError as error:
+            told.append((type(error).__name__, error.message, error.error_type, error.data, error.operation))
+
+    happens(Simulator(durable(lambda _event, ctx: ask(ctx))).start())
+    ask(mock().with_wait_for_callback("ask", error=prepared).build().ctx)
+    assert len(told) == 2
+    assert told[0] == told[1]
 
 
 # -- handlers -------------------------------------------------------------------------------------------------
