@@ -407,6 +407,11 @@ class _Scribe:
             told.append(known[1])
         return told
 
+    def _tell(self, event: of.Event) -> None:
+        """Write down what the process does; nothing of what it does when it is gone reaches anybody."""
+        if self._sandbox is None or not self._sandbox.is_gone:
+            self.events.append(event)
+
     # -- Watch -------------------------------------------------------------------------------------------------
 
     def begins(self, sandbox: Sandbox) -> None:
@@ -469,7 +474,7 @@ class _Scribe:
         operation, attempt = (scope.operation_id or "", scope.attempt or 0) if scope else ("", 0)
         self._reach("before the body")
         thread, number = threading.current_thread().name, self.invocation
-        self.events.append(of.BodyBegan(self.clock.monotonic(), number, operation, attempt, thread))
+        self._tell(of.BodyBegan(self.clock.monotonic(), number, operation, attempt, thread))
         outcome = "returned"
         try:
             value = attend(body, flush)
@@ -477,7 +482,7 @@ class _Scribe:
             outcome = type(error).__name__
             raise
         finally:
-            self.events.append(of.BodyEnded(self.clock.monotonic(), number, operation, attempt, outcome))
+            self._tell(of.BodyEnded(self.clock.monotonic(), number, operation, attempt, outcome))
         self._reach("after the body")
         return value
 
@@ -489,7 +494,7 @@ class _Scribe:
         at_most_once = call == "step" and bool(flow.gi_frame and flow.gi_frame.f_locals.get("at_most_once"))
         branch = op.sub_type in {"MapIteration", "ParallelBranch"}
         status = op.status
-        self.events.append(
+        self._tell(
             of.Asked(
                 self.clock.monotonic(),
                 self.invocation,
@@ -509,7 +514,7 @@ class _Scribe:
 
     def watched(self, op: OperationHandle, call: str, flow: Flow[Any]) -> Flow[Any]:
         """Pass *flow* on, and note what it asks for and how it ends."""
-        number, events, clock, identifier = self.invocation, self.events, self.clock, op.id
+        number, clock, identifier = self.invocation, self.clock, op.id
         answer: object = None
         try:
             while True:
@@ -517,11 +522,11 @@ class _Scribe:
                 kind = type(effect)
                 if kind is Checkpoint:
                     action = effect.update.action.value
-                    events.append(of.Owed(clock.monotonic(), number, effect.update.id, action, effect.wait))
+                    self._tell(of.Owed(clock.monotonic(), number, effect.update.id, action, effect.wait))
                 elif kind is Enter or kind is FanOut:
                     status = op.status
                     told = status.value if status is not None else ""
-                    events.append(of.Entered(clock.monotonic(), number, identifier, told))
+                    self._tell(of.Entered(clock.monotonic(), number, identifier, told))
                 answer = yield effect
         except StopIteration as done:
             value = done.value
@@ -539,7 +544,7 @@ class _Scribe:
         status = op.status
         kind = type(error).__name__ if error is not None else ""
         told = getattr(error, "error_type", None)
-        self.events.append(
+        self._tell(
             of.Seen(
                 self.clock.monotonic(),
                 number,
