@@ -7,6 +7,7 @@ HARNESS ?= ../shared/bench
 SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map plugin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
@@ -87,6 +88,10 @@ demo: $(VENV)/.run ## run an order on this machine
 .PHONY: bench
 bench: $(VENV)/.dev ## measure, beside peers; HARNESS=where the scenarios are, BENCH_ARGS="--only replay" for some rows
 	$(BIN)/python -m benchmarks --harness '$(HARNESS)' $(BENCH_ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.dev ## 100,000 simulated executions with crashes and faults; SOAK_ARGS="--first 40000" for other seeds
+	$(BIN)/python -m tests.properties.soak $(SOAK_ARGS)
 
 .PHONY: compat
 compat: $(VENV)/.dev ## the lowest and the newest versions of what this builds on, with and without X-Ray

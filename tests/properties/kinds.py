@@ -40,7 +40,7 @@ except StepError as error:
 try:
     got = {ctx}.step(reads, "{name}", name="{name}", semantics=StepSemantics.AT_MOST_ONCE, retry=Retry.none())
 except StepInterruptedError:
-    got = {ctx}.step(reads, "{name}", name="{name}-looked-up")
+    got = "{name}"
 """,
         weight=15,
     ),
@@ -107,7 +107,6 @@ got = {ctx}.run_in_child_context({id}_0, name="{name}")[0]
     "drawn": Kind(
         """
 got = ["{name}", str({ctx}.uuid4()), {ctx}.random.random(), str({ctx}.started_at)]
-{ctx}.now()
 """,
         weight=5,
     ),

@@ -82,22 +82,22 @@ class Maker:
     """
 
     def __init__(self, choices: Choices, *, gestures: bool = True, rare: bool = True) -> None:
-        self._choices = choices
+        self.choices = choices
         self._gestures = gestures
         self._rare = rare
         self._names = 0
 
     def pick(self, options: Sequence[T]) -> T:
         """Choose one; the first is the simplest."""
-        return options[self._choices.number(0, len(options) - 1)]
+        return options[self.choices.number(0, len(options) - 1)]
 
     def seldom(self, one_in: int) -> bool:
         """Choose True once in so many times."""
-        return self._choices.number(1, one_in) == one_in
+        return self.choices.number(1, one_in) == one_in
 
     def program(self, depth: int = 2, most: int = 4, *, inside: bool = False) -> Program:
         """Make a program; contexts are nested at most *depth* deep."""
-        program = tuple(self._choices.several(lambda: self._line(depth, inside=inside), 1, most))
+        program = tuple(self.choices.several(lambda: self._line(depth, inside=inside), 1, most))
         if any(line.gesture in SWALLOWS for line in lines_of(program)):
             return _without_logs(program)
         return program
@@ -112,16 +112,18 @@ class Maker:
     def line(self, kind: str, depth: int = 0) -> Line:
         """Make a line of that kind."""
         self._names += 1
-        name, number = f"{kind}-{self._names}", self._choices.number(1, 3)
+        name, number = f"{kind}-{self._names}", self.choices.number(1, 3)
         inside: list[Program] = []
         if most := KINDS[kind].inside:
-            inside = self._choices.several(lambda: self.program(depth - 1, 2, inside=True), 1, most)
+            inside = self.choices.several(lambda: self.program(depth - 1, 2, inside=True), 1, most)
+        if kind == "flat":  # a branch without a record is run again, and what it logs at its end said again
+            inside = list(map(_without_logs, inside))
         gesture = self.pick(tuple(GESTURES)) if self._gestures and self.seldom(8) else ""
         return Line(kind, name, number, tuple(inside), gesture)
 
 
 def _without_logs(program: Program) -> Program:
-    """Replace what logs: after a gesture that catches suspensions, it would at each of them."""
+    """Replace what logs: after a gesture that catches suspensions, for one, it would at each of them."""
     return tuple(
         line._replace(kind="step" if line.kind == "log" else line.kind, inside=tuple(map(_without_logs, line.inside)))
         for line in program

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from tests.properties.kinds import GESTURES, KINDS, SWALLOWS
@@ -129,12 +130,19 @@ def _around(gesture: str, code: str) -> Iterator[str]:
         yield textwrap.indent(code, indent) if here else line
 
 
+@cache
+def _imported() -> dict[str, Any]:
+    namespace: dict[str, Any] = {}
+    exec(IMPORTS, namespace)
+    return namespace
+
+
 class Written:
     """A program as a handler: its ``source``, and what that makes."""
 
     def __init__(self, program: Program, name: str = "program") -> None:
         self.program = program
         self.source = source(program)
-        namespace: dict[str, Any] = {"__name__": name}
-        exec(compile(f"{IMPORTS}\n\n{self.source}", f"/{name}.py", "exec"), namespace)
+        namespace = {**_imported(), "__name__": name}
+        exec(compile(self.source, f"/{name}.py", "exec"), namespace)
         self.handler: Callable[..., Any] = namespace["handler"]
