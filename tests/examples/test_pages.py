@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+
+from powertools_durable.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -53,6 +56,20 @@ def test_every_section_of_an_operation_example_is_quoted_by_a_page_and_every_quo
     files = [*(file for folder in folders for file in sorted(folder.glob("*.py"))), ROOT / "examples" / "five_lines.py"]
     there = {(str(file.relative_to(ROOT)), name) for file in files for name in sections(file)}
     assert {quote for quote in quoted(PAGES) if quote[0].startswith("examples/") and quote[1]} == there
+
+
+COMMAND = re.compile(r"^ *(?:\$ |- run: )?powertools-durable ([a-z]+)(.*?)$", re.MULTILINE)
+
+
+def test_every_command_line_of_a_page_names_a_command_and_options_that_there_are():
+    group = get_command(app)
+    texts = {str(page): page.read_text() for page in PAGES} | {"README": README}
+    lines = [(name, verb, rest) for name, text in texts.items() for verb, rest in COMMAND.findall(text)]
+    assert {verb for _, verb, _ in lines} >= {"callback", "export", "replay", "explore", "doctor"}
+    for name, verb, rest in lines:
+        assert verb in group.commands, name
+        known = {option for parameter in group.commands[verb].params for option in parameter.opts}
+        assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, (name, verb, rest)
 
 
 @pytest.mark.parametrize("page", OPERATION_PAGES, ids=lambda page: page.stem)
