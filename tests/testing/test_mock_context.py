@@ -33,7 +33,7 @@ from powertools_durable import (
 from powertools_durable.batch import BatchItem
 from powertools_durable.errors import NonDeterminismError, SerDesError, SuspendExecution, ValidationError
 from powertools_durable.serdes import PassThrough, TaggedJson
-from powertools_durable.testing import MockDurableContext, Simulator
+from powertools_durable.testing import MockDurableContext, RecordingBackend, Simulator, assert_operations
 
 
 class Payment(pydantic.BaseModel):
@@ -664,3 +664,28 @@ def test_the_function_of_a_handler_takes_a_mock_context_and_comes_out_as_in_the_
         return f"{order}: {payment.id}"
 
     assert Simulator(same).start("order-42").finish().result == "order-42: p-1"
+
+
+def test_a_whole_handler_runs_on_a_recording_backend():
+    @durable
+    def greet(name: str, ctx) -> str:
+        greeting = ctx.step(lambda: f"hello, {name}", name="greet")
+        ctx.run_in_child_context(lambda child: child.step(int, name="inner"), name="child")
+        return greeting
+
+    record = {
+        "Id": "e",
+        "Type": "EXECUTION",
+        "Status": "STARTED",
+        "StartTimestamp": 0,
+        "ExecutionDetails": {"InputPayload": '"ada"'},
+    }
+    event = {
+        "DurableExecutionArn": "arn:aws:lambda:us-east-1:000000000000:durable-execution/mock",
+        "CheckpointToken": "first",
+        "InitialExecutionState": {"Operations": [record]},
+    }
+    backend = RecordingBackend()
+    assert greet.invoke(event, None, backend=backend) == {"Status": "SUCCEEDED", "Result": '"hello, ada"'}
+    assert_operations(backend.operations, ["step:greet", "context:child", "step:inner"])
+    assert [call.checkpoint_token for call in backend.calls][:2] == ["first", "mock-token"]
