@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from powertools_durable.retry import RetryPolicy
     from powertools_durable.serdes.base import SerDes
 
-__all__ = ["DurableFunction", "durable", "durable_inside", "invoker_of", "program_of", "target_of"]
+__all__ = [
+    "DurableFunction",
+    "durable",
+    "durable_inside",
+    "invoker_of",
+    "program_of",
+    "record_stack_traces",
+    "target_of",
+]
 
 E = TypeVar("E")
 R = TypeVar("R")
@@ -160,6 +168,16 @@ def program_of(handler: object) -> Program | None:
     """Return what `durable` made ready of *handler*; None when it is not durable."""
     inner = durable_inside(handler)
     return inner._program if inner is not None else None  # noqa: SLF001 - its own
+
+
+def record_stack_traces(handler: object) -> None:
+    """Have a durable handler record where its errors came from, as ``DurableConfig(stack_traces=True)`` does."""
+    from dataclasses import replace
+
+    inner = durable_inside(handler)
+    if inner is not None:
+        program = inner._program  # noqa: SLF001 - its own
+        inner._program = replace(program, config=replace(program.config, stack_traces=True))  # noqa: SLF001
 
 
 def invoker_of(

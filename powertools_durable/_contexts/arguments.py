@@ -52,6 +52,7 @@ __all__ = [
     "until_seconds",
 ]
 
+_BEHIND = "its arguments behind it: "
 _AT_LEAST_ONCE = StepSemantics.AT_LEAST_ONCE
 _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
@@ -59,10 +60,10 @@ _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 def callable_(function: object, call: str) -> None:
     """Refuse what can't be called, such as the *result* of the function meant."""
     if not callable(function):
-        message = (
-            f"ctx.{call}() takes a function, not a {type(function).__name__}; pass the function itself, its arguments "
-            f"behind it: ctx.{call}(charge, order)"
+        behind = (
+            "the items behind it: ctx.map(ship, parcels)" if call == "map" else f"{_BEHIND}ctx.{call}(charge, order)"
         )
+        message = f"ctx.{call}() takes a function, not a {type(function).__name__}; pass the function itself, {behind}"
         raise ValidationError(message)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
+from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType, SubType
 from powertools_durable._service.history import HistoryEvent
 from powertools_durable._service.ledger import Ledger
 
@@ -85,6 +85,13 @@ class ExecutionView:
         """Callbacks that nobody has answered yet."""
         return [record for record in self.waiting_for if record.type is OperationType.CALLBACK]
 
+    def label(self, record: Operation) -> str:
+        """Name a record for people: a callback of ``wait_for_callback`` is called as that is."""
+        above = self._execution.operations.get(record.parent_id or "")
+        if record.type is OperationType.CALLBACK and above is not None and above.sub_type == SubType.WAIT_FOR_CALLBACK:
+            return above.name or label(record)
+        return label(record)
+
     def open_callbacks_called(self, text: str) -> list[Operation]:
         """Return the open callbacks of that id, that name, or that of their ``wait_for_callback``."""
         records = self._execution.operations
@@ -104,7 +111,7 @@ class ExecutionView:
         """
         for record in self.open_callbacks_called(name):
             return record
-        names = ", ".join(repr(record.name) for record in self.open_callbacks) or "none"
+        names = ", ".join(repr(self.label(record)) for record in self.open_callbacks) or "none"
         message = f"no callback named {name!r} waits for an answer; open: {names}"
         raise LookupError(message)
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from powertools_durable.cli.diagnosis.calls import calls
 from powertools_durable.cli.diagnosis.decorators import decorators
 from powertools_durable.cli.diagnosis.environment import environment
 from powertools_durable.cli.diagnosis.finding import Finding, Level
@@ -48,7 +49,8 @@ def doctor(target: Target, as_json: JsonFlag = False) -> None:
     source = None
     if handler is not None and program is not None:
         source = Source(program.handler)
-        findings += [*decorators(handler), *formats(program, source.functions), *telemetry(program), *source.findings()]
+        findings += [*decorators(handler), *formats(program, source.functions), *telemetry(program)]
+        findings += [*calls(source), *source.findings()]
     allowed = policy(program, source)
     if as_json:
         _print_json(findings, allowed)

@@ -30,6 +30,7 @@ from powertools_durable.local import LocalExecution
 __all__ = ["callback", "list_", "show", "stop"]
 
 _PAGE_WIDTH = 100
+_UNBROKEN = 10_000
 _ROWS = 100  # of an account, where there may be a hundred thousand
 
 
@@ -121,8 +122,7 @@ def callback(
         case Answer.HEARTBEAT:
             waiting.heartbeat()
     one = waiting.execution
-    name = (waiting.record.name if waiting.record else None) or "callback"
-    whose = f"{name} of {one.name}" if one else name
+    whose = f"{one.label(waiting.record)} of {one.name}" if one and waiting.record else "callback"
     Console(highlight=False).print(Text(f"{whose}: {answer.value} sent"))
     if answer is not Answer.HEARTBEAT and isinstance(one, LocalExecution) and not one.is_running:
         Console(highlight=False).print(Text(f"go on with: powertools-durable resume {one.id[:8]}"), style="dim")
@@ -143,20 +143,23 @@ def _draw(console: Console, one: Shown, place: Place) -> None:
         lines.add(moment_of(event))
     console.print(outcome(one))
     for record in one.open_callbacks:
-        console.print(Text(f"  answer with: {answer_command(record, place.options(one))}"), soft_wrap=True)
+        console.print(Text(f"  answer with: {answer_command(one.label(record), place.options(one))}"), soft_wrap=True)
 
 
 def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, no_wrap=column in {"id", "status", "started"}, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:  # who reads lines wants them whole
+        console.width = _UNBROKEN
+    console.print(table)
 
 
 def _row(one: LocalExecution) -> tuple[str, ...]:
-    waits = ", ".join(record.name or record.id[:8] for record in one.waiting_for)
+    waits = ", ".join(one.label(record) for record in one.waiting_for)
     return one.id[:8], one.name, ending(one)[0], _clock(one.started), str(one.invocations), waits
 
 

@@ -10,8 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from powertools_durable._protocol.operation import Operation
-from powertools_durable._service.view import label
 from powertools_durable.cli.targets import UsageError
 from powertools_durable.local import SqliteStore
 
@@ -58,9 +56,9 @@ def store_option(path: Path) -> str:
     return "" if path == DEFAULT_STORE else f" --store {shlex.quote(str(path))}"
 
 
-def answer_command(callback: Operation, where: str) -> str:
-    """Return the command that answers a callback; *where* are the options that find it again."""
-    return f"powertools-durable callback {shlex.quote(label(callback))} succeed JSON{where}"
+def answer_command(callback: str, where: str) -> str:
+    """Return the command that answers a callback of that name; *where* are the options that find it again."""
+    return f"powertools-durable callback {shlex.quote(callback)} succeed JSON{where}"
 
 
 def read_json(text: str, option: str) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 
 from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._protocol.wire import parse_timestamp
-from powertools_durable._service.view import label
 from powertools_durable.cli.aws import Account, FunctionName
 from powertools_durable.cli.remote_execution import RemoteExecution, Summary
 from powertools_durable.cli.targets import UsageError
 from powertools_durable.errors import ValidationError, answer_error
+from powertools_durable.local.executions import ambiguous
 
 __all__ = ["RemoteCallback", "RemoteExecutions"]
 
@@ -106,11 +106,9 @@ class RemoteExecutions:
             details = record.callback_details
             return RemoteCallback(self._account, (details.callback_id if details else None) or "", one, record)
         if found:
-            names = ", ".join(one.name for one, _ in found[:5])
-            message = f"{len(found)} callbacks named {text!r} wait; say --execution: {names}"
-            raise LookupError(message)
+            raise LookupError(ambiguous(text, [one.name for one, _ in found]))
         # An id is a secret, and what was not found may be one with a typing error: it is not repeated.
-        names = ", ".join(f"{label(record)!r} of {one.name}" for one, record in open_ones[:5]) or "none"
+        names = ", ".join(f"{one.label(record)!r} of {one.name}" for one, record in open_ones[:5]) or "none"
         message = f"no callback of that name or id waits for an answer; open: {names}"
         raise LookupError(message)
 

@@ -156,5 +156,8 @@ def _error_of(wire: Mapping[str, Any] | None) -> ErrorObject | None:
     if not wire:
         return None
     return ErrorObject(
-        error_message=wire.get("ErrorMessage"), error_type=wire.get("ErrorType"), error_data=wire.get("ErrorData")
+        error_message=wire.get("ErrorMessage"),
+        error_type=wire.get("ErrorType"),
+        error_data=wire.get("ErrorData"),
+        stack_trace=tuple(wire.get("StackTrace") or ()) or None,
     )

@@ -11,6 +11,7 @@ from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Targe
 from powertools_durable.cli.targets import UsageError, load_target, settled_target
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.cli.trace import Through, traced
+from powertools_durable.decorator import record_stack_traces
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
 __all__ = ["Answers", "Functions", "answers_of", "resume", "run", "targets_of"]
@@ -99,7 +100,10 @@ def targets_of(target: str | None, functions: list[str] | None) -> dict[str, str
 
 
 def _runner(targets: dict[str, str], store: Path | SqliteStore, through: Through, *, skip_time: bool) -> LocalRunner:
-    loaded = {name: through(load_target(target, durable=name == "")) for name, target in targets.items()}
+    loaded = {name: load_target(target, durable=name == "") for name, target in targets.items()}
+    for handler in loaded.values():
+        record_stack_traces(handler)  # on this machine the one who reads them is the one who wrote the code
+    loaded = {name: through(handler) for name, handler in loaded.items()}
     return LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
 
 

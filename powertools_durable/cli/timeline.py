@@ -64,7 +64,7 @@ class Timeline:
         """Say which execution this is."""
         title = Text.assemble((one.name, "bold"), (f"  {one.id[:8]}", "dim"))
         if one.invocations and one.status == "RUNNING":
-            title.append(f"  goes on after {one.invocations} invocations", "dim")
+            title.append(f"  goes on after {one.invocations} invocation{'s' * (one.invocations != 1)}", "dim")
         self._console.print(title)
         self._lines.learn(map(moment_of, one.history()))
 
@@ -151,8 +151,8 @@ def _footer(one: LocalExecution, store: Path) -> Iterable[Text]:
         yield Text(f"  running{steps}", "dim")
         return
     for record in one.open_callbacks:
-        yield Text.assemble(("  waits for ", "dim"), (record.name or record.id[:8], "bold"), ("; answer with:", "dim"))
-        yield Text(f"    {answer_command(record, store_option(store))}")
+        yield Text.assemble(("  waits for ", "dim"), (one.label(record), "bold"), ("; answer with:", "dim"))
+        yield Text(f"    {answer_command(one.label(record), store_option(store))}")
 
 
 # -- for programs ----------------------------------------------------------------------------------------------
@@ -181,9 +181,8 @@ class JsonLines:
             for event in events:
                 _print(moment_of(event).as_json())
             if one.open_callbacks and any(event["EventType"] == "InvocationCompleted" for event in events):
-                waiting = [
-                    {"name": r.name, "answer": answer_command(r, store_option(self._store))} for r in one.open_callbacks
-                ]
+                names = map(one.label, one.open_callbacks)
+                waiting = [{"name": name, "answer": answer_command(name, store_option(self._store))} for name in names]
                 _print({"event": "Waiting", "callbacks": waiting})
 
     def trace(self, trace: Trace) -> None:

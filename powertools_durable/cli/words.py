@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from powertools_durable._protocol.wire import parse_timestamp
-from powertools_durable._service.view import label
 from powertools_durable.cli.remote_execution import RemoteExecution
 from powertools_durable.local import LocalExecution
 
@@ -30,6 +30,7 @@ _FIXED = {
     "ChainedInvokeStarted": ("wait", "invoked"),
     "WaitSucceeded": ("ok", ""),
 }
+_OWN_FILES = {path.name for path in Path(__file__).parents[1].rglob("*.py")}  # stacks hold no folders
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -47,6 +48,7 @@ class Moment:
     seconds: int | None = None
     error_type: str | None = None
     error_message: str | None = None
+    error_place: str | None = None
 
     @property
     def label(self) -> str:
@@ -59,11 +61,12 @@ class Moment:
     def error(self) -> str:
         """Type and message, short."""
         kind = (self.error_type or "").rpartition(".")[2]
-        return ": ".join(filter(None, (kind, self.error_message)))
+        words = ": ".join(filter(None, (kind, self.error_message)))
+        return f"{words} ({self.error_place})" if self.error_place else words
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a line of JSON has it: nothing that is not there."""
-        error = {"type": self.error_type, "message": self.error_message}
+        error = {"type": self.error_type, "message": self.error_message, "place": self.error_place}
         told = {
             "time": self.time.isoformat(timespec="milliseconds"),
             "event": self.event,
@@ -95,7 +98,14 @@ def moment_of(event: Mapping[str, Any]) -> Moment:
         seconds=details.get("Duration") or details.get("Timeout") or None,
         error_type=error.get("ErrorType"),
         error_message=error.get("ErrorMessage"),
+        error_place=place_of(error.get("StackTrace")),
     )
+
+
+def place_of(stack: Sequence[str] | None) -> str | None:
+    """Return the innermost line of a recorded stack that is not of this package; None when none was recorded."""
+    lines = [line for line in stack or () if line.partition(":")[0] not in _OWN_FILES] or list(stack or ())
+    return lines[-1] if lines else None
 
 
 def span(seconds: float) -> str:
@@ -150,12 +160,14 @@ def ending(one: Shown) -> tuple[str, str]:
         case "SUCCEEDED":
             return one.status, f"in {took}, {calls}\n{json.dumps(one.result, indent=2, ensure_ascii=False)}"
         case "RUNNING":
-            names = ", ".join(label(record) for record in one.waiting_for)
+            names = ", ".join(one.label(record) for record in one.waiting_for)
             idle = "its handler runs" if one.is_running else "waits for nothing that can happen here"
             return _running(one), f"after {calls}; {f'waits for {names}' if names else idle}"
         case _:
             error = one.error
             words = ": ".join(filter(None, (error.error_type, error.error_message))) if error else ""
+            place = place_of(error.stack_trace) if error else None
+            words = f"{words}\n  at {place}" if place else words
             effort = ", ".join(filter(None, (took, calls)))
             return one.status, f"after {effort}\n{words}" if words else f"after {effort}"
 
@@ -171,5 +183,7 @@ def told(one: Shown) -> dict[str, Any]:
     if one.status == "SUCCEEDED":
         return {"result": one.result}
     if one.error is not None:
-        return {"error": {"type": one.error.error_type, "message": one.error.error_message}}
-    return {"waitingFor": [label(record) for record in one.waiting_for]}
+        place = place_of(one.error.stack_trace)
+        told = {"type": one.error.error_type, "message": one.error.error_message}
+        return {"error": told | ({"place": place} if place else {})}
+    return {"waitingFor": [one.label(record) for record in one.waiting_for]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +12,13 @@ from typing import Any
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.validation import ServiceRefusal
-from powertools_durable._service.view import ExecutionView, label
+from powertools_durable._service.view import ExecutionView
 from powertools_durable.errors import ValidationError, answer_error
 from powertools_durable.local.change import changing
 from powertools_durable.local.lock import is_running
 from powertools_durable.local.store import SqliteStore, StoreError
 
-__all__ = ["LocalCallback", "LocalExecution", "LocalExecutions"]
+__all__ = ["LocalCallback", "LocalExecution", "LocalExecutions", "ambiguous"]
 
 
 class LocalExecution(ExecutionView):
@@ -166,11 +166,9 @@ class LocalExecutions:
         if len(found) == 1:
             return found[0]
         if found:
-            names = ", ".join(callback.execution.name for callback in found)
-            message = f"{len(found)} executions wait for a callback named {text!r}; say which execution: {names}"
-            raise LookupError(message)
+            raise LookupError(ambiguous(text, [callback.execution.name for callback in found]))
         # An id is a secret, and what was not found may be one with a typing error: it is not repeated.
-        names = ", ".join(f"{label(record)!r} of {one.name}" for one, record in open_ones) or "none"
+        names = ", ".join(f"{one.label(record)!r} of {one.name}" for one, record in open_ones) or "none"
         message = f"no callback of that name or id waits for an answer in {self._store.path}; open: {names}"
         raise LookupError(message)
 
@@ -227,6 +225,17 @@ class LocalCallback:
         """Give a sign of life: the heartbeat's timer begins anew."""
         with _answering(self._store, self.execution) as (execution, now):
             execution.heartbeat(self._id, now)
+
+
+def ambiguous(name: str, executions: Sequence[str]) -> str:
+    """Say what to do about several open callbacks of one name."""
+    if len(set(executions)) == 1:
+        one = executions[0]
+        return (
+            f"{len(executions)} callbacks of {one} have the name {name!r}; say the id, which `show {one} --json` tells"
+        )
+    names = ", ".join(dict.fromkeys(executions))
+    return f"{len(executions)} callbacks have the name {name!r}; say which execution: {names}"
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def pack() -> Parcel:
     raise NotImplementedError
 
 
-def ship() -> dict[str, Parcel]:
+def ship(child: DurableContext, parcel: int) -> dict[str, Parcel]:
     raise NotImplementedError
 
 
@@ -64,8 +64,16 @@ def handler(event: Order, ctx: DurableContext) -> str:
         ctx.stp(pack)
     ctx.step(pack)
     ctx.step(lambda: uuid4().hex, name="drawn")  # a step may
+    ctx.map(ship, [1])
     ctx.map([1], ship)
     ctx.parallel([pack, ship])
+    ctx.step(pack, 1)
+    for _ in range(2):
+        ctx.wait(1)
+        ctx.step(lambda: 1)
+    ctx.create_callback()  # there is one of its kind
+    ctx.run_in_child_context(ship, 1, name="")
+    ctx.child_context(lambda child: None)
     ctx.wait_for_callback(lambda callback_id: print(id(callback_id)), name="approval")  # noqa: T201
     ctx.invoke("payments:1", {"token": str(token), "stamp": str(stamp), "lucky": lucky})
     return "done"

@@ -39,6 +39,14 @@ def greets(event, ctx):
     return f"hello {event}"
 
 
+@durable
+def asks(event, ctx):
+    if event:
+        votes = [ctx.create_callback(name="vote") for _ in range(2)]
+        return votes[0].result()
+    return ctx.wait_for_callback(lambda callback_id: None, name="confirm")
+
+
 def plain(event, context):
     return None
 

@@ -169,7 +169,7 @@ def test_a_name_that_several_executions_wait_for_is_not_guessed(account, folder)
     cli("run", f"{SHOP}:handler", "--event", "{}", "--name", "order-43", "--skip-time", "--no-wait", "--store", store)
     done = cli("callback", "approval", "succeed", *ORDERS)
     assert done.exit_code == 2
-    assert "2 callbacks named 'approval' wait; say --execution: order-43, order-42" in done.stderr
+    assert "2 callbacks have the name 'approval'; say which execution: order-43, order-42" in done.stderr
 
 
 def test_too_many_running_executions_are_not_searched(account, monkeypatch):

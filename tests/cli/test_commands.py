@@ -74,7 +74,11 @@ def test_run_prints_one_json_object_a_line(cli, waiting):
 def test_run_ends_with_1_when_the_execution_failed(cli):
     done = cli("run", f"{SHOP}:fails")
     assert done.exit_code == 1
-    assert lines(done)[-1]["error"] == {"type": "StepError", "message": "the card was declined"}
+    assert lines(done)[-1]["error"] == {
+        "type": "StepError",
+        "message": "the card was declined",
+        "place": "shop.py:31 in declined",
+    }
 
 
 @pytest.mark.parametrize("source", ["text", "file", "stdin"])
@@ -126,6 +130,27 @@ def test_stop_ends_an_execution(cli, waiting):
     assert cli("resume", "order-42").exit_code == 1
 
 
+@pytest.mark.parametrize("called", ["confirm", "confirm create callback id"])
+def test_a_callback_of_wait_for_callback_is_called_as_that_is(cli, called):
+    run = cli("run", f"{SHOP}:asks", "--name", "asking", "--no-wait")
+    assert lines(run)[-1]["waitingFor"] == ["confirm"]
+    assert lines(run)[-2]["callbacks"][0]["answer"] == "powertools-durable callback confirm succeed JSON"
+    assert cli("list").stdout.split()[-1] == "confirm"
+    assert "answer with: powertools-durable callback confirm succeed JSON" in cli("show", "asking").stdout
+    assert cli("callback", called, "succeed").stdout.startswith("confirm of asking: succeed sent\n")
+
+
+def test_two_callbacks_of_one_name_in_one_execution_need_the_id(cli):
+    cli("run", f"{SHOP}:asks", "--event", "true", "--name", "asking", "--no-wait")
+    done = cli("callback", "vote", "succeed")
+    assert done.exit_code == 2
+    said = "2 callbacks of asking have the name 'vote'; say the id, which `show asking --json` tells"
+    assert said in done.stderr
+    (told,) = lines(cli("show", "asking", "--json"))
+    identifier = told["operations"][0]["CallbackDetails"]["CallbackId"]
+    assert cli("callback", identifier, "succeed").exit_code == 0
+
+
 # -- list, show ------------------------------------------------------------------------------------------------
 
 
@@ -134,6 +159,21 @@ def test_list_tells_every_execution(cli, waiting):
     rows = cli("list").stdout.splitlines()
     assert [row.split()[1:3] for row in rows[1:]] == [["order-42", "SUSPENDED"], ["greeting", "SUCCEEDED"]]
     assert [line["name"] for line in lines(cli("list", "--json"))] == ["order-42", "greeting"]
+
+
+def test_a_list_that_is_read_by_a_program_is_not_broken_into_shorter_lines(cli, waiting):
+    name = "a-name-of-sixty-four-letters-which-is-the-longest-that-there-is-"
+    cli("run", f"{SHOP}:greets", "--event", "1", "--name", name)
+    rows = cli("list").stdout.splitlines()
+    assert len(rows) == 3
+    assert rows[2].split()[1] == name
+
+
+def test_show_says_where_an_error_came_from(cli):
+    cli("run", f"{SHOP}:fails", "--name", "declined")
+    shown = cli("show", "declined").stdout
+    assert "✗ charge PermissionError: the card was declined (shop.py:31 in declined)" in " ".join(shown.split())
+    assert shown.endswith("StepError: the card was declined\n  at shop.py:31 in declined\n")
 
 
 def test_show_tells_what_happened_and_how_to_answer(cli, waiting):
@@ -172,9 +212,9 @@ TARGETS = [
     ("nothing:handler", "importing nothing failed: ModuleNotFoundError: No module named 'nothing'"),
     (SHOP, "names no handler; say package.module:handler or path.py:handler"),
     (f"{SHOP}:", "names no handler"),
-    (f"{SHOP}:missing", "has no 'missing'; durable there: handler, fails, greets"),
+    (f"{SHOP}:missing", "has no 'missing'; durable there: handler, fails, greets, asks"),
     (f"{SHOP}:plain", "'plain' in"),
-    (f"{SHOP}:plain", "is not durable, it is a function; durable there: handler, fails, greets"),
+    (f"{SHOP}:plain", "is not durable, it is a function; durable there: handler, fails, greets, asks"),
     (f"{SHOP}:answer", "is not durable, it is a int"),
 ]
 

@@ -1,0 +1,117 @@
+"""The durable calls in a handler's own lines: can their functions be called so, and does something tell them apart?"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections import defaultdict
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import partial
+from types import FunctionType, MethodType
+from typing import Any
+
+from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable.cli.diagnosis.finding import Finding
+from powertools_durable.cli.diagnosis.source import DurableCall, Source
+
+__all__ = ["calls"]
+
+_SUBJECT = "calls"
+# What each of them calls its function with, before the arguments that follow the function (api.md 3).
+_GIVES = {
+    "step": (),
+    "run_in_child_context": ("the child context",),
+    "child_context": ("the child context",),
+    "with_retry": ("the child context",),
+    "wait_for_callback": ("the callback id",),
+}
+_GIVES_ALL = {
+    "map": ("the child context", "the item"),
+    "parallel": ("the child context",),
+    "wait_for_condition": ("the state",),
+}
+_KINDS = {
+    "wait": "wait",
+    "wait_until": "wait",
+    "create_callback": "callback",
+    "invoke": "invoke",
+    "step": "step",
+    "run_in_child_context": "context",
+    "child_context": "context",
+}
+_NAMED_BY_FUNCTION = {"step", "run_in_child_context", "child_context"}
+
+
+def calls(source: Source) -> Iterator[Finding]:
+    """Yield what can't work, and what a later version could mistake for something else."""
+    unnamed: dict[str, list[DurableCall]] = defaultdict(list)
+    for call in source.calls:
+        if not hasattr(DurableContext, call.method):
+            yield _unknown(source, call)
+            continue
+        yield from _uncallable(source, call)
+        kind = _KINDS.get(call.method)
+        if kind is not None and _is_unnamed(call):
+            unnamed[kind].append(call)
+    for kind, twins in unnamed.items():
+        if len(twins) > 1 or twins[0].in_loop:
+            places = ", ".join(source.place(call.node) for call in twins)
+            words = f"several operations of kind {kind} have no name, at {places}: nothing tells them apart"
+            yield Finding.warning(_SUBJECT, words, "say name=..., so that a change of their order is noticed")
+
+
+def _unknown(source: Source, call: DurableCall) -> Finding:
+    close = get_close_matches(call.method, [name for name in dir(DurableContext) if name[0] != "_"], n=1)
+    words = f"{call.shown}() at {source.place(call.node)}: a DurableContext has no {call.method!r}"
+    return Finding.error(_SUBJECT, words, f"did you mean {close[0]!r}?" if close else "see the reference of its class")
+
+
+def _uncallable(source: Source, call: DurableCall) -> Iterator[Finding]:
+    """Yield functions that do not take what the context gives them."""
+    arguments = call.node.args
+    if not arguments or any(isinstance(argument, ast.Starred) for argument in arguments):
+        return
+    first, more = arguments[0], len(arguments) - 1
+    if call.method in _GIVES:
+        gives = [
+            *_GIVES[call.method],
+            *(["your argument"] if more == 1 else [f"your {more} arguments"] if more else []),
+        ]
+        yield from _checked(source, call, first, gives, len(_GIVES[call.method]) + more)
+    elif call.method in _GIVES_ALL:
+        given = _GIVES_ALL[call.method]
+        branches = first.elts if call.method == "parallel" and isinstance(first, ast.List | ast.Tuple) else [first]
+        for branch in branches:
+            yield from _checked(source, call, branch, list(given), len(given))
+        if call.method == "map" and more and _is_function(source.value(arguments[1])):
+            words = f"{call.shown}() at {source.place(call.node)} is given the function second"
+            yield Finding.error(_SUBJECT, words, f"the function first, the items behind it: {call.shown}(func, items)")
+
+
+def _checked(source: Source, call: DurableCall, node: ast.expr, gives: list[str], count: int) -> Iterator[Finding]:
+    function = source.value(node)
+    if not _is_function(function):
+        return
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except TypeError:
+        name = ast.unparse(node)
+        words = f"{call.shown}() at {source.place(call.node)} calls {name}() with {' and '.join(gives) or 'nothing'}"
+        shape = f"{name}{inspect.signature(function)}"
+        yield Finding.error(_SUBJECT, f"{words}, which it does not take", f"it is {shape}; give it those parameters")
+
+
+def _is_function(value: Any) -> bool:
+    return isinstance(value, FunctionType | MethodType | partial)
+
+
+def _is_unnamed(call: DurableCall) -> bool:
+    for keyword in call.node.keywords:
+        if keyword.arg == "name":
+            return isinstance(keyword.value, ast.Constant) and not keyword.value.value
+        if keyword.arg is None:  # **options: who knows
+            return False
+    if call.method not in _NAMED_BY_FUNCTION:
+        return True
+    return bool(call.node.args) and isinstance(call.node.args[0], ast.Lambda)
