@@ -278,6 +278,10 @@ class Trace:
         The digest of another run with the same seed.
     stuck : str
         Why it came to no end.
+    handles : int
+        Files and sockets that are open afterwards, and were not before.
+    read : object
+        What the checker has read of it, when others are compared with it.
     """
 
     arn: str
@@ -295,6 +299,8 @@ class Trace:
     metrics: list[str] = field(default_factory=list)
     again: str | None = None
     stuck: str = ""
+    handles: int = 0
+    read: Any = field(default=None, repr=False, compare=False)
 
 
 def digest(trace: Trace) -> str:

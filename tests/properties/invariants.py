@@ -70,7 +70,9 @@ def check(trace: Trace, reference: Trace | None = None) -> list[Violation]:
         The same without crashes; with it, I03, I04, I15 and I16 are looked at as a whole.
     """
     found = []
-    others = readings(reference) if reference is not None else {}
+    others = {}
+    if reference is not None:
+        others = reference.read = reference.read or readings(reference)
     for arn, one in readings(trace).items():
         view = View(trace, one, reference, others.get(arn))
         for name, invariant in INVARIANTS.items():
@@ -374,14 +376,15 @@ def outcomes_stay_as_they_were(view: View) -> Found:
     if other is None:
         return
     luck = one.cut_off | other.cut_off
-    names = {asked.operation: asked.name for _, asked in one.asked}
-    others = {asked.operation: asked.name for _, asked in other.asked}
+    paths: dict[str, str] = {}
     for _, seen in other.seen:
         key, outcome = (seen.operation, seen.call), (seen.value, seen.error, seen.words)
         mine = first.get(key, outcome)
         if mine == outcome or seen.status not in ENDED or _INTERRUPTED in mine[1] or seen.call == "create_callback":
-            continue  # after an interruption of an at-most-once step, code goes other ways
-        if names[seen.operation] == others[seen.operation] and not other.below(luck, seen.operation):
+            continue
+        paths, others = paths or one.paths(), other.paths()
+        # After an interruption of an at-most-once step code goes other ways, and ids are those of other operations.
+        if paths[seen.operation] == others[seen.operation] and not other.below(luck, seen.operation):
             yield 0, f"{seen.call} {seen.operation} is {mine}, without crashes {outcome}"
 
 
@@ -423,7 +426,7 @@ def _lines(one: Execution) -> tuple[Counter[_Said], Counter[_Said]]:
         while until < at and entry is not None:
             entries[entry.operation] += 1
             until, entry = next(entered)
-        if line.logger.startswith(_LIBRARY) or line.state == "UNWINDING" or not one.alive(at, line.invocation):
+        if line.logger.startswith(_LIBRARY) or line.state == "UNWINDING":
             continue
         key = (line.context, line.operation, line.attempt, line.logger, line.level, line.message)
         shown[key] += line.shown
@@ -459,7 +462,9 @@ def replay_sends_nothing(view: View) -> Found:
 
 
 def nothing_survives(view: View) -> Found:
-    """I19: no library thread survives the invocation."""
+    """I19: no library thread, socket, or file handle survives the invocation."""
+    if view.is_first and view.trace.handles > 0:
+        yield 0, f"{view.trace.handles} files or sockets are left open"
     for invocation, (_, ended) in view.one.ended.items():
         if ended.threads:
             yield invocation, f"threads are left: {', '.join(ended.threads)}"

@@ -33,6 +33,7 @@ __all__ = ["ENDED", "NEVER", "Execution", "Request", "readings"]
 
 NEVER = math.inf
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT", "STOPPED"})
+_REACHES = frozenset({Requested, Answered, Page, Effect, Ended})  # something outside
 _BECOMES = {"START": "STARTED", "RETRY": "PENDING", "SUCCEED": "SUCCEEDED", "FAIL": "FAILED", "CANCEL": "CANCELLED"}
 
 
@@ -117,10 +118,6 @@ class Execution:
                 return operation
         return ""
 
-    def alive(self, moment: int, invocation: int) -> bool:
-        """Tell whether the process of *invocation* was not killed before."""
-        return moment < self.died.get(invocation, NEVER)
-
     def below(self, contexts: set[str], operation: str) -> bool:
         """Tell whether *operation* lies below one of *contexts*, or is one."""
         return bool(contexts) and (operation in contexts or any(one in contexts for one in self.ancestors(operation)))
@@ -160,8 +157,9 @@ class Execution:
 
     @property
     def cut_off(self) -> set[str]:
-        """Fan-outs that were over before all their branches."""
-        return {seen.operation for _, seen in self.seen if seen.cut_off or (seen.error and seen.call == "fan_out")}
+        """Fan-outs that were over before all their branches, or failed before."""
+        fan_outs = {asked.operation for _, asked in self.asked if asked.sub_type in {"Map", "Parallel"}}
+        return {seen.operation for _, seen in self.seen if seen.operation in fan_outs and (seen.cut_off or seen.error)}
 
     @property
     def had_peace(self) -> bool:
@@ -220,8 +218,10 @@ class _Reader:
         }
 
     def take(self, at: int, event: Any) -> None:
-        """Take in an event."""
+        """Take in an event, unless it is what a process does that is dead: that reaches nothing."""
         kind = type(event)
+        if event.invocation in self.to.died and kind not in _REACHES:
+            return
         found = self._lists.get(kind)
         if found is not None:
             found.append((at, event))

@@ -286,6 +286,10 @@ def i19(it):
     it.of(Ended)[0].threads = ["powertools-durable-checkpointer"]
 
 
+def i19_handles(it):
+    it.trace.handles = 1
+
+
 def i20(it):
     it.of(Ended)[0].at += 901
 

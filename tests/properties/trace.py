@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -110,11 +111,13 @@ def observe(
     trace = Trace(arn=ARN, seed=seed, kills=tuple(kills), skew=faults.skew, canaries=tuple(canaries))
     scribe = _Scribe(trace)
     run = _prepared(handler, event, functions or {}, scribe, Faults(faults), timeout)
+    handles = _open_handles()
     with scribe.listening(run):
         try:
             _push(run, callbacks or {})
         except ValidationError as problem:
             trace.stuck = str(problem)
+    trace.handles = _open_handles() - handles
     header = run.host.execution(ARN).header
     trace.status, trace.result = header.status, header.result
     if header.error is not None:
@@ -124,6 +127,14 @@ def observe(
     if twice:
         trace.again = digest(again())
     return trace
+
+
+def _open_handles() -> int:
+    """Count open files and sockets; 0 where the system does not tell."""
+    try:
+        return len(os.listdir("/dev/fd"))  # noqa: PTH208 - faster by half
+    except OSError:
+        return 0
 
 
 # -- the run ---------------------------------------------------------------------------------------------------
