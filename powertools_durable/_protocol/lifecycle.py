@@ -29,7 +29,7 @@ from powertools_durable._protocol.operation import (
     StepDetails,
     WaitDetails,
 )
-from powertools_durable._protocol.update import OperationAction, OperationUpdate
+from powertools_durable._protocol.update import OperationAction, OperationUpdate, WaitOptions
 
 __all__ = ["EXTERNAL", "TIMERS", "TRANSITIONS", "IllegalTransition", "apply", "due_at", "fire", "supersedes"]
 
@@ -109,30 +109,30 @@ def apply(record: Operation | None, update: OperationUpdate, now: datetime) -> O
     status = TRANSITIONS.get((update.type, record.status if record else None, update.action))
     if status is None:
         raise IllegalTransition(record, update)
+    kind = update.type
     if record is None:
-        record = Operation(id=update.id, type=update.type, status=status, start_timestamp=now)
-    changed = replace(
-        record,
+        record = Operation(id=update.id, type=kind, status=status, start_timestamp=now)
+    # Made at once, for every update of every branch is applied: `replace` looks at each field of each copy.
+    return Operation(
+        id=record.id,
+        type=record.type,
         status=status,
         parent_id=update.parent_id,
         name=update.name,
         sub_type=update.sub_type,
+        start_timestamp=record.start_timestamp,
         end_timestamp=now if status.is_terminal else None,
+        execution_details=record.execution_details,
+        context_details=_context(update) if kind is CONTEXT else record.context_details,
+        step_details=_step(record, update, now) if kind is STEP else record.step_details,
+        wait_details=_wait(update.wait_options, now) if kind is WAIT and update.wait_options else record.wait_details,
+        callback_details=CallbackDetails() if kind is CALLBACK else record.callback_details,
+        chained_invoke_details=ChainedInvokeDetails() if kind is CHAINED_INVOKE else record.chained_invoke_details,
     )
-    match update.type:
-        case OperationType.STEP:
-            return replace(changed, step_details=_step(record, update, now))
-        case OperationType.CONTEXT:
-            return replace(changed, context_details=_context(update))
-        case OperationType.WAIT if update.wait_options:
-            due = now + timedelta(seconds=update.wait_options.wait_seconds)
-            return replace(changed, wait_details=WaitDetails(scheduled_end_timestamp=due))
-        case OperationType.CALLBACK:
-            return replace(changed, callback_details=CallbackDetails())
-        case OperationType.CHAINED_INVOKE:
-            return replace(changed, chained_invoke_details=ChainedInvokeDetails())
-        case _:
-            return changed
+
+
+def _wait(options: WaitOptions, now: datetime) -> WaitDetails:
+    return WaitDetails(scheduled_end_timestamp=now + timedelta(seconds=options.wait_seconds))
 
 
 def _step(record: Operation, update: OperationUpdate, now: datetime) -> StepDetails:

@@ -129,11 +129,9 @@ _FIELDS: dict[type[Any], _Fields] = {}
 
 def _fields(cls: type[Any]) -> _Fields:
     """Return the keys of a record, and what takes all its values at once."""
-    known = _FIELDS.get(cls)
-    if known is None:
-        names = [field.name for field in dataclasses.fields(cls)]
-        values = attrgetter(*names) if len(names) > 1 else lambda record: (getattr(record, names[0]),)
-        known = _FIELDS[cls] = tuple(map(pascal, names)), values
+    names = [field.name for field in dataclasses.fields(cls)]
+    values = attrgetter(*names) if len(names) > 1 else lambda record: (getattr(record, names[0]),)
+    known = _FIELDS[cls] = tuple(map(pascal, names)), values
     return known
 
 
@@ -150,18 +148,21 @@ def to_wire(value: Any) -> Any:
     Any
         Dicts, lists, texts and numbers.
     """
-    match value:
-        case None | bool():
-            return value
-        case Enum():
-            return value.value
-        case str() | int():
-            return value
-        case datetime():
-            return round(value.timestamp() * 1000)
-        case tuple() | list():
-            return [to_wire(item) for item in value]
-        case _:
-            keys, parts = _fields(type(value))
-            found = zip(keys, parts(value), strict=True)
-            return {key: part if type(part) is str else to_wire(part) for key, part in found if part is not None}
+    known = _FIELDS.get(type(value))
+    if known is None:
+        match value:
+            case None | bool():
+                return value
+            case Enum():
+                return value._value_
+            case str() | int():
+                return value
+            case datetime():
+                return round(value.timestamp() * 1000)
+            case tuple() | list():
+                return [to_wire(item) for item in value]
+            case _:
+                known = _fields(type(value))
+    keys, parts = known
+    found = zip(keys, parts(value), strict=True)
+    return {key: part if type(part) is str else to_wire(part) for key, part in found if part is not None}

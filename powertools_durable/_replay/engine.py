@@ -95,6 +95,8 @@ class ReplayEngine:
         What the service changed since the last invocation, if it says so. For telemetry only.
     ask : Callable
         Notes the id of an operation that the code asks for.
+    begins : bool
+        Nothing was recorded before this invocation, so that there is nothing to look for.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class ReplayEngine:
         updated: Iterable[str] = (),
     ) -> None:
         self.state = state
+        self.begins = not self.is_replaying
         self.token = token
         self.random = random
         self.rules = rules or Rules()
@@ -264,8 +267,11 @@ class ReplayEngine:
     def _apply(self, update: OperationUpdate, now: datetime) -> None:
         if update.type is OperationType.EXECUTION:
             return
+        known = self.state.operations.get(update.id)
+        if known is not None and known.status.is_terminal:
+            return  # as most are that an answer tells of
         try:
-            record = apply(self.state.operations.get(update.id), update, now)
+            record = apply(known, update, now)
         except IllegalTransition:
             return  # the view is already as far, or further: a deferred update that is now acknowledged
         self.state.put(record)
@@ -296,11 +302,12 @@ class _Request:
 
     def takes(self, update: OperationUpdate) -> bool:
         """Add *update* if it may share this request. The first is never refused, however large."""
+        bound = _bound(update)
         if self._updates and (
-            len(self._updates) >= MAX_BATCH_UPDATES or self._repeats(update) or not self._has_room(update)
+            len(self._updates) >= MAX_BATCH_UPDATES or self._repeats(update) or not self._has_room(update, bound)
         ):
             return False
-        self._bound += _bound(update)
+        self._bound += bound
         self._updates.append(update)
         self._actions[update.id] = update.action
         return True
@@ -313,8 +320,8 @@ class _Request:
         ends = before is OperationAction.START and update.action is not OperationAction.START
         return not (ends and update.type in _MERGEABLE)
 
-    def _has_room(self, update: OperationUpdate) -> bool:
-        if self._exact is None and self._bound + _bound(update) <= MAX_BATCH_BYTES:
+    def _has_room(self, update: OperationUpdate, bound: int) -> bool:
+        if self._exact is None and self._bound + bound <= MAX_BATCH_BYTES:
             return True
         if self._exact is None:
             self._exact = sum(map(_size, self._updates))
@@ -323,11 +330,12 @@ class _Request:
 
 
 def _bound(update: OperationUpdate) -> int:
-    error = update.error
-    texts = [update.payload]
+    error, payload = update.error, update.payload
+    characters = len(payload) + 1 if payload else 0
     if error is not None:
-        texts += [error.error_message, error.error_data, error.error_type, *(error.stack_trace or ())]
-    return _OVERHEAD + _WORST_ESCAPE * sum(len(text) + 1 for text in texts if text)
+        texts = (error.error_message, error.error_data, error.error_type, *(error.stack_trace or ()))
+        characters += sum(len(text) + 1 for text in texts if text)
+    return _OVERHEAD + _WORST_ESCAPE * characters
 
 
 def _size(update: OperationUpdate) -> int:

@@ -108,7 +108,7 @@ class Frame:
         self.replay_state = LIVE
         if sealed:
             self.replay_state = SEALED
-        elif self._goes_on():  # T1
+        elif not engine.begins and self._goes_on():  # T1
             self.replay_state = REPLAY
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:

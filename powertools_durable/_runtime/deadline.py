@@ -24,11 +24,12 @@ class Deadline:
         Counts from now on.
     """
 
-    __slots__ = ("_clock", "_end")
+    __slots__ = ("_clock", "_end", "_moment")
 
     def __init__(self, lambda_context: object, clock: Clock) -> None:
         self._clock = clock
         self._end = clock.monotonic() + _seconds_left(lambda_context)
+        self._moment: datetime | None = None
 
     @property
     def left(self) -> float:
@@ -43,8 +44,10 @@ class Deadline:
 
     @property
     def moment(self) -> datetime:
-        """The end as a moment."""
-        return self._clock.now() + timedelta(seconds=self.left)
+        """The end as a moment, by the clock as it was when first asked."""
+        if self._moment is None:
+            self._moment = self._clock.now() + timedelta(seconds=self.left)
+        return self._moment
 
 
 def _seconds_left(lambda_context: Any) -> float:
