@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import field
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from powertools_durable._protocol.record import record
+from powertools_durable._protocol.record import record, sharing
 from powertools_durable._protocol.wire import WIRE, Timestamp, moments
 
 __all__ = [
@@ -183,6 +184,12 @@ class ChainedInvokeDetails:
     error: ErrorObject | None = None
 
 
+def _kind_of(value: object) -> str:
+    """Tell which details a record on the wire has; of what is none, pydantic says so."""
+    kind = (value.get("Type") or value.get("type")) if isinstance(value, dict) else getattr(value, "type", None)
+    return kind if isinstance(kind, str) and kind in _DETAILS else OperationType.EXECUTION
+
+
 @moments("start_timestamp", "end_timestamp")
 @record(kw_only=True)
 class Operation:
@@ -198,12 +205,28 @@ class Operation:
     sub_type: str | None = None
     start_timestamp: Timestamp | None = None
     end_timestamp: Timestamp | None = None
-    execution_details: ExecutionDetails | None = None
-    context_details: ContextDetails | None = None
-    step_details: StepDetails | None = None
-    wait_details: WaitDetails | None = None
-    callback_details: CallbackDetails | None = None
-    chained_invoke_details: ChainedInvokeDetails | None = None
+    execution_details: ExecutionDetails | None = sharing("details", ExecutionDetails)
+    context_details: ContextDetails | None = sharing("details", ContextDetails)
+    step_details: StepDetails | None = sharing("details", StepDetails)
+    wait_details: WaitDetails | None = sharing("details", WaitDetails)
+    callback_details: CallbackDetails | None = sharing("details", CallbackDetails)
+    chained_invoke_details: ChainedInvokeDetails | None = sharing("details", ChainedInvokeDetails)
+
+    if TYPE_CHECKING:  # the slot that they share
+        details: ClassVar[Any]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> dict[str, Any]:
+        """Have pydantic look for those details only that a record of its type can have: the others cost time."""
+        whole = handler.resolve_ref_schema(handler(source))
+        fields = whole["schema"]["fields"]
+        choices = {}
+        for kind, own in _DETAILS.items():
+            kept = [field for field in fields if field["name"] == own or field["name"] not in _ALL_DETAILS]
+            names = [field["name"] for field in kept]
+            choices[kind] = {**whole, "schema": {**whole["schema"], "fields": kept}, "fields": names}
+            del choices[kind]["ref"]
+        return {"type": "tagged-union", "discriminator": _kind_of, "choices": choices}
 
     @property
     def attempts(self) -> int:
@@ -218,11 +241,20 @@ class Operation:
     @property
     def result(self) -> str | None:
         """The recorded result as text; None when there is none."""
-        outcome = self.outcome
-        return outcome.result if outcome else None
+        return getattr(self.details, "result", None)
 
     @property
     def error(self) -> ErrorObject | None:
         """The recorded failure; None when there is none."""
-        outcome = self.outcome
-        return outcome.error if outcome else None
+        return getattr(self.details, "error", None)
+
+
+_DETAILS = {
+    OperationType.EXECUTION.value: "execution_details",
+    OperationType.CONTEXT.value: "context_details",
+    OperationType.STEP.value: "step_details",
+    OperationType.WAIT.value: "wait_details",
+    OperationType.CALLBACK.value: "callback_details",
+    OperationType.CHAINED_INVOKE.value: "chained_invoke_details",
+}
+_ALL_DETAILS = frozenset(_DETAILS.values())

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
-__all__ = ["record"]
+__all__ = ["record", "sharing"]
 
 C = TypeVar("C", bound=type[Any])
 
@@ -48,18 +48,21 @@ def _made(plain: type[Any], *, kw_only: bool, eq: bool, shown: bool) -> type[Any
     body = dict(vars(plain))
     names, positional = _names(body, kw_only=kw_only)
     written = {name: body[name] for name in ("__annotations__", "__doc__", "__module__", *names) if name in body}
-    for name in ("__dict__", "__weakref__", *names):
-        body.pop(name, None)
-    body |= _SHARED
-    body |= {"__slots__": names, "__record__": names, "__match_args__": positional}
-    if shown:
-        body.setdefault("__repr__", _repr)
+    sharers = {name: default for name, default in written.items() if isinstance(default, _Sharing)}
+    written |= dict.fromkeys(sharers)
+    slots = tuple(dict.fromkeys(sharers[name].slot if name in sharers else name for name in names))
+    own = {name: value for name, value in body.items() if name not in {"__dict__", "__weakref__", *names}}
+    body = {"__repr__": _repr, **own} if shown else own
     if eq and "__eq__" not in body:
         body |= {"__eq__": _eq, "__hash__": _hash}
+    body |= {**_ALIKE, "__slots__": slots, "__stored__": slots, "__record__": names, "__match_args__": positional}
     metaclass: Any = type(plain)
     made = metaclass(plain.__name__, plain.__bases__, body)
     made.__qualname__ = plain.__qualname__
-    setters = {name: vars(made)[name].__set__ for name in names}
+    for name, sharer in sharers.items():
+        setattr(made, name, sharer.property_of(vars(made)[sharer.slot]))
+    setters = {name: vars(made)[name].__set__ for name in slots}
+    setters |= {name: setters[sharer.slot] for name, sharer in sharers.items()}
 
     def first(self: object, *args: Any, **kwargs: Any) -> None:
         made.__init__ = _init(made, written, setters, len(positional))
@@ -80,6 +83,36 @@ def _made(plain: type[Any], *, kw_only: bool, eq: bool, shown: bool) -> type[Any
     return made  # type: ignore[no-any-return]
 
 
+class _Sharing:
+    """A field without a slot of its own."""
+
+    def __init__(self, slot: str, kind: type[Any]) -> None:
+        self.slot = slot
+        self.kind = kind
+
+    def property_of(self, slot: Any) -> property:
+        get, kind = slot.__get__, self.kind
+
+        def read(record: object) -> Any:
+            value = get(record)
+            return value if type(value) is kind else None
+
+        return property(read, slot.__set__)
+
+
+def sharing(slot: str, kind: type[Any]) -> Any:
+    """Make a field, by default None, that shares a slot with others: at most one of them has a value.
+
+    Parameters
+    ----------
+    slot : str
+        Its name.
+    kind : type
+        What tells this field's value from another's.
+    """
+    return _Sharing(slot, kind)
+
+
 def _names(body: Mapping[str, Any], *, kw_only: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of all fields, and of those that may be given by position."""
     found = tuple(body.get("__annotations__", ()))
@@ -90,13 +123,15 @@ def _names(body: Mapping[str, Any], *, kw_only: bool) -> tuple[tuple[str, ...], 
 
 
 def _init(
-    cls: type[Any], written: Mapping[str, Any], setters: Mapping[str, Callable[..., None]], positional: int
+    cls: Any, written: Mapping[str, Any], setters: Mapping[str, Callable[..., None]], positional: int
 ) -> Callable[..., None]:
     """Compile ``__init__``; each field is set through its slot, because the class refuses all else."""
-    scope: dict[str, Any] = {"MISSING": dataclasses.MISSING}
-    heads, lines = ["self"], []
-    for number, (name, put) in enumerate(setters.items()):
-        scope[f"set_{name}"] = put
+    names = cls.__record__
+    scope: dict[str, Any] = {f"set_{name}": put for name, put in setters.items()}
+    scope["MISSING"] = dataclasses.MISSING
+    shared = [name for name in setters if name not in names]
+    heads, lines = ["self"], [f"    set_{name}(self, None)" for name in shared]
+    for number, name in enumerate(names):
         head, value = name, name
         default = written.get(name, dataclasses.MISSING)
         if isinstance(default, dataclasses.Field):
@@ -108,13 +143,14 @@ def _init(
         if default is not dataclasses.MISSING:
             scope[f"default_{name}"], head = default, f"{name}=default_{name}"
         heads += ["*", head] if number == positional else [head]
-        lines.append(f"    set_{name}(self, {value})")
+        ours = "" if name in cls.__slots__ else f"if {name} is not None: "
+        lines.append(f"    {ours}set_{name}(self, {value})")
     if hasattr(cls, "__post_init__"):
         lines.append("    self.__post_init__()")
     exec("\n".join([f"def __init__({', '.join(heads)}):", *lines]), scope)  # noqa: S102 - names of our own fields
     init: Callable[..., None] = scope["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"
-    init.__annotations__ = {**{name: written["__annotations__"][name] for name in setters}, "return": None}
+    init.__annotations__ = {**{name: written["__annotations__"][name] for name in names}, "return": None}
     return init
 
 
@@ -163,14 +199,18 @@ def _delete(record: object, name: str) -> NoReturn:
     raise dataclasses.FrozenInstanceError(message)
 
 
-def _restore(record: Any, values: tuple[Any, ...]) -> None:
-    for name, value in zip(record.__record__, values, strict=True):
+def _state(record: Any) -> tuple[Any, ...]:
+    return tuple([getattr(record, name) for name in record.__stored__])
+
+
+def _restore(record: Any, state: tuple[Any, ...]) -> None:
+    for name, value in zip(record.__stored__, state, strict=True):
         object.__setattr__(record, name, value)
 
 
-_SHARED: Mapping[str, Any] = {
+_ALIKE: Mapping[str, Any] = {
     "__setattr__": _set,
     "__delattr__": _delete,
-    "__getstate__": _values,
+    "__getstate__": _state,
     "__setstate__": _restore,
 }

@@ -22,6 +22,7 @@ from powertools_durable.parser.unfit import places
 
 __all__ = ["DurableInvocationEvent", "execution_name", "execution_record", "parse_event"]
 
+_TYPES = frozenset(kind.value for kind in OperationType)
 _DURABLE_KEYS = ("DurableExecutionArn", "CheckpointToken")
 
 
@@ -161,6 +162,6 @@ def _ordinary(missing: list[str]) -> NotADurableInvocationError:
 
 def _malformed(error: PydanticValidationError) -> NotADurableInvocationError:
     return NotADurableInvocationError(
-        f"the event of a durable invocation is malformed: {places(error)}. It should come from Lambda as it is; look "
-        "for a decorator or a test that changes it"
+        f"the event of a durable invocation is malformed: {places(error, tags=_TYPES)}. It should come from Lambda "
+        "as it is; look for a decorator or a test that changes it"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -51,9 +51,12 @@ def from_pydantic(error: PydanticValidationError, *, include_input: bool = False
     return failure_of(error.title, error.error_count(), _entries(error, include_input=include_input))
 
 
-def places(error: PydanticValidationError) -> str:
-    """Return ``id (int_parsing), sku (missing)``."""
-    return _listing(_entries(error), error.error_count())
+def places(error: PydanticValidationError, *, tags: Container[object] = ()) -> str:
+    """Return ``id (int_parsing), sku (missing)``; *tags* are no places, but tell which class pydantic tried."""
+    entries = _entries(error)
+    for entry in entries:
+        entry["loc"] = [part for part in entry["loc"] if part not in tags]
+    return _listing(entries, error.error_count())
 
 
 def _entries(error: PydanticValidationError, *, include_input: bool = False) -> list[_Entry]:

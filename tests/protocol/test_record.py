@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import sys
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Generic, TypeVar
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar
 import pytest
 from pydantic import TypeAdapter
 
-from powertools_durable._protocol.record import record
+from powertools_durable._protocol.record import record, sharing
 
 T = TypeVar("T")
 
@@ -206,6 +207,52 @@ def test_one_without_fields_is_a_record_too():
 
     assert (Empty(), repr(Empty()), dataclasses.fields(Empty)) == (Empty(), f"{Empty.__qualname__}()", ())
     assert Empty().double(2) == 4
+
+
+class Base:
+    def __repr__(self) -> str:
+        return "shown by the base"
+
+
+@pytest.mark.parametrize("decorate", [record(repr=False), dataclass(frozen=True, repr=False)])
+def test_without_repr_it_is_shown_as_its_base_is(decorate):
+    @decorate
+    class Below(Base):
+        x: int
+
+    assert repr(Below(1)) == "shown by the base"
+
+
+# -- fields that share a slot ---------------------------------------------------------------------------------
+
+
+@record(kw_only=True)
+class Shared:
+    """A number, a text, or neither."""
+
+    key: str
+    number: int | None = sharing("value", int)
+    text: str | None = sharing("value", str)
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "text"),
+    [({}, None, None), ({"number": 0}, 0, None), ({"text": "t"}, None, "t"), ({"number": 1, "text": None}, 1, None)],
+)
+def test_of_fields_that_share_a_slot_one_has_a_value(given, number, text):
+    one = Shared(key="k", **given)
+    assert (one.number, one.text) == (number, text)
+    assert one == Shared(key="k", number=number, text=text)
+    assert repr(one).endswith(f"Shared(key='k', number={number!r}, text={text!r})")
+    assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
+    assert dataclasses.asdict(one) == {"key": "k", "number": number, "text": text}
+    assert dataclasses.replace(one, key="l").number == number
+    assert dataclasses.replace(one, number=None, text="other").text == "other"
+
+
+def test_they_have_one_slot():
+    assert Shared.__slots__ == ("key", "value")
+    assert sys.getsizeof(Shared(key="k")) < sys.getsizeof(Point(1))
 
 
 @pytest.mark.parametrize("cls", [Thing, Item])
