@@ -25,6 +25,11 @@ CORPUS: tuple[Case, ...] = (
     # A request whose answer was lost is sent again, and tells of operations below a context that has ended meanwhile.
     Case((Line("parallel", "two", 2, (_STEP, _STEP)), Line("step", "after")), faults=FaultPlan({0: "read timeout"})),
     Case((Line("child", "child", 1, (_STEP,)),), kills=(7,), faults=FaultPlan({1: "500 after"}, duplicates=True)),
+    # What a branch waits for may come with the answer to the last request, when the process suspends already.
+    Case(
+        (Line("map", "items", 3, ((Line("poll", "polled", 2), Line("invoke", "invokes")),)),),
+        faults=FaultPlan({0: "read timeout", 1: "null delta", 6: "503"}),
+    ),
     # An at-most-once step that was interrupted must not shift what follows: ids and drawn numbers come of positions.
     Case((Line("once", "once"), Line("child", "child", 1, ((Line("drawn", "drawn"),),))), kills=(1,)),
 )

@@ -48,7 +48,7 @@ class Seeded:
     def several(self, make: Callable[[], T], least: int, most: int) -> list[T]:
         """Make so many, mostly few."""
         count = least
-        while count < most and self._random.random() < 0.55:
+        while count < most and self._random.random() < 0.5:
             count += 1
         return [make() for _ in range(count)]
 

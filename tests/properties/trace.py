@@ -246,7 +246,8 @@ class _Host(CrashHost):
             with self.changing(arn) as execution:
                 if not execution.is_terminal:
                     execution.header.failed_invocations = failed
-                    execution.header.illegal_pendings = 0
+                    # Nothing pends when what it waited for came with its last answer: it is invoked again.
+                    execution.header.illegal_pendings = min(execution.header.illegal_pendings, 1)
                     if isinstance(invocation.answer, ErrorObject) or scribe.withdrawn:
                         execution.header.retry_at = self.clock.now()
         return invocation
