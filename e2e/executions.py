@@ -17,6 +17,10 @@ class Executions:
     def __init__(self, client: Any) -> None:
         self.client = client
 
+    def get(self, arn: str) -> dict[str, Any]:
+        execution: dict[str, Any] = self.client.get_durable_execution(DurableExecutionArn=arn)
+        return execution
+
     def history(self, arn: str) -> list[dict[str, Any]]:
         paginator = self.client.get_paginator("get_durable_execution_history")
         pages = paginator.paginate(DurableExecutionArn=arn, IncludeExecutionData=True)
@@ -54,7 +58,7 @@ class Executions:
         """Return the execution, once it has ended."""
 
         def ended() -> dict[str, Any] | None:
-            execution: dict[str, Any] = self.client.get_durable_execution(DurableExecutionArn=arn)
+            execution = self.get(arn)
             return execution if execution["Status"] in _ENDED else None
 
         return _wait_for(ended, "end", seconds)

@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from e2e.local.emulator import Emulator
 
-    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "emulator.log")
+    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "emulator.log", {"echo": {"DurableConfig": {}}})
     yield emulator
     emulator.close()
 

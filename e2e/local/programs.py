@@ -33,6 +33,15 @@ class ProgramError(Exception):
 
 
 @durable
+def echo(event: dict[str, Any], ctx: DurableContext) -> Any:
+    """What programs invoke."""
+    ctx.wait(1)
+    if event.get("fails"):
+        raise ProgramError("the echo fails")
+    return event["says"]
+
+
+@durable
 def handler(event: dict[str, Any], ctx: DurableContext) -> Any:
     results = _run(event["program"], ctx)
     if event.get("fails"):
@@ -117,6 +126,53 @@ def _map(operation: dict[str, Any], ctx: DurableContext) -> Any:
     return [batch.completion_reason, batch.results]
 
 
+def _race(operation: dict[str, Any], ctx: DurableContext) -> Any:
+    """Enough branches end at once, the others never."""
+
+    def each(child: DurableContext, ends: int) -> int:
+        child.step(lambda: ends, name="begin")
+        child.wait(1 if ends else 3600)
+        return ends
+
+    batch = ctx.map(
+        each,
+        operation["items"],
+        name=operation["name"],
+        max_concurrency=operation["concurrency"],
+        nesting=Nesting(operation["nesting"]),
+        completion=Completion(min_successful=sum(operation["items"])),
+    )
+    return [batch.completion_reason, [item.status for item in batch], batch.results]
+
+
+def _large(operation: dict[str, Any], ctx: DurableContext) -> Any:
+    """Results too large for their record: the code runs again over what is in it."""
+    page = "x" * 90_000
+
+    def body(child: DurableContext) -> str:
+        return "".join(child.step(lambda: page, name=f"page {number}") for number in range(3))
+
+    def each(child: DurableContext, number: int) -> str:
+        return child.step(lambda: page, name="page")
+
+    if operation["nesting"] is None:
+        found = ctx.run_in_child_context(body, name=operation["name"], summary=lambda text: f"{len(text)} characters")
+    else:
+        nesting = Nesting(operation["nesting"])
+        found = "".join(ctx.map(each, range(3), name=operation["name"], nesting=nesting, max_concurrency=1).results)
+    ctx.wait(1)
+    return len(found)
+
+
+def _invoke(operation: dict[str, Any], ctx: DurableContext) -> Any:
+    return ctx.invoke("echo:1", operation["payload"], name=operation["name"])
+
+
+def _ask(operation: dict[str, Any], ctx: DurableContext) -> Any:
+    """Somebody outside says what the name says."""
+    return ctx.wait_for_callback(lambda _id: None, name=operation["name"])
+
+
 def _poll(operation: dict[str, Any], ctx: DurableContext) -> Any:
     polling = Polling(
         lambda state: state >= operation["until"], max_attempts=operation["attempts"], initial_delay=1, jitter="none"
@@ -164,6 +220,10 @@ _OPERATIONS = {
     "child": _child,
     "parallel": _parallel,
     "map": _map,
+    "race": _race,
+    "large": _large,
+    "invoke": _invoke,
+    "ask": _ask,
     "poll": _poll,
     "saga": _saga,
     "batch": _batch,
@@ -190,11 +250,11 @@ class Maker:
 
     def program(self, depth: int) -> Program:
         """Make some operations, with contexts nested at most *depth* deep."""
-        kinds = ["step"] * 4 + ["wait", "poll", "saga", "batch", "callback", "patch"]
-        kinds += ["child", "child", "parallel", "map"] if depth else []
+        kinds = ["step"] * 4 + ["wait", "poll", "saga", "batch", "callback", "patch", "ask", "invoke", "large"]
+        kinds += ["child", "child", "parallel", "map", "race"] if depth else []
         return [self._operation(self._random.choice(kinds), depth) for _ in range(self._random.randint(1, 4))]
 
-    def _operation(self, kind: str, depth: int) -> dict[str, Any]:  # noqa: C901 - a row for each kind
+    def _operation(self, kind: str, depth: int) -> dict[str, Any]:  # noqa: C901, PLR0912 - a row for each kind
         draw = self._random
         self._names += 1
         operation: dict[str, Any] = {"do": kind, "name": f"{kind} {self._names}"}
@@ -214,6 +274,18 @@ class Maker:
             case "map":
                 items = list(range(draw.randint(1, 4)))
                 operation |= {"items": items, "enough": draw.randint(1, len(items))}
+            case "race":
+                # With one free slot those that end come one by one, and the last branch never begins.
+                endless = draw.randint(1, 2)
+                items = [0] * endless + [1] * draw.randint(1, 2) + [0]
+                slots = draw.choice([endless + 1, None])
+                operation |= {"items": items, "concurrency": slots, "nesting": draw.choice(list(Nesting)).value}
+            case "large":
+                operation["nesting"] = draw.choice([None, *(nesting.value for nesting in Nesting)])
+            case "invoke":
+                operation["payload"] = draw.choice([{"says": result} for result in _RESULTS] + [{"fails": True}])
+            case "ask":
+                operation["name"] += draw.choice([" yes", " no"])
             case "poll":
                 operation |= {"until": draw.randint(1, 3), "attempts": 2}
             case "saga":
