@@ -97,9 +97,9 @@ def show(
 
 def callback(
     which: Annotated[str, typer.Argument(help="The callback's name or id.", metavar="NAME|ID")],
-    answer: Annotated[Answer, typer.Argument(help="What to answer.")],
+    answer: Annotated[Answer, typer.Argument(metavar="succeed|fail|heartbeat", help="What to answer.")],
     value: Annotated[
-        str | None, typer.Argument(help="The result, or the error's message; @FILE and - too.", metavar="[JSON]")
+        str | None, typer.Argument(help="The result, or the error's message; @FILE and - too.", metavar="JSON")
     ] = None,
     execution: Annotated[str | None, typer.Option(help="In this execution only; its id, name or ARN.")] = None,
     store: Store = DEFAULT_STORE,

@@ -63,7 +63,7 @@ def run(
 
 def resume(
     execution: Annotated[
-        str | None, typer.Argument(help="Its id or name; default: the last one.", metavar="[ID]")
+        str | None, typer.Argument(help="Its id or name; default: the last one.", metavar="ID")
     ] = None,
     store: Store = DEFAULT_STORE,
     target: Annotated[str | None, typer.Option(help="Where the handler is now, if it moved.")] = None,

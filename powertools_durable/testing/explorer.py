@@ -120,7 +120,9 @@ class _Explorer:
             self._found.found(difference, expected.plan, ())
         if expected.status != "SUCCEEDED":
             kind = f" with {expected.error.error_type}" if expected.error is not None else ""
-            self._found.warnings.append(f"without a crash the execution is {expected.status}{kind}; is that meant?")
+            self._found.warnings.append(
+                f"without a crash the execution is {expected.status}{kind}; is that meant?{_unanswered(expected)}"
+            )
         for location, operation in _twins(expected):
             self._found.warnings.append(
                 f"{location}: several operations like {operation} have no name, and nothing tells them apart: two that "
@@ -229,6 +231,13 @@ def _fingerprint(run: SimulatedRun, ledger: Ledger) -> object:
     records = tuple((r.id, r.status, r.attempts) for r in run.operations)
     effects = tuple((e.effect, e.operation_id, e.attempt, e.repeated) for e in ledger)
     return run.status, records, effects
+
+
+def _unanswered(expected: Outcome) -> str:
+    """Say how callbacks are answered, when the execution failed because one was not."""
+    if expected.error is None or expected.error.error_type != "CallbackTimeoutError":
+        return ""
+    return " Callbacks are answered with callbacks={name: answer}, on the command line with --answer NAME=JSON"
 
 
 def _twins(expected: Outcome) -> Iterator[tuple[str, str]]:

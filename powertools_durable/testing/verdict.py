@@ -87,7 +87,7 @@ class ReplayVerdict:
 
 
 def _quoted(value: str | None) -> str:
-    return "nothing" if value is None else repr(value)
+    return "nothing" if value is None else repr(str(value))  # an enum's member is its text
 
 
 def _short(location: str) -> str:
