@@ -44,8 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs the extra "tracer" where that is missing."""
     if find_spec("aws_xray_sdk") is None:
         for item in items:
-            if "xray_segments" in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.skip(reason="aws-xray-sdk is not installed"))
+            if "xray_segments" in getattr(item, "fixturenames", ()) or item.get_closest_marker("xray"):
+                item.add_marker(pytest.mark.skip(reason="aws-xray-sdk is not installed; pip install '.[tracer]'"))
 
 
 def pytest_configure() -> None:

@@ -105,6 +105,7 @@ def test_a_second_process_is_refused_while_the_first_runs(terminal, tmp_path):
     assert seen.ended() == 1
 
 
+@pytest.mark.xray
 def test_run_trace_draws_each_invocation_where_it_ended(terminal):
     traced = Path(__file__).parent / "traced.py"
     process = terminal("run", f"{traced}:greeter", "--event", "1", "--trace")

@@ -124,6 +124,7 @@ def test_log_event_outside_is_no_payload_and_no_token_but_each_invocation(logger
 # -- tracer.capture_lambda_handler -----------------------------------------------------------------------------
 
 
+@pytest.mark.xray
 @pytest.mark.parametrize("side", ["outside", "inside"])
 def test_capture_lambda_handler_may_stand_on_either_side(side):
     tracer = Tracer(service="orders", disabled=True)
@@ -329,6 +330,7 @@ def test_an_async_handler_is_refused_when_it_is_decorated():
 # -- all at once -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.xray
 def test_the_recommended_stack_works_as_a_whole(logger, metrics, capsys):
     tracer = Tracer(service="orders", disabled=True)
 
@@ -369,6 +371,7 @@ def every_supported_order(logger, metrics):
         yield f"{name} inside", durable(metrics=metrics, model=dict)(decorate(speaks(logger)))
 
 
+@pytest.mark.xray
 def test_no_checkpoint_token_is_printed_or_logged_in_any_supported_order(logger, metrics, capsys, caplog):
     """Above @durable, `validator` shows the event in its own error: a reason more not to put it there."""
     caplog.set_level(logging.DEBUG)

@@ -68,7 +68,11 @@ def test_importing_everything_opens_no_connection():
     code = """
     import importlib, pkgutil, powertools_durable
     for module in pkgutil.walk_packages(powertools_durable.__path__, "powertools_durable."):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as missing:
+            if not missing.name.startswith("aws_xray_sdk"):  # an extra
+                raise
     print(json.dumps(NOTED))
     """
     noted = in_process(textwrap.dedent(HOOKED) + textwrap.dedent(code))

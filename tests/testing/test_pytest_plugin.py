@@ -150,6 +150,7 @@ def test_lines_are_captured_once_with_the_stamps_of_their_execution(inner):
     ran.assert_outcomes(passed=2)
 
 
+@pytest.mark.xray
 def test_documents_reach_the_daemon_of_the_test(inner):
     ran = inner(
         """
