@@ -9,8 +9,9 @@ written once; ``__init__`` is compiled with the first instance, and the fields a
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
+from typing import Any, TypeVar, dataclass_transform, overload
 
 __all__ = ["record", "sharing"]
 
@@ -55,7 +56,7 @@ def _made(plain: type[Any], *, kw_only: bool, eq: bool, shown: bool) -> type[Any
     body = {"__repr__": _repr, **own} if shown else own
     if eq and "__eq__" not in body:
         body |= {"__eq__": _eq, "__hash__": _hash}
-    body |= {**_ALIKE, "__slots__": slots, "__stored__": slots, "__record__": names, "__match_args__": positional}
+    body |= {**_ALIKE, "__slots__": slots, "__record__": names, "__match_args__": positional}
     metaclass: Any = type(plain)
     made = metaclass(plain.__name__, plain.__bases__, body)
     made.__qualname__ = plain.__qualname__
@@ -64,22 +65,21 @@ def _made(plain: type[Any], *, kw_only: bool, eq: bool, shown: bool) -> type[Any
     setters = {name: vars(made)[name].__set__ for name in slots}
     setters |= {name: setters[sharer.slot] for name, sharer in sharers.items()}
 
-    def first(self: object, *args: Any, **kwargs: Any) -> None:
-        made.__init__ = _init(made, written, setters, len(positional))
-        made.__init__(self, *args, **kwargs)
-
-    def describe() -> None:
-        twin = type(plain.__name__, (), dict(written))
-        dataclasses.dataclass(init=False, repr=False, eq=False, frozen=True, kw_only=kw_only)(twin)
+    def compiled() -> None:
         if names:
             made.__init__ = _init(made, written, setters, len(positional))
+
+    def described() -> None:
+        twin = type(plain.__name__, (), dict(written))
+        dataclasses.dataclass(init=False, repr=False, eq=False, frozen=True, kw_only=kw_only)(twin)
+        compiled()
         for name in _DESCRIPTIONS:  # without a signature of its own it has that of its ``__init__``
             setattr(made, name, vars(twin).get(name))
 
     if names:
-        made.__init__ = first
+        made.__init__ = _Later("__init__", made, compiled)
     for name in _DESCRIPTIONS:
-        setattr(made, name, _Described(name, describe))
+        setattr(made, name, _Later(name, made, described))
     return made  # type: ignore[no-any-return]
 
 
@@ -147,8 +147,10 @@ def _init(
         lines.append(f"    {ours}set_{name}(self, {value})")
     if hasattr(cls, "__post_init__"):
         lines.append("    self.__post_init__()")
-    exec("\n".join([f"def __init__({', '.join(heads)}):", *lines]), scope)  # noqa: S102 - names of our own fields
-    init: Callable[..., None] = scope["__init__"]
+    code = [f"def make({', '.join(scope)}):", f"  def __init__({', '.join(heads)}):", *lines, "  return __init__"]
+    module, found = sys.modules.get(cls.__module__), dict[str, Any]()
+    exec("\n".join(code), vars(module) if module else {}, found)  # noqa: S102 - names of our own fields
+    init: Callable[..., None] = found["make"](**scope)
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__annotations__ = {**{name: written["__annotations__"][name] for name in names}, "return": None}
     return init
@@ -157,16 +159,18 @@ def _init(
 _DESCRIPTIONS = ("__dataclass_fields__", "__dataclass_params__", "__signature__")
 
 
-class _Described:
-    """What `dataclasses` and `inspect` look for at a class, made when it is looked for."""
+class _Later:
+    """What a class has since somebody looked for it: its ``__init__``, and what `dataclasses` and `inspect` ask for."""
 
-    def __init__(self, name: str, describe: Callable[[], None]) -> None:
+    def __init__(self, name: str, owner: type[Any], make: Callable[[], None]) -> None:
         self._name = name
-        self._describe = describe
+        self._owner = owner
+        self._make = make
 
-    def __get__(self, _record: object, cls: type[Any]) -> Any:
-        self._describe()
-        return getattr(cls, self._name)
+    def __get__(self, record: object, cls: type[Any]) -> Any:
+        self._make()
+        made = vars(self._owner)[self._name]
+        return made.__get__(record, cls) if callable(made) else made
 
 
 # -- what all records do alike --------------------------------------------------------------------------------
@@ -189,28 +193,40 @@ def _repr(record: Any) -> str:
     return f"{type(record).__qualname__}({', '.join(f'{name}={getattr(record, name)!r}' for name in shown)})"
 
 
-def _set(record: object, name: str, _value: object) -> NoReturn:
-    message = f"cannot assign to field {name!r} of a {type(record).__qualname__}; dataclasses.replace() makes another"
-    raise dataclasses.FrozenInstanceError(message)
+def _set(record: object, name: str, value: object) -> None:
+    if _is_field(record, name):
+        shown = type(record).__qualname__
+        message = f"cannot assign to field {name!r} of a {shown}; dataclasses.replace() makes another"
+        raise dataclasses.FrozenInstanceError(message)
+    object.__setattr__(record, name, value)
 
 
-def _delete(record: object, name: str) -> NoReturn:
-    message = f"cannot delete field {name!r} of a {type(record).__qualname__}"
-    raise dataclasses.FrozenInstanceError(message)
+def _delete(record: object, name: str) -> None:
+    if _is_field(record, name):
+        message = f"cannot delete field {name!r} of a {type(record).__qualname__}"
+        raise dataclasses.FrozenInstanceError(message)
+    object.__delattr__(record, name)
 
 
-def _state(record: Any) -> tuple[Any, ...]:
-    return tuple([getattr(record, name) for name in record.__stored__])
+def _is_field(record: Any, name: str) -> bool:
+    """Tell whether *name* can't be changed; a class below may have attributes of its own."""
+    return "__record__" in vars(type(record)) or name in record.__record__
 
 
-def _restore(record: Any, state: tuple[Any, ...]) -> None:
-    for name, value in zip(record.__stored__, state, strict=True):
-        object.__setattr__(record, name, value)
+def _replace(record: Any, /, **changes: Any) -> Any:
+    return dataclasses.replace(record, **changes)
+
+
+def _restore(record: Any, state: Any) -> None:
+    """Set what `object` says that a copy or a pickle of the record, or of one of a class below, consists of."""
+    for part in state if isinstance(state, tuple) else (state,):
+        for name, value in (part or {}).items():
+            object.__setattr__(record, name, value)
 
 
 _ALIKE: Mapping[str, Any] = {
     "__setattr__": _set,
     "__delattr__": _delete,
-    "__getstate__": _state,
     "__setstate__": _restore,
+    "__replace__": _replace,
 }

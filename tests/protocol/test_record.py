@@ -7,6 +7,8 @@ import dataclasses
 import inspect
 import pickle
 import sys
+import threading
+import typing
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Generic, TypeVar
@@ -221,6 +223,97 @@ def test_without_repr_it_is_shown_as_its_base_is(decorate):
         x: int
 
     assert repr(Below(1)) == "shown by the base"
+
+
+# -- classes below one ----------------------------------------------------------------------------------------
+
+
+@record
+class Policy:
+    """What users may inherit from."""
+
+    limit: int = 3
+
+
+class Named(Policy):
+    """By hand, with an attribute of its own."""
+
+    def __init__(self, name: str, limit: int = 3) -> None:
+        super().__init__(limit)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Labelled(Policy):
+    """As a dataclass."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted(Policy):
+    """As a dataclass with slots."""
+
+    name: str = ""
+
+
+BELOW = pytest.mark.parametrize("cls", [Named, Labelled, Slotted])
+
+
+@BELOW
+def test_what_a_class_below_adds_is_copied_and_pickled_too(cls):
+    one = cls(name="n", limit=5)
+    for made in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert (made.name, made.limit) == ("n", 5)
+
+
+@BELOW
+def test_fields_of_a_class_below_can_t_be_changed_its_own_attributes_can(cls):
+    one = cls(name="n")
+    with pytest.raises(dataclasses.FrozenInstanceError, match="'limit'"):
+        one.limit = 4
+    with pytest.raises(dataclasses.FrozenInstanceError, match="'limit'"):
+        del one.limit
+    if cls is Named:
+        one.name = "other"
+        del one.name
+        assert not hasattr(one, "name")
+    else:
+        assert dataclasses.replace(one, limit=4) == cls(limit=4, name="n")
+
+
+@BOTH
+def test_its_hints_are_known_as_types(cls):
+    """Of a class that nobody has made an instance of: what injects arguments looks at ``__init__`` first."""
+    hints = typing.get_type_hints(cls.__init__)
+    assert (hints["y"], hints["tags"], hints["return"]) == (int, list[str], type(None))
+    assert inspect.signature(cls, eval_str=True).parameters["unit"].annotation is str
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="copy.replace() is of Python 3.13")
+@BOTH
+def test_copy_replaces_too(cls):
+    assert copy.replace(cls(1), y=4) == cls(1, 4)  # type: ignore[attr-defined]
+
+
+def test_two_threads_may_be_the_first_to_make_and_to_look_at_one():
+    for _ in range(30):
+        cls, together, found = fresh(record), threading.Barrier(4), []
+
+        def makes(cls=cls, together=together, found=found):
+            together.wait(10)
+            found.append(cls(1).y)
+
+        def looks(cls=cls, together=together, found=found):
+            together.wait(10)
+            found.append(dataclasses.fields(cls)[1].default)
+
+        threads = [threading.Thread(target=run) for run in (makes, looks, makes, looks)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == ["y"] * 4
 
 
 # -- fields that share a slot ---------------------------------------------------------------------------------
