@@ -88,7 +88,7 @@ class Checkpointer:
         self._longest: float | None = getattr(backend, "call_timeout", None)
         self._busy = False  # a round is under way
         self._closing = False
-        self._running = 0  # branches whose code runs, on threads of their own
+        self._company: set[int] = set()  # the threads that run branches
         self._gathering = False
         self._blocked = 0  # threads that wait for an answer
 
@@ -204,15 +204,23 @@ class Checkpointer:
     @contextmanager
     def company(self) -> Iterator[None]:
         """While a thread has branches to run: others' requests wait a little for what it may add."""
+        me = threading.get_ident()
+        if me in self._company:  # it coordinates a fan-out inside of a branch, and can't wait twice
+            yield
+            return
         with self._changed:
-            self._running += 1
+            self._company.add(me)
         try:
             yield
         finally:
             with self._changed:
-                self._running -= 1
+                self._company.discard(me)
                 if self._gathering and self._blocked >= self._running:
                     self._changed.notify()
+
+    @property
+    def _running(self) -> int:
+        return len(self._company)
 
     def stands_still(self, by: int) -> None:
         """Count a coordinator that has nothing to do as waiting, or no longer."""
