@@ -96,7 +96,7 @@ class _Explorer:
             at_the_end.callback(self._ledger.clear)
             expected = self._run(CrashPlan())
             self._must_have_ended(expected)
-            again = self._run(CrashPlan())
+            again = self._run(CrashPlan(), schedule="again")
             with Inspector() as inspector:
                 otherwise = self._run(CrashPlan(), salt="otherwise")
             self._longest = _ENOUGH + 4 * len(expected.watcher.points)
@@ -148,11 +148,13 @@ class _Explorer:
 
     # -- one run ---------------------------------------------------------------------------------------------
 
-    def _run(self, plan: CrashPlan, salt: str = "") -> Outcome:
+    def _run(self, plan: CrashPlan, salt: str = "", schedule: str = "threads") -> Outcome:
         self._ledger.clear()
         self._found.runs += 1
         watcher = Watcher(plan, self._surroundings)
-        run = self._simulator.prepare(self._event, "explored", host=CrashHost, chance=_Steady, watch=watcher)
+        run = self._simulator.prepare(
+            self._event, "explored", host=CrashHost, chance=_Steady, watch=watcher, schedule=schedule
+        )
         watcher.fingerprint = lambda: _fingerprint(run, self._ledger)
         self._surroundings.run(run.clock, salt)
         stuck = ""

@@ -21,6 +21,7 @@ from powertools_durable._service.view import ExecutionView, label
 from powertools_durable.errors import ValidationError, answer_error
 from powertools_durable.parser.stored import input_text
 from powertools_durable.testing.captured import Recorder, SimulatedInvocation
+from powertools_durable.testing.scheduler import SeededThreads
 
 __all__ = ["SimulatedCallback", "SimulatedRun"]
 
@@ -37,12 +38,15 @@ class SimulatedRun(ExecutionView):
         arn: str,
         invoker: Invoker,
         functions: Mapping[str, Target],
+        *,
+        threads: SeededThreads | None = None,
     ) -> None:
         self._arn = arn
         self.invocations: list[SimulatedInvocation] = []
         self._recorder = Recorder()
         self.host = host
         self.clock = clock
+        self.threads = threads
         self._family = Family(host, arn, invoker, functions, heard=self._heard)
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from powertools_durable._service.family import Target
 from powertools_durable._service.host import Invoker, Killed, LambdaContext
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import StepTimeoutError
+from powertools_durable.testing.scheduler import SeededThreads
 
 __all__ = ["SANDBOX", "Sandbox", "Sandboxes", "Watch"]
 
@@ -54,18 +55,24 @@ class Sandbox:
     ----------
     clock : VirtualClock
         What time it is in there.
+    threads : SeededThreads
+        Those that run in there.
     timeout : float
         Seconds until Lambda ends it.
     watch : Watch | None
         Who looks on.
+
+    Attributes
+    ----------
     arn : str
         Whose invocation it is: the execution's, or that of one that it invokes.
     """
 
-    def __init__(self, clock: VirtualClock, timeout: float, watch: Watch | None = None, arn: str = "") -> None:
+    def __init__(self, clock: VirtualClock, threads: SeededThreads, timeout: float, watch: Watch | None = None) -> None:
         self.clock = clock
+        self.pause = threads.pause
         self.watch = watch
-        self.arn = arn
+        self.arn = ""
         self._timeout = timeout
         self._ends = clock.monotonic() + timeout
         self._gone: Killed | None = None
@@ -120,6 +127,8 @@ class Sandboxes:
         The service.
     clock : VirtualClock
         What time it is.
+    threads : SeededThreads
+        Those that run in there.
     timeout : float
         Seconds that an invocation may last.
     watch : Watch | None
@@ -127,11 +136,17 @@ class Sandboxes:
     """
 
     def __init__(
-        self, service: DurableBackend, clock: VirtualClock, timeout: float, watch: Watch | None = None
+        self,
+        service: DurableBackend,
+        clock: VirtualClock,
+        threads: SeededThreads,
+        timeout: float,
+        watch: Watch | None = None,
     ) -> None:
         self._service = service
         self.call_timeout: float | None = getattr(service, "call_timeout", None)
         self._clock = clock
+        self._threads = threads
         self._timeout = timeout
         self._watch = watch
         self._current: Sandbox | None = None
@@ -142,12 +157,14 @@ class Sandboxes:
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
     ) -> CheckpointResponse:
         """Apply *updates*; see `DurableBackend.checkpoint`."""
+        self._threads.pause()  # a request takes its time, in which others go on
         self._check()
-        if self._watch is None:
-            return self._service.checkpoint(arn, checkpoint_token, updates, client_token)
-        self._watch.calls(updates)
+        if self._watch is not None:
+            self._watch.calls(updates)
         response = self._service.checkpoint(arn, checkpoint_token, updates, client_token)
-        self._watch.called(updates)
+        if self._watch is not None:
+            self._watch.called(updates)
+        self._threads.pause()
         return response
 
     def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:
@@ -165,8 +182,12 @@ class Sandboxes:
         """Return what runs each invocation of *invoker* in a sandbox of its own."""
 
         def invoke(event: dict[str, Any], context: LambdaContext) -> object:
-            arn = event["DurableExecutionArn"]
-            with Sandbox(self._clock, self._timeout, self._watch, arn) as sandbox:
+            # Whoever leaves last finds the sandbox gone: what was left behind comes to its end there.
+            with (
+                self._threads.taking_part(),
+                Sandbox(self._clock, self._threads, self._timeout, self._watch) as sandbox,
+            ):
+                sandbox.arn = event["DurableExecutionArn"]
                 self._current = sandbox
                 token = SANDBOX.set(sandbox)
                 try:

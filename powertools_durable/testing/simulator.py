@@ -17,7 +17,9 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import check_execution_name, input_text
 from powertools_durable.testing.run import SimulatedRun
 from powertools_durable.testing.sandbox import Sandboxes, Watch
+from powertools_durable.testing.scheduler import SeededThreads
 from powertools_durable.testing.spending import Bystander
+from powertools_durable.testing.whims import Whims
 
 __all__ = ["Simulator"]
 
@@ -111,15 +113,21 @@ class Simulator:
         host: type[Host] = Host,
         chance: Callable[[str], Random] = Random,
         watch: Watch | None = None,
+        schedule: str = "threads",
     ) -> SimulatedRun:
-        """Start an execution without invoking anything yet; *watch*, which is a `Witness` too, looks on."""
+        """Start an execution without invoking anything yet; *watch*, which is a `Witness` too, looks on.
+
+        With another *schedule*, threads take turns in another way.
+        """
         self._started += 1
         name = check_execution_name(name or f"run-{self._started}")
         random = chance(f"{self._seed}/{self._started}")
         clock = VirtualClock()
+        threads = SeededThreads(clock, Whims(f"{self._seed}/{name}/{schedule}"))
         service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
-        sandboxes = Sandboxes(ServiceBackend(service), clock, self._invocation_timeout, watch)
-        seams = Seams(clock, random, witness=Bystander() if watch is None else cast("Witness", watch))
+        sandboxes = Sandboxes(ServiceBackend(service), clock, threads, self._invocation_timeout, watch)
+        witness = Bystander() if watch is None else cast("Witness", watch)
+        seams = Seams(clock, random, witness=witness, threads=threads)
 
         functions = sandboxes.around_all(
             (name, target_of(function, backend=sandboxes, seams=seams)) for name, function in self._functions.items()
@@ -130,7 +138,7 @@ class Simulator:
             f"{name}/{random.getrandbits(128):032x}"
         )
         service.start(arn, name, input_text(event))
-        return SimulatedRun(service, clock, arn, handler, functions)
+        return SimulatedRun(service, clock, arn, handler, functions, threads=threads)
 
 
 def _more_than_none(invocation_timeout: Duration) -> float:

@@ -38,6 +38,8 @@ class Bystander:
 
 def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
     """Run *body*; when it spends time, *flush* sends meanwhile what is queued."""
+    if (sandbox := SANDBOX.get()) is not None:
+        sandbox.pause()  # others may go on between its START and its body
     token = _FLUSH.set(flush)
     try:
         return body()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.testing import fixtures, mocks, shop
+from examples.testing import fixtures, mocks, shop, teapots
 from examples.testing.fixtures import test_ada_is_greeted, test_each_line_is_logged_once
 from examples.testing.mocks import (
     test_a_parcel_waits_to_be_picked_up,
@@ -22,6 +22,7 @@ from examples.testing.shop import (
     test_an_order_comes_out_the_same_wherever_lambda_dies,
     test_two_crashes_in_one_run,
 )
+from examples.testing.teapots import test_some_seeds_sell_a_teapot_twice
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.testing import MockDurableContext, explore
 from powertools_durable.testing.pytest_plugin import _told
@@ -39,13 +40,14 @@ __all__ = [
     "test_each_line_is_logged_once",
     "test_each_parcel_has_its_label",
     "test_labels_are_returned_in_order",
+    "test_some_seeds_sell_a_teapot_twice",
     "test_two_crashes_in_one_run",
     "test_who_can_not_pay_is_told",
 ]
 
 
 def test_all_of_its_tests_are_run_here():
-    shown = [name for module in (fixtures, mocks, shop) for name in vars(module) if name.startswith("test_")]
+    shown = [name for module in (fixtures, mocks, shop, teapots) for name in vars(module) if name.startswith("test_")]
     assert sorted(shown) == sorted(__all__)
 
 

@@ -37,8 +37,10 @@ from powertools_durable.testing.crashes import CrashHost
 from powertools_durable.testing.ledger import Entry, Ledger
 from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
 from powertools_durable.testing.sandbox import Sandbox, Sandboxes
+from powertools_durable.testing.scheduler import SeededThreads
 from powertools_durable.testing.simulator import SeededIds
 from powertools_durable.testing.spending import attend
+from powertools_durable.testing.whims import Whims
 from tests.properties import events as of
 from tests.properties.events import Trace, digest
 from tests.properties.faults import BEFORE, NONE, FaultPlan, Faults
@@ -172,11 +174,13 @@ def _prepared(
     scribe.clock, scribe.faults, scribe.timeout = clock, faults, timeout
     host = _Host(MemoryStore(), clock, SeededIds(random), invocation_timeout=timeout)
     host.scribe, host.faults = scribe, faults
-    sandboxes = Sandboxes(ServiceBackend(host), clock, timeout, scribe)
+    threads = SeededThreads(clock, Whims(f"{scribe.trace.seed}/threads"))
+    sandboxes = Sandboxes(ServiceBackend(host), clock, threads, timeout, scribe)
     seams = Seams(
         _Skewed(clock, faults.plan.skew) if faults.plan.skew else clock,
         random,
         witness=scribe,
+        threads=threads,
         driver=partial(_Driver, scribe=scribe),
     )
     targets = sandboxes.around_all(
@@ -184,7 +188,7 @@ def _prepared(
     )
     invoker = sandboxes.around(invoker_of(handler, backend=sandboxes, seams=seams))
     host.start(ARN, NAME, input_text(event))
-    return SimulatedRun(host, clock, ARN, invoker, targets)
+    return SimulatedRun(host, clock, ARN, invoker, targets, threads=threads)
 
 
 def _push(run: SimulatedRun, callbacks: Mapping[str, Any]) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
 import weakref
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powertools_durable import Retry, durable
-from powertools_durable.testing import Simulator
+from powertools_durable import Completion, DurableConfig, Retry, durable
+from powertools_durable.testing import Simulator, explore
+from tests.properties.making import Maker, Seeded
+from tests.properties.programs import Line, Written, callbacks_of, functions_of, lines_of
+from tests.properties.world import LEDGER
 
 
 def handler_of(attempts):
@@ -78,6 +83,86 @@ def test_executions_of_one_simulator_differ_and_do_not_depend_on_how_far_the_oth
 @given(seed=st.integers())
 def test_any_seed_does(seed):
     assert ran(seed).trace_hash == ran(seed).trace_hash
+
+
+# -- threads --------------------------------------------------------------------------------------------------
+
+FAN_OUTS = {"parallel", "flat", "map", "tolerant", "raced", "crowd"}
+
+
+def fan_outs(seed):
+    """Write a program with at least two fan-outs in it."""
+    made = (Maker(Seeded(Random(n)), gestures=False, rare=False).program() for n in itertools.count(1_000 * seed))
+    return next(program for program in made if sum(line.kind in FAN_OUTS for line in lines_of(program)) > 1)
+
+
+def traced(program, max_threads, seed=0):
+    """Return what a run tells on the wire, and in which order its bodies did something."""
+    handler = durable(config=DurableConfig(max_threads=max_threads))(Written(program).handler.__wrapped__)
+    LEDGER.clear()
+    run = Simulator(handler, functions=functions_of(program), seed=seed).start()
+    answers = callbacks_of(program)
+    while run.status == "RUNNING":
+        name = next((name for name in answers if next(iter(run.open_callbacks_called(name)), None)), None)
+        if name is None:
+            run.step()
+        else:
+            run.callback(name).succeed(answers[name])
+    assert not run.threads.lost_baton
+    return run.trace_hash, [(entry.effect, entry.operation_id) for entry in LEDGER]
+
+
+@pytest.mark.parametrize("max_threads", [1, 4])
+@pytest.mark.parametrize("seed", range(18))
+def test_the_same_seed_gives_the_same_trace_of_fan_outs_inside_fan_outs(seed, max_threads):
+    program = fan_outs(seed)
+    first = traced(program, max_threads, seed)
+    assert traced(program, max_threads, seed) == first
+    assert traced(program, max_threads, seed) == first
+
+
+STEPS = (Line("step", "one"), Line("step", "two"))
+
+
+def test_another_seed_gives_another_interleaving():
+    program = (Line("map", "all", 3, (STEPS,)),)
+    assert len({tuple(traced(program, 4, seed)[1]) for seed in range(20)}) > 5
+
+
+@pytest.mark.parametrize("most", [1, 32])
+def test_what_an_early_end_cuts_off_is_the_same_for_the_same_seed(most):
+    def race(ctx, name):
+        for n in range(3):
+            ctx.step(lambda: None, name=f"{name}{n}")
+            if n == 1 and name == "d":
+                ctx.wait(5)
+        return name
+
+    @durable(config=DurableConfig(max_threads=most))
+    def handler(event, ctx):
+        return ctx.map(race, list("abcdef"), completion=Completion.first_successful()).results
+
+    def ran(seed):
+        run = Simulator(handler, seed=seed).start().finish()
+        return run.trace_hash, [(op.name, op.status) for op in run.operations], run.result
+
+    runs = [ran(seed) for seed in range(15)]
+    assert runs == [ran(seed) for seed in range(15)]
+    if most > 1:
+        assert len({str(result) for _, _, result in runs}) > 1
+
+
+def test_two_explorations_of_a_fan_out_find_the_same_moments_in_the_same_order():
+    program = (Line("map", "all", 3, (STEPS,)), Line("raced", "race", 1))
+
+    def explored():
+        found = explore(Written(program).handler, ledger=LEDGER)
+        assert not found.failures
+        return found.crash_points
+
+    first = explored()
+    assert len(first) > 30
+    assert explored() == first
 
 
 # -- nothing is left ------------------------------------------------------------------------------------------

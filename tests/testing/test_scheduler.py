@@ -1,0 +1,440 @@
+"""A seed says which thread goes on, and one runs at a time."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import threading
+import time
+from collections import Counter
+from random import Random
+
+import pytest
+
+from powertools_durable import durable
+from powertools_durable._service.clock import VirtualClock
+from powertools_durable.testing import Simulator
+from powertools_durable.testing.baton import Deadlock
+from powertools_durable.testing.scheduler import SeededThreads
+from powertools_durable.testing.whims import Whims
+
+
+class Enumerated:
+    """Chooses everything once: each run takes the first way that no run before it took."""
+
+    def __init__(self):
+        self._choices = []
+        self._at = 0
+
+    def pick(self, ready):
+        stop = len(ready)
+        if self._at == len(self._choices):
+            self._choices.append([0, stop])
+        chosen, before = self._choices[self._at]
+        assert before == stop, "what follows from the same choices was something else before"
+        self._at += 1
+        return chosen
+
+    def runs(self):
+        while True:
+            self._at = 0
+            yield
+            while self._choices and self._choices[-1][0] + 1 == self._choices[-1][1]:
+                self._choices.pop()
+            if not self._choices:
+                return
+            self._choices[-1][0] += 1
+
+
+class Evenly:
+    """Chooses by chance, each with the same."""
+
+    def __init__(self, seed):
+        self._random = Random(seed)
+
+    def pick(self, ready):
+        return self._random.randrange(len(ready))
+
+
+class Prepared:
+    """Lets threads start one after the other; from `begin` on another one chooses."""
+
+    def __init__(self, picks):
+        self._picks = picks
+        self._begins = self._has_begun = False
+
+    def pick(self, ready):
+        if self._has_begun:
+            return self._picks.pick(ready)
+        self._has_begun = self._begins
+        return len(ready) - 1 if self._begins else 0  # whoever says so goes on, or whoever was started last
+
+    def begin(self):
+        self._begins = True
+
+
+def told(picks, names, times):
+    """Return in which order threads write: all stand at one place, then each writes, with a yield point before."""
+    prepared, written = Prepared(picks), []
+    threads = SeededThreads(VirtualClock(), prepared)
+    start = threads.signal()
+
+    def body(name):
+        start.wait(1)
+        for n in range(times):
+            if n:
+                threads.pause()
+            written.append(name)
+
+    with threads.taking_part():
+        for name in names:
+            threads.spawn(lambda name=name: body(name), name)
+        prepared.begin()
+        start.set()
+    assert not threads.lost_baton
+    return "".join(written)
+
+
+# -- interleavings --------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_interleaving_and_others_give_others():
+    first, second = ([told(Whims(str(seed)), "abcdef", 3) for seed in range(30)] for _ in range(2))
+    assert first == second
+    assert len(set(first)) > 25
+
+
+def test_over_seeds_every_order_of_four_threads_occurs_and_none_is_rare():
+    seen = Counter(told(Evenly(seed), "abcd", 1) for seed in range(480))
+    assert set(seen) == {"".join(order) for order in itertools.permutations("abcd")}
+    assert min(seen.values()) >= 5  # of 20 on average
+
+
+def test_all_720_orders_of_six_threads_can_be_chosen_each_in_one_way():
+    picks = Enumerated()
+    seen = [told(picks, "abcdef", 1) for _ in picks.runs()]
+    assert len(seen) == len(set(seen)) == 720
+
+
+def test_all_interleavings_of_two_threads_with_three_yield_points_each_can_be_chosen():
+    picks = Enumerated()
+    assert {told(picks, "ab", 3) for _ in picks.runs()} == {
+        "".join("a" if at in places else "b" for at in range(6)) for places in itertools.combinations(range(6), 3)
+    }
+
+
+# -- time -----------------------------------------------------------------------------------------------------
+
+
+def running(body, picks=None, clock=None, patience=1.0):
+    """Run a body on the calling thread, among the threads that it spawns."""
+    threads = SeededThreads(clock or VirtualClock(), picks or Whims("0"), patience=patience)
+    with threads.taking_part():
+        body(threads)
+    return threads
+
+
+def test_time_jumps_when_nobody_can_go_on_and_only_as_far_as_the_first_who_waits():
+    clock, seen = VirtualClock(), []
+
+    def waits(threads, seconds):
+        assert not threads.signal().wait(seconds)
+        seen.append((seconds, clock.monotonic()))
+
+    def body(threads):
+        spawned = [threads.spawn(lambda n=n: waits(threads, n), str(n)) for n in (3_600, 0.005, 86_400 * 365)]
+        for thread in spawned:
+            thread.join()
+
+    running(body, clock=clock)
+    assert seen == [(0.005, 0.005), (3_600, 3_600), (86_400 * 365, 86_400 * 365)]
+
+
+def test_time_does_not_jump_while_somebody_can_go_on():
+    clock = VirtualClock()
+
+    def body(threads):
+        over = threads.signal()
+        busy = threads.spawn(lambda: [threads.pause() for _ in range(100)] and over.set(), "busy")
+        assert over.wait(0.001)
+        busy.join()
+
+    running(body, clock=clock)
+    assert clock.monotonic() == 0
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 0, -1])
+def test_a_time_too_short_for_the_clock_is_over_too(seconds):
+    clock = VirtualClock()
+
+    def body(threads):
+        until = clock.monotonic() + seconds
+        condition = threads.condition()
+        with condition:
+            while clock.monotonic() < until:
+                condition.wait(until - clock.monotonic())
+
+    running(body, clock=clock)
+    assert clock.monotonic() <= 1e-6
+
+
+def test_whoever_runs_may_let_time_pass_and_those_whose_time_is_over_go_on():
+    clock, seen = VirtualClock(), []
+
+    def body(threads):
+        waits = threads.spawn(lambda: seen.append(threads.signal().wait(5)), "waits")
+        threads.signal().wait(1)
+        clock.sleep(7)
+        waits.join()
+
+    running(body, clock=clock)
+    assert (seen, clock.monotonic()) == ([False], 8)
+
+
+# -- locks ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_lock_has_one_owner_and_waiting_gives_it_away(seed):
+    inside, most, done = [], [], []
+
+    def body(threads):
+        condition = threads.condition()
+
+        def work(n):
+            with condition:
+                inside.append(n)
+                most.append(len(inside))
+                threads.pause()
+                inside.remove(n)
+                while len(done) != n:
+                    condition.wait()
+                done.append(n)
+                condition.notify_all()
+
+        for thread in [threads.spawn(lambda n=n: work(n), str(n)) for n in range(5)]:
+            thread.join()
+
+    running(body, Whims(str(seed)))
+    assert (max(most), done) == (1, [0, 1, 2, 3, 4])
+
+
+def test_notify_lets_as_many_go_on_as_it_says():
+    went = []
+
+    def body(threads):
+        condition = threads.condition()
+
+        def work():
+            with condition:
+                went.append(condition.wait(60))
+
+        spawned = [threads.spawn(work, str(n)) for n in range(4)]
+        threads.signal().wait(1)
+        with condition:
+            condition.notify()
+        threads.signal().wait(1)
+        assert went == [True]
+        with condition:
+            condition.notify(2)
+        for thread in spawned:
+            thread.join()
+
+    running(body)
+    assert went == [True, True, True, False]
+
+
+def test_a_lock_that_was_not_taken_is_not_given_away():
+    threads = SeededThreads(VirtualClock(), Whims("0"))
+    with threads.taking_part(), pytest.raises(RuntimeError, match="has not taken"):
+        threads.condition().wait(1)
+
+
+# -- deadlocks ------------------------------------------------------------------------------------------------
+
+
+def test_a_deadlock_says_who_waits_where_and_for_what():
+    def body(threads):
+        first, second = threads.condition(), threads.condition()
+
+        def crosswise():
+            with second, first:
+                pass
+
+        other = threads.spawn(crosswise, "crosswise")
+        with first, second:
+            pass
+        other.join()
+
+    found = []
+    for seed in range(50):
+        try:
+            running(body, Whims(str(seed)))
+        except Deadlock as deadlock:
+            found.append(str(deadlock))
+    assert 0 < len(found) < 50
+    for words in found:
+        assert "'MainThread' waits at test_scheduler.py" in words
+        assert "(body) for a lock that is held by 'crosswise'" in words
+        assert "'crosswise' waits at test_scheduler.py" in words
+        assert "(crosswise) for a lock that is held by 'MainThread'" in words
+
+
+def test_who_waits_to_be_woken_by_nobody_is_told_and_every_thread_ends():
+    def body(threads):
+        def forever():
+            condition = threads.condition()
+            with condition:
+                condition.wait()
+
+        threads.spawn(forever, "forever").join()
+
+    before = set(threading.enumerate())
+    with pytest.raises(Deadlock, match=r"'forever' waits at test_scheduler.py:\d+ \(forever\) to be woken"):
+        running(body)
+    assert set(threading.enumerate()) == before
+
+
+def test_a_lock_taken_twice_is_a_deadlock():
+    def body(threads):
+        lock = threads.condition()
+        with lock, lock:
+            pass
+
+    with pytest.raises(Deadlock, match="held by itself"):
+        running(body)
+
+
+# -- threads that block by themselves -------------------------------------------------------------------------
+
+
+def test_the_baton_is_taken_from_a_thread_that_blocks_by_itself_and_given_back():
+    go, seen = threading.Event(), []
+
+    def body(threads):
+        def blocks():
+            go.wait(10)
+            seen.append("went on")
+            threads.pause()
+            seen.append("came back")
+
+        blocked = threads.spawn(blocks, "blocks")
+        threads.signal().wait(0.1)
+        seen.append("others")
+        go.set()
+        blocked.join()
+
+    threads = running(body, Whims("0"), patience=0.1)
+    assert threads.lost_baton
+    assert seen == ["others", "went on", "came back"]
+
+
+def test_while_a_thread_is_outside_time_passes_as_it_does():
+    clock, go = VirtualClock(), threading.Event()
+
+    def body(threads):
+        blocked = threads.spawn(lambda: go.wait(10), "blocks")
+        threads.signal().wait(0.5)  # time that has to pass: nobody knows when that thread comes back
+        assert not go.is_set()
+        go.set()
+        blocked.join()
+
+    began = time.monotonic()
+    running(body, clock=clock, patience=0.1)
+    assert 0.3 < time.monotonic() - began < 5
+    assert 0.5 <= clock.monotonic() < 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_threads_that_meet_by_themselves_come_through(seed):
+    barrier, met = threading.Barrier(4, timeout=10), []
+
+    def body(threads):
+        def meets():
+            barrier.wait()
+            met.append(threads.pause())
+
+        for thread in [threads.spawn(meets, str(n)) for n in range(4)]:
+            thread.join()
+
+    assert running(body, Whims(str(seed)), patience=0.05).lost_baton
+    assert len(met) == 4
+
+
+def test_ctrl_c_reaches_a_thread_that_waits_and_leaves_no_lock_taken():
+    before = set(threading.enumerate())
+
+    def body(threads):
+        condition = threads.condition()
+
+        def interrupts():
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.2)
+            with condition:
+                condition.notify_all()
+
+        with condition:
+            other = threads.spawn(interrupts, "interrupts")
+            try:
+                condition.wait()
+            finally:
+                assert condition.owner is not None
+        other.join()
+
+    with pytest.raises(KeyboardInterrupt):
+        running(body, patience=0.4)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert set(threading.enumerate()) == before
+
+
+# -- in a simulation ------------------------------------------------------------------------------------------
+
+
+def test_seeds_find_a_race_between_branches():
+    def counted(counter):
+        def count(child, _):
+            seen = child.step(lambda: counter["count"], name="read")
+            return child.step(lambda: counter.update(count=seen + 1), name="write")
+
+        @durable
+        def handler(event, ctx):
+            ctx.map(count, [1, 2])
+
+        return handler
+
+    def total(seed):
+        counter = {"count": 0}
+        run = Simulator(counted(counter), seed=seed).start().finish()
+        assert run.status == "SUCCEEDED"
+        return counter["count"]
+
+    totals = [total(seed) for seed in range(40)]
+    assert set(totals) == {1, 2}
+    assert totals == [total(seed) for seed in range(40)]
+
+
+def test_over_seeds_three_branches_of_two_steps_end_in_every_order():
+    def order(seed):
+        done = []
+
+        def branch(child, name):
+            child.step(lambda: None, name="first")
+            child.step(done.append, name)
+
+        Simulator(durable(lambda event, ctx: ctx.map(branch, list("abc"))), seed=seed).start()
+        return "".join(done)
+
+    assert len({order(seed) for seed in range(150)}) == 6
+
+
+def test_branches_that_block_by_themselves_come_through():
+    barrier = threading.Barrier(3, timeout=10)
+
+    @durable
+    def handler(event, ctx):
+        return ctx.map(lambda child, n: child.step(lambda: barrier.wait() * 0 + n), [1, 2, 3]).results
+
+    run = Simulator(handler).start()
+    assert run.threads.lost_baton
+    assert run.result == [1, 2, 3]
