@@ -15,7 +15,6 @@ from powertools_durable._protocol.operation import (
     CallbackDetails,
     ChainedInvokeDetails,
     ContextDetails,
-    ErrorObject,
     ExecutionDetails,
     Operation,
     OperationStatus,
@@ -24,7 +23,15 @@ from powertools_durable._protocol.operation import (
     WaitDetails,
 )
 from powertools_durable._protocol.update import ChainedInvokeOptions
-from powertools_durable._protocol.wire import parse_timestamp
+from powertools_durable._service.event_fields import (
+    Misshapen,
+    count_in,
+    details_of,
+    error_in,
+    moment_in,
+    payload_in,
+    text_in,
+)
 
 __all__ = ["Recollection", "UnreadableHistory", "recollect"]
 
@@ -97,15 +104,19 @@ def recollect(events: Iterable[Any], *, require_payloads: bool = True) -> Recoll
     told = _in_order(list(events))
     if not told or told[0].get("EventType") != "ExecutionStarted":
         raise UnreadableHistory("a history begins with ExecutionStarted; this one does not: get all of its pages")
-    if require_payloads:
-        _require_payloads(told)
-    found = Recollection(_execution(told[0]))
-    for number, event in enumerate(told[1:], 2):
-        kind, status = _KINDS.get(_text(event, "EventType"), (None, OperationStatus.STARTED))
-        if kind is OperationType.EXECUTION:
-            found.status = status.value
-        elif kind is not None:
-            _absorb(found, event, kind, status, number)
+    number, event = 1, told[0]
+    try:
+        if require_payloads:
+            _require_payloads(told)
+        found = Recollection(_execution(event))
+        for number, event in enumerate(told[1:], 2):
+            kind, status = _KINDS.get(event["EventType"], (None, OperationStatus.STARTED))
+            if kind is OperationType.EXECUTION:
+                found.status = status.value
+            elif kind is not None:
+                _absorb(found, event, kind, status, number)
+    except Misshapen as problem:
+        raise UnreadableHistory(f"event {number}, {event['EventType'][:40]}: {problem}") from None
     return found
 
 
@@ -126,56 +137,56 @@ def _in_order(events: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
 
 def _execution(event: Mapping[str, Any]) -> Operation:
     return Operation(
-        id=_text(event, "Id") or "execution",
+        id=text_in(event, "Id") or "execution",
         type=OperationType.EXECUTION,
         status=OperationStatus.STARTED,
-        name=event.get("Name"),
-        start_timestamp=_moment(event),
-        execution_details=ExecutionDetails(input_payload=_payload(event, "Input")),
+        name=text_in(event, "Name") or None,
+        start_timestamp=moment_in(event),
+        execution_details=ExecutionDetails(input_payload=payload_in(event, "Input")),
     )
 
 
 def _absorb(
     found: Recollection, event: Mapping[str, Any], kind: OperationType, status: OperationStatus, number: int
 ) -> None:
-    identifier = _text(event, "Id")
+    identifier = text_in(event, "Id")
     if not identifier:
-        raise UnreadableHistory(f"event {number}, {event['EventType']}, has no Id")
-    now = _moment(event)
+        raise Misshapen("it has no Id")
+    now = moment_in(event)
     record = found.operations.get(identifier)
     if record is None:
         record = Operation(id=identifier, type=kind, status=status, start_timestamp=now)
         found.order[identifier] = number
     elif record.type is not kind:
-        raise UnreadableHistory(f"event {number}, {event['EventType']}, is of an operation that began as another")
+        raise Misshapen("it is of an operation that began as another")
     record = replace(
         record,
         status=status,
-        parent_id=event.get("ParentId") or record.parent_id,
-        name=event.get("Name") or record.name,
-        sub_type=event.get("SubType") or record.sub_type,
+        parent_id=text_in(event, "ParentId") or record.parent_id,
+        name=text_in(event, "Name") or record.name,
+        sub_type=text_in(event, "SubType") or record.sub_type,
         end_timestamp=now if status.is_terminal else None,
     )
-    if kind is OperationType.CHAINED_INVOKE and (function := _details(event).get("FunctionName")):
-        options = ChainedInvokeOptions(function_name=function, tenant_id=_details(event).get("TenantId"))
+    if kind is OperationType.CHAINED_INVOKE and (function := text_in(details_of(event), "FunctionName")):
+        options = ChainedInvokeOptions(function_name=function, tenant_id=text_in(details_of(event), "TenantId") or None)
         found.targets[identifier] = options
     found.operations[identifier] = _detailed(record, event, now)
 
 
 def _detailed(record: Operation, event: Mapping[str, Any], now: datetime | None) -> Operation:
-    result, error = _payload(event, "Result"), _error(event)
+    result, error = payload_in(event, "Result"), error_in(event)
     match record.type:
         case OperationType.CONTEXT:
             return replace(record, context_details=ContextDetails(replay_children=False, result=result, error=error))
         case OperationType.STEP:
             return _step(record, event, now)
         case OperationType.WAIT:
-            due = parse_timestamp(_details(event).get("ScheduledEndTimestamp"))
+            due = moment_in(details_of(event), "ScheduledEndTimestamp")
             known = record.wait_details.scheduled_end_timestamp if record.wait_details else None
             return replace(record, wait_details=WaitDetails(scheduled_end_timestamp=due or known))
         case OperationType.CALLBACK:
             answered = record.callback_details.callback_id if record.callback_details else None
-            callback_id = _details(event).get("CallbackId") or answered
+            callback_id = text_in(details_of(event), "CallbackId") or answered
             return replace(
                 record, callback_details=CallbackDetails(callback_id=callback_id, result=result, error=error)
             )
@@ -187,13 +198,14 @@ def _step(record: Operation, event: Mapping[str, Any], now: datetime | None) -> 
     """A StepFailed or StepSucceeded that names a delay is no end: the step is tried again after it."""
     if record.status is OperationStatus.STARTED:
         return replace(record, step_details=StepDetails(attempt=record.attempts))
-    retry = _details(event).get("RetryDetails") or {}
+    retry = details_of(event).get("RetryDetails")
+    retry = retry if isinstance(retry, Mapping) else {}
     details = StepDetails(
-        attempt=retry.get("CurrentAttempt") or record.attempts + 1,
-        result=_payload(event, "Result"),
-        error=_error(event),
+        attempt=count_in(retry, "CurrentAttempt") or record.attempts + 1,
+        result=payload_in(event, "Result"),
+        error=error_in(event),
     )
-    delay = retry.get("NextAttemptDelaySeconds")
+    delay = count_in(retry, "NextAttemptDelaySeconds")
     if not delay:
         return replace(record, step_details=details)
     due = now + timedelta(seconds=delay) if now is not None else None
@@ -202,46 +214,6 @@ def _step(record: Operation, event: Mapping[str, Any], now: datetime | None) -> 
         status=OperationStatus.PENDING,
         end_timestamp=None,
         step_details=replace(details, next_attempt_timestamp=due),
-    )
-
-
-# -- what an event holds -------------------------------------------------------------------------------------------
-
-
-def _details(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    details = event.get(f"{event['EventType']}Details")
-    return details if isinstance(details, Mapping) else {}
-
-
-def _text(event: Mapping[str, Any], key: str) -> str:
-    value = event.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _moment(event: Mapping[str, Any]) -> datetime | None:
-    try:
-        return parse_timestamp(event.get("EventTimestamp"))
-    except ValueError as problem:
-        raise UnreadableHistory(f"{event['EventType']}: {problem}") from None
-
-
-def _payload(event: Mapping[str, Any], key: str) -> str | None:
-    wrapped = _details(event).get(key)
-    value = wrapped.get("Payload") if isinstance(wrapped, Mapping) else wrapped
-    return value if isinstance(value, str) else None
-
-
-def _error(event: Mapping[str, Any]) -> ErrorObject | None:
-    wrapped = _details(event).get("Error")
-    wire = wrapped.get("Payload") if isinstance(wrapped, Mapping) else None
-    if not isinstance(wire, Mapping):
-        return None
-    stack = wire.get("StackTrace")
-    return ErrorObject(
-        error_message=wire.get("ErrorMessage"),
-        error_type=wire.get("ErrorType"),
-        error_data=wire.get("ErrorData"),
-        stack_trace=tuple(stack) if stack else None,
     )
 
 
@@ -256,7 +228,7 @@ def _require_payloads(events: Sequence[Mapping[str, Any]]) -> None:
         more = f" and {len(cut) - 3} more" if len(cut) > 3 else ""
         raise UnreadableHistory(f"payloads of {', '.join(cut[:3])}{more} are truncated in this history: {_ASK_AGAIN}")
     results = [event for event in events if event["EventType"] in {"StepSucceeded", "ContextSucceeded"}]
-    if results and not any(_payload(event, key) is not None for event in events for key in ("Result", "Input")):
+    if results and not any(payload_in(event, key) is not None for event in events for key in ("Result", "Input")):
         raise UnreadableHistory(f"this history has no payloads: {_ASK_AGAIN}")
 
 
@@ -265,14 +237,14 @@ def _is_cut(event: Mapping[str, Any]) -> bool:
 
     An error that is there counts as whole: the official emulator marks every other one as truncated that is not.
     """
-    kind, details = event["EventType"], _details(event)
+    kind, details = event["EventType"], details_of(event)
     # Nobody reads again how the execution ended, nor what was sent to a function.
     if kind in {"InvocationCompleted", "ChainedInvokeStarted"} or (
         kind.startswith("Execution") and kind != "ExecutionStarted"
     ):
         return False
     cut = {key for key in ("Input", "Result", "Error") if _says_truncated(details.get(key))}
-    return bool(cut - {"Error"}) or ("Error" in cut and _error(event) is None)
+    return bool(cut - {"Error"}) or ("Error" in cut and error_in(event) is None)
 
 
 def _says_truncated(part: object) -> bool:
@@ -282,4 +254,4 @@ def _says_truncated(part: object) -> bool:
 def _named(event: Mapping[str, Any]) -> str:
     if event["EventType"] == "ExecutionStarted":
         return "the execution's input"
-    return repr(event.get("Name") or _text(event, "Id")[:8])
+    return repr(event.get("Name") or text_in(event, "Id")[:8])

@@ -54,7 +54,7 @@ def read_history(history: History) -> tuple[list[Mapping[str, Any]], str, str]:
         )
         raise ValidationError(message)
     arn = pages[0].get("DurableExecutionArn") if pages and isinstance(pages[0], Mapping) else None
-    return events, arn if isinstance(arn, str) else "", read
+    return events, arn if isinstance(arn, str) and arn.isprintable() else "", read
 
 
 def _is_page(part: object) -> bool:

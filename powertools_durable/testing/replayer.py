@@ -19,6 +19,7 @@ from powertools_durable.decorator import durable_inside, invoker_of
 from powertools_durable.errors import (
     BackendError,
     NonDeterminismError,
+    NotADurableInvocationError,
     PayloadModelChangedError,
     ValidationError,
 )
@@ -94,6 +95,9 @@ def _replayed(handler: Callable[..., Any], script: Script, arn: str, read: str) 
     call = invoker_of(handler, backend=_Nowhere(), seams=seams)
     try:
         answer = call(event, LambdaContext(arn, "replayed", _SECONDS, clock))
+    except NotADurableInvocationError as error:  # a limit of the wire that its events did not keep
+        message = f"{read or 'the history'} can't be replayed: {error}"
+        raise ValidationError(message) from None
     except PayloadModelChangedError as error:
         return _bad_input(str(error), read)
     except NonDeterminismError:

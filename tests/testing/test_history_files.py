@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 
 import pytest
 
@@ -77,9 +78,23 @@ BAD = {
     "without data": (json.dumps(without_data(EVENTS)), "IncludeExecutionData=true"),
     "an operation of two kinds": (
         json.dumps(changed(3, EventType="WaitSucceeded")),
-        "is of an operation that began as another",
+        "event 3, WaitSucceeded: it is of an operation that began as another",
     ),
-    "a moment that is none": (json.dumps(changed(2, EventTimestamp=SECRET)), "StepStarted"),
+    "a moment that is none": (
+        json.dumps(changed(2, EventTimestamp=SECRET)),
+        "event 2, StepStarted: its EventTimestamp is no moment",
+    ),
+    "a name that is none": (json.dumps(changed(2, Name=[SECRET])), "event 2, StepStarted: its Name is no text"),
+    "a name of half a character": (json.dumps(changed(2, Name="\ud800")), "its Name is no text"),
+    "no id": (json.dumps(changed(2, Id=None)), "event 2, StepStarted: it has no Id"),
+    "a delay that is none": (
+        json.dumps(changed(3, StepSucceededDetails={"RetryDetails": {"NextAttemptDelaySeconds": SECRET}})),
+        "event 3, StepSucceeded: its NextAttemptDelaySeconds is no number",
+    ),
+    "an error that is none": (
+        json.dumps(changed(3, EventType="StepFailed", StepFailedDetails={"Error": {"Payload": {"ErrorType": 5}}})),
+        "event 3, StepFailed: its error is no error",
+    ),
 }
 
 
@@ -95,6 +110,36 @@ def test_a_file_that_is_no_history_is_named_with_what_it_is(case, tmp_path):
     assert "history.json" in said
     assert SECRET not in said
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+JUNK = [None, True, -1, 1.5, 10**30, float("inf"), "", "x" * 500, "\ud800", "2026-13-45", [], [[1]], {}, {"Payload": 5}]
+
+
+def damaged(random, node, times):
+    """Delete, replace or exchange something, anywhere."""
+    for _ in range(times):
+        inner, key = node, random.randrange(len(node))
+        while isinstance(inner[key], dict | list) and inner[key] and random.random() < 0.85:
+            inner = inner[key]
+            key = random.choice(list(inner)) if isinstance(inner, dict) else random.randrange(len(inner))
+        if random.random() < 0.25:
+            del inner[key]
+        else:
+            inner[key] = random.choice([*JUNK, next(iter(inner.values() if isinstance(inner, dict) else inner))])
+        if not node:
+            break
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_a_damaged_history_is_judged_or_refused_and_nothing_else(seed):
+    random = Random(f"damage {seed}")
+    events = json.loads(json.dumps(EVENTS))
+    damaged(random, events, random.randint(1, 3))
+    try:
+        said = repr(replay(handler, {"Events": events}))
+    except ValidationError as refused:
+        said = str(refused)
+    assert SECRET not in said
 
 
 def test_a_file_that_is_not_there_or_is_no_text_is_named(tmp_path):
