@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from powertools_durable.cli import doctor, executions, exploring, histories, run
+from powertools_durable.cli.options import harmless
 from powertools_durable.cli.targets import UsageError
 from powertools_durable.errors import DurableError
 
@@ -37,7 +38,7 @@ def _told(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except (DurableError, LookupError, UsageError) as error:
-            Console(stderr=True, soft_wrap=True).print(Text(f"error: {error}"), style="red")
+            Console(stderr=True, soft_wrap=True).print(Text(harmless(f"error: {error}")), style="red")
             raise typer.Exit(code=2) from None
 
     return call

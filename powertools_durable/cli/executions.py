@@ -18,7 +18,15 @@ from rich.table import Table
 from rich.text import Text
 
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, answer_command, read_json
+from powertools_durable.cli.options import (
+    DEFAULT_STORE,
+    ExecutionId,
+    JsonFlag,
+    Store,
+    answer_command,
+    harmless,
+    read_json,
+)
 from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.remote_execution import Summary
@@ -151,7 +159,7 @@ def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> N
     for column in columns:
         table.add_column(column, no_wrap=column in {"id", "status", "started"}, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(harmless(cell)) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:  # who reads lines wants them whole
         console.width = _UNBROKEN

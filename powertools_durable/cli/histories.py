@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from powertools_durable._protocol.wire import parse_timestamp
-from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target, here
+from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target, harmless, here
 from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.targets import UsageError, load_target
 from powertools_durable.errors import ValidationError
@@ -86,11 +86,11 @@ def _verdict(handler: Callable[..., Any], history: str) -> tuple[str, ReplayVerd
 def _print(name: str, verdict: ReplayVerdict | ValidationError, console: Console) -> None:
     if isinstance(verdict, ValidationError):
         Console(stderr=True, highlight=False, soft_wrap=True).print(
-            Text(f"error: {_words(name, verdict)}"), style="red"
+            Text(harmless(f"error: {_words(name, verdict)}")), style="red"
         )
         return
     style = "red bold" if verdict.breaks else "green bold"
-    console.print(Text.assemble((f"{verdict.status:<6}", style), f"  {name}: {here(verdict.summary)}"))
+    console.print(Text.assemble((f"{verdict.status:<6}", style), harmless(f"  {name}: {here(verdict.summary)}")))
 
 
 def _words(name: str, error: ValidationError) -> str:

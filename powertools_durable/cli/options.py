@@ -20,6 +20,7 @@ __all__ = [
     "Store",
     "Target",
     "answer_command",
+    "harmless",
     "here",
     "open_store",
     "read_json",
@@ -39,6 +40,16 @@ Target = Annotated[
     str, typer.Argument(metavar="TARGET", help="The handler: package.module:handler or path.py:handler.")
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+# What would move the cursor, colour the terminal or turn the text round, and has no place in XML either.
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)} - {ord("\n"), ord("\t")}
+_HARMLESS = {number: f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" for number in _CONTROLS}
+
+
+def harmless(text: str) -> str:
+    """Return *text* of an execution with its control characters written out: it may come from anywhere."""
+    return text.translate(_HARMLESS)
 
 
 def here(text: str) -> str:

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from powertools_durable.cli.options import answer_command, store_option
+from powertools_durable.cli.options import answer_command, harmless, store_option
 from powertools_durable.cli.trace import Trace, tree_of
 from powertools_durable.cli.words import Moment, Shown, ending, moment_of, said, told
 from powertools_durable.local import LocalExecution
@@ -30,7 +30,7 @@ def outcome(one: Shown) -> Text:
     """Say how an execution ended, or what it waits for."""
     style = "bold green" if one.status == "SUCCEEDED" else "bold red" if one.ended else "bold yellow"
     word, words = ending(one)
-    return Text.assemble((word, style), f"  {words}" if words else "")
+    return Text.assemble((word, style), f"  {harmless(words)}" if words else "")
 
 
 # -- for people ------------------------------------------------------------------------------------------------
@@ -132,7 +132,9 @@ class Lines:
         line.add_column(no_wrap=True)
         line.add_column()
         clock = f"{moment.time.astimezone():%H:%M:%S}"
-        line.add_row(clock, Text(f"{indent}{self._signs[kind]} {moment.label}", _STYLES[kind]), Text(words))
+        line.add_row(
+            clock, Text(f"{indent}{self._signs[kind]} {harmless(moment.label)}", _STYLES[kind]), Text(harmless(words))
+        )
         self._console.print(line)
 
     def _note(self, moment: Moment) -> None:
