@@ -19,7 +19,7 @@ from powertools_durable.errors import BackendError
 __all__ = ["CALLS", "CLASSES", "NONE", "PAGES", "FaultPlan", "Faults"]
 
 # Faults of one request. What is behind a name is decided in `Faults.before`, `Faults.after` and `Faults.changed`.
-BEFORE = ("reset before", "429", "throttling", "503", "stale token")
+BEFORE = ("reset before", "429", "throttling", "503", "stale token", "overlap")
 AFTER = ("reset after", "read timeout", "500 after")
 ANSWERS = ("no token", "null delta", "partial delta", "duplicates in delta", "unknown type in delta")
 CALLS = (*BEFORE, *AFTER, *ANSWERS)

@@ -87,10 +87,12 @@ def acknowledged_means_never_again(view: View) -> Found:
     """I01: ack => never re-run."""
     one = view.one
     for start in one.bodies:
-        if one.ended_at.get(start.body.operation, NEVER) < start.at:
+        ended = one.ended_at.get(start.body.operation, NEVER) < start.at
+        if ended and one.knows(start.at, start.body.invocation):
             yield start.body.invocation, f"the body of {start.body.operation} runs after its end was acknowledged"
     for at, entered in one.entered:
-        if one.ended_at.get(entered.operation, NEVER) < at and entered.operation not in one.rebuilt:
+        ended = one.ended_at.get(entered.operation, NEVER) < at and entered.operation not in one.rebuilt
+        if ended and one.knows(at, entered.invocation):
             yield entered.invocation, f"the code of {entered.operation} runs after its end was acknowledged"
 
 
@@ -159,8 +161,8 @@ def nothing_below_what_has_ended(view: View) -> Found:
     sent: set[str] = set()
     for request in one.requests:
         here: set[str] = set()
-        if request.sent.client_token in sent:
-            continue  # the same again
+        if request.sent.client_token in sent or not one.knows(request.at, request.sent.invocation):
+            continue  # the same again, or of one that does not know that it is too late
         sent.add(request.sent.client_token)
         for update in request.sent.updates:
             parent = update.get("ParentId") or ""
@@ -176,7 +178,8 @@ def nothing_below_what_has_ended(view: View) -> Found:
             if update["Type"] == "CONTEXT" and update["Action"] != "START":
                 here.add(update["Id"])
     for start in one.bodies:
-        if around := one.ended_around(start.body.operation, start.at):
+        around = one.ended_around(start.body.operation, start.at)
+        if around and one.knows(start.at, start.body.invocation):
             yield start.body.invocation, f"the body of {start.body.operation} runs below {around}, which has ended"
 
 
@@ -356,7 +359,11 @@ def timers_are_the_services(view: View) -> Found:
         elif record.due and seen.at < record.due - _SLACK:
             yield seen.invocation, f"{record.type} {seen.operation} is over before its time"
     for start in one.bodies:
-        if start.attempt > 1 and (start.status == "PENDING" or start.body.at < start.due - _SLACK):
+        if (
+            start.attempt > 1
+            and one.knows(start.at, start.body.invocation)
+            and (start.status == "PENDING" or start.body.at < start.due - _SLACK)
+        ):
             yield start.body.invocation, f"{start.body.operation} is tried again before its time"
 
 
@@ -439,7 +446,7 @@ def _lines(one: Execution) -> tuple[Counter[_Said], Counter[_Said]]:
 def attempts_have_no_gap(view: View) -> Found:
     """I17: attempt numbers are 1,2,3... without gap."""
     for start in view.one.bodies:
-        if start.body.attempt != start.attempt:
+        if start.body.attempt != start.attempt and view.one.knows(start.at, start.body.invocation):
             words = (
                 f"attempt {start.body.attempt} of {start.body.operation}, after {start.attempt - 1} that are recorded"
             )

@@ -84,6 +84,7 @@ class Execution:
     began: dict[int, tuple[int, Began]] = field(default_factory=dict)
     ended: dict[int, tuple[int, Ended]] = field(default_factory=dict)
     died: dict[int, int] = field(default_factory=dict)
+    superseded: dict[int, int] = field(default_factory=dict)  # since when another runs, which this one may not know
     requests: list[Request] = field(default_factory=list)
     pages: list[tuple[int, Page]] = field(default_factory=list)
     asked: list[tuple[int, Asked]] = field(default_factory=list)
@@ -117,6 +118,10 @@ class Execution:
             if ended_at.get(operation, NEVER) < moment:
                 return operation
         return ""
+
+    def knows(self, moment: int, invocation: int) -> bool:
+        """Tell whether *invocation* was then the newest: what a newer one does, one can not know."""
+        return moment < self.superseded.get(invocation, NEVER)
 
     def below(self, contexts: set[str], operation: str) -> bool:
         """Tell whether *operation* lies below one of *contexts*, or is one."""
@@ -229,6 +234,9 @@ class _Reader:
             take(at, event)
 
     def _began(self, at: int, event: Began) -> None:
+        for older in self.to.began:
+            if older not in self.to.ended:
+                self.to.superseded.setdefault(older, at)
         self.to.began[event.invocation] = (at, event)
         self.to.secrets.add(event.token)
         self._tell(at, event.invocation, event.operations)

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -36,7 +37,7 @@ from powertools_durable.scope import current_scope
 from powertools_durable.testing.crashes import CrashHost
 from powertools_durable.testing.ledger import Entry, Ledger
 from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
-from powertools_durable.testing.sandbox import Sandbox, Sandboxes
+from powertools_durable.testing.sandbox import SANDBOX, Sandbox, Sandboxes
 from powertools_durable.testing.scheduler import SeededThreads
 from powertools_durable.testing.simulator import SeededIds
 from powertools_durable.testing.spending import attend
@@ -175,7 +176,7 @@ def _prepared(
     host = _Host(MemoryStore(), clock, SeededIds(random), invocation_timeout=timeout)
     host.scribe, host.faults = scribe, faults
     threads = SeededThreads(clock, Whims(f"{scribe.trace.seed}/threads"))
-    sandboxes = Sandboxes(ServiceBackend(host), clock, threads, timeout, scribe)
+    host.sandboxes = sandboxes = Sandboxes(ServiceBackend(host), clock, threads, timeout, scribe)
     seams = Seams(
         _Skewed(clock, faults.plan.skew) if faults.plan.skew else clock,
         random,
@@ -228,6 +229,11 @@ class _Host(CrashHost):
 
     scribe: _Scribe
     faults: Faults
+    sandboxes: Sandboxes
+
+    def __init__(self, *parts: Any, **more: Any) -> None:
+        super().__init__(*parts, **more)
+        self._invokers: dict[str, Invoker] = {}
 
     def start(self, arn: str, name: str, payload: str | None, **limits: int) -> ServiceExecution:
         if self.faults.plan.page_items:
@@ -237,6 +243,7 @@ class _Host(CrashHost):
     def invoke(self, arn: str, invoker: Invoker) -> Invocation:
         scribe, faults = self.scribe, self.faults
         faults.forgives = False
+        self._invokers[arn] = invoker
         failed = self.execution(arn).header.failed_invocations
 
         def told(event: dict[str, Any], context: LambdaContext) -> object:
@@ -244,15 +251,17 @@ class _Host(CrashHost):
             scribe.began(event)
             return invoker(event, context)
 
-        invocation = super().invoke(arn, told)
-        scribe.ended(arn, invocation.answer)
+        with scribe.inside():
+            invocation = super().invoke(arn, told)
+            scribe.ended(arn, invocation.answer)
+            withdrawn = scribe.withdrawn
         if faults.forgives:
             with self.changing(arn) as execution:
                 if not execution.is_terminal:
                     execution.header.failed_invocations = failed
                     # Nothing pends when what it waited for came with its last answer: it is invoked again.
                     execution.header.illegal_pendings = min(execution.header.illegal_pendings, 1)
-                    if isinstance(invocation.answer, ErrorObject) or scribe.withdrawn:
+                    if isinstance(invocation.answer, ErrorObject) or withdrawn:
                         execution.header.retry_at = self.clock.now()
         return invocation
 
@@ -264,10 +273,10 @@ class _Host(CrashHost):
         number = scribe.requested(arn, checkpoint_token, client_token, updates)
         if fault in BEFORE:
             faults.happened(fault)
-            if fault != "stale token":
+            if fault not in {"stale token", "overlap"}:
                 scribe.answered(number, "lost" if fault.startswith("reset") else "refused", applied=False, fault=fault)
                 raise faults.error(fault, "CheckpointDurableExecution", updates)
-            self._overtake(arn)
+            self._overtake(arn, runs=fault == "overlap")
         try:
             response = super().checkpoint(arn, checkpoint_token, updates, client_token)
         except ServiceRefusal as refusal:
@@ -306,10 +315,21 @@ class _Host(CrashHost):
         asked("page", page=page, fault=happened)
         return page
 
-    def _overtake(self, arn: str) -> None:
-        """Give the execution to another invocation, which begins when the one that runs has noticed."""
-        with self.changing(arn) as execution:
-            execution.header.token = self.ids.token()
+    def _overtake(self, arn: str, *, runs: bool = False) -> None:
+        """Give the execution to another invocation: one that *runs* now, beside the one that does not know it.
+
+        Otherwise, and inside of such a one, it begins when the one that runs has noticed.
+        """
+        if not runs or self.scribe.depth > 1:
+            with self.changing(arn) as execution:
+                execution.header.token = self.ids.token()
+            return
+        current = self.sandboxes._current  # noqa: SLF001 - two at a time are not what they are made for
+        try:
+            Context().run(self.invoke, arn, self._invokers[arn])
+        finally:
+            self.sandboxes._current = current  # noqa: SLF001
+            self.faults.forgives = True
 
 
 # -- the process -----------------------------------------------------------------------------------------------
@@ -321,14 +341,15 @@ class _Driver(BlockingDriver):
     def __init__(self, *parts: Any, scribe: _Scribe, **more: Any) -> None:
         super().__init__(*parts, **more)
         self._scribe = scribe
+        self._number = scribe.invocation
 
     def drive(self, frame: Frame, op: OperationHandle, flow: Flow[Any]) -> Any:
         self._scribe.contexts[op.id] = frame.context_id or ""
         return super().drive(frame, op, flow)
 
     def heard(self, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
-        told = self._scribe.asked_for(op, flow)
-        return self._scribe.watched(op, told, super().heard(op, flow))
+        told = self._scribe.asked_for(self._number, op, flow)
+        return self._scribe.watched(self._number, op, told, super().heard(op, flow))
 
 
 class _Scribe:
@@ -340,21 +361,24 @@ class _Scribe:
         self.clock = VirtualClock()
         self.faults = Faults(NONE)
         self.timeout = 0.0
-        self.invocation = 0
+        self.invocation = 0  # the one that talks to the service
+        self.depth = 0  # of invocations that run at once
         self.withdrawn = False
         self.contexts: dict[str, str] = {}
         self._requests = 0
         self._records: dict[int, tuple[object, Any]] = {}
         self._lines: list[tuple[logging.LogRecord, of.Line]] = []
+        self._begun = 0
         self._sandbox: Sandbox | None = None
+        self._numbers: dict[Sandbox, int] = {}
         self._lock = threading.RLock()
 
     # -- the service's side ------------------------------------------------------------------------------------
 
     def began(self, event: dict[str, Any]) -> None:
         """An invocation begins."""
-        self.invocation += 1
-        self.withdrawn = False
+        self._begun += 1
+        self.invocation = self._begun
         now, state = self.clock.monotonic(), event["InitialExecutionState"]
         self.events.append(
             of.Began(
@@ -370,6 +394,18 @@ class _Scribe:
             )
         )
 
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Surround an invocation, which another one may be in the middle of."""
+        before = self.invocation, self._sandbox, self.withdrawn
+        self.withdrawn = False
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
+            self.invocation, self._sandbox, self.withdrawn = before
+
     def ended(self, arn: str, answer: object) -> None:
         """It ended."""
         how, result, error, words = "raised", None, "", ""
@@ -380,7 +416,8 @@ class _Scribe:
             how, result = str(answer.get("Status")), answer.get("Result")
             told = answer.get("Error") or {}
             error, words = told.get("ErrorType", ""), told.get("ErrorMessage", "")
-        threads = [t.name for t in threading.enumerate() if t.name.startswith(_OURS) and not t.name.startswith(_STEP)]
+        running = () if self.depth > 1 else threading.enumerate()
+        threads = [t.name for t in running if t.name.startswith(_OURS) and not t.name.startswith(_STEP)]
         self.events.append(of.Ended(self.clock.monotonic(), self.invocation, arn, how, result, error, words, threads))
 
     def requested(self, arn: str, token: str, client_token: str, updates: Sequence[OperationUpdate]) -> int:
@@ -433,6 +470,12 @@ class _Scribe:
     def begins(self, sandbox: Sandbox) -> None:
         """A process begins."""
         self._sandbox = sandbox
+        self._numbers[sandbox] = self.invocation
+
+    def number(self) -> int:
+        """Return the number of the invocation whose code runs on this thread."""
+        sandbox = SANDBOX.get()
+        return self.invocation if sandbox is None else self._numbers.get(sandbox, self.invocation)
 
     def calls(self, updates: Sequence[OperationUpdate]) -> None:
         """It may die before the service hears."""
@@ -449,7 +492,7 @@ class _Scribe:
         self.events.append(
             of.Effect(
                 self.clock.monotonic(),
-                self.invocation,
+                self.number(),
                 entry.effect,
                 entry.operation_id or "",
                 entry.attempt or 0,
@@ -464,14 +507,15 @@ class _Scribe:
 
     def _reach(self, moment: str) -> None:
         with self._lock:
-            if self._sandbox is None:
+            sandbox = SANDBOX.get() or self._sandbox
+            if sandbox is None:
                 return
-            self._sandbox.check()
+            sandbox.check()
             number = len(self.trace.moments)
             self.trace.moments.append(moment)
             if number in self.trace.kills:
-                self.events.append(of.Died(self.clock.monotonic(), self.invocation, number, moment))
-                self._sandbox.kill(Killed())
+                self.events.append(of.Died(self.clock.monotonic(), self._numbers[sandbox], number, moment))
+                sandbox.kill(Killed())
 
     # -- Witness -----------------------------------------------------------------------------------------------
 
@@ -489,7 +533,7 @@ class _Scribe:
         scope = current_scope()
         operation, attempt = (scope.operation_id or "", scope.attempt or 0) if scope else ("", 0)
         self._reach("before the body")
-        thread, number = threading.current_thread().name, self.invocation
+        thread, number = threading.current_thread().name, self.number()
         self._tell(of.BodyBegan(self.clock.monotonic(), number, operation, attempt, thread))
         outcome = "returned"
         try:
@@ -504,7 +548,7 @@ class _Scribe:
 
     # -- operations --------------------------------------------------------------------------------------------
 
-    def asked_for(self, op: OperationHandle, flow: Flow[Any]) -> str:
+    def asked_for(self, number: int, op: OperationHandle, flow: Flow[Any]) -> str:
         """Note that the code asks for an operation; return which call it is."""
         call = flow.gi_code.co_name
         at_most_once = call == "step" and bool(flow.gi_frame and flow.gi_frame.f_locals.get("at_most_once"))
@@ -513,7 +557,7 @@ class _Scribe:
         self._tell(
             of.Asked(
                 self.clock.monotonic(),
-                self.invocation,
+                number,
                 op.id,
                 call,
                 op.type.value,
@@ -528,9 +572,9 @@ class _Scribe:
         )
         return call
 
-    def watched(self, op: OperationHandle, call: str, flow: Flow[Any]) -> Flow[Any]:
+    def watched(self, number: int, op: OperationHandle, call: str, flow: Flow[Any]) -> Flow[Any]:
         """Pass *flow* on, and note what it asks for and how it ends."""
-        number, clock, identifier = self.invocation, self.clock, op.id
+        clock, identifier = self.clock, op.id
         answer: object = None
         try:
             while True:
@@ -586,7 +630,7 @@ class _Scribe:
             scope = current_scope()
             line = of.Line(
                 self.clock.monotonic(),
-                self.invocation,
+                self.number(),
                 record.name,
                 record.levelname,
                 record.getMessage(),
