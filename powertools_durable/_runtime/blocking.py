@@ -176,12 +176,13 @@ class BlockingDriver:
 
     def _checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
         deferred = effect.deferrable and frame.batch_mode
+        waits = effect.wait and not deferred
         try:
-            self.checkpointer.checkpoint(
-                frame, effect.update, wait=effect.wait and not deferred, deferred=deferred, closes=effect.closes
-            )
+            self.checkpointer.checkpoint(frame, effect.update, wait=waits, deferred=deferred, closes=effect.closes)
         except SuspendExecution as revoked:
             raise frame.suspend(revoked) from None
+        if waits and frame.is_orphaned:  # the end of a fan-out around it was in the same request
+            raise BranchOrphaned
 
     def flush(self, frame: Frame) -> None:
         """Send all that is queued and wait for the answer."""

@@ -8,7 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from powertools_durable import BatchError, ChildContextError, Completion, DurableConfig, Nesting, Retry, durable
+from powertools_durable import (
+    BatchError,
+    ChildContextError,
+    Completion,
+    DurableConfig,
+    Nesting,
+    Retry,
+    StepSemantics,
+    durable,
+)
 from powertools_durable.errors import RetryableSerDesError
 from powertools_durable.testing import Simulator
 from tests.runtime.rig import Served
@@ -98,6 +107,31 @@ def test_an_orphan_below_an_orphan_stops_too():
     assert (run.status, after) == ("SUCCEEDED", [])
     ended = run.told.index("CONTEXT SUCCEED outer")
     assert run.told[ended + 1 :] == ["STEP START after", "STEP SUCCEED after"]
+
+
+def test_an_at_most_once_step_whose_start_is_sent_with_the_end_of_its_fan_out_never_runs():
+    go, branches, ran = threading.Event(), [], []
+
+    def once(child):
+        branches.append(child)
+        go.wait(5)
+        child.step(ran.append, 1, name="once", semantics=StepSemantics.AT_MOST_ONCE)
+
+    @durable
+    def handler(event, ctx):
+        ctx.parallel([once, quick], completion=Completion.first_successful())
+
+    class Slow(Served):
+        def _called(self, call, when):
+            super()._called(call, when)
+            if not go.is_set():
+                go.set()
+                while not branches[0].replay_engine.pending:  # until it is behind the first request
+                    time.sleep(0.001)
+
+    run = Slow(handler).finish()
+    assert {"STEP START once", "CONTEXT SUCCEED None"} <= set(run.backend.told[1])
+    assert (run.status, ran) == ("SUCCEEDED", [])
 
 
 def test_a_branch_that_no_thread_has_begun_never_begins_once_it_is_complete():
