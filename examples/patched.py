@@ -1,12 +1,15 @@
 """A deploy while orders are on their way: they end as they began, new ones take the new way.
 
-Start an order with the old code, which stops until it is packed; then go on with the new code::
+Start an order with the old code, which stops until it is packed; ask whether the new code can go on with it, and do::
 
     powertools-durable run examples/patched.py:version_1 --event @examples/patched.json --name order-42 --no-wait
+    powertools-durable export order-42 > order-42.json
+    powertools-durable replay examples/patched.py:version_2 order-42.json
     powertools-durable callback packed succeed '"12 kg"'
     powertools-durable resume order-42 --target examples/patched.py:version_2
 
-It goes by road, as it was promised. An order that is started with ``version_2`` goes by air.
+It goes by road, as it was promised. An order that is started with ``version_2`` goes by air. Leave out the ``if`` of
+``version_2``, and ``replay`` names its line.
 """
 
 from __future__ import annotations

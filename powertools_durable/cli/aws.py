@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,7 +17,7 @@ __all__ = ["Account", "AwsError", "FunctionName"]
 
 _ATTEMPTS = 3
 _PAGE = 1000  # [M] the most that one answer holds
-_SIGN_IN = "sign in again, or say AWS_PROFILE=..."
+_SIGN_IN = "sign in (`aws sso login`), or say AWS_PROFILE=..."
 _THROTTLED = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 _DENIED = {"AccessDenied", "AccessDeniedException"}
 _NOBODY = {
@@ -118,7 +119,9 @@ class Account:
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             user_agent_extra="powertools-durable-cli",
         )
-        return boto3.client("lambda", region_name=self._region, config=config)
+        # The AWS CLI and the other SDKs read AWS_REGION; boto3 knows AWS_DEFAULT_REGION alone.
+        region = self._region or os.environ.get("AWS_REGION") or None
+        return boto3.client("lambda", region_name=region, config=config)
 
 
 def _method(operation: str) -> str:
@@ -190,7 +193,7 @@ def _unsent(operation: str, error: Exception) -> str:
         case botocore.ProfileNotFound():
             return f"{error}: AWS_PROFILE names none of those in your AWS configuration"
         case botocore.NoRegionError():
-            return "no region is known: say AWS_REGION=..., or give an ARN"
+            return "no region is known: say AWS_REGION=..., or give a whole ARN"
         case botocore.ParamValidationError():
             return f"{operation} does not take that ({name}): is it the right name or id?"
         case botocore.HTTPClientError() | botocore.ConnectionError():

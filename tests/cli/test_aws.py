@@ -221,7 +221,7 @@ REFUSALS = [
         "your role needs lambda:GetDurableExecutionHistory on the function's ARN",
     ),
     ("get", 429, "TooManyRequestsException", "GetDurableExecution is throttled (TooManyRequestsException)"),
-    ("get", 403, "ExpiredTokenException", "AWS does not take these credentials (ExpiredTokenException): sign in again"),
+    ("get", 403, "ExpiredTokenException", "AWS does not take these credentials (ExpiredTokenException): sign in"),
     ("get", 502, "KMSAccessDeniedException", "the function's KMS key can't be used (KMSAccessDeniedException)"),
     ("get", 500, "ServiceException", "GetDurableExecution was refused: ServiceException, HTTP 500. AWS says: User"),
 ]
@@ -262,13 +262,22 @@ def test_without_credentials_it_says_how_to_get_some(account, anew, monkeypatch)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     done = cli("list", *ORDERS)
     assert done.exit_code == 2
-    assert "there are no AWS credentials (NoCredentialsError): sign in again, or say AWS_PROFILE=..." in done.stderr
+    assert (
+        "there are no AWS credentials (NoCredentialsError): sign in (`aws sso login`), or say AWS_PROFILE=..."
+        in done.stderr
+    )
 
 
 def test_without_a_region_it_says_how_to_name_one(account, anew, monkeypatch):
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert "no region is known: say AWS_REGION=..., or give an ARN" in cli("list", *ORDERS).stderr
+    assert "no region is known: say AWS_REGION=..., or give a whole ARN" in cli("list", *ORDERS).stderr
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_either_variable_names_the_region(account, anew, monkeypatch, name):
+    monkeypatch.delenv({"AWS_REGION": "AWS_DEFAULT_REGION", "AWS_DEFAULT_REGION": "AWS_REGION"}[name])
+    assert cli("list", *ORDERS).exit_code == 0
 
 
 def test_the_region_of_an_arn_is_used(account, anew, monkeypatch):

@@ -68,5 +68,23 @@ def test_an_order_goes_on_with_the_code_of_a_later_deploy(cli):
     assert ended(done) == "42, 12 kg, goes by road"
 
 
+def test_whether_a_later_deploy_can_go_on_with_it_is_known_before(cli, tmp_path):
+    cli("run", f"{EXAMPLES}/patched.py:version_1", "--event", '{"id": "42"}', "--name", "old", "--no-wait")
+    history = tmp_path / "old.json"
+    history.write_text(cli("export", "old").stdout)
+    replayed = CliRunner().invoke(app, ["replay", f"{EXAMPLES}/patched.py:version_2", str(history)])
+    assert (replayed.exit_code, replayed.stdout[:6]) == (0, "SAFE  ")
+
+    careless = tmp_path / "careless.py"
+    guard = 'if ctx.patched("ship-by-air"):'
+    source = (EXAMPLES / "patched.py").read_text()
+    assert guard in source
+    careless.write_text(source.replace(guard, "if True:"))
+    line = source.split("way = ctx.step(book_flight")[0].count("\n") + 1
+    replayed = CliRunner().invoke(app, ["replay", f"{careless}:version_2", str(history)])
+    assert replayed.exit_code == 1
+    assert f"step 'book_flight' (#2) at {careless}:{line}: " in replayed.stdout
+
+
 def test_every_example_is_run_here():
     assert {path.name for path in EXAMPLES.glob("*.py")} == {target.partition(":")[0] for target, *_ in RUNS}
