@@ -20,6 +20,7 @@ from powertools_durable._protocol.operation import (
     OperationStatus,
     OperationType,
     StepDetails,
+    SubType,
     WaitDetails,
 )
 from powertools_durable._protocol.update import ChainedInvokeOptions
@@ -54,6 +55,7 @@ _STATUSES: Final = {
 _KINDS: Final = {
     f"{prefix}{suffix}": (kind, status) for prefix, kind in _TYPES.items() for suffix, status in _STATUSES.items()
 }
+_WITHOUT_RESULT: Final = (SubType.PATCH, SubType.COMPENSATION)
 _ASK_AGAIN = "get it anew with IncludeExecutionData=true, or with `powertools-durable export`"
 
 
@@ -227,7 +229,11 @@ def _require_payloads(events: Sequence[Mapping[str, Any]]) -> None:
     if cut:
         more = f" and {len(cut) - 3} more" if len(cut) > 3 else ""
         raise UnreadableHistory(f"payloads of {', '.join(cut[:3])}{more} are truncated in this history: {_ASK_AGAIN}")
-    results = [event for event in events if event["EventType"] in {"StepSucceeded", "ContextSucceeded"}]
+    results = [
+        event
+        for event in events
+        if event["EventType"] in {"StepSucceeded", "ContextSucceeded"} and event.get("SubType") not in _WITHOUT_RESULT
+    ]
     if results and not any(payload_in(event, key) is not None for event in events for key in ("Result", "Input")):
         raise UnreadableHistory(f"this history has no payloads: {_ASK_AGAIN}")
 

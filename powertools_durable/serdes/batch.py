@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from powertools_durable.batch import BatchResult, from_mapping, to_mapping
+from powertools_durable.batch import BatchItem, BatchResult, from_mapping, to_mapping
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes.base import SerDes, SerDesContext, read, write
-from powertools_durable.serdes.models import ModelSerDes
+from powertools_durable.serdes.models import AnnotatedSerDes, ModelSerDes
 from powertools_durable.serdes.tagged import TaggedJson
 
 __all__ = ["BatchSerDes", "OpaqueBatchSerDes", "batch_serdes"]
@@ -82,6 +82,8 @@ class BatchSerDes:
             return found.named(self._names)
         try:
             data = json.loads(text)
+            if "t" in data:
+                return self._adopted(text, context)
             for item in data["all"]:
                 if item["result"] is not None:
                     item["result"] = self._results[item["index"]].deserialize(json.dumps(item["result"]), context)
@@ -89,6 +91,17 @@ class BatchSerDes:
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             message = f"a recorded value is not the result of a fan-out: {type(error).__name__}"
         raise SerDesError(message)
+
+    def _adopted(self, text: str, context: SerDesContext) -> BatchResult[Any]:
+        """Read what was recorded before the branches were annotated, or by the official SDK."""
+        found = BatchSerDes([_TAGGED], self._names).deserialize(text, context)
+        return BatchResult(tuple(map(self._as_annotated, found.items)), found.completion_reason)
+
+    def _as_annotated(self, item: BatchItem[Any]) -> BatchItem[Any]:
+        serdes = self._results[item.index]
+        if item.result is None or not isinstance(serdes, AnnotatedSerDes):
+            return item
+        return BatchItem(item.index, item.name, item.status, serdes.adopt(item.result), item.error)
 
     def _written(self, item: dict[str, Any], context: SerDesContext) -> str:
         result = "null"

@@ -15,7 +15,7 @@ from powertools_durable.errors import DurableConfigError, SerDesError
 from powertools_durable.serdes.base import SerDes, SerDesContext
 from powertools_durable.serdes.tagged import TaggedJson
 
-__all__ = ["ModelSerDes", "annotation_of", "serdes_for", "serdes_of"]
+__all__ = ["AnnotatedSerDes", "ModelSerDes", "annotation_of", "serdes_for", "serdes_of"]
 
 TAGGED = TaggedJson()
 _MISFIT = "Pydantic serializer warnings"  # how pydantic begins when a value is not of the annotated type
@@ -100,6 +100,40 @@ class ModelSerDes:
         raise SerDesError(message)
 
 
+class AnnotatedSerDes(ModelSerDes):
+    """What a function's annotation asks for; reads what was recorded before the function had it, too.
+
+    Then it is in the tagged format, which is that of functions without an annotation and of the official SDK.
+    """
+
+    __slots__ = ()
+
+    def deserialize(self, text: str, context: SerDesContext) -> Any:
+        """Read *text* as the annotated type."""
+        try:
+            return super().deserialize(text, context)
+        except SerDesError as misfit:
+            if not text.startswith('{"t":'):
+                raise
+            return self.adopt(TAGGED.deserialize(text, context), misfit)
+
+    def adopt(self, value: Any, misfit: SerDesError | None = None) -> Any:
+        """Return a value of another format as one of the annotated type.
+
+        Raises
+        ------
+        SerDesError
+            It is none; *misfit* if that is given.
+        """
+        from pydantic import ValidationError
+
+        try:
+            return self._adapter.validate_python(value)
+        except ValidationError:
+            message = f"a recorded {type(value).__name__} is not a {_shown(self.annotation)}"
+        raise misfit or SerDesError(message)
+
+
 def _bare(cls: type) -> object:
     """Return the class without its parameters: pydantic makes one for each."""
     return getattr(cls, "__pydantic_generic_metadata__", {}).get("origin") or cls
@@ -124,12 +158,12 @@ def serdes_for(annotation: Any) -> SerDes[Any]:
         # The text too: Union[A, B] equals Union[B, A], and is not the same to pydantic.
         return _model_serdes(annotation, repr(annotation))
     except TypeError:  # not hashable
-        return ModelSerDes(annotation)
+        return AnnotatedSerDes(annotation)
 
 
 @functools.lru_cache(maxsize=1024)
-def _model_serdes(annotation: Any, _text: str) -> ModelSerDes:
-    return ModelSerDes(annotation)
+def _model_serdes(annotation: Any, _text: str) -> AnnotatedSerDes:
+    return AnnotatedSerDes(annotation)
 
 
 def _holds_class(annotation: Any, seen: set[int]) -> bool:

@@ -159,9 +159,12 @@ class ReplayDriver(BlockingDriver):
         if record is not None and record.status.is_terminal:
             return self._rebuild(effect)
         suspended = False
-        for index in effect.plan.indexes:
-            if effect.frame.has_branch(index) and self._branch(effect, index) is None:
-                suspended = True
+        indexes, begun = effect.plan.indexes, effect.frame.has_branch
+        for index in filter(begun, indexes):
+            suspended |= self._branch(effect, index) is None
+        if self._unasked_marks(identifier):  # the first that a flat branch records may be a patch, which has no number
+            for index in (index for index in indexes if not begun(index)):
+                suspended |= self._branch(effect, index) is None
         if not suspended:
             self._script.returned.add(identifier)
         if identifier in self._script.held:
@@ -186,7 +189,15 @@ class ReplayDriver(BlockingDriver):
         record = found[frame.context_id or ""]
         told = Compact.read(record.result, len(found))
         branches = {frame.id_at(index) for index in (told.cut_off if told else ())}
-        return branches.union(*(inside(found, branch) for branch in branches if branch not in found))
+        flat = [branch for branch in branches if branch not in found]
+        marks = self._unasked_marks(record.id) if flat else set()  # nobody can tell in which branch they were made
+        return branches.union(marks, *(inside(found, branch) for branch in flat))
+
+    def _unasked_marks(self, parent: str) -> set[str]:
+        """Return the marks of patches directly below a context that no code has asked for so far."""
+        records = self._script.found.operations.values()
+        marks = {record.id for record in records if record.sub_type == SubType.PATCH and record.parent_id == parent}
+        return marks - self.engine.asked
 
     def _branch(self, effect: FanOut, index: int) -> Outcome | None:
         """Run a branch as far as it is recorded; None when it is suspended there."""

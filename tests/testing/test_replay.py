@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from powertools_durable import durable
+from powertools_durable import Nesting, durable
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Simulator, replay
 
@@ -162,6 +162,21 @@ def test_a_patch_makes_a_change_safe():
         return ctx.step(charge, name="ship")
 
     assert replay(durable(handler), recorded())
+
+
+@pytest.mark.parametrize("nesting", list(Nesting))
+def test_a_branch_may_have_recorded_nothing_but_a_patch(nesting):
+    def handler(event, ctx):
+        def branch(child, n):
+            if child.patched(f"new {n}"):
+                child.wait(n, name="new")
+            return n
+
+        ctx.map(branch, [1, 5, 500], name="all", nesting=nesting)
+
+    events = Simulator(durable(handler)).start().advance(6).history()
+    for length in range(1, len(events) + 1):
+        assert replay(durable(handler), events[:length]), length
 
 
 @pytest.mark.parametrize("shape", ["events", "text", "path"])
