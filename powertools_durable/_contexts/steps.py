@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
 
 from powertools_durable import _operations as operations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "Steps"]
 
-_OF_STEP, _STEP = OperationType.STEP, SubType.STEP  # looked up once, for steps are what there is most of
+# Looked up once, for steps are what there is most of.
+_OF_STEP, _STEP, _AT_LEAST_ONCE = OperationType.STEP, SubType.STEP, StepSemantics.AT_LEAST_ONCE
 S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -139,10 +141,11 @@ class Steps(BlockingCore):
         serdes: SerDes[T] | None,
         sub_type: str | None,
     ) -> tuple[OperationHandle, T]:
-        arguments.callable_(func, "step")
+        if type(func) is not FunctionType:
+            arguments.callable_(func, "step")
         if retry is not None:
             arguments.check_retry(retry)
-        once = arguments.at_most_once(semantics)
+        once = semantics is not _AT_LEAST_ONCE and arguments.at_most_once(semantics)
         seconds = None if timeout is None else arguments.body_timeout(timeout)
         sub_type = _STEP if sub_type is None else arguments.sub_type_or(_STEP, sub_type)
         written = self._serdes(func, returns, serdes)

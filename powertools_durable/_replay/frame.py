@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import blake2b
 from itertools import count
 
-from powertools_durable._protocol.operation import Operation, OperationType
+from powertools_durable._protocol.operation import Operation, OperationStatus, OperationType
 from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.handle import OperationHandle
@@ -22,7 +22,7 @@ __all__ = ["Frame", "operation_id"]
 
 # An enum's member costs an attribute look-up by its metaclass, several times an operation.
 REPLAY, LIVE, UNWINDING, SEALED = ReplayState.REPLAY, ReplayState.LIVE, ReplayState.UNWINDING, ReplayState.SEALED
-_STEP, _CALLBACK = OperationType.STEP, OperationType.CALLBACK
+_STEP, _CALLBACK, _SUCCEEDED = OperationType.STEP, OperationType.CALLBACK, OperationStatus.SUCCEEDED
 _VIRTUAL_DEPTH = 4  # how many virtual contexts, one directly inside the other, a look-ahead sees through
 
 
@@ -140,7 +140,7 @@ class Frame:
         self.counter += 1
         identifier, self._ahead = self._ahead or self.id_at(self.counter), None
         op = self._checked(identifier, self.counter, kind, sub_type, name, virtual=virtual)
-        if self.replay_state is REPLAY and self._runs_user_code(op.id):  # T2
+        if self.replay_state is REPLAY and op.status is not _SUCCEEDED and self._runs_user_code(op.id):  # T2
             self.replay_state = LIVE
         if kind is _CALLBACK and op.id in self.engine.updated:
             self._parked = op.id

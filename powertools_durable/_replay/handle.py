@@ -201,7 +201,7 @@ class OperationHandle:
         SerDesError
             The text is not what *serdes* writes.
         """
-        record = self.record
+        record = self.engine.state.operations.get(self.id)
         text = record.result if record is not None else None
         proved, self._proved = self._proved, None
         if proved is not None and proved[0] == text:  # that was read from this very text, to prove that it can be

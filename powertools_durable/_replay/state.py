@@ -36,10 +36,14 @@ class ExecutionState:
 
     def absorb(self, records: Iterable[Operation]) -> None:
         """Take in records; an older view of one never replaces a newer (reliability.md 2, rows 35-38)."""
+        operations, changed = self.operations, self._changed
         for record in records:
-            known = self.operations.get(record.id)
+            identifier = record.id
+            known = operations.get(identifier)
             if known is None or supersedes(record, known):
-                self.put(record)
+                operations[identifier] = record
+                if changed is not None:
+                    changed.append(identifier)
 
     def put(self, record: Operation) -> None:
         """Take in a record that is newer than what is known."""

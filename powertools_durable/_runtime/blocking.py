@@ -132,9 +132,8 @@ class BlockingDriver:
     def drive(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
         """Perform what *flow* asks for until it returns or raises."""
         answer: object = None
-        if self.observers is not None:
-            self.observers.passed(frame)
-        flow = self.heard(op, flow)
+        if self.observers is not None or self._witness is not None:
+            flow = self._followed(frame, op, flow)
         try:
             while True:
                 match flow.send(answer):
@@ -158,6 +157,11 @@ class BlockingDriver:
             flow.close()
         self._end(frame)
         return value
+
+    def _followed(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        if self.observers is not None:
+            self.observers.passed(frame)
+        return self.heard(op, flow)
 
     def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return *flow* as one that plugins hear, if there are any."""

@@ -107,8 +107,4 @@ class Session:
             observers=observers,
         )
         self.root = Frame(self.engine)
-
-    @property
-    def default_retry(self) -> RetryPolicy:
-        """What a step without a policy of its own uses."""
-        return self.program.retry or Retry.default()
+        self.default_retry: RetryPolicy = program.retry or Retry.default()  # of steps without a policy of their own

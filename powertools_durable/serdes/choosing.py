@@ -20,8 +20,8 @@ def result_serdes(
 ) -> SerDes[T]:
     """How the result of *func* is written; *instead* is the decorator's serdes."""
     if given is None:
-        found: SerDes[Any] = in_place_of(serdes_of(func, returns), instead)
-        return found
+        asked: SerDes[Any] = serdes_of(func, returns)
+        return asked if instead is None else in_place_of(asked, instead)
     if isinstance(given, WrappingSerDes):
         return cast("SerDes[T]", bound(given, serdes_of(func, returns)))
     return given
