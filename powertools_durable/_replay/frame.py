@@ -202,8 +202,10 @@ class Frame:
 
     def end(self) -> None:
         """An operation returned, or raised its recorded error: look whether history goes on (T3)."""
-        if self.replay_state is REPLAY and self._parked is None and not self._goes_on():
-            self.replay_state = LIVE
+        if self.replay_state is REPLAY and self._parked is None:
+            ahead = self._ahead = self._ahead or self.id_at(self.counter + 1)
+            if ahead not in self.engine.state.operations and not self._goes_on():
+                self.replay_state = LIVE
 
     def suspend(self, signal: SuspendExecution) -> SuspendExecution:
         """Note that *signal* is raised in, or passes through, this context (T4)."""

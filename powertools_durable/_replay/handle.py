@@ -206,7 +206,7 @@ class OperationHandle:
         proved, self._proved = self._proved, None
         if proved is not None and proved[0] == text:  # that was read from this very text, to prove that it can be
             return proved[1]
-        return read(text, serdes, self.serdes_context)
+        return read(text, serdes, SerDesContext(self.id, self.engine.state.durable_execution_arn))
 
     @property
     def serdes_context(self) -> SerDesContext:

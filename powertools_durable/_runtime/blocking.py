@@ -92,7 +92,15 @@ class BlockingDriver:
             raise frame.suspension
         if (reason := self.engine.interruption) is not None:
             raise reason if isinstance(reason, UNRECOVERABLE) else CheckpointingStopped(reason)
-        if (misuse := self._misuse(frame, SCOPE.get())) is not None:
+        scope = SCOPE.get()
+        as_it_should_be = (
+            scope is not None
+            and scope.where is frame
+            and scope.step is None
+            and not frame.closed
+            and frame.owner == threading.get_ident()
+        )
+        if not as_it_should_be and (misuse := self._misuse(frame, scope)) is not None:
             message = f"ctx.{call}() {misuse}"
             raise ValidationError(message)
         if frame.is_orphaned:  # the fan-out around it is complete: nothing more starts here

@@ -63,8 +63,8 @@ def mapped_but_one(count):
 
 
 def test_a_replayed_step_costs_so_many_calls():
-    """Failed with ``Retry.default()`` made anew for each step (+14)."""
-    assert calls_each(lambda n: Invocation(stepping(n), finished_steps(n))) <= 42
+    """Failed with the driver looking for a misuse where there is none (+2)."""
+    assert calls_each(lambda n: Invocation(stepping(n), finished_steps(n))) <= 30
 
 
 def test_a_replay_starts_no_thread_and_calls_nobody():
@@ -83,7 +83,8 @@ def test_of_the_moments_in_a_history_only_the_first_is_read():
 
 
 def test_a_replayed_step_holds_so_many_bytes():
-    """Failed with ids kept beside those of the records (+113), and with moments made at once (+96)."""
+    """Failed with ids kept beside those of the records (+113), with moments made at once (+96), with the ids that were
+    asked for in a set (+24), and with a slot for the details of each type (+40)."""
     peaks = []
     Invocation(stepping(3), finished_steps(3)).run()
     for count in (200, 1200):
@@ -95,7 +96,7 @@ def test_a_replayed_step_holds_so_many_bytes():
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
-    assert (peaks[1] - peaks[0]) / 1000 <= 340
+    assert (peaks[1] - peaks[0]) / 1000 <= 235
 
 
 # -- new steps -------------------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ def test_a_replayed_step_holds_so_many_bytes():
 
 def test_a_new_step_costs_so_many_calls():
     """Failed with ``Retry.default()`` made anew for each step (+14)."""
-    assert calls_each(lambda n: Invocation(stepping(n))) <= 197
+    assert calls_each(lambda n: Invocation(stepping(n))) <= 165
 
 
 def test_a_new_step_is_one_request_of_two_updates_that_no_other_thread_sends():
@@ -192,7 +193,7 @@ def test_what_replays_in_a_map_starts_no_thread():
 
 def test_a_replayed_branch_costs_so_many_calls():
     """Failed with news of a branch that ended at once sent through the queue (+20)."""
-    assert calls_each(lambda n: Invocation(mapping(n), mapped_but_one(n))) <= 62
+    assert calls_each(lambda n: Invocation(mapping(n), mapped_but_one(n))) <= 60
 
 
 # -- suspending and starting -----------------------------------------------------------------------------------
