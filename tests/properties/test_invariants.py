@@ -77,7 +77,7 @@ def traced(**options):
 
 @pytest.fixture(scope="module")
 def whole():
-    return traced()
+    return traced(twice=True)
 
 
 # -- each is seen --------------------------------------------------------------------------------------------------
@@ -361,6 +361,7 @@ def test_each_says_in_its_docstring_what_it_is():
 
 def test_a_violation_tells_where_it_is(whole):
     it = Broken(whole)
+    it.trace.again = None
     i19(it)
     (violation,) = check(it.trace, whole)
     assert str(violation) == "I19 (invocation 1): threads are left: powertools-durable-checkpointer"
@@ -393,20 +394,20 @@ def test_nothing_is_found_whatever_goes_wrong_between_it_and_the_service(whole):
         assert told(check(traced(faults=FaultPlan.drawn(seed)), whole)) == [], seed
 
 
-def all_is_well(handler, event=None, *, seed, same=("kills", "faults"), repeatable=True, **options):
+def all_is_well(handler, event=None, *, seed, same=("kills", "faults"), **options):
     """Check a run, one with a crash, one with two, two with faults and one with both.
 
     ``same`` says what may happen and the execution still ends alike.
     """
     random = Random(seed)
-    reference = observe(handler, event, twice=repeatable, **options)
+    reference = observe(handler, event, seed=seed, twice=True, **options)
     moments = range(len(reference.moments))
     plans = [{}, *({"kills": sorted(random.sample(moments, k=min(n, len(moments))))} for n in (1, 2))]
     plans += [{"faults": FaultPlan.drawn(seed)}, {"faults": FaultPlan.drawn(seed + 1)}]
-    plans += [{"faults": FaultPlan.drawn(seed + 2), "kills": [random.choice(moments)]}]
+    plans += [{"faults": FaultPlan.drawn(seed + 2), "kills": [random.choice(moments)], "twice": True}]
     for plan in plans:
-        trace = observe(handler, event, **plan, **options) if plan else reference
-        assert told(check(trace, reference if set(plan) <= set(same) else None)) == [], plan
+        trace = observe(handler, event, seed=seed, **plan, **options) if plan else reference
+        assert told(check(trace, reference if set(plan) <= {*same, "twice"} else None)) == [], plan
 
 
 @pytest.mark.parametrize(("file", "name"), HANDLERS, ids=["-".join(pair) for pair in HANDLERS])
@@ -414,7 +415,7 @@ def test_nothing_is_found_in_the_examples(file, name):
     handler = getattr(import_module(f"examples.operations.{file}"), name)
     options = {"functions": functions_of_example(file), "callbacks": ANSWERS}
     same = () if name == "pay_out" else ("kills", "faults")  # that one tells of its interruption
-    all_is_well(handler, EVENTS[file][name], seed=1, same=same, repeatable=file not in {"map", "parallel"}, **options)
+    all_is_well(handler, EVENTS[file][name], seed=1, same=same, **options)
 
 
 def test_nothing_is_found_in_the_shop():
@@ -430,4 +431,4 @@ def test_nothing_is_found_in_a_random_program(seed):
     same = (
         ("kills",) if "drawn" in kinds else ("kills", "faults")
     )  # it tells the time, and what is tried again takes some
-    all_is_well(handler, seed=seed, same=same, repeatable=False, **options)
+    all_is_well(handler, seed=seed, same=same, **options)

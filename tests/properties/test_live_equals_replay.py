@@ -32,10 +32,8 @@ def replayed(program):
     handler = Written(program).handler
     options = {"functions": functions_of(program), "callbacks": callbacks_of(program), "ledger": LEDGER}
     whole = observe(handler, **options)
-    at = len(whole.moments) - 1
-    trace = observe(handler, kills=[at] if whole.moments[at] == LAST else [], **options)
-    # Not where luck decides how many moments there are; the handler has then died elsewhere, or not at all.
-    return whole, trace
+    assert whole.moments[-1] == LAST
+    return whole, observe(handler, kills=[len(whole.moments) - 1], **options)
 
 
 def outcomes(trace):
@@ -54,6 +52,7 @@ def the_law_holds(program):
     assert [str(violation) for violation in check(trace, whole)] == [], source(program)
     for key, seen in outcomes(trace).items():
         assert len(set(seen)) == 1, (key, seen, source(program))
+    return whole
 
 
 @settings(max_examples=60, derandomize=True)
@@ -66,7 +65,8 @@ def test_the_outcome_of_every_operation_is_the_same_live_and_on_replay(program):
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_of_every_kind_of_operation_too(kind, number):
     line = Maker(Seeded(Random(number)), gestures=False).line(kind)._replace(number=number)
-    the_law_holds((line,))
+    whole = the_law_holds((line,))
+    assert whole.status == ("FAILED" if kind == "fatal" else "SUCCEEDED")
 
 
 def test_all_of_a_program_runs_again_when_its_process_dies_at_the_end():
