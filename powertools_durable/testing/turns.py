@@ -51,6 +51,14 @@ class Turns:
         self._outside: set[Task] = set()
         self._turns = 0
 
+    def _alone(self) -> Task | None:
+        """Return the calling thread if it runs and no other could; needs no mutex, and costs next to nothing."""
+        running = self._running
+        if running is None or self._ready or getattr(self._own, "task", None) is not running:
+            return None
+        self._turns += 1
+        return None if self._waiting and self._earliest <= self._clock.monotonic() else running
+
     # -- one thread's view ---------------------------------------------------------------------------------
 
     def _turn(self) -> Task:
