@@ -25,13 +25,13 @@ from powertools_durable._protocol.operation import (
 )
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
-from powertools_durable._protocol.wire import to_wire
 from powertools_durable._service.history import HistoryEvent, invocation_event
 from powertools_durable._service.ledger import CallbackTimers, Header
 from powertools_durable._service.paging import page
 from powertools_durable._service.validation import ServiceRefusal, refusal
 from powertools_durable._service.verdict import judge
 from powertools_durable._service.waiting import Waiting, callback_timers, is_pending
+from powertools_durable._service.written import Written
 
 __all__ = ["CallbackTimers", "Header", "Ids", "ServiceExecution"]
 
@@ -82,6 +82,7 @@ class ServiceExecution(Waiting):
         self._page_items = page_items
         self._max_payload_bytes = max_payload_bytes
         self._answered: tuple[str, str, CheckpointResponse] | None = None
+        self._written = Written()
 
     @classmethod
     def start(
@@ -136,7 +137,7 @@ class ServiceExecution(Waiting):
             "DurableExecutionArn": header.arn,
             "CheckpointToken": header.token,
             "InitialExecutionState": {
-                "Operations": to_wire(first.operations),
+                "Operations": self._written.of(first.operations or ()),
                 "NextMarker": first.next_marker or "",
             },
             "UpdatedOperationIds": updated,
