@@ -29,7 +29,7 @@ from powertools_durable._protocol.operation import (
     StepDetails,
     WaitDetails,
 )
-from powertools_durable._protocol.update import OperationAction, OperationUpdate, WaitOptions
+from powertools_durable._protocol.update import OperationAction, OperationUpdate
 
 __all__ = ["EXTERNAL", "TIMERS", "TRANSITIONS", "IllegalTransition", "apply", "due_at", "fire", "supersedes"]
 
@@ -109,34 +109,35 @@ def apply(record: Operation | None, update: OperationUpdate, now: datetime) -> O
     status = TRANSITIONS.get((update.type, record.status if record else None, update.action))
     if status is None:
         raise IllegalTransition(record, update)
-    kind = update.type
-    if record is None:
-        record = Operation(id=update.id, type=kind, status=status, start_timestamp=now)
     # Made at once, for every update of every branch is applied: `replace` looks at each field of each copy.
+    kind = update.type
     return Operation(
-        id=record.id,
-        type=record.type,
+        id=update.id,
+        type=kind,
         status=status,
         parent_id=update.parent_id,
         name=update.name,
         sub_type=update.sub_type,
-        start_timestamp=record.start_timestamp,
+        start_timestamp=record.start_timestamp if record else now,
         end_timestamp=now if status.is_terminal else None,
-        execution_details=record.execution_details,
-        context_details=_context(update) if kind is CONTEXT else record.context_details,
-        step_details=_step(record, update, now) if kind is STEP else record.step_details,
-        wait_details=_wait(update.wait_options, now) if kind is WAIT and update.wait_options else record.wait_details,
-        callback_details=CallbackDetails() if kind is CALLBACK else record.callback_details,
-        chained_invoke_details=ChainedInvokeDetails() if kind is CHAINED_INVOKE else record.chained_invoke_details,
+        execution_details=record.execution_details if record else None,
+        context_details=_context(update) if kind is CONTEXT else None,
+        step_details=_step(record, update, now) if kind is STEP else None,
+        wait_details=_wait(record, update, now) if kind is WAIT else None,
+        callback_details=CallbackDetails() if kind is CALLBACK else None,
+        chained_invoke_details=ChainedInvokeDetails() if kind is CHAINED_INVOKE else None,
     )
 
 
-def _wait(options: WaitOptions, now: datetime) -> WaitDetails:
+def _wait(record: Operation | None, update: OperationUpdate, now: datetime) -> WaitDetails | None:
+    options = update.wait_options
+    if options is None:
+        return record.wait_details if record else None
     return WaitDetails(scheduled_end_timestamp=now + timedelta(seconds=options.wait_seconds))
 
 
-def _step(record: Operation, update: OperationUpdate, now: datetime) -> StepDetails:
-    finished = record.attempts
+def _step(record: Operation | None, update: OperationUpdate, now: datetime) -> StepDetails:
+    finished = record.attempts if record else 0
     if update.action is START:
         # The emulator forgets the last outcome here; whether the service does is open (protocol.md 23, 9).
         return StepDetails(attempt=finished)

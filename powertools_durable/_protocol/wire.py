@@ -165,4 +165,8 @@ def to_wire(value: Any) -> Any:
                 known = _fields(type(value))
     keys, parts = known
     found = zip(keys, parts(value), strict=True)
-    return {key: part if type(part) is str else to_wire(part) for key, part in found if part is not None}
+    return {
+        key: part if type(part) is str else part._value_ if isinstance(part, Enum) else to_wire(part)
+        for key, part in found
+        if part is not None
+    }

@@ -108,7 +108,7 @@ class Frame:
         self.replay_state = LIVE
         if sealed:
             self.replay_state = SEALED
-        elif not engine.begins and self._goes_on():  # T1
+        elif self._goes_on():  # T1
             self.replay_state = REPLAY
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
@@ -232,6 +232,8 @@ class Frame:
 
     def recorded_ahead(self) -> Operation | None:
         """Return what is recorded of the next operation; None when history ends here."""
+        if self.engine.begins:
+            return None
         ahead = self._ahead = self._ahead or self.id_at(self.counter + 1)
         return self.engine.state.operations.get(ahead) or self._recorded_at(ahead)
 

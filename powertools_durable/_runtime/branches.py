@@ -212,7 +212,7 @@ class Coordinator:
             news()  # it ended at once, as one does that an earlier invocation finished
 
     def _listen(self) -> None:
-        """Take in news of a branch; or wait for it, or for a suspended one's time."""
+        """Take in news of branches; or wait for them, or for a suspended one's time."""
         with self._pool.changed:
             self._stand_still(waits=not self._news)
             helps = self._pool.needs_help()
@@ -220,9 +220,10 @@ class Coordinator:
             helped = self._wait()
             self._pool.helpers -= helps
             self._stand_still(waits=False)
-            news = self._news.popleft() if self._news else None
-        if news is not None:
-            news()
+            news, self._news = self._news, deque()
+        if news:
+            while news and self._plan.reason is None:
+                news.popleft()()
         elif helped is not None:
             helped.run()
         elif self._pool.closing:

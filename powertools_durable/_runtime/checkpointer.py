@@ -139,6 +139,8 @@ class Checkpointer:
         with self._changed:
             self._queue(frame, update, waiter, closes=closes)
             batch = self._own_batch()
+            if batch is None:
+                self._stand_still_for(waiter)
         if batch is not None:
             self._round(batch, self._longest)
         self.await_(waiter)
@@ -175,21 +177,21 @@ class Checkpointer:
     def await_(self, waiter: Acknowledged) -> None:
         """Block until *waiter* is complete, never past the invocation's end (reliability.md 1, G7)."""
         if not waiter.done:
-            self._stand_still_for(waiter)
+            if waiter.signal is None:
+                with self._changed:
+                    self._stand_still_for(waiter)
+            if waiter.signal is not None and not waiter.signal.wait(self._deadline.patience):
+                self._give_up()
         if waiter.error is not None:
             raise waiter.error
 
     def _stand_still_for(self, waiter: Acknowledged) -> None:
-        signal = None
-        with self._changed:
-            if not waiter.done:
-                signal = waiter.signal = self._seams.threads.signal()
-                waiter.blocks = True
-                self._blocked += 1
-            if self._gathering and self._blocked >= self._running:
-                self._changed.notify()  # the last one: there is no more company to wait for
-        if signal is not None and not signal.wait(self._deadline.patience):
-            self._give_up()
+        if not waiter.done:
+            waiter.signal = self._seams.threads.signal()
+            waiter.blocks = True
+            self._blocked += 1
+        if self._gathering and self._blocked >= self._running:
+            self._changed.notify()  # the last one: there is no more company to wait for
 
     def _give_up(self) -> NoReturn:
         late = BackendError(

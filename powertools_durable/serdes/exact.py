@@ -30,6 +30,8 @@ class _InexactError(Exception):
 def exact_text(value: Any) -> str | None:
     """Return what the tagged format has for *value*; None when it takes more to say what comes back."""
     try:
+        if type(value) is int:
+            return repr(value)
         if type(value) in _PRIMITIVE or (type(value) is float and math.isfinite(value)):
             return json.dumps(value)
         if type(value) is list and is_plain(value):
