@@ -29,9 +29,10 @@ KINDS: dict[str, Kind] = {
     "refused": Kind(
         """
 try:
-    got = {ctx}.step(refuses, "{name}", name="{name}", retry=Retry(max_attempts={n}, initial_delay=1))
+    got = {ctx}.step(refuses_again, "{name}", name="{name}", retry=Retry(max_attempts={n}, initial_delay=1))
 except StepError as error:
     got = f"{{error.message}}/{{error.error_type}}"
+    expects("{name}", got == "{name}/{n}/PermissionError")
 """
     ),
     "fatal": Kind('got = {ctx}.step(refuses, "{name}", name="{name}", retry=Retry.none())', weight=3),
@@ -51,6 +52,30 @@ except StepInterruptedError:
     "timed": Kind('got = {ctx}.step(does, "{name}", name="{name}", timeout={n} * 60)', weight=4),
     "threaded": Kind('got = {ctx}.step(does_in_a_thread, "{name}", name="{name}")', weight=2),
     "wait": Kind('{ctx}.wait({n} * 60, name="{name}")', weight=15),
+    "timed wait": Kind(
+        """
+{ctx}.step(marks, "{name}", name="{name}-begins")
+{ctx}.wait({n} + 0.5, name="{name}")
+{ctx}.step(has_passed, "{name}", {n} + 0.5, name="{name}-ends")
+""",
+        weight=3,
+    ),
+    "delayed": Kind(
+        """
+{ctx}.step(marks, "{name}", name="{name}-begins")
+got = {ctx}.step(does_at_last, "{name}", 2, name="{name}", retry=lambda error, attempt: {n} + 0.5)
+{ctx}.step(has_passed, "{name}", {n} + 0.5, name="{name}-ends")
+""",
+        weight=3,
+    ),
+    "copied": Kind(
+        """
+shared = ["{name}"]
+got = {ctx}.step(lambda: shared, name="{name}")
+expects("{name}", got == shared and got is not shared)
+""",
+        weight=3,
+    ),
     "until": Kind('{ctx}.wait_until({ctx}.started_at + timedelta(minutes={n}), name="{name}")', weight=4),
     "callback": Kind('got = {ctx}.create_callback(name="{name}", returns=dict, timeout=9_000).result()["told"]'),
     "answer": Kind(
@@ -69,6 +94,7 @@ except CallbackTimeoutError as error:
         """
 polling = Polling(lambda state: state.endswith("x" * {n}), initial_delay={n})
 got = {ctx}.wait_for_condition(lambda state: f"{{state}}x", initial="{name}/", polling=polling, name="{name}")
+expects("{name}", got == "{name}/" + "x" * {n})
 """
     ),
     "hopeless": Kind(
@@ -134,6 +160,61 @@ try:
 except StepError as error:
     got = error.message
 """
+    ),
+    "undone": Kind(
+        """
+for at in range({n}):
+    {ctx}.step_with_compensation(does, f"{name}-{{at}}", compensate=undoes, name=f"{name}-{{at}}")
+undone = {ctx}.run_compensations()
+got = ["{name}", [[item.name, item.status] for item in undone.items]]
+expects("{name}", [name for name, _ in got[1]] == [f"{name}-{{at}}" for at in reversed(range({n}))])
+""",
+        weight=3,
+    ),
+    "straggling": Kind(
+        """
+def {id}_long({ctx}1):
+    return [{ctx}1.step(reads, f"{name}-{{at}}", name=f"{name}-{{at}}") for at in range(4)]
+
+
+def {id}_short({ctx}1):
+    return {ctx}1.step(does, "{name}", name="{name}-short")
+
+
+batch = {ctx}.parallel([{id}_short, {id}_long], name="{name}", completion=Completion.first_successful())
+got = ["{name}", batch.completion_reason]
+expects("{name}", batch.completion_reason == "MIN_SUCCESSFUL_REACHED")
+""",
+        weight=4,
+    ),
+    "tolerating": Kind(
+        """
+def {id}_fails({ctx}1, item):
+    if item < {n}:
+        {ctx}1.step(refuses, "{name}", name="{name}-refused", retry=Retry.none())
+
+
+completion = Completion(tolerated_failure_count=1)
+batch = {ctx}.map({id}_fails, [0, 1, 2], name="{name}", max_concurrency=1, completion=completion)
+got = ["{name}", batch.completion_reason, [item.status for item in batch]]
+expects("{name}", batch.completion_reason == ("ALL_COMPLETED" if {n} == 1 else "FAILURE_TOLERANCE_EXCEEDED"))
+""",
+        weight=3,
+    ),
+    "narrow": Kind(
+        """
+def {id}_passes({ctx}1, item):
+    {ctx}1.step(enters, "{name}", item, {n}, name="{name}-enters")
+    {ctx}1.wait(1, name="{name}-stays")
+    {ctx}1.step(leaves, "{name}", item, name="{name}-leaves")
+    return "{name}"
+
+
+batch = {ctx}.map({id}_passes, [0, 1, 2], name="{name}", max_concurrency={n})
+got = batch.results
+expects("{name}", got == ["{name}"] * 3)
+""",
+        weight=2,
     ),
     # -- nodes -------------------------------------------------------------------------------------------------
     "child": Kind('got = {ctx}.run_in_child_context({inside}, name="{name}")', inside=1, weight=12),

@@ -48,7 +48,7 @@ class Seeded:
     def several(self, make: Callable[[], T], least: int, most: int) -> list[T]:
         """Make so many, mostly few."""
         count = least
-        while count < most and self._random.random() < 0.5:
+        while count < most and self._random.random() < 0.45:
             count += 1
         return [make() for _ in range(count)]
 

@@ -39,11 +39,17 @@ from tests.properties.world import (
     does,
     does_at_last,
     does_in_a_thread,
+    enters,
+    expects,
+    has_passed,
+    leaves,
+    marks,
     misuses,
     reads,
     refused,
     refused_on_another_thread,
     refuses,
+    refuses_again,
     submits,
     undoes,
 )
@@ -103,7 +109,7 @@ def _body(program: Program, name: str, ctx: str) -> str:
 
 
 def _line(line: Line, ctx: str) -> str:
-    identifier = line.name.replace("-", "_")
+    identifier = line.name.replace("-", "_").replace(" ", "_")
     functions, inside = [], []
     for at, program in enumerate(line.inside):
         inside.append(f"{identifier}_{at}")

@@ -10,9 +10,13 @@ from typing import Any
 from powertools_durable import DurableContext, current_step, durable
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Ledger
+from powertools_durable.testing.sandbox import SANDBOX
 
 LEDGER = Ledger()
 """What was done to the world outside, with keys by which it recognises what it knows."""
+
+WRONG: list[str] = []
+"""Lines that came out otherwise than they must: what is wrong in each run in the same way, no comparison sees."""
 
 
 class MisuseAcceptedError(BaseException):
@@ -45,6 +49,45 @@ def does_at_last(name: str, attempts: int) -> str:
 def refuses(name: str) -> str:
     """Fail always."""
     raise PermissionError(name)
+
+
+def refuses_again(name: str) -> str:
+    """Fail always, and say in which attempt."""
+    step = current_step()
+    raise PermissionError(f"{name}/{step.attempt if step else 0}")
+
+
+def enters(name: str, item: int, most: int) -> None:
+    """Be inside, with no more than *most* others; it is the world outside that knows, so a crash changes nothing."""
+    inside = LEDGER.state.setdefault(name, set())
+    inside.add(item)
+    expects(name, len(inside) <= most)
+
+
+def leaves(name: str, item: int) -> None:
+    """Be inside no longer."""
+    LEDGER.state[name].discard(item)
+
+
+def marks(name: str) -> None:
+    """Look at the clock, the first time."""
+    LEDGER.state.setdefault(name, _seconds())
+
+
+def has_passed(name: str, seconds: float) -> None:
+    """Look whether so much time has passed since."""
+    expects(name, _seconds() - LEDGER.state[name] >= seconds)
+
+
+def _seconds() -> float:
+    sandbox = SANDBOX.get()
+    return sandbox.clock.monotonic() if sandbox is not None else 0.0
+
+
+def expects(name: str, right: bool) -> None:
+    """Note that the line of that name went wrong if it is not *right*."""
+    if not right:
+        WRONG.append(name)
 
 
 def does_in_a_thread(name: str) -> str:
