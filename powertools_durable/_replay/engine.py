@@ -152,14 +152,15 @@ class ReplayEngine:
     def unasked(self) -> list[Operation]:
         """Return the records that the code, now at its end, never asked for, the oldest first.
 
-        What lies below a context that has ended does not count: nobody enters that any more.
+        What lies below a context that has ended does not count: nobody enters that any more. Nor does a record of a
+        type that this version does not know: no code of it can have asked for that (reliability.md 2, row 42).
         """
         asked = self.asked
         return [
             record
             for record in self.state.operations.values()
             if record.id not in asked
-            and record.type is not OperationType.EXECUTION
+            and record.type in _ASKED_FOR
             and not self._lies_below_an_ended_context(record, asked)
         ]
 
@@ -282,6 +283,7 @@ class ReplayEngine:
             self.interruption = reason
 
 
+_ASKED_FOR = frozenset(OperationType) - {OperationType.EXECUTION}
 _ENDS = (OperationAction.SUCCEED, OperationAction.FAIL)
 _MERGEABLE = frozenset({OperationType.STEP, OperationType.CONTEXT})
 _OVERHEAD = 1024  # ids, name, keys and punctuation of one update, at most

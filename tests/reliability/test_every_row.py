@@ -249,6 +249,7 @@ ROWS = {
         _ODD,
         "histories::row_42_a_status_that_nobody_knows_is_a_typed_error_where_it_is_needed",
         "histories::row_42_a_kind_that_nobody_knows_in_the_place_of_an_operation_is_changed_code",
+        "histories::row_42_a_kind_that_nobody_knows_is_not_taken_for_what_changed_code_left_out",
     ),
     43: ("unknown fields", _ODD),
     44: (

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from pydantic import BaseModel
 
-from powertools_durable import DurableContext, Polling, Retry, durable
+from powertools_durable import DurableConfig, DurableContext, Polling, Retry, durable
 from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.wire import to_wire
@@ -441,6 +441,17 @@ def test_row_42_a_status_that_nobody_knows_is_a_typed_error_where_it_is_needed(c
 
 def test_row_42_a_kind_that_nobody_knows_in_the_place_of_an_operation_is_changed_code():
     assert outcome(answered("STEP", "SUCCEEDED", Type="TELEPATHY")) == "NonDeterminismError"
+
+
+@pytest.mark.parametrize("policy", ["warn", "fail"])
+def test_row_42_a_kind_that_nobody_knows_is_not_taken_for_what_changed_code_left_out(policy, caplog):
+    @durable(config=DurableConfig(on_unconsumed=policy))
+    def handler(event, ctx):
+        return ctx.step(lambda: "told", name="told")
+
+    run = Run(handler)
+    run.event = a_record_of_a_kind_nobody_knows
+    assert (run.finish().status, run.result, caplog.records) == ("SUCCEEDED", "told", [])
 
 
 MOMENTS = [
