@@ -394,6 +394,36 @@ def test_nothing_is_found_whatever_goes_wrong_between_it_and_the_service(whole):
         assert told(check(traced(faults=FaultPlan.drawn(seed)), whole)) == [], seed
 
 
+def test_no_secret_is_told_whatever_goes_wrong(caplog):
+    caplog.set_level(logging.DEBUG)
+
+    def refuse():
+        raise ValueError(CANARY)
+
+    @durable
+    def handler(event, ctx):
+        for call in (
+            lambda: ctx.step(refuse, name="refused", retry=Retry.none()),
+            lambda: ctx.wait(5, name="swallowed"),
+        ):
+            try:
+                call()
+            except BaseException:  # noqa: BLE001 - as some users write it
+                pass
+        callback = ctx.create_callback(name="approval")
+        return [ctx.step(lambda: CANARY, name="told"), callback.result()]
+
+    lines = set()
+    for seed in range(20):
+        plan = FaultPlan.drawn(seed, chance=0.5)
+        trace = observe(handler, CANARY, faults=plan, callbacks={"approval": CANARY}, canaries=[CANARY])
+        assert [str(violation) for violation in check(trace) if violation.invariant == "I21"] == []
+        assert trace.status == "SUCCEEDED"
+        lines |= {event.message for event in trace.events if type(event) is Line}
+        lines |= {event.words for event in trace.events if type(event) is Ended and event.answer == "raised"}
+    assert len(lines) > 3
+
+
 def all_is_well(handler, event=None, *, seed, same=("kills", "faults"), **options):
     """Check a run, one with a crash, one with two, two with faults and one with both.
 
