@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 import uuid
@@ -77,6 +78,21 @@ def handler(event: Order, ctx: DurableContext) -> str:
     ctx.wait_for_callback(lambda callback_id: print(id(callback_id)), name="approval")  # noqa: T201
     ctx.invoke("payments:1", {"token": str(token), "stamp": str(stamp), "lucky": lucky})
     return "done"
+
+
+def _shaped(prefix: str, event: Order, ctx: DurableContext) -> str:
+    for _ in event:
+        ctx.wait(1)
+    return f"{prefix} {datetime.now()}"  # noqa: DTZ005
+
+
+class Called:
+    def __call__(self, event: Order, ctx: DurableContext) -> None:
+        ctx.stp(pack)
+
+
+shaped = durable(functools.partial(_shaped, "p"))
+called = durable(Called())
 
 
 @durable

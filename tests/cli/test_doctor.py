@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,8 +39,17 @@ def place(text):
 
 
 def test_a_handler_that_is_well_ends_with_0_and_says_what_was_looked_at():
-    done = doctor(f"{ROOT}/examples/order.py:handler")
-    assert done.exit_code == 0, done.output
+    # In a process of its own: in this one there are loggers of other tests.
+    command = "from powertools_durable.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "doctor", f"{ROOT}/examples/order.py:handler"],
+        env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert any(re.match(r"ok +payload +input Order, result Receipt", line) for line in lines)
     assert any(re.match(r"ok +results +typed by annotation: charge", line) for line in lines)
@@ -113,6 +124,15 @@ def test_what_lets_a_suspension_pass_is_well():
     assert "ok code: nothing found in its own lines that a replay does otherwise; calls: step" in findings
 
 
+def test_a_partial_and_an_object_that_is_called_are_read_too():
+    shaped, _, _ = told(f"{ILL}:shaped")
+    last_line = ILL.read_text().split('return f"{prefix}')[0].count("\n") + 1
+    assert f"warning code: datetime.now() at ill.py:{last_line} is different at each replay" in shaped
+    assert any(one.startswith("warning calls: several operations of kind wait have no name") for one in shaped)
+    called, _, _ = told(f"{ILL}:called")
+    assert any("a DurableContext has no 'stp'" in one for one in called)
+
+
 def test_the_table_says_what_to_do_below_what_was_found():
     lines = doctor(f"{ILL}:handler").stdout.splitlines()
     found = next(i for i, line in enumerate(lines) if "a DurableContext has no 'stp'" in line)
@@ -160,6 +180,39 @@ def test_decorators_are_told_by_what_they_leave(tmp_path, stack, level, words):
     (found,) = [one for one in told(f"{file}:handler")[2] if one["subject"] == "decorators"]
     assert found["level"] == level
     assert found["words"].startswith(words)
+
+
+TRACED = """
+from aws_lambda_powertools import Tracer
+from powertools_durable import durable
+
+tracer = Tracer(service="traced", auto_patch=False)
+
+@tracer.capture_lambda_handler
+@durable{options}
+def handler(event, ctx):
+    return None
+"""
+
+
+@pytest.mark.xray
+def test_a_tracer_that_captures_the_answer_and_is_not_known_is_warned_of(tmp_path):
+    file = tmp_path / "traced.py"
+    file.write_text(TRACED.format(options=""))
+    findings, policy, _ = told(f"{file}:handler")
+    capture = "@tracer.capture_lambda_handler captures the answer to the service, with the result in it"
+    assert f"warning decorators: {capture}" in findings
+    assert "warning tracer: the module has tracer, which @durable does not know: traces show no operations" in findings
+    assert "xray:" not in json.dumps(policy)
+
+
+@pytest.mark.xray
+def test_a_tracer_needs_permissions_too(tmp_path):
+    file = tmp_path / "traced.py"
+    file.write_text(TRACED.format(options="(tracer=tracer)"))
+    findings, policy, _ = told(f"{file}:handler")
+    assert "ok tracer: given to @durable: Tracer" in findings
+    assert "xray:PutTraceSegments" in json.dumps(policy)
 
 
 # -- the policy ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 from powertools_durable._runtime.session import Program
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.errors import DurableConfigError
-from powertools_durable.integrations.loggers import named_loggers
+from powertools_durable.integrations.loggers import logger_for
 from powertools_durable.parser.annotations import innermost
 from powertools_durable.serdes.models import annotation_of, serdes_of
 from powertools_durable.serdes.tagged import TaggedJson
@@ -61,9 +61,9 @@ def _logger(program: Program) -> Finding:
         return Finding.ok("logger", "logger=False: lines come again at each replay")
     if program.logger is not None:
         return Finding.ok("logger", "given to @durable: its lines come once")
-    found = next(named_loggers(program.handler), None)
-    if found is None:
-        return Finding.ok("logger", "no Powertools logger in its module; ctx.logger is one of the standard library")
+    found = logger_for(program.handler, None)
+    if not type(found).__module__.startswith(_POWERTOOLS):
+        return Finding.ok("logger", "there is no Powertools logger; ctx.logger is one of the standard library")
     service = getattr(found, "service", None)
     if service == "service_undefined":
         words = "Powertools' logger has no service name: its lines are those of 'service_undefined'"

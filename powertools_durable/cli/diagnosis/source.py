@@ -62,7 +62,7 @@ class Source:
 
     def __init__(self, handler: Callable[..., Any]) -> None:
         self._function = innermost(handler)
-        self._context = _context_name(self._function)
+        self._context = _context_name(handler)
         self._tree = _parsed(self._function)
         self._names = _names(self._function)
         looping = {id(node) for loop in _own(self._tree) if isinstance(loop, _LOOPS) for node in _own(loop)}
@@ -188,9 +188,10 @@ def _names(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: value for name, value in known.items() if name not in code.co_varnames}
 
 
-def _context_name(function: Callable[..., Any]) -> str:
-    names = list(inspect.signature(function).parameters)
-    return names[1 + (names[0] == "self")] if len(names) > 1 else ""
+def _context_name(handler: Callable[..., Any]) -> str:
+    """Return what its second parameter is called, once a partial or a method has given those before."""
+    names = list(inspect.signature(handler).parameters)
+    return names[1] if len(names) > 1 else ""
 
 
 def _parsed(function: Callable[..., Any]) -> ast.AST | None:
