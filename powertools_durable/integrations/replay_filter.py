@@ -17,6 +17,7 @@ from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
 
 __all__ = ["FILTER", "Judged", "ReplayFilter", "filter_records_of", "keys_of", "suppresses"]
 
+_LIVE = ReplayState.LIVE  # an enum's member costs a look-up by its metaclass, line by line
 _OWN = "powertools_durable"
 _BELOW = f"{_OWN}."
 _EVENTS = (  # Lambda's event, and the same as a model that an @event_parser above made of it
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 def suppresses(scope: ScopeInfo) -> bool:
     """Tell whether what the running code says was said before, or will be said again."""
-    return scope.where.replay_state is not ReplayState.LIVE
+    return scope.where.replay_state is not _LIVE
 
 
 def keys_of(scope: ScopeInfo) -> dict[str, Any]:
@@ -97,7 +98,16 @@ class ReplayFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Decide about *record*; it may pass several handlers. A failure here lets it pass."""
         try:
-            return self._passes(record)
+            scope = SCOPE.get()
+            if (  # what is asked most often, and costs a replay most: a plain line of code that repeats itself
+                scope is not None
+                and scope.where.replay_state is not _LIVE
+                and not (self.pauses or self.log_replays or self._judges)
+                and type(record.funcName) is str
+                and not record.name.startswith(_OWN)
+            ):
+                return False
+            return self._passes(record, scope)
         except Exception as error:
             if develops():
                 raise
@@ -108,12 +118,11 @@ class ReplayFilter(logging.Filter):
             )
             return True
 
-    def _passes(self, record: logging.LogRecord) -> bool:
+    def _passes(self, record: logging.LogRecord, scope: ScopeInfo | None) -> bool:
         if record.name.startswith(_OWN) and (record.name == _OWN or record.name.startswith(_BELOW)):
             return True
         if isinstance(record.msg, dict):
             self._redact(record)
-        scope = SCOPE.get()
         if type(record.funcName) is Judged:
             self._judges = True
             self._judged.add(record)
