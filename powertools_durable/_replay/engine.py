@@ -96,7 +96,7 @@ class ReplayEngine:
     ask : Callable
         Notes the id of an operation that the code asks for.
     begins : bool
-        Nothing was recorded before this invocation, so that there is nothing to look for.
+        Nothing was recorded before this invocation and nothing of it goes on yet, so that there is nothing to look for.
     """
 
     def __init__(

@@ -210,6 +210,7 @@ class Frame:
     def suspend(self, signal: SuspendExecution) -> SuspendExecution:
         """Note that *signal* is raised in, or passes through, this context (T4)."""
         self.suspension = signal
+        self.engine.begins = False  # what suspends may go on in this very invocation, from the top
         if self.replay_state is not SEALED:
             self.replay_state = UNWINDING
         return signal
