@@ -5,9 +5,9 @@ request: a database's group commit. A round, which is one request and what its a
 
 * the thread that waits for the answer, when no branches run and the backend says how long a call can take, and the
   invocation lasts longer than that: a thread that makes a call can't be freed from it (G7), so it must know that
-  the call ends in time;
+  the call ends in time. And that it has the stack for it: what is deep in contexts has not (reliability.md 2, row 60);
 * else the sender, a thread that starts with the first update that it may have to send, and ends with the invocation.
-  An invocation that only replays has none.
+  An invocation that only replays has none. It also ends the rounds that others must put down half-way.
 
 When a request goes out:
 
@@ -26,12 +26,11 @@ from contextvars import Context
 from datetime import datetime
 from typing import NoReturn
 
-from powertools_durable._protocol.result import CheckpointResponse
 from powertools_durable._protocol.update import OperationUpdate
-from powertools_durable._replay.engine import Batch, Queued, ReplayEngine
+from powertools_durable._replay.engine import Queued, ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.requests import Requests
+from powertools_durable._runtime.requests import Requests, Round
 from powertools_durable._runtime.seams import Seams, Signal
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.backends.base import DurableBackend
@@ -87,6 +86,7 @@ class Checkpointer:
         self._nobody = Context()  # an empty one: what is sent has no scope, and no trace to add to (powertools.md, E4)
         self._longest: float | None = getattr(backend, "call_timeout", None)
         self._busy = False  # a round is under way
+        self._put_down: Round | None = None  # one that is for the sender to end
         self._closing = False
         self._company: set[int] = set()  # the threads that run branches
         self._gathering = False
@@ -136,13 +136,19 @@ class Checkpointer:
             self.submit(frame, update, wait=False, deferred=deferred, closes=closes)
             return
         waiter = Acknowledged()
-        with self._changed:
-            self._queue(frame, update, waiter, closes=closes)
-            batch = self._own_batch()
-            if batch is None:
-                self._stand_still_for(waiter)
-        if batch is not None:
-            self._round(batch, self._longest)
+        own: Round | None = None
+        try:
+            with self._changed:
+                self._queue(frame, update, waiter, closes=closes)
+                own = self._own_round()
+                if own is None:
+                    self._stand_still_for(waiter)
+            if own is not None:
+                self._perform(own, self._longest)
+        except BaseException as error:
+            if own is not None:  # what was to be sent may be lost, so nothing more may be
+                self._stop(error, own.batch.items)
+            raise
         self.await_(waiter)
 
     def _queue(
@@ -163,16 +169,15 @@ class Checkpointer:
             closes.finished = True
         self._engine.record(update, waiter, deferred=deferred, now=now)
 
-    def _own_batch(self) -> Batch | None:
+    def _own_round(self) -> Round | None:
         """Take the next batch for the calling thread to send; None when that is for the sender to do."""
-        longest = self._longest
-        if self._busy or self._running or longest is None or self._deadline.patience <= longest:
+        if self._busy or self._running or not self._requests.may_be_made_here(self._longest):
             self._call_sender()
             return None
         batch = self._engine.next_batch()
         self._busy = batch is not None
         self._linger_until = None
-        return batch
+        return self._requests.round(batch) if batch is not None else None
 
     def await_(self, waiter: Acknowledged) -> None:
         """Block until *waiter* is complete, never past the invocation's end (reliability.md 1, G7)."""
@@ -199,7 +204,7 @@ class Checkpointer:
         )
         with self._changed:
             self._engine.interrupt(late)
-            dropped = self._engine.drop_all()
+            dropped = self._drop_all()
         self._fail(dropped)
         raise CheckpointingStopped(late)
 
@@ -242,7 +247,7 @@ class Checkpointer:
         """End the sender; what is still queued is dropped."""
         with self._changed:
             self._closing = self._requests.closing = True
-            dropped = self._engine.drop_all()
+            dropped = self._drop_all()
             self._changed.notify()
         self._fail(dropped)
         if self._thread is not None:
@@ -262,7 +267,8 @@ class Checkpointer:
         """See that there is one, and wake it if there is something to send at once."""
         if self._thread is None:
             self._start_sender()
-        if self._engine.is_pressing and (not self._gathering or self._engine.is_full):
+        pressing = self._engine.is_pressing and (not self._gathering or self._engine.is_full)
+        if pressing or self._put_down is not None:
             self._changed.notify()
 
     def _start_sender(self) -> None:
@@ -278,19 +284,23 @@ class Checkpointer:
 
     def _run(self) -> None:
         try:
-            while (batch := self._next_batch()) is not None:
-                self._round(batch, None)
+            while (this := self._next_round()) is not None:
+                self._perform(this, None)
         except BaseException as error:  # noqa: BLE001 - nor for a sender that is dead
             self._stop(error, ())
 
-    def _next_batch(self) -> Batch | None:
+    def _next_round(self) -> Round | None:
         with self._changed:
             while not self._closing:
+                if self._put_down is not None:
+                    this, self._put_down = self._put_down, None
+                    return this
                 if not self._busy and (self._engine.is_pressing or self._has_lingered()):
                     self._busy = True
                     self._await_company()
                     self._linger_until = None
-                    return self._engine.next_batch()
+                    batch = self._engine.next_batch()
+                    return self._requests.round(batch) if batch is not None else None
                 self._changed.wait(_LINGER)  # nobody wakes it for an update that may linger, so it looks itself
             return None
 
@@ -317,47 +327,59 @@ class Checkpointer:
             self._linger_until = now + _LINGER
         return now >= self._linger_until
 
+    def _drop_all(self) -> list[Queued]:
+        put_down, self._put_down = self._put_down, None
+        return [*(put_down.batch.items if put_down is not None else ()), *self._engine.drop_all()]
+
     # -- a round -------------------------------------------------------------------------------------------
 
-    def _round(self, batch: Batch, longest: float | None) -> None:
+    def _perform(self, this: Round, longest: float | None) -> None:
         """Make a request and merge its answer, on a thread that may be left behind; or not, with *longest*."""
+        ended = True
         try:
-            self._nobody.run(self._send, batch, longest)
+            ended = self._nobody.run(self._send, this, longest)
+        except BaseException as error:  # whatever it is, nobody may wait for an answer in vain
+            self._stop(error, this.batch.items)
+            if not isinstance(error, Exception):  # a developer's ctrl-C is theirs
+                raise
         finally:
             with self._changed:
-                self._busy = False
-                if longest is not None and self._engine.is_pressing:  # what others queued meanwhile, or did not fit
+                self._busy = not ended
+                if not ended:
+                    self._put_down = this
+                if not ended or (longest is not None and self._engine.is_pressing):  # others queued, or it did not fit
                     self._call_sender()
 
-    def _send(self, batch: Batch, longest: float | None) -> None:
-        try:
-            self._receive(batch, self._requests.send(batch, longest), longest)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, nobody may wait for an answer in vain
-            self._stop(error, batch.items)
-            return
-        self._complete(batch.items)
-
-    def _receive(self, batch: Batch, response: CheckpointResponse, longest: float | None) -> None:
-        with self._changed:
-            marker = self._engine.receive(batch, response, self._seams.clock.now())
-            token = self._engine.token
-        if marker:
-            for page in self._requests.pages(token, marker, longest):
-                self._engine.state.absorb(page)
-        if self._engine.revoked:
-            self._revoke(batch.items)
+    def _send(self, this: Round, longest: float | None) -> bool:
+        """Do as much of a round as may be done here; True when that is all."""
+        if this.missing is None:
+            response = self._requests.send(this, longest)
+            if response is None:
+                return False
+            with self._changed:
+                marker = self._engine.receive(this.batch, response, self._seams.clock.now())
+            this.missing = self._requests.pages(self._engine.token, marker)
+        while self._requests.ends_in_time(longest):
+            page = next(this.missing, None)
+            if page is None:
+                if self._engine.revoked:
+                    self._revoke(this.batch.items)
+                self._complete(this.batch.items)
+                return True
+            self._engine.state.absorb(page)
+        return False
 
     def _revoke(self, items: Iterable[Queued]) -> None:
         """The token was withdrawn: everybody who waits, or still comes, is suspended."""
         with self._changed:
-            dropped = self._engine.drop_all()
+            dropped = self._drop_all()
         self._complete((*items, *dropped), SuspendExecution())
 
     def _stop(self, error: BaseException, items: Iterable[Queued]) -> None:
         """A request failed for good: it poisons the invocation (protocol.md 9.7)."""
         with self._changed:
             self._engine.interrupt(error)
-            dropped = self._engine.drop_all()
+            dropped = self._drop_all()
         self._fail((*items, *dropped))
 
     def _fail(self, items: Iterable[Queued]) -> None:

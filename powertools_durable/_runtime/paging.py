@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from powertools_durable._protocol.operation import Operation
 from powertools_durable.backends.base import DurableBackend
@@ -14,15 +14,9 @@ _MAX_PAGES = 1_000  # a million records are far above every quota: more of them 
 
 
 def pages(
-    backend: DurableBackend,
-    arn: str,
-    token: str,
-    marker: str | None,
-    max_items: int,
-    *,
-    before: Callable[[], object] = lambda: None,
+    backend: DurableBackend, arn: str, token: str, marker: str | None, max_items: int
 ) -> Iterator[tuple[Operation, ...]]:
-    """Yield every page from *marker* on; *before* is called before each request, and may raise.
+    """Yield every page from *marker* on.
 
     Raises
     ------
@@ -39,7 +33,6 @@ def pages(
             message = f"the state of this execution does not end after {_MAX_PAGES:,} pages"
             raise BackendError(message, retryable=True)
         seen.add(marker)
-        before()
         page = backend.get_execution_state(arn, token, marker, max_items)
         yield page.operations or ()
         marker = page.next_marker

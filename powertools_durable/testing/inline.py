@@ -35,14 +35,14 @@ class InlineCheckpointer(Checkpointer):
     def _call_sender(self) -> None:
         """Start nothing."""
 
-    def _own_batch(self) -> None:
+    def _own_round(self) -> None:
         """Leave it to `await_`."""
 
     def await_(self, waiter: Acknowledged) -> None:
         """Send what is queued until *waiter* is complete."""
         with self._sending:
             while not waiter.done and (batch := self._engine.next_batch()) is not None:
-                self._round(batch, None)
+                self._perform(self._requests.round(batch), None)
         if waiter.error is not None:
             raise waiter.error
 

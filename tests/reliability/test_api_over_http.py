@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import signal
+import sys
+import threading
+
 import pytest
 
 from powertools_durable import durable
@@ -244,3 +249,49 @@ def test_row_28_a_large_result_is_no_success_without_its_acknowledgement(wire):
     assert run.status == "RUNNING"
     run.finish()
     assert (run.status, len(run.result)) == ("SUCCEEDED", 6 * 1024 * 1024)
+
+
+# -- calls made on the thread of user code --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["before it is applied", "after it was applied"])
+def test_row_59_ctrl_c_in_a_call_is_the_developers_and_the_execution_goes_on_later(wire, applied):
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals reach the main thread only")
+    order, pressed = Order(wire), []
+    serve = wire.server.host.checkpoint
+
+    def checkpoint(*request):
+        answer = serve(*request) if applied or pressed else None
+        if not pressed:
+            pressed.append(threading.Event())
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            assert pressed[0].wait(10)  # no answer comes until it has arrived
+        return answer
+
+    wire.server.host.checkpoint = checkpoint
+    with pytest.raises(KeyboardInterrupt):
+        order.run.settle()
+    pressed[0].set()
+    wire.server.host.checkpoint = serve
+    order.finish().assert_done(*(["first", "second"] if applied else ["first", "first", "second"]))
+
+
+@pytest.mark.parametrize("room", [5, 30, 40, 50, 60, 80, 120])
+def test_row_60_a_call_takes_no_more_of_the_stack_than_who_waits_for_it(wire, room):
+    """Botocore needs some forty frames: near the limit the sender makes the call, which has a stack of its own."""
+
+    @durable
+    def handler(event, ctx):
+        def deeper(left):
+            return deeper(left - 1) if left else ctx.step(lambda: "deep")
+
+        ctx.step(lambda: "high", name="first")  # what is loaded by the first call needs a stack too
+        return deeper(sys.getrecursionlimit() - len(inspect.stack(0)) - room)
+
+    run = Run(handler, over=wire)
+    run.settle()
+    if room == 5:
+        assert (run.status, run.error.error_type) == ("FAILED", "RecursionError")
+    else:
+        assert (run.status, run.result) == ("SUCCEEDED", "deep")

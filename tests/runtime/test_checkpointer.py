@@ -18,7 +18,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime import checkpointer
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.seams import Seams, SystemClock
+from powertools_durable._runtime.seams import Seams, SystemClock, SystemThreads
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, SuspendExecution
 from powertools_durable.scope import SCOPE, ScopeInfo, current_scope
@@ -85,11 +85,24 @@ class Remaining:
         return self.seconds * 1000
 
 
+class NoThreads(SystemThreads):
+    """The sandbox has no more."""
+
+    def spawn(self, run: Callable[[], None], name: str) -> threading.Thread:
+        raise RuntimeError
+
+
 class Bench:
-    def __init__(self, *script: Any, seconds: float = 60, call_timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        *script: Any,
+        seconds: float = 60,
+        call_timeout: float | None = None,
+        threads: SystemThreads | None = None,
+    ) -> None:
         self.service = ScriptedService(list(script), call_timeout)
         self.clock = QuickClock()
-        seams = Seams(self.clock, Random(0))
+        seams = Seams(self.clock, Random(0), threads=threads or SystemThreads())
         self.engine = engine()
         self.frame = Frame(self.engine)
         deadline = Deadline(Remaining(seconds), self.clock)
@@ -239,11 +252,46 @@ def test_a_failed_call_fails_everybody_who_waits(bench):
 
 
 @pytest.mark.parametrize("death", [KeyError("bug"), SystemExit(1), MemoryError()], ids=lambda e: type(e).__name__)
-def test_row_29_whatever_kills_the_sender_nobody_waits_for_it(bench, death):
-    b = bench(death)
+def test_row_29_whatever_kills_the_sender_nobody_waits_for_it(made, death):
+    b = made(death)
     with pytest.raises(CheckpointingStopped) as caught:
         b.send("START a")
     assert caught.value.reason is death
+
+
+@pytest.mark.parametrize("death", [KeyboardInterrupt(), SystemExit(1)], ids=lambda e: type(e).__name__)
+def test_row_59_what_ends_the_process_in_a_call_is_told_as_it_is_and_nothing_is_sent_after_it(made, death):
+    b = made(death, call_timeout=10)
+    with pytest.raises(type(death)) as caught:
+        b.send("START a", "SUCCEED a")
+    assert caught.value is death
+    with pytest.raises(CheckpointingStopped) as caught:  # it may be lost, and what comes behind it builds on it
+        b.send("START b")
+    assert caught.value.reason is death
+    assert len(b.service.calls) == 1
+
+
+@pytest.mark.parametrize("death", [KeyError("bug"), MemoryError()], ids=lambda e: type(e).__name__)
+def test_row_29_an_error_of_a_call_stops_all_checkpointing(made, death):
+    b = made(death, call_timeout=10)
+    with pytest.raises(CheckpointingStopped) as caught:
+        b.send("START a")
+    assert caught.value.reason is death
+
+
+def test_row_59_ctrl_c_before_the_call_is_as_one_in_it(made, monkeypatch):
+    """Between two lines of ours: what was taken to be sent is lost, so nothing more may be sent."""
+    b = made(call_timeout=10)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(b.checkpointer, "_perform", interrupted)
+        b.send("START a")
+    with pytest.raises(CheckpointingStopped):
+        b.send("START b")
+    assert not b.service.calls
 
 
 def test_row_24_without_a_token_everybody_is_suspended_and_no_call_follows(bench):
@@ -329,20 +377,35 @@ def test_who_waits_for_more_than_a_request_holds_gets_all_of_it(bench):
     assert sum(len(updates) for _, updates, _ in b.service.calls) == 600
 
 
-def test_no_call_that_could_outlast_the_invocation_is_tried_again(made):
+def test_a_call_that_could_outlast_the_invocation_is_tried_again_by_the_sender(made):
+    """G8: that it can't be made here is no reason to fail, and it is the same request."""
     b = made(error(), error(), seconds=10.9, call_timeout=10)
     b.service.on_call = lambda: b.clock.passes(1)
-    with pytest.raises(CheckpointingStopped):
-        b.send("START a")
-    assert len(b.service.calls) == 1
+    b.send("START a")
+    b.send("START b")
+    here = threading.current_thread()
+    assert [thread is here for thread in b.service.threads] == [True, False, False, False]
+    first, second, third, fourth = b.service.calls
+    assert first == second == third
+    assert fourth[:2] == ("t3", ["START b"])
 
 
-def test_nor_is_a_page_asked_for(made):
+def test_so_is_a_page_read(made):
     b = made(
         CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m")),
         seconds=10.9,
         call_timeout=10,
     )
+    b.service.on_call = lambda: b.clock.passes(1)
+    b.service.pages = {"m": StatePage(operations=(step_record(S.SUCCEEDED, id="x"),))}
+    b.send("START a")
+    assert b.engine.check_result("x")
+    assert b.service.calls[1:] == [("t1", ["page m"], "")]  # the checkpoint itself is not made again
+
+
+def test_what_nobody_can_end_any_more_fails_for_those_who_wait(made):
+    """No thread for the sender, when a round is put down."""
+    b = made(error(), seconds=10.9, call_timeout=10, threads=NoThreads())
     b.service.on_call = lambda: b.clock.passes(1)
     with pytest.raises(CheckpointingStopped) as caught:
         b.send("START a")
