@@ -139,6 +139,11 @@ class SeededThread(threading.Thread):
         self._body = body
         self._over = SeededSignal(scheduler)
 
+    @property
+    def is_over(self) -> bool:
+        """True when it runs no more, but for its last words to the interpreter."""
+        return self._over.is_set
+
     def run(self) -> None:
         """Run the body; a deadlock is told by the thread that waits for this one."""
         try:

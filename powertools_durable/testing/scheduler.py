@@ -55,6 +55,7 @@ class SeededThreads(Turns):
         """Start a thread; it runs when it is picked."""
         thread = SeededThread(self, run, name)
         thread.start()
+        self._spawned.append(thread)
         with self._mutex:
             me = self._turn()
             self._ready.append(thread.task)
@@ -78,6 +79,9 @@ class SeededThreads(Turns):
                     self._let_all_others(me)
                     self._running = None
                 self._guests -= 1
+            for thread in [thread for thread in self._spawned if thread.is_over]:
+                self._spawned.remove(thread)
+                thread.join()
 
     def pause(self) -> None:
         """Let the seed pick who goes on."""

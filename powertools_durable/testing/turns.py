@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Protocol
 
-from powertools_durable.testing.baton import SeededCondition, SeededSignal, Task, deadlock_of
+from powertools_durable.testing.baton import SeededCondition, SeededSignal, SeededThread, Task, deadlock_of
 from powertools_durable.testing.whims import Picks
 
 __all__ = ["Time", "Turns"]
@@ -50,6 +50,7 @@ class Turns:
         self._blocked: dict[Task, None] = {}  # stand before a lock that is taken
         self._outside: set[Task] = set()
         self._turns = 0
+        self._spawned: list[SeededThread] = []
 
     def _alone(self) -> Task | None:
         """Return the calling thread if it runs and no other could; needs no mutex, and costs next to nothing."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powertools_durable import Completion, DurableConfig, Retry, durable
-from powertools_durable.testing import Simulator, explore
+from powertools_durable.testing import Simulator, explore, spend
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import Line, Written, callbacks_of, functions_of, lines_of
 from tests.properties.world import LEDGER
@@ -197,12 +197,60 @@ def holds_back(event, ctx):
     raise SystemExit
 
 
-@pytest.mark.parametrize("function", [succeeds, fails, suspends, dies, misuses, holds_back], ids=lambda f: f.__name__)
-def test_no_thread_outlives_a_push(function):
+def fans_out(event, ctx):
+    return ctx.map(lambda child, n: child.step(lambda: n), range(8)).results
+
+
+def cuts_off(event, ctx):
+    def branch(child, n):
+        child.step(lambda: n)
+        child.step(lambda: n)
+
+    return ctx.map(branch, range(8), completion=Completion.first_successful()).reason
+
+
+def dies_in_a_branch(event, ctx):
+    def branch(child, n):
+        child.step(lambda: n)
+        if n == 3:
+            raise SystemExit
+
+    ctx.map(branch, range(8))
+
+
+def takes_too_long_in_a_branch(event, ctx):
+    ctx.map(lambda child, n: child.step(spend, 1_000 if n == 3 else 1), range(8))
+
+
+def leaves_a_body_behind(event, ctx):
+    ctx.step(spend, 20, timeout=10, retry=Retry.none())
+
+
+def leaves_bodies_behind_in_branches(event, ctx):
+    ctx.map(lambda child, n: child.step(spend, 7 * n, timeout=10, retry=Retry.none()), range(4))
+
+
+ENDS = (succeeds, fails, suspends, dies, misuses, holds_back)
+THREADED = (fans_out, cuts_off, dies_in_a_branch, takes_too_long_in_a_branch, leaves_a_body_behind)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "function", [*ENDS, *THREADED, leaves_bodies_behind_in_branches], ids=lambda function: function.__name__
+)
+def test_no_thread_outlives_a_push(function, seed):
     before = set(threading.enumerate())
-    run = Simulator(durable(function)).start()
+    run = Simulator(durable(function), seed=seed).start()
     assert set(threading.enumerate()) == before
-    run.finish()
+    for _ in range(3):
+        run.step()
+        assert set(threading.enumerate()) == before
+    assert not run.threads.lost_baton
+
+
+def test_no_thread_outlives_a_process_that_is_killed():
+    before = set(threading.enumerate())
+    explore(durable(fans_out))
     assert set(threading.enumerate()) == before
 
 
