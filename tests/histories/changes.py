@@ -55,7 +55,7 @@ class History:
                 self.places[key] = below
                 self._look_below(below, known)
                 seen = True
-            elif unseen < 2 and number < 6:
+            elif unseen < 2 and number < 12:
                 seen |= self._look_below(below, known, unseen=unseen + 1)
         return seen
 
