@@ -116,8 +116,9 @@ A figure in bold is more than it should be. What is known of the reasons, with p
   minutes with the default client); later by another, so that a call that hangs can be left behind. Measured is the
   first; the other costs about half as much again.
 * *Maps* run each branch on a thread, so that your code may block in it; their threads have not been profiled yet.
-* *Memory* of a replay is the results that your code holds and the records, which plugins and your code may look at.
-* *Import* is in good part the making of small classes; what decorating needs besides is loaded with it.
+* *Memory* of a replay is the results that your code holds, half of it, and a record for each operation.
+* *Import* loads what the annotations of a handler need. Decorating loads what runs it: both belong to the cold start.
+  In Lambda the first invocation loads nothing besides.
 
 To measure it yourself, on a quiet machine:
 
