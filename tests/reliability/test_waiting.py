@@ -71,7 +71,8 @@ def test_rows_63_and_64_what_is_left_of_a_complete_fan_out_is_closed_and_never_h
     ended = run.between.applied.index("CONTEXT SUCCEED outer")
     later = run.between.applied[ended + 1 :]
     assert later == ["WAIT START after"]  # nothing below it is recorded any more (G9)
-    assert len(run.invocations) == 3  # the timer that was left behind woke it, in vain
+    left_behind = "WAIT START long" in run.between.applied  # unless the other branch was so quick
+    assert len(run.invocations) == 2 + left_behind  # its timer woke the execution, in vain
 
 
 @pytest.mark.parametrize("when", ["the others wait", "the others run"])

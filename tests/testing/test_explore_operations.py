@@ -20,6 +20,7 @@ EVENTS = {
     "compensation": {
         "travel": "venice",
         "sell": 200,
+        "sell_once": 200,
         "travel_if_possible": "venice",
         "travel_cheaply": "venice",
         "clean_room": "blue",
