@@ -76,6 +76,15 @@ expects("{name}", got == shared and got is not shared)
 """,
         weight=3,
     ),
+    "modelled": Kind(
+        """
+shared = Thing("{name}")
+got = {ctx}.step(lambda: shared, name="{name}", returns=Thing)
+expects("{name}", got == shared and got is not shared)
+got = got.name
+""",
+        weight=3,
+    ),
     "until": Kind('{ctx}.wait_until({ctx}.started_at + timedelta(minutes={n}), name="{name}")', weight=4),
     "callback": Kind('got = {ctx}.create_callback(name="{name}", returns=dict, timeout=9_000).result()["told"]'),
     "answer": Kind(

@@ -48,7 +48,7 @@ class Seeded:
     def several(self, make: Callable[[], T], least: int, most: int) -> list[T]:
         """Make so many, mostly few."""
         count = least
-        while count < most and self._random.random() < 0.45:
+        while count < most and self._random.random() < 0.4:
             count += 1
         return [make() for _ in range(count)]
 
@@ -112,7 +112,7 @@ class Maker:
     def line(self, kind: str, depth: int = 0) -> Line:
         """Make a line of that kind."""
         self._names += 1
-        name, number = f"{kind}-{self._names}", self.choices.number(1, 3)
+        name, number = f"{kind}-{self._names}", self.pick((1, 1, 2, 2, 3))
         inside: list[Program] = []
         if most := KINDS[kind].inside:
             inside = self.choices.several(lambda: self.program(depth - 1, 2, inside=True), 1, most)

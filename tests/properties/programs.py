@@ -36,6 +36,7 @@ from powertools_durable import (
 )
 from tests.properties.world import (
     Closing,
+    Thing,
     does,
     does_at_last,
     does_in_a_thread,

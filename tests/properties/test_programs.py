@@ -43,7 +43,7 @@ SOMETIMES = {
     **{f"suspension through: {gesture}": 5 for gesture in SWALLOWS},
     **{f"change: {change}, detected": 3 for change in CHANGES},
     **{f"crash: {moment}": 50 for moment in MOMENTS},
-    **{f"fault: {fault}": 15 for fault in CLASSES},
+    **{f"fault: {fault}": 8 for fault in CLASSES},
     **{f"fault of {kind}: {fault}": 1 for fault in CALLS for kind in TYPES if (fault, kind) not in NEVER},
     **{f"orphan: {deep} deep": 20 for deep in (1, 2, 3)},
     "special: batch split": 2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,13 @@ WRONG: list[str] = []
 
 class MisuseAcceptedError(BaseException):
     """Misuse was not refused; nothing may catch it."""
+
+
+@dataclass
+class Thing:
+    """What a step returns that says what it returns."""
+
+    name: str
 
 
 # -- bodies ----------------------------------------------------------------------------------------------------
