@@ -14,7 +14,7 @@ from typing import Any
 Event = dict[str, Any]
 Place = tuple[int, ...]
 FAN_OUTS = {"Map", "Parallel"}
-_FAR = 40  # how many numbers of a context are looked at
+_FAR = 24  # how many numbers of a context are looked at
 
 
 def identifier(place: Place) -> str:
@@ -42,22 +42,21 @@ class History:
 
     def __post_init__(self) -> None:
         known = {event["Id"] for event in self.events if is_of_an_operation(event)}
-        self._look_below((), known)
+        self._look_below((), known, depth=0)
+        if any(self.first(key).get("SubType") != "Patch" for key in known - self.places.keys()):
+            self._look_below((), known, depth=2)
         self.by_place = {place: key for key, place in self.places.items()}
 
-    def _look_below(self, place: Place, known: set[str], *, unseen: int = 0) -> bool:
-        """Find what is below *place*; contexts without a record are looked into as well."""
-        seen = False
+    def _look_below(self, place: Place, known: set[str], *, depth: int, unseen: int = 0) -> None:
+        """Find what is below *place*, also in contexts without a record, *depth* of them inside one another."""
         for number in range(_FAR):
             below = (*place, number)
             key = identifier(below)
             if key in known:
                 self.places[key] = below
-                self._look_below(below, known)
-                seen = True
-            elif unseen < 2 and number < 12:
-                seen |= self._look_below(below, known, unseen=unseen + 1)
-        return seen
+                self._look_below(below, known, depth=depth)
+            elif unseen < depth and number < 12:
+                self._look_below(below, known, depth=depth, unseen=unseen + 1)
 
     # -- what is there -------------------------------------------------------------------------------------
 
