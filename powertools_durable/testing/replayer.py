@@ -71,14 +71,17 @@ def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
         message = f"{read or 'the history'} can't be replayed: {problem}"
         raise ValidationError(message) from None
     arn = arn or f"{_ARN}/{found.execution.name or 'replayed'}/{found.execution.id}"
-    rebuilt: frozenset[str] = frozenset()
+    unreadable: dict[str, ReplayVerdict] = {}
     while True:
-        script = Script(found, rebuilt)
+        script = Script(found, frozenset(unreadable))
         verdict = _replayed(handler, script, arn, read)
+        if script.not_summed_up is not None:
+            return unreadable[script.not_summed_up]
         # A summary looks like a result until it is read; then its context is rebuilt, as in a real replay.
-        if script.unreadable is None or script.unreadable in rebuilt or not _is_context(found, script.unreadable):
+        text = script.unreadable
+        if text is None or text in unreadable or not _is_context(found, text):
             return verdict
-        rebuilt |= {script.unreadable}
+        unreadable[text] = verdict
 
 
 def _replayed(handler: Callable[..., Any], script: Script, arn: str, read: str) -> ReplayVerdict:

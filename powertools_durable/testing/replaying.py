@@ -147,6 +147,8 @@ class ReplayDriver(BlockingDriver):
         if self.engine.interruption is not None:
             raise self.engine.interruption
         if effect.frame.suspension is None:
+            if isinstance(outcome, Returned):
+                self._script.rebuilds(identifier, outcome.value)
             return outcome
         if identifier not in self._script.held:
             raise outer.suspend(effect.frame.suspension)
@@ -180,8 +182,10 @@ class ReplayDriver(BlockingDriver):
             if outcome is None:
                 raise effect.frame.suspend_until(None)
             plan.ended(index, outcome)
-        self._script.returned.add(effect.frame.context_id)
-        return Returned(effect.result())
+        identifier, result = effect.frame.context_id or "", effect.result()
+        self._script.returned.add(identifier)
+        self._script.rebuilds(identifier, result.results)
+        return Returned(result)
 
     def _cut_off(self, effect: FanOut) -> set[str]:
         """Return the branches that a rebuilt fan-out leaves out, with what flat ones have recorded."""

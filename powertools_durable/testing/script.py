@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
 from powertools_durable._protocol.operation import ContextDetails, Operation, OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._replay.call_site import call_site
@@ -22,6 +24,7 @@ from powertools_durable.errors import NonDeterminismError
 __all__ = ["Script", "inside", "label_of", "site_of"]
 
 _FAN_OUTS = (SubType.MAP, SubType.PARALLEL)
+_MOST_TIMES_LONGER = 4  # is a text in any format than in plain JSON
 _PACKAGE = str(Path(__file__).parents[1])
 _KIND = {OperationType.CHAINED_INVOKE: "invoke"}
 
@@ -48,6 +51,10 @@ class Script:
         What the handler returned or raised; None when it was suspended.
     stopped_at : str
         Where history ended.
+    unreadable : str | None
+        The operation whose recorded result can't be read.
+    not_summed_up : str | None
+        A rebuilt context whose result is too small for a summary: what is recorded of it was its result.
     """
 
     def __init__(self, found: Recollection, rebuilt: frozenset[str]) -> None:
@@ -59,6 +66,7 @@ class Script:
         self.stopped_at = ""
         self.driver: BlockingDriver | None = None
         self.unreadable: str | None = None
+        self.not_summed_up: str | None = None
         self._rebuilt = rebuilt
         self._last: dict[int, tuple[int, str, Frame]] = {}
         self._asked: set[str] = set()
@@ -130,6 +138,11 @@ class Script:
         self.returned.add(frame.context_id)
         self._ended.append(frame)
 
+    def rebuilds(self, context: str, value: object) -> None:
+        """Note what the code of a context came to, whose record can't be read."""
+        if context in self._rebuilt and not _may_be_large(value):
+            self.not_summed_up = context
+
     def stop(self, update: OperationUpdate | None, label: str) -> None:
         """Note where history ends."""
         site = call_site()
@@ -151,6 +164,15 @@ class Script:
             if record is not None and record.id not in asked:
                 return record, self._sites.get(frame.context_id, "")
         return None
+
+
+def _may_be_large(value: object) -> bool:
+    """Tell whether a result may have been too large for its record; the format it was written in is not known."""
+    try:
+        text = json.dumps(value, default=lambda part: getattr(part, "__dict__", None) or repr(part))
+    except (TypeError, ValueError, RecursionError):
+        return True
+    return len(text) * _MOST_TIMES_LONGER > MAX_CONTEXT_RESULT_BYTES
 
 
 def inside(found: Mapping[str, Operation], context: str, depth: int = 4) -> set[str]:

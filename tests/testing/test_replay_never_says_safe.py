@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from pydantic import BaseModel
 
 from powertools_durable import Nesting, durable
+from powertools_durable.serdes import PlainJson, TaggedJson
 from powertools_durable.testing import Simulator, replay
 
 
@@ -158,6 +160,72 @@ def test_a_change_that_is_easily_overlooked_breaks(before, after, ends, operatio
         assert (verdict.status, verdict.operation) == ("BREAKS", operation), end
         assert verdict.location.startswith(f"{__file__}:")
         assert where is None or verdict.location.endswith(f":{line_of(where)}"), end
+
+
+class Payment(BaseModel):
+    id: str
+
+
+def paying(annotated):
+    def pay(child, _item=None):
+        note(child, "a")
+        return Payment(id="p") if annotated else {"id": "p"}
+
+    if annotated:
+        pay.__annotations__["return"] = Payment
+    return pay
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("of", [child_of, branches_of])
+def test_a_result_of_a_context_that_can_not_be_read_is_not_taken_for_a_summary(of, ended):
+    """Nothing in a history says that a context's text is a summary; but that of a small result is none."""
+    run = Simulator(durable(of(paying(annotated=True)))).start()
+    if ended:
+        run.finish()
+    assert replay(durable(of(paying(annotated=True))), run.history())
+    verdict = replay(durable(of(paying(annotated=False))), run.history())
+    assert (verdict.status, verdict.recorded) == ("BREAKS", {"result": "another type"})
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("serdes", [None, PlainJson()])
+def test_a_summary_is_not_taken_for_a_result(serdes, ended):
+    def handler(event, ctx):
+        def large(child):
+            note(child, "a")
+            return [{"page": "x" * 300_000}]
+
+        ctx.run_in_child_context(large, summary=lambda pages: f"{len(pages)} pages", serdes=serdes)
+        ctx.wait(60)
+
+    run = Simulator(durable(handler)).start()
+    if ended:
+        run.finish()
+    verdict = replay(durable(handler), run.history())
+    assert verdict, verdict
+    assert verdict.replayed == 3
+
+
+def test_a_fan_out_whose_format_has_changed_breaks():
+    def fan_out(serdes):
+        def handler(event, ctx):
+            ctx.map(whole, [1, 2], name="all", serdes=serdes)
+            ctx.wait(60)
+
+        return durable(handler)
+
+    class Reversed:
+        def serialize(self, value, context):
+            return TaggedJson().serialize(value, context)[::-1]
+
+        def deserialize(self, text, context):
+            return TaggedJson().deserialize(text[::-1], context)
+
+    run = Simulator(fan_out(Reversed())).start()
+    assert replay(fan_out(Reversed()), run.history())
+    verdict = replay(fan_out(None), run.history())
+    assert (verdict.status, verdict.operation) == ("BREAKS", "context 'all' (#1)")
 
 
 def test_what_a_context_that_has_ended_did_is_not_asked_for_again_while_the_execution_runs():
