@@ -46,7 +46,13 @@ class LambdaBackend:
 
     @property
     def call_timeout(self) -> float | None:
-        """Seconds that one call takes at most, all its attempts included; None when the client sets no limit."""
+        """Seconds that one call takes at most, all its attempts included; None when the client sets no limit.
+
+        Notes
+        -----
+        A socket's timeout counts anew with each piece of an answer, so one that trickles in takes longer. Nothing but
+        Lambda's own timeout ends that, and the execution goes on in the next invocation, as after any crash.
+        """
         if self._client is None:
             return _longest(CONNECT_TIMEOUT, READ_TIMEOUT, ATTEMPTS)
         config = getattr(getattr(self._client, "meta", None), "config", None)
