@@ -1,4 +1,7 @@
-"""The invariants I01 to I23, each checked over a trace. Shares no code with the engine: it reads `events` alone."""
+"""The invariants I01 to I23, and the promise G8, checked over a trace.
+
+Shares no code with the engine: it reads `events` alone.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ __all__ = ["INVARIANTS", "Violation", "check"]
 _MOST_UPDATES = 250
 _MOST_BYTES = 750 * 1024
 _SLACK = 0.002  # seconds: moments are whole milliseconds on the wire
+_TOO_LATE = 60  # seconds before its deadline in which an invocation may refuse to call once more
 _LIBRARY = "powertools_durable"
 _INTERRUPTED = "StepInterruptedError"
 _OUTSIDE = frozenset({"WAIT", "CALLBACK", "CHAINED_INVOKE"})
@@ -518,6 +522,20 @@ def the_same_seed_is_the_same_run(view: View) -> Found:
         yield 0, "another run with the same seed is another"
 
 
+def passing_faults_pass(view: View) -> Found:
+    """G8: one transient API fault causes neither a re-run of a body nor a failed invocation."""
+    one = view.one
+    for invocation, (at, ended) in one.ended.items():
+        if ended.answer != "raised" or ended.at > one.began[invocation][1].ends - _TOO_LATE:
+            continue
+        mine = [request for request in one.requests if request.sent.invocation == invocation]
+        last = mine[-1].answer if mine else None
+        if last is None or last.answer not in {"lost", "refused"} or not last.fault or not one.knows(at, invocation):
+            continue
+        if sum(request.sent.client_token == mine[-1].sent.client_token for request in mine) < 2:
+            yield invocation, f"the invocation fails with one {last.fault}, and has not tried again"
+
+
 INVARIANTS: dict[str, Callable[[View], Found]] = {
     "I01": acknowledged_means_never_again,
     "I02": at_most_once_is,
@@ -542,4 +560,5 @@ INVARIANTS: dict[str, Callable[[View], Found]] = {
     "I21": secrets_are_kept,
     "I22": requests_are_small,
     "I23": the_same_seed_is_the_same_run,
+    "G8": passing_faults_pass,
 }

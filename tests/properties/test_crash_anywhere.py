@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from powertools_durable import durable
 from tests.properties.events import Died
 from tests.properties.exploring import program as program_of
 from tests.properties.invariants import check
@@ -69,6 +70,19 @@ def test_all_single_moments_of_a_program(seed):
         trace = runs.killed(moment)
         died += any(type(event) is Died for event in trace.events)
     assert died
+
+
+def test_all_single_moments_of_a_handler_whose_updates_wait_for_company():
+    @durable
+    def handler(event, ctx):
+        ctx.enable_batch_mode()
+        told = [ctx.step(lambda number=number: number, name=f"first-{number}") for number in range(2)]
+        ctx.wait(1, name="between")
+        return [*told, ctx.run_in_child_context(lambda below: below.step(lambda: 3)), ctx.step(lambda: 4, name="last")]
+
+    whole = observe(handler)
+    for plan in ({}, *({"kills": [moment]} for moment in range(len(whole.moments)))):
+        assert list(map(str, check(observe(handler, **plan), whole))) == [], plan
 
 
 @pytest.mark.parametrize("seed", range(12, 20))
