@@ -54,7 +54,8 @@ class ReplayDriver(BlockingDriver):
         try:
             return super().drive(frame, op, flow)
         except SerDesError as error:
-            if op.status is OperationStatus.SUCCEEDED and not isinstance(error, NonDeterminismError):
+            has_value = op.status in {OperationStatus.SUCCEEDED, OperationStatus.READY}  # READY: a condition's state
+            if has_value and not isinstance(error, NonDeterminismError):
                 self._script.unreadable = op.id
                 self._script.breaks(
                     self.engine.interrupt, op.label, call_site(), {"result": "another type"}, {"result": str(error)}
@@ -90,7 +91,8 @@ class ReplayDriver(BlockingDriver):
         if end is None:
             if update.action is OperationAction.START and inside(self._script.found.operations, update.id):
                 raise self._instead_of_a_virtual_context(update)
-            self._script.stop(update, label_of(update))
+            if update.action is not OperationAction.START or update.id not in self._script.found.operations:
+                self._script.stop(update, label_of(update))
             raise frame.suspend_until(None)
         options = update.context_options
         if end.status is OperationStatus.SUCCEEDED and options is not None and options.replay_children:

@@ -78,6 +78,8 @@ class Script:
         return [self.found.execution, *map(self._shown, self.found.operations.values())]
 
     def _shown(self, record: Operation) -> Operation:
+        if record.sub_type == SubType.WAIT_FOR_CONDITION and record.result and not record.status.is_terminal:
+            return replace(record, status=OperationStatus.READY)  # as its next check will find it: the state is read
         if record.type is not OperationType.CONTEXT or not record.status.is_terminal:
             return record
         if self.looks_rebuilt(record):

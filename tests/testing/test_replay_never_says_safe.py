@@ -7,7 +7,7 @@ import inspect
 import pytest
 from pydantic import BaseModel
 
-from powertools_durable import Nesting, durable
+from powertools_durable import Nesting, Polling, durable
 from powertools_durable.serdes import PlainJson, TaggedJson
 from powertools_durable.testing import Simulator, replay
 
@@ -228,6 +228,24 @@ def test_a_fan_out_whose_format_has_changed_breaks():
     assert (verdict.status, verdict.operation) == ("BREAKS", "context 'all' (#1)")
 
 
+def test_the_state_of_a_condition_that_is_not_met_yet_must_be_readable():
+    def polling(state, returns=None):
+        def handler(event, ctx):
+            until = Polling(lambda _: False, initial_delay=60, jitter="none")
+            ctx.wait_for_condition(lambda seen: seen, initial=state, polling=until, name="poll", returns=returns)
+
+        return durable(handler)
+
+    class Other(BaseModel):
+        number: int
+
+    run = Simulator(polling(Payment(id="p"), Payment)).start()
+    assert repr(replay(polling(Payment(id="p"), Payment), run.history())) == "<SAFE: 1 recorded operation asked for>"
+    verdict = replay(polling(Other(number=1), Other), run.history())
+    assert (verdict.status, verdict.operation) == ("BREAKS", "step 'poll' (#1)")
+    assert verdict.recorded == {"result": "another type"}
+
+
 def test_what_a_context_that_has_ended_did_is_not_asked_for_again_while_the_execution_runs():
     """Its next invocation does not enter it. Histories of executions that have ended show such a change."""
     run = Simulator(durable(child_of(whole))).start()
@@ -244,3 +262,57 @@ def test_more_at_the_end_of_the_code_is_safe():
     verdict = replay(durable(longer), run.history())
     assert verdict
     assert "asks for step 'more', which is not recorded" in verdict.stopped_at
+
+
+# -- results of another type than before -------------------------------------------------------------------------------
+
+
+class Parcel(BaseModel):
+    number: int
+
+
+def typed(call):
+    """Make handlers that differ in the type they expect; *call* gets the type and a value of it."""
+
+    def handler_for(model):
+        def handler(event, ctx):
+            call(ctx, model, lambda *_: Payment(id="p") if model is Payment else Parcel(number=1))
+            ctx.wait(60)
+
+        return durable(handler)
+
+    return handler_for
+
+
+TYPED = {
+    "step": lambda ctx, model, made: ctx.step(made, name="it", returns=model),
+    "step with compensation": lambda ctx, model, made: ctx.step_with_compensation(
+        made, compensate=lambda _: None, name="it", returns=model
+    ),
+    "condition": lambda ctx, model, made: ctx.wait_for_condition(
+        lambda seen: seen, initial=made(), polling=Polling(lambda _: True), name="it", returns=model
+    ),
+    "child": lambda ctx, model, made: ctx.run_in_child_context(made, name="it", returns=model),
+    "map": lambda ctx, model, made: ctx.map(made, [1, 2], name="it", returns=model),
+    "flat map": lambda ctx, model, made: ctx.map(made, [1, 2], name="it", returns=model, nesting=Nesting.FLAT),
+    "parallel": lambda ctx, model, made: ctx.parallel([made, made], name="it", returns=model),
+    "callback": lambda ctx, model, made: ctx.create_callback(name="it", returns=model).result(),
+    "wait for callback": lambda ctx, model, made: ctx.wait_for_callback(lambda _: None, name="it", returns=model),
+    "invoke": lambda ctx, model, made: ctx.invoke("other:1", name="it", returns=model),
+}
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("kind", TYPED)
+def test_a_result_of_another_type_than_is_expected_breaks(kind, ended):
+    handler_for = typed(TYPED[kind])
+    run = Simulator(handler_for(Payment), functions={"other:1": lambda _: {"id": "p"}}).start()
+    if "callback" in kind:
+        run.callback("it").succeed({"id": "p"})
+    if ended:
+        run.finish()
+    assert replay(handler_for(Payment), run.history())
+    verdict = replay(handler_for(Parcel), run.history())
+    assert (verdict.status, verdict.recorded) == ("BREAKS", {"result": "another type"})
+    assert "number (missing)" in verdict.asked["result"]
+    assert verdict.location.startswith(f"{__file__}:")
