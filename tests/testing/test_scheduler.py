@@ -368,7 +368,7 @@ def test_ctrl_c_reaches_a_thread_that_waits_and_leaves_no_lock_taken():
         condition = threads.condition()
 
         def interrupts():
-            signal.raise_signal(signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             time.sleep(0.2)
             with condition:
                 condition.notify_all()
