@@ -335,6 +335,18 @@ def test_fan_outs_inside_fan_outs_end_whatever_the_number_of_threads(threads, ne
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+def test_requests_inside_of_nested_fan_outs_wait_for_nobody_who_can_not_come(threads):
+    def inner(child, _):
+        return child.map(lambda below, n: below.step(lambda: n), [1, 2]).results
+
+    handler = durable(config=DurableConfig(max_threads=threads))(lambda event, ctx: ctx.map(inner, [1, 2]).results)
+    for seed in range(10):
+        run = Simulator(handler, seed=seed).start()
+        assert run.result == [[1, 2], [1, 2]]
+        assert run.now == run.operations[0].start_timestamp
+
+
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_nested_fan_out_that_suspends_hands_the_earliest_moment_upward(threads):
     def inner(child, n):
         return child.map(lambda c, m: c.wait(m), [n, 10 * n]).success_count

@@ -381,8 +381,12 @@ def test_ctrl_c_reaches_a_thread_that_waits_and_leaves_no_lock_taken():
                 assert condition.owner is not None
         other.join()
 
-    with pytest.raises(KeyboardInterrupt):
-        running(body, patience=0.4)
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            running(body, patience=0.4)
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
     assert set(threading.enumerate()) == before
