@@ -280,6 +280,8 @@ class Trace:
         Why it came to no end.
     handles : int
         Files and sockets that are open afterwards, and were not before.
+    lost_baton : bool
+        A thread kept all others from running for so long that the machine decided too: no other run need be like it.
     read : object
         What the checker has read of it, when others are compared with it.
     """
@@ -300,6 +302,7 @@ class Trace:
     again: str | None = None
     stuck: str = ""
     handles: int = 0
+    lost_baton: bool = False
     read: Any = field(default=None, repr=False, compare=False)
 
 

@@ -121,6 +121,7 @@ def observe(
         except ValidationError as problem:
             trace.stuck = str(problem)
     trace.handles = _open_handles() - handles
+    trace.lost_baton = run.threads.lost_baton
     header = run.host.execution(ARN).header
     trace.status, trace.result = header.status, header.result
     if header.error is not None:
@@ -128,7 +129,9 @@ def observe(
     trace.metrics = [json.dumps(metric) for metric in run.metrics]
     trace.faults = dict(scribe.faults.count)
     if twice:
-        trace.again = digest(again())
+        other = again()
+        if not (trace.lost_baton or other.lost_baton):  # nobody can say then what a seed decides
+            trace.again = digest(other)
     return trace
 
 
