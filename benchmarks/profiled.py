@@ -11,7 +11,10 @@ import cProfile
 import importlib
 import pstats
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ def invocation(what: str, bench: Any) -> tuple[Callable[..., Any], list[Any] | N
             return peer.steps(stub, Steps(COUNT + 1, _body)), history, None
         case "steps":
             return peer.steps(stub, Steps(COUNT, _body)), None, None
+        case "map":
+            return peer.fan_out(stub, FanOut(COUNT, _double, 0.001, 100)), None, None
         case _:
             history = visible(reopen_last_item(bench.record(peer.fan_out(stub, FanOut(COUNT, _double, 0.0, 50)))))
             return peer.fan_out(stub, FanOut(COUNT, _double)), history, COUNT + 1
@@ -45,9 +50,9 @@ def _double(i: int) -> int:
 
 
 def main() -> None:
-    """Print a profile of the thread that Lambda called."""
+    """Print a profile of the thread that Lambda called; of a map that of its branches' threads too."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profiled", description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("replay", "steps", "map-replay"))
+    parser.add_argument("what", choices=("replay", "steps", "map", "map-replay"))
     parser.add_argument("--harness", type=Path, required=True)
     parser.add_argument("--peer", default="ours")
     arguments = parser.parse_args()
@@ -59,12 +64,33 @@ def main() -> None:
 
     bench = Bench(lambda: importlib.import_module(f"peers.{arguments.peer}").Peer())
     handler, history, first_page = invocation(arguments.what, bench)
+    latency = 0.005 if arguments.what == "map" else 0.0
     for _ in range(3):
-        profile = cProfile.Profile()
-        bench.load(history)
+        bench.load(history, latency)
         event = bench.event(first_page)
-        profile.runcall(handler, event, LambdaContext())
-    pstats.Stats(profile).strip_dirs().sort_stats("tottime").print_stats(LINES)
+        with every_thread() as profiles:
+            handler(event, LambdaContext())
+    found = pstats.Stats(*profiles)
+    found.strip_dirs().sort_stats("tottime").print_stats(LINES)
+
+
+@contextmanager
+def every_thread() -> Iterator[list[cProfile.Profile]]:
+    """Profile this thread and each that is started meanwhile, by the CPU that each takes: waiting is none."""
+    profiles = [cProfile.Profile(time.thread_time)]
+    run = threading.Thread.run
+
+    def profiled(thread: threading.Thread) -> None:
+        profiles.append(cProfile.Profile(time.thread_time))
+        profiles[-1].runcall(run, thread)
+
+    threading.Thread.run = profiled  # type: ignore[method-assign]
+    profiles[0].enable()
+    try:
+        yield profiles
+    finally:
+        profiles[0].disable()
+        threading.Thread.run = run  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

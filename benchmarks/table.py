@@ -115,7 +115,8 @@ A figure in bold is more than it should be. What is known of the reasons, with p
 * *New steps* are sent by the thread that waits for them while the invocation lasts longer than a call can take (seven
   minutes with the default client); later by another, so that a call that hangs can be left behind. Measured is the
   first; the other costs about half as much again.
-* *Maps* run each branch on a thread, so that your code may block in it; their threads have not been profiled yet.
+* *Maps* run each branch on a thread, so that your code may block in it, 32 at once. Threads of Python run one at a
+  time, so a map takes as long as the work of its items; the calls are a quarter of it.
 * *Memory* of a replay is the results that your code holds, half of it, and a record for each operation.
 * *Import* loads what the annotations of a handler need. Decorating loads what runs it: both belong to the cold start.
   In Lambda the first invocation loads nothing besides.
