@@ -31,6 +31,7 @@ def size(seed):
 
 
 SMALL = [seed for seed in range(60) if 2 <= size(seed) <= 5][:6]
+TINY = [3, 8, 10]  # with so few moments that pairs of them are looked at in a second
 
 
 @pytest.mark.parametrize("seed", SMALL)
@@ -38,6 +39,6 @@ def test_a_random_program_survives_a_crash_at_every_moment(seed):
     explored(seed).assert_survives()
 
 
-@pytest.mark.parametrize("seed", [seed for seed in range(60) if size(seed) == 2][:2])
+@pytest.mark.parametrize("seed", TINY)
 def test_a_random_program_survives_two_crashes(seed):
     explored(seed, crashes=2).assert_survives()
