@@ -2,6 +2,7 @@
 
 python -m tests.mutation                     # all, two at a time; writes tests/mutation/REPORT.md
 python -m tests.mutation --only token        # those whose name has the word; writes nothing
+python -m tests.mutation --by tests/properties   # what these tests notice alone; writes nothing
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +52,10 @@ class Verdict(NamedTuple):
         return bool(self.by)
 
 
-def judged(mutant: Mutant) -> Verdict:
+SUITES = (("kit", KIT), ("tables", TABLES))
+
+
+def judged(mutant: Mutant, suites: Sequence[tuple[str, Sequence[str]]] = SUITES) -> Verdict:
     """Make the fault and see which test notices."""
     with tempfile.TemporaryDirectory() as folder:
         for name in COPIED:
@@ -58,7 +64,7 @@ def judged(mutant: Mutant) -> Verdict:
             copy(source, Path(folder, name))
         file = Path(folder, "powertools_durable", mutant.file)
         file.write_text(mutant.applied(file.read_text()))
-        for suite, paths in (("kit", KIT), ("tables", TABLES)):
+        for suite, paths in suites:
             there = [path for path in paths if Path(folder, path).exists()]
             if there and (by := _noticed(folder, there)):
                 return Verdict(mutant, by, suite)
@@ -106,15 +112,17 @@ def main() -> int:
     """Judge the faults; 1 when fewer than 95 % are noticed."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("--only", default="", help="faults whose name has this word")
+    parser.add_argument("--by", action="append", help="tests that are asked, in place of all")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if given.only in mutant.name]
+    suites = [("these", given.by)] if given.by else SUITES
     verdicts: list[Verdict] = []
     with ThreadPoolExecutor(given.jobs) as pool:
-        for verdict in pool.map(judged, chosen):
+        for verdict in pool.map(partial(judged, suites=suites), chosen):
             verdicts.append(verdict)
             print(f"{'noticed ' if verdict.caught else 'SURVIVED'}  {verdict.mutant.name}  {verdict.by}", flush=True)
-    if not given.only:
+    if not given.only and not given.by:
         REPORT.write_text(report(verdicts))
     caught = sum(verdict.caught for verdict in verdicts)
     print(f"{caught} of {len(verdicts)} faults noticed")
