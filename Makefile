@@ -105,7 +105,7 @@ conformance: $(VENV)/.dev ## the official requirements; CONFORMANCE=where the ha
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## deployed functions on the real Lambda runtime and the official emulator
-	$(BIN)/python -m pytest e2e -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest e2e -n 2 --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: check
 check: lint types test docs ## what must pass before a change lands
