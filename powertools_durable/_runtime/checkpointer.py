@@ -81,6 +81,7 @@ class Checkpointer:
         self._deadline = deadline
         self._seams = seams
         self._changed = seams.threads.condition()
+        self._lock = getattr(self._changed, "lock", self._changed)
         self._thread: threading.Thread | None = None
         self._linger_until: float | None = None
         self._nobody = Context()  # an empty one: what is sent has no scope, and no trace to add to (powertools.md, E4)
@@ -116,7 +117,7 @@ class Checkpointer:
             The context around *frame* has ended.
         """
         waiter = Acknowledged() if wait else None
-        with self._changed:
+        with self._lock:
             now = self._seams.clock.now() if deferred or ahead else None
             self._queue(frame, update, waiter, deferred=deferred, now=now, closes=closes)
             self._call_sender()
@@ -138,7 +139,7 @@ class Checkpointer:
         waiter = Acknowledged()
         own: Round | None = None
         try:
-            with self._changed:
+            with self._lock:
                 self._queue(frame, update, waiter, closes=closes)
                 own = self._own_round()
                 if own is None:
@@ -183,7 +184,7 @@ class Checkpointer:
         """Block until *waiter* is complete, never past the invocation's end (reliability.md 1, G7)."""
         if not waiter.done:
             if waiter.signal is None:
-                with self._changed:
+                with self._lock:
                     self._stand_still_for(waiter)
             if waiter.signal is not None and not waiter.signal.wait(self._deadline.patience):
                 self._give_up()
@@ -202,7 +203,7 @@ class Checkpointer:
         late = BackendError(
             "the service did not answer before this invocation must end; Lambda will invoke again", retryable=True
         )
-        with self._changed:
+        with self._lock:
             self._engine.interrupt(late)
             dropped = self._drop_all()
         self._fail(dropped)
@@ -215,12 +216,12 @@ class Checkpointer:
         if me in self._company:  # it coordinates a fan-out inside of a branch, and can't wait twice
             yield
             return
-        with self._changed:
+        with self._lock:
             self._company.add(me)
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._company.discard(me)
                 if self._gathering and self._blocked >= self._running:
                     self._changed.notify()
@@ -231,21 +232,21 @@ class Checkpointer:
 
     def stands_still(self, by: int) -> None:
         """Count a coordinator that has nothing to do as waiting, or no longer."""
-        with self._changed:
+        with self._lock:
             self._blocked += by
             if self._gathering and self._blocked >= self._running:
                 self._changed.notify()
 
     def flush(self, frame: Frame) -> None:
         """Send everything queued and wait for the answer; without anything queued, do nothing."""
-        with self._changed:
+        with self._lock:
             if not self._engine.pending or self._why_stopped():
                 return
         self.checkpoint(frame, None)
 
     def close(self) -> None:
         """End the sender; what is still queued is dropped."""
-        with self._changed:
+        with self._lock:
             self._closing = self._requests.closing = True
             dropped = self._drop_all()
             self._changed.notify()
@@ -290,7 +291,7 @@ class Checkpointer:
             self._stop(error, ())
 
     def _next_round(self) -> Round | None:
-        with self._changed:
+        with self._lock:
             while not self._closing:
                 if self._put_down is not None:
                     this, self._put_down = self._put_down, None
@@ -343,7 +344,7 @@ class Checkpointer:
             if not isinstance(error, Exception):  # a developer's ctrl-C is theirs
                 raise
         finally:
-            with self._changed:
+            with self._lock:
                 self._busy = not ended
                 if not ended:
                     self._put_down = this
@@ -356,7 +357,7 @@ class Checkpointer:
             response = self._requests.send(this, longest)
             if response is None:
                 return False
-            with self._changed:
+            with self._lock:
                 marker = self._engine.receive(this.batch, response, self._seams.clock.now())
             this.missing = self._requests.pages(self._engine.token, marker)
         while self._requests.ends_in_time(longest):
@@ -371,13 +372,13 @@ class Checkpointer:
 
     def _revoke(self, items: Iterable[Queued]) -> None:
         """The token was withdrawn: everybody who waits, or still comes, is suspended."""
-        with self._changed:
+        with self._lock:
             dropped = self._drop_all()
         self._complete((*items, *dropped), SuspendExecution())
 
     def _stop(self, error: BaseException, items: Iterable[Queued]) -> None:
         """A request failed for good: it poisons the invocation (protocol.md 9.7)."""
-        with self._changed:
+        with self._lock:
             self._engine.interrupt(error)
             dropped = self._drop_all()
         self._fail((*items, *dropped))
@@ -388,7 +389,7 @@ class Checkpointer:
     def _complete(self, items: Iterable[Queued], error: BaseException | None = None) -> None:
         """Complete those who wait for *items*; from now on they count as going on, though they have not noticed yet."""
         waiters = []
-        with self._changed:
+        with self._lock:
             for item in items:
                 waiter = item.waiter
                 if isinstance(waiter, Acknowledged) and not waiter.done:

@@ -117,12 +117,20 @@ class _Lock:
         return self._taken.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
 
 
+class _Condition(threading.Condition):
+    """One whose lock can be taken by itself, in one move: ctrl-C in Python's own ``__enter__`` leaves it taken."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        super().__init__(self.lock)
+
+
 class SystemThreads:
     """The machine's own."""
 
     def condition(self) -> Condition:
         """Make a condition."""
-        return threading.Condition(threading.Lock())
+        return _Condition()
 
     def signal(self) -> Signal:
         """Make a signal."""

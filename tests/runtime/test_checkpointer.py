@@ -279,6 +279,23 @@ def test_row_29_an_error_of_a_call_stops_all_checkpointing(made, death):
     assert caught.value.reason is death
 
 
+def test_row_59_the_lock_is_taken_in_one_move(made):
+    """Ctrl-C in a method of Python's that has just taken it leaves it taken, and `close` would wait for ever."""
+
+    class Interrupted(type(SystemThreads().condition())):
+        def __enter__(self):
+            raise KeyboardInterrupt
+
+    class Interrupting(SystemThreads):
+        def condition(self):
+            return Interrupted()
+
+    b = made(call_timeout=10, threads=Interrupting())
+    b.send("START a", "SUCCEED a")
+    b.checkpointer.close()
+    assert len(b.service.calls) == 1
+
+
 def test_row_59_ctrl_c_before_the_call_is_as_one_in_it(made, monkeypatch):
     """Between two lines of ours: what was taken to be sent is lost, so nothing more may be sent."""
     b = made(call_timeout=10)
