@@ -63,6 +63,7 @@ class BranchPool:
 
     def __init__(self, limit: int, checkpointer: Checkpointer, threads: Threads) -> None:
         self.changed = threads.condition()
+        self.lock = getattr(self.changed, "lock", self.changed)
         self._from = threads
         self._limit = limit
         # Branches that are started ahead of their thread: one runs, one is at hand.
@@ -76,7 +77,7 @@ class BranchPool:
 
     def submit(self, task: Task) -> None:
         """Have a branch's code run."""
-        with self.changed:
+        with self.lock:
             self._ready.append(task)
             if self._idle:
                 self.changed.notify_all()
@@ -108,12 +109,12 @@ class BranchPool:
 
     def discard(self, owner: Coordinator) -> None:
         """Forget the tasks of *owner* that no thread has begun: nobody wants them any more."""
-        with self.changed:
+        with self.lock:
             self._ready = deque(task for task in self._ready if task.owner is not owner)
 
     def close(self, deadline: Deadline) -> None:
         """End the threads; what still runs on them is waited for, but not past *deadline*."""
-        with self.changed:
+        with self.lock:
             self.closing = True
             self._ready.clear()
             self.changed.notify_all()
@@ -129,7 +130,7 @@ class BranchPool:
 
     def _next(self, *, wait: bool = True) -> Task | None:
         """Return what to run; None when the pool closes, or there is nothing now."""
-        with self.changed:
+        with self.lock:
             self._idle += wait
             while wait and not self._ready and not self.closing:
                 self.changed.wait()
@@ -213,7 +214,7 @@ class Coordinator:
 
     def _listen(self) -> None:
         """Take in news of branches; or wait for them, or for a suspended one's time."""
-        with self._pool.changed:
+        with self._pool.lock:
             self._stand_still(waits=not self._news)
             helps = self._pool.needs_help()
             self._pool.helpers += helps
@@ -311,7 +312,7 @@ class Coordinator:
                 self._tell(news)
 
     def _tell(self, news: News) -> None:
-        with self._pool.changed:
+        with self._pool.lock:
             self._stand_still(waits=False)
             self._news.append(news)
             self._pool.changed.notify_all()
