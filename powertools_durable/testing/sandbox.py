@@ -71,6 +71,7 @@ class Sandbox:
     def __init__(self, clock: VirtualClock, threads: SeededThreads, timeout: float, watch: Watch | None = None) -> None:
         self.clock = clock
         self.pause = threads.pause
+        self._sleep = threads.sleep
         self.watch = watch
         self.arn = ""
         self._timeout = timeout
@@ -103,7 +104,8 @@ class Sandbox:
         self.check()
         left = self._ends - self.clock.monotonic()
         step_left = left if step_ends is None else (step_ends - self.clock.now()).total_seconds()
-        self.clock.sleep(min(seconds, left, step_left))
+        self._sleep(min(seconds, left, step_left))
+        self.check()
         if seconds >= left:
             words = f"Task timed out after {self._timeout:.2f} seconds"
             self.kill(Killed(words, error_type="Sandbox.Timedout"))

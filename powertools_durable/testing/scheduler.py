@@ -90,6 +90,11 @@ class SeededThreads(Turns):
         with self._mutex:
             self._pause(self._turn())
 
+    def sleep(self, seconds: float) -> None:
+        """Let others go on until *seconds* of virtual time have passed, or nobody takes part any more."""
+        with self._mutex:
+            self._wait(self._turn(), self._asleep, seconds)
+
     # -- for conditions, signals and threads ---------------------------------------------------------------
 
     def acquire(self, lock: SeededCondition) -> None:
@@ -128,7 +133,7 @@ class SeededThreads(Turns):
         """Wait until *signal* is set; False after *timeout* virtual seconds."""
         with self._mutex:
             me = self._turn()
-            return signal.is_set or self._wait(me, signal.queue, timeout)
+            return signal.is_set or self._wait(me, signal.queue, timeout) or signal.is_set
 
     def wake(self, queue: list[Task], count: int | None = None) -> None:
         """Let the first *count* in *queue* go on, those excepted whose time is over."""

@@ -50,6 +50,7 @@ class Turns:
         self._blocked: dict[Task, None] = {}  # stand before a lock that is taken
         self._outside: set[Task] = set()
         self._turns = 0
+        self._asleep: list[Task] = []
         self._spawned: list[SeededThread] = []
 
     def _alone(self) -> Task | None:
@@ -121,7 +122,9 @@ class Turns:
 
     def _let_all_others(self, me: Task) -> None:
         self._expire()
-        while self._ready:
+        while self._ready or self._asleep:
+            for task in self._asleep[:]:
+                self._wake(task, woken=False)
             self._last = me
             self._hand_on(me)
             self._await_turn(me)
@@ -198,7 +201,11 @@ class Turns:
         if ends < math.inf:
             self._clock.sleep(max(1e-6, ends - self._clock.monotonic()))
             self._earliest = ends
-            self._expire(max(ends, self._clock.monotonic()))
+            awake = [task for task in self._asleep if task.ends <= ends]
+            for task in awake:  # before those who would not have waited any longer for what it does next
+                self._wake(task, woken=False)
+            if not awake:
+                self._expire(max(ends, self._clock.monotonic()))
             return
         stuck = [*self._waiting, *self._blocked]
         error = deadlock_of(stuck)

@@ -7,13 +7,14 @@ import signal
 import threading
 import time
 from collections import Counter
+from datetime import timedelta
 from random import Random
 
 import pytest
 
-from powertools_durable import durable
+from powertools_durable import Completion, Retry, durable
 from powertools_durable._service.clock import VirtualClock
-from powertools_durable.testing import Simulator
+from powertools_durable.testing import Simulator, spend
 from powertools_durable.testing.baton import Deadlock
 from powertools_durable.testing.scheduler import SeededThreads
 from powertools_durable.testing.whims import Whims
@@ -189,6 +190,18 @@ def test_whoever_runs_may_let_time_pass_and_those_whose_time_is_over_go_on():
 
     running(body, clock=clock)
     assert (seen, clock.monotonic()) == ([False], 8)
+
+
+def test_whoever_is_still_asleep_when_the_others_leave_is_woken_and_ends():
+    before, clock, seen = set(threading.enumerate()), VirtualClock(), []
+
+    def body(threads):
+        threads.spawn(lambda: seen.append(threads.sleep(1_000)), "sleeps")
+        threads.sleep(5)
+
+    running(body, clock=clock)
+    assert (len(seen), clock.monotonic()) == (1, 5)
+    assert set(threading.enumerate()) == before
 
 
 # -- locks ----------------------------------------------------------------------------------------------------
@@ -368,6 +381,7 @@ def test_ctrl_c_reaches_a_thread_that_waits_and_leaves_no_lock_taken():
         condition = threads.condition()
 
         def interrupts():
+            threads.signal().wait(1)  # until the other one waits too
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             time.sleep(0.2)
             with condition:
@@ -379,6 +393,7 @@ def test_ctrl_c_reaches_a_thread_that_waits_and_leaves_no_lock_taken():
                 condition.wait()
             finally:
                 assert condition.owner is not None
+                assert condition.queue == []
         other.join()
 
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
@@ -430,6 +445,44 @@ def test_over_seeds_three_branches_of_two_steps_end_in_every_order():
         return "".join(done)
 
     assert len({order(seed) for seed in range(150)}) == 6
+
+
+def test_branches_spend_time_side_by_side():
+    handler = durable(lambda event, ctx: ctx.map(lambda child, n: child.step(spend, 100 + n), range(10)).success_count)
+    run = Simulator(handler).start()
+    assert (run.result, len(run.invocations)) == (10, 1)
+    assert run.now - run.operations[0].start_timestamp == timedelta(seconds=109)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_timer_of_a_branch_is_served_while_another_one_spends_time(seed):
+    told = []
+
+    def waits(child):
+        child.wait(10, name="ten")
+        child.step(told.append, "waited", name="waited")
+
+    def works(child):
+        child.step(lambda: (spend(60), told.append("worked")), name="worked")
+
+    run = Simulator(durable(lambda event, ctx: ctx.parallel([waits, works]).success_count), seed=seed).start()
+    assert (run.result, told, len(run.invocations)) == (2, ["waited", "worked"], 1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_step_that_spends_more_than_its_timeout_says_the_same_whatever_the_seed(seed):
+    def late(child, n):
+        child.step(spend, 20, name="late", timeout=10 + n, retry=Retry.none())
+
+    @durable
+    def handler(event, ctx):
+        return [str(error) for error in ctx.map(late, range(3), completion=Completion.all_completed()).errors]
+
+    run = Simulator(handler, seed=seed).start()
+    assert [text.partition(": ")[2] or text for text in run.result] == [
+        "the step did not finish within its timeout"
+    ] * 3
+    assert run.now - run.operations[0].start_timestamp == timedelta(seconds=12)
 
 
 def test_branches_that_block_by_themselves_come_through():
