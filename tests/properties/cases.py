@@ -24,8 +24,9 @@ _FAR = 200
 _AGAINST = 4  # executions of each program besides the one that nothing is against
 # A page that does not come is asked for again by botocore, which is not in these runs.
 _PASSING = frozenset({*CLASSES} - {"stale token", "no token", "overlap", *PAGES})
-# How an execution may fail whose code changed: it was detected, or it is what the program does.
-_FAIR = ("NonDeterminismError", "StepError", "ChildContextError", "InvokeError", "CallbackTimeoutError", "ValueError")
+# How a program may fail: by what its lines raise, or by a gesture that raises something instead.
+_FAIR = ("StepError", "ChildContextError", "InvokeError", "CallbackTimeoutError", "ValueError")
+_DETECTED = "NonDeterminismError"
 
 
 class Case(NamedTuple):
@@ -170,8 +171,8 @@ def _wrong() -> Iterator[str]:
 
 
 def _accepted(trace: Trace) -> Iterator[str]:
-    if trace.error == "MisuseAcceptedError":
-        yield "G5: misuse was not refused"
+    if trace.error and not trace.error.endswith(_FAIR):
+        yield f"no program fails with {trace.error}: {trace.words}"
     for event in trace.events:
         if isinstance(event, Requested) and any(update.get("Name") == "never" for update in event.updates):
             yield f"G5: request {event.number} tells of an operation that is misuse"
@@ -183,7 +184,7 @@ def mixed_up(trace: Trace) -> list[str]:
     found = [f"G6: after the code changed: {trace.stuck}"] if trace.stuck else []
     if trace.result is not None:
         found += [f"G6: {asked!r} was given what {got!r} recorded" for asked, got in mixed(json.loads(trace.result))]
-    if trace.error and not trace.error.endswith(_FAIR):
+    if trace.error and not trace.error.endswith((*_FAIR, _DETECTED)):
         found.append(f"G6: after the code changed: {trace.error}: {trace.words}")
     return found
 

@@ -30,6 +30,8 @@ CORPUS: tuple[Case, ...] = (
         (Line("map", "items", 3, ((Line("poll", "polled", 2), Line("invoke", "invokes")),)),),
         faults=FaultPlan({0: "read timeout", 1: "null delta", 6: "503"}),
     ),
+    # A result too large to be recorded is made again by the context's code, of what is recorded inside.
+    Case((Line("large", "large"), Line("wait", "later"))),
     # An at-most-once step that was interrupted must not shift what follows: ids and drawn numbers come of positions.
     Case((Line("once", "once"), Line("child", "child", 1, ((Line("drawn", "drawn"),),))), kills=(1,)),
 )
