@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("POWERTOOLS_", "AWS_"))]:
         del os.environ[name]
     os.environ.update(AWS)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell began this in the background
 
 
 OURS = ("powertools-durable-checkpointer", "powertools-durable-branch")  # a step left behind by its timeout may go on
