@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from powertools_durable import Completion, DurableConfig, Retry, durable
 from powertools_durable.testing import Simulator, explore, spend
+from powertools_durable.testing.explorer import _Explorer
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import Line, Written, callbacks_of, functions_of, lines_of
 from tests.properties.world import LEDGER
@@ -163,6 +164,23 @@ def test_two_explorations_of_a_fan_out_find_the_same_moments_in_the_same_order()
     first = explored()
     assert len(first) > 30
     assert explored() == first
+
+
+def test_a_process_dies_at_the_very_moment_that_the_run_before_had_there():
+    died = []
+
+    class Noting(_Explorer):
+        def _try(self, plan):
+            outcome = super()._try(plan)
+            died.append((plan.kills, outcome.killed))
+            return outcome
+
+    handler = Written((Line("map", "all", 3, (STEPS,)),)).handler
+    found = Noting(Simulator(handler), None, LEDGER, {}).explore(1)
+    singles = [(kills[0], killed) for kills, killed in died if len(kills) == 1]
+    usual = singles[: next(n for n, (number, _) in enumerate(singles) if n != number)]
+    assert len(usual) > 10
+    assert [killed for _, killed in usual] == [[point] for point in found.crash_points[: len(usual)]]
 
 
 # -- nothing is left ------------------------------------------------------------------------------------------

@@ -186,6 +186,9 @@ def test_whoever_runs_may_let_time_pass_and_those_whose_time_is_over_go_on():
         waits = threads.spawn(lambda: seen.append(threads.signal().wait(5)), "waits")
         threads.signal().wait(1)
         clock.sleep(7)
+        for _ in range(100):
+            threads.pause()
+        assert seen == [False]
         waits.join()
 
     running(body, clock=clock)
@@ -374,6 +377,30 @@ def test_threads_that_meet_by_themselves_come_through(seed):
     assert len(met) == 4
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_baton_that_is_lost_all_the_time_breaks_nothing(seed):
+    clock, took = VirtualClock(), []
+
+    def body(threads):
+        condition = threads.condition()
+
+        def takes(n):
+            for _ in range(3):
+                with condition:
+                    before = len(took)
+                    time.sleep(0.0005)
+                    took.append(n)
+                    assert len(took) == before + 1
+                    condition.notify_all()
+                    condition.wait(0.001)
+
+        for thread in [threads.spawn(lambda n=n: takes(n), str(n)) for n in range(4)]:
+            thread.join()
+
+    running(body, Whims(str(seed)), clock, patience=0.0004)
+    assert sorted(took) == sorted([*range(4)] * 3)
+
+
 def test_ctrl_c_reaches_a_thread_that_waits_and_leaves_no_lock_taken():
     before = set(threading.enumerate())
 
@@ -445,6 +472,17 @@ def test_over_seeds_three_branches_of_two_steps_end_in_every_order():
         return "".join(done)
 
     assert len({order(seed) for seed in range(150)}) == 6
+
+
+def test_a_body_may_begin_long_after_its_start():
+    def orders(seed):
+        began = []
+        handler = durable(lambda event, ctx: ctx.map(lambda child, n: child.step(began.append, n), range(3)))
+        run = Simulator(handler, seed=seed).start()
+        branches = [run.operation(f"map-item-{n}").id for n in range(3)]
+        return began, [branches.index(op.parent_id) for op in run.operations if op.type == "STEP"]
+
+    assert any(began != started for began, started in map(orders, range(40)))
 
 
 def test_branches_spend_time_side_by_side():
