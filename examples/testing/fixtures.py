@@ -1,5 +1,6 @@
 """A handler and tests that use the plug-in's fixtures, as docs/testing/index.md and fixtures.md quote them."""
 
+# --8<-- [start:top]
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from powertools_durable.testing import Simulator
 from powertools_durable.testing.logs import CapturedLogs
 
 logger = Logger(service="greetings")
+# --8<-- [end:top]
 
 
 # --8<-- [start:handler]

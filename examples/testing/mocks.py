@@ -1,5 +1,6 @@
 """Functions that take a context, and their unit tests, as docs/testing/mocks.md quotes them."""
 
+# --8<-- [start:top]
 from __future__ import annotations
 
 from datetime import timedelta
@@ -23,6 +24,9 @@ def charge(order_id: str) -> Payment:
 
 def notify(order_id: str, words: str) -> str:
     return f"{order_id}: {words}"
+
+
+# --8<-- [end:top]
 
 
 # --8<-- [start:function]

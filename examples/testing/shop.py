@@ -1,11 +1,14 @@
 """A small shop and its tests, as docs/testing/ quotes them. Run by tests/examples/test_testing.py."""
 
+# --8<-- [start:top]
 from __future__ import annotations
 
 from datetime import timedelta
 
 from powertools_durable import DurableContext, current_step, durable
 from powertools_durable.testing import Ledger, Simulator, explore, spend
+
+# --8<-- [end:top]
 
 # --8<-- [start:fakes]
 ledger = Ledger()

@@ -1,11 +1,13 @@
 """Branches that race for the last teapot, as docs/testing/simulator.md quotes them; tests/examples/test_testing.py."""
 
+# --8<-- [start:top]
 from __future__ import annotations
 
 from powertools_durable import DurableContext, durable
 from powertools_durable.testing import Simulator
 
 shelf = {"teapots": 1}
+# --8<-- [end:top]
 
 
 # --8<-- [start:race]
