@@ -27,6 +27,7 @@ __all__ = ["explore"]
 
 _INSIDE = ("before the body", "after the effect", "after the body")
 _ENOUGH = 50  # invocations and pushes that any run may take beside what its length explains
+_HOW_ANSWERED = " Callbacks are answered with callbacks={name: answer}, on the command line with --answer NAME=JSON"
 
 
 def explore(
@@ -86,6 +87,7 @@ class _Explorer:
         self._callbacks = callbacks
         self._surroundings = Surroundings(Globals(simulator.handler))
         self._longest = _ENOUGH
+        self._answered: set[str] = set()  # the callbacks that any run answered
         function = inspect.unwrap(simulator.handler)
         code = getattr(function, "__code__", None)
         self._home = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
@@ -130,6 +132,8 @@ class _Explorer:
             )
 
     def _hint(self, inspector: Inspector) -> None:
+        for name in sorted(self._callbacks.keys() - self._answered):
+            self._found.warnings.append(f"no callback was called {name!r}: its answer was never given")
         self._found.causes = inspector.asked
         for location, name in () if self._found.failures else inspector.asked.items():
             self._found.warnings.append(
@@ -183,6 +187,7 @@ class _Explorer:
             for record in run.open_callbacks_called(name):
                 if record.id not in answered:
                     answered.add(record.id)
+                    self._answered.add(name)
                     callback = SimulatedCallback(run, record)
                     if callable(answer):
                         answer(callback)
@@ -193,10 +198,7 @@ class _Explorer:
 
     def _must_have_ended(self, expected: Outcome) -> None:
         if expected.stuck:
-            message = (
-                f"{self._found.name} {expected.stuck}. If it waits for an answer, say which: "
-                "explore(..., callbacks={'name': value})"
-            )
+            message = f"{self._found.name} {expected.stuck}.{_HOW_ANSWERED}"
             raise ValidationError(message)
 
 
@@ -239,7 +241,7 @@ def _unanswered(expected: Outcome) -> str:
     """Say how callbacks are answered, when the execution failed because one was not."""
     if expected.error is None or expected.error.error_type != "CallbackTimeoutError":
         return ""
-    return " Callbacks are answered with callbacks={name: answer}, on the command line with --answer NAME=JSON"
+    return _HOW_ANSWERED
 
 
 def _twins(expected: Outcome) -> Iterator[tuple[str, str]]:
