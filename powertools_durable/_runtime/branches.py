@@ -201,8 +201,20 @@ class Coordinator:
         if self._plan.reason is not None:
             return
         if self._plan.running == 0:
+            if self._has_fallen_due():
+                self._wake()
+                return
             raise SuspendExecution(min((m for m in self._wanted.values() if m is not None), default=None))
         self._listen()
+
+    def _has_fallen_due(self) -> bool:
+        """Send what is owed, which would go out at the end anyway; time may have passed until it was answered.
+
+        What fell due meanwhile is told in that answer, and the service does not wake anybody for it again (I08).
+        """
+        if self._plan.earliest is not None and self._effect.frame.engine.pending:
+            self._checkpointer.checkpoint(self._effect.frame, None)
+        return self._seconds_to(self._plan.earliest) <= 0
 
     def _begin(self, index: int) -> None:
         op, flow = self._effect.branch(index)

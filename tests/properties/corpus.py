@@ -30,6 +30,16 @@ CORPUS: tuple[Case, ...] = (
         (Line("map", "items", 3, ((Line("poll", "polled", 2), Line("invoke", "invokes")),)),),
         faults=FaultPlan({0: "read timeout", 1: "null delta", 6: "503"}),
     ),
+    # Timers fall due while the last request is tried again: nobody is woken for what its answer tells.
+    Case(
+        (
+            Line("flat", "two", 3, ((Line("poll", "polled", 1),), (Line("step", "step"), Line("narrow", "narrow", 3)))),
+            Line("callback", "callback"),
+        ),
+        seed=70949,
+        kills=(19,),
+        faults=FaultPlan({5: "429", 8: "throttling", 2: "overlap"}),
+    ),
     # A result too large to be recorded is made again by the context's code, of what is recorded inside.
     Case((Line("large", "large"), Line("wait", "later"))),
     # An at-most-once step that was interrupted must not shift what follows: ids and drawn numbers come of positions.
