@@ -199,14 +199,20 @@ class OperationHandle:
         Raises
         ------
         SerDesError
-            The text is not what *serdes* writes.
+            The text is not what *serdes* writes; names the operation.
         """
         record = self.engine.state.operations.get(self.id)
         text = record.result if record is not None else None
         proved, self._proved = self._proved, None
         if proved is not None and proved[0] == text:  # that was read from this very text, to prove that it can be
             return proved[1]
-        return read(text, serdes, SerDesContext(self.id, self.engine.state.durable_execution_arn))
+        try:
+            return read(text, serdes, SerDesContext(self.id, self.engine.state.durable_execution_arn))
+        except SerDesError as error:
+            if type(error) is not SerDesError:  # a class of the serdes' own
+                raise
+            failure = f"{self.label}: {error}"
+        raise SerDesError(failure)
 
     @property
     def serdes_context(self) -> SerDesContext:

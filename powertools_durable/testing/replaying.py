@@ -57,9 +57,8 @@ class ReplayDriver(BlockingDriver):
             has_value = op.status in {OperationStatus.SUCCEEDED, OperationStatus.READY}  # READY: a condition's state
             if has_value and not isinstance(error, NonDeterminismError):
                 self._script.unreadable = op.id
-                self._script.breaks(
-                    self.engine.interrupt, op.label, call_site(), {"result": "another type"}, {"result": str(error)}
-                )
+                told = {"result": str(error).removeprefix(f"{op.label}: ")}
+                self._script.breaks(self.engine.interrupt, op.label, call_site(), {"result": "another type"}, told)
             raise
 
     def _same_target(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:

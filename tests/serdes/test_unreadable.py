@@ -12,10 +12,12 @@ import pytest
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
+from powertools_durable import durable
 from powertools_durable.errors import RetryableSerDesError, SerDesError
 from powertools_durable.serdes import ModelSerDes, PassThrough, PlainJson, SerDesContext, TaggedJson
 from powertools_durable.serdes.base import prove, read, write
 from powertools_durable.serdes.models import serdes_for
+from powertools_durable.testing import Simulator
 
 HERE = SerDesContext("op", "arn")
 
@@ -130,3 +132,36 @@ def test_what_is_no_result_yet_is_refused_by_every_serdes(serdes):
 
 def iter_of():
     yield 1
+
+
+# -- whose it is -------------------------------------------------------------------------------------------------------
+
+
+class RefusedError(SerDesError):
+    """What a user's serdes says in its own words."""
+
+
+class Refuses(Keeper):
+    def deserialize(self, text, context):
+        raise RefusedError("no")
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"returns": bool}, ("SerDesError", "callback 'approval' (#1): a recorded value is not a bool: ")),
+        ({"serdes": Refuses()}, (f"{__name__}.RefusedError", "no")),
+    ],
+)
+def test_the_operation_is_named_unless_the_serdes_has_words_of_its_own(options, error):
+    @durable
+    def handler(event, ctx):
+        return ctx.create_callback(name="approval", **options).result()
+
+    run = Simulator(handler).start().finish()
+    run.callback("approval").succeed("canary")
+    run.finish()
+    kind, words = error
+    assert run.error.error_type == kind
+    assert run.error.error_message.startswith(words)
+    assert "canary" not in run.error.error_message
