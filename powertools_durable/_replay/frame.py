@@ -301,4 +301,4 @@ class Frame:
 
 
 def _quoted(value: str | None) -> str:
-    return "nothing" if value is None else repr(value)
+    return "nothing" if value is None else repr(str(value))  # an enum's member is its text

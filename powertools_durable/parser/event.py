@@ -143,7 +143,8 @@ def _replaced(event: object) -> DecoratorOrderError:
     return DecoratorOrderError(
         f"@durable was handed a {type(event).__name__} instead of Lambda's event. Most likely {culprit() or likely} "
         "stands above it: put @durable above it, or say @durable(model=..., envelope=...). If no decorator stands "
-        "there, the function was invoked as an ordinary one, without DurableConfig"
+        "there, the function was invoked as an ordinary one, without DurableConfig. In tests use "
+        "powertools_durable.testing"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powertools_durable._protocol.operation import Operation, OperationStatus, OperationType
+from powertools_durable._protocol.operation import Operation, OperationStatus, OperationType, SubType
 from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable.errors import NonDeterminismError, SuspendExecution
 from powertools_durable.scope import ReplayState
@@ -81,6 +81,11 @@ def test_another_operation_than_the_recorded_one_is_refused(asked, field):
     assert list(error.asked) == [field]
     assert f"{field}: recorded" in str(error)
     assert error.location.startswith(__file__)
+
+
+def test_a_sub_type_is_told_as_it_is_recorded():
+    with pytest.raises(NonDeterminismError, match="sub type: recorded 'Step', asked 'WaitForCondition'"):
+        Frame(engine(RECORDED)).begin(STEP, SubType.WAIT_FOR_CONDITION, "charge")
 
 
 def test_another_parent_is_refused():
