@@ -59,7 +59,10 @@ def xray_segments() -> Iterator[XRayDaemon]:
 
     Needs ``aws-xray-sdk``, the extra ``tracer``. Make the `Tracer` inside the test.
     """
-    from powertools_durable.testing.xray_daemon import recording
+    try:
+        from powertools_durable.testing.xray_daemon import recording
+    except ModuleNotFoundError as missing:
+        pytest.fail(f"xray_segments needs {missing.name}: pip install 'powertools-durable[tracer]'", pytrace=False)
 
     with recording() as daemon:
         yield daemon

@@ -351,6 +351,19 @@ def test_a_word_that_names_no_handler_is_a_wrong_call():
     assert "names no handler" in done.stderr
 
 
+def test_a_function_that_is_handed_over_twice_is_told_of_once(tmp_path):
+    file = tmp_path / "twice.py"
+    file.write_text(
+        "from powertools_durable import durable\n"
+        "def price() -> 'Money': ...\n"
+        "@durable\n"
+        "def handler(event, ctx):\n"
+        "    ctx.step(price, name='net')\n"
+        "    ctx.step(price, name='gross')\n"
+    )
+    assert len([one for one in told(f"{file}:handler")[0] if one.startswith("warning results: price()")]) == 1
+
+
 def test_a_handler_without_source_is_told_so(tmp_path):
     file = tmp_path / "made.py"
     file.write_text(

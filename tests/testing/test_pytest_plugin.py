@@ -150,6 +150,21 @@ def test_lines_are_captured_once_with_the_stamps_of_their_execution(inner):
     ran.assert_outcomes(passed=2)
 
 
+def test_without_the_extra_a_test_of_traces_is_told_what_to_install(inner):
+    ran = inner(
+        """
+        import sys
+
+        sys.modules["aws_xray_sdk"] = None  # as if it were not installed
+
+        def test_documents(xray_segments):
+            pass
+        """
+    )
+    ran.assert_outcomes(errors=1)
+    ran.stdout.fnmatch_lines(["xray_segments needs aws_xray_sdk: pip install 'powertools-durable[[]tracer]'"])
+
+
 @pytest.mark.xray
 def test_documents_reach_the_daemon_of_the_test(inner):
     ran = inner(

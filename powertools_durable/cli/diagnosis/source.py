@@ -79,10 +79,11 @@ class Source:
 
     @property
     def functions(self) -> list[Callable[..., Any]]:
-        """What it hands to them, as far as a name of its module tells."""
+        """What it hands to them, each once, as far as a name of its module tells."""
         given = [argument for call in self.calls if call.method != "invoke" for argument in call.node.args]
         parts = [part for one in given for part in (one.elts if isinstance(one, ast.List | ast.Tuple) else [one])]
-        return [*filter(callable, map(self.value, parts))]
+        found = filter(callable, map(self.value, parts))
+        return [*{id(function): function for function in found}.values()]
 
     @property
     def targets(self) -> set[str]:
@@ -139,10 +140,6 @@ class Source:
 
     def _suspends(self, statements: list[ast.stmt]) -> bool:
         return any(self._method(call) for statement in statements for call in _calls(_own(statement)))
-
-    def _is_everything(self, kind: ast.expr | None) -> bool:
-        kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
-        return any(one is None or ast.unparse(one).rpartition(".")[2] in _EVERYTHING for one in kinds)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
