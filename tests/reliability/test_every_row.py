@@ -326,6 +326,10 @@ ROWS = {
         "what ends the process",
         "gestures::row_59_what_ends_the_process_is_not_a_failure_of_the_operation",
         "user::row_59_what_ends_the_process_passes_through_and_nothing_is_recorded_as_failed",
+        "http::row_59_ctrl_c_in_a_call_is_the_developers_and_the_execution_goes_on_later",
+        "sender::row_59_what_ends_the_process_in_a_call_is_told_as_it_is_and_nothing_is_sent_after_it",
+        "sender::row_59_the_lock_is_taken_in_one_move",
+        "sender::row_59_ctrl_c_before_the_call_is_as_one_in_it",
     ),
     60: (
         "recursion",
