@@ -87,7 +87,6 @@ class _Explorer:
         self._callbacks = callbacks
         self._surroundings = Surroundings(Globals(simulator.handler))
         self._longest = _ENOUGH
-        self._answered: set[str] = set()  # the callbacks that any run answered
         function = inspect.unwrap(simulator.handler)
         code = getattr(function, "__code__", None)
         self._home = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
@@ -132,8 +131,6 @@ class _Explorer:
             )
 
     def _hint(self, inspector: Inspector) -> None:
-        for name in sorted(self._callbacks.keys() - self._answered):
-            self._found.warnings.append(f"no callback was called {name!r}: its answer was never given")
         self._found.causes = inspector.asked
         for location, name in () if self._found.failures else inspector.asked.items():
             self._found.warnings.append(
@@ -187,7 +184,6 @@ class _Explorer:
             for record in run.open_callbacks_called(name):
                 if record.id not in answered:
                     answered.add(record.id)
-                    self._answered.add(name)
                     callback = SimulatedCallback(run, record)
                     if callable(answer):
                         answer(callback)

@@ -290,12 +290,6 @@ def test_a_callback_that_nobody_answers_is_a_mistake_of_the_test():
         explore(asks)
 
 
-def test_an_answer_that_no_callback_asks_for_is_told():
-    found = explore(asks, callbacks={"approval": "yes", "aproval": "no"})
-    found.assert_survives()
-    assert found.warnings == ["no callback was called 'aproval': its answer was never given"]
-
-
 def test_invoked_functions_come_with_a_simulator():
     @durable
     def payments(event, ctx):
