@@ -189,7 +189,11 @@ ROWS = {
         "http::row_28_a_large_result_is_no_success_without_its_acknowledgement",
         "invocation::row_28_a_large_result_that_is_not_acknowledged_is_no_success",
     ),
-    29: ("the sender dies", "sender::row_29_whatever_kills_the_sender_nobody_waits_for_it"),
+    29: (
+        "the sender dies",
+        "sender::row_29_whatever_kills_the_sender_nobody_waits_for_it",
+        "sender::row_29_an_error_of_a_call_stops_all_checkpointing",
+    ),
     30: ("an item larger than a request", "engine::an_update_larger_than_a_request_is_sent_alone"),
     31: (
         "an item larger than the service takes",
@@ -335,6 +339,7 @@ ROWS = {
         "recursion",
         "gestures::row_60_endless_recursion_fails_the_execution_and_says_why",
         "user::row_60_endless_recursion_fails_the_execution_with_no_retry",
+        "http::row_60_a_call_takes_no_more_of_the_stack_than_who_waits_for_it",
     ),
     61: (
         "changed code",
