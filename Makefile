@@ -4,6 +4,8 @@
 VENV ?= .venv
 CONFORMANCE ?= ../shared/conformance
 HARNESS ?= ../shared/bench
+# More than there are cores: many tests wait for a process or a clock.
+WORKERS ?= 4
 SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map plugin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -69,12 +71,12 @@ types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy $(wildcard powertools_durable examples tests/typing)
 
 .PHONY: test
-test: $(VENV)/.dev ## the tests, on all cores; PYTEST_ARGS="-n 0 -k wait" for some of them
-	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+test: $(VENV)/.dev ## the tests; PYTEST_ARGS="-k wait" for some of them, WORKERS=0 in one process
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## the tests, and which branches they miss
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term-missing $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.docs ## the documentation, into site/

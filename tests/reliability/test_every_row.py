@@ -328,6 +328,10 @@ ROWS = {
     ),
     59: (
         "what ends the process",
+        "sender::row_59_what_ends_the_process_in_a_call_is_told_as_it_is_and_nothing_is_sent_after_it",
+        "sender::row_59_the_lock_is_taken_in_one_move",
+        "sender::row_59_ctrl_c_before_the_call_is_as_one_in_it",
+        "http::row_59_ctrl_c_in_a_call_is_the_developers_and_the_execution_goes_on_later",
         "gestures::row_59_what_ends_the_process_is_not_a_failure_of_the_operation",
         "user::row_59_what_ends_the_process_passes_through_and_nothing_is_recorded_as_failed",
         "http::row_59_ctrl_c_in_a_call_is_the_developers_and_the_execution_goes_on_later",
@@ -337,6 +341,7 @@ ROWS = {
     ),
     60: (
         "recursion",
+        "http::row_60_a_call_takes_no_more_of_the_stack_than_who_waits_for_it",
         "gestures::row_60_endless_recursion_fails_the_execution_and_says_why",
         "user::row_60_endless_recursion_fails_the_execution_with_no_retry",
         "http::row_60_a_call_takes_no_more_of_the_stack_than_who_waits_for_it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -63,13 +64,14 @@ def functions_of(file):
     return {"payments:1": import_module(f"examples.operations.{file}").payments} if file == "invoke" else None
 
 
-@pytest.mark.parametrize(("file", "name"), HANDLERS, ids="-".join)
+@pytest.mark.parametrize(("file", "name"), HANDLERS)
 def test_it_survives(file, name):
     handler = getattr(import_module(f"examples.operations.{file}"), name)
     simulator = Simulator(handler, functions=functions_of(file))
     found = explore(simulator, EVENTS[file][name], callbacks=ANSWERS)
     found.assert_survives()
-    assert not [warning for warning in found.warnings if "is FAILED" not in warning]
+    # Some examples fail on purpose, and the answers are those of all of them.
+    assert not [warning for warning in found.warnings if not re.search("is FAILED|answer was never given", warning)]
 
 
 def test_there_is_no_other_handler():
