@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation import __main__ as command
 from tests.mutation.mutants import MUTANTS
 
 PACKAGE = Path(__file__).parents[2] / "powertools_durable"
@@ -31,3 +32,12 @@ def test_the_report_is_about_these_faults_and_nearly_all_are_noticed():
     assert set(told) == {mutant.name for mutant in MUTANTS}
     unnoticed = [name for name, by in told.items() if by == "**nobody**"]
     assert len(unnoticed) <= 0.05 * len(told), unnoticed
+
+
+def test_tests_that_fail_without_any_fault_are_told_and_judge_nothing(tmp_path, monkeypatch):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_it.py").write_text("def test_it():\n    raise AssertionError\n")
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "COPIED", ("tests",))
+    with pytest.raises(SystemExit, match="test_it.py::test_it fails without any fault"):
+        command.soundness([("these", ["tests"])])
