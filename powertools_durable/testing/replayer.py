@@ -25,7 +25,7 @@ from powertools_durable.errors import (
 )
 from powertools_durable.testing.history_file import History, read_history
 from powertools_durable.testing.replaying import ReplayDriver
-from powertools_durable.testing.script import Script, site_of
+from powertools_durable.testing.script import Script, label_of, site_of
 from powertools_durable.testing.verdict import ReplayVerdict
 
 __all__ = ["replay"]
@@ -145,8 +145,7 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
 
 
 def _leftover(record: Operation, site: str, raised: BaseException | None, replayed: int, read: str) -> ReplayVerdict:
-    kind = "invoke" if record.type is OperationType.CHAINED_INVOKE else record.type.value.lower()
-    label = f"{kind} {record.name or record.id[:8]!r}"
+    label = label_of(record)
     ended = "returned" if raised is None else f"raised {type(raised).__name__}"
     return ReplayVerdict(
         breaks=True,
