@@ -60,9 +60,9 @@ def requests_are_small(view: View) -> Found:
         if len(updates) > _MOST_UPDATES:
             yield request.sent.invocation, f"a request of {len(updates)} updates"
         if len(updates) > 1:
-            size = sum(len(update.get("Payload") or "") for update in updates)
+            size = sum(len((update.get("Payload") or "").encode()) for update in updates)
             if size > _MOST_BYTES:
-                yield request.sent.invocation, f"a request of {size} characters"
+                yield request.sent.invocation, f"a request of {size} bytes"
 
 
 def the_same_seed_is_the_same_run(view: View) -> Found:

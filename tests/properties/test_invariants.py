@@ -333,7 +333,7 @@ def i22_many(it):
 
 def i22_large(it):
     request = it.of(Requested)[0]
-    request.updates += [{**request.updates[0], "Id": str(at), "Payload": "x" * 400_000} for at in range(2)]
+    request.updates += [{**request.updates[0], "Id": str(at), "Payload": "é" * 200_000} for at in range(2)]
 
 
 def i23(it):
