@@ -155,10 +155,12 @@ class Judge:
             for path, one, other in differing(before, now, ("records", identifier)):
                 if path not in self._loose:
                     if path[2] in _IDENTITY:
-                        words = f"after the crash the code asks for {path[2]} {shown(other)}, not {shown(one)}"
+                        words = (
+                            f"after the crash the code asks for {path[2]} {shown(other, one)}, not {shown(one, other)}"
+                        )
                         yield Difference(site.label, site.location, words, "path")
                     else:
-                        words = f"its {path[2]} is {shown(other)} in place of {shown(one)}"
+                        words = f"its {path[2]} is {shown(other, one)} in place of {shown(one, other)}"
                         yield Difference(site.label, site.location, words, "record")
                     return
 
@@ -171,7 +173,8 @@ class Judge:
         for path, one, other in differing(end_of(self._expected), end_of(outcome)):
             if path not in self._loose:
                 where = ".".join(map(str, path))
-                words = f"the execution's {where} is {shown(other)} in place of {shown(one)}, though no record differs"
+                differ = f"{shown(other, one)} in place of {shown(one, other)}"
+                words = f"the execution's {where} is {differ}, though no record differs"
                 yield Difference("the handler", self._home, words, "end")
                 return
 

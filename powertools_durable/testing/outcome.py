@@ -16,6 +16,7 @@ from powertools_durable.testing.run import SimulatedRun
 
 __all__ = ["Outcome", "counted", "differing", "end_of", "facts_of", "raced", "records_of", "shown"]
 
+_LONG = 120  # characters of a value that a message shows
 
 # As the tagged format, plain JSON and the compact form write it (protocol.md 12.3, 12.7).
 _UNENDED = re.compile(r'"status": ?(?:\{"t":"s","v":)?"STARTED"|"startedCount": ?[1-9]')
@@ -143,7 +144,12 @@ def differing(one: Any, other: Any, path: _Path = ()) -> Iterator[tuple[_Path, A
         yield path, one, other
 
 
-def shown(value: object) -> str:
-    """Return a value as a message shows it."""
+def shown(value: object, beside: object) -> str:
+    """Return a value as a message shows it: of a long one the part where it begins to differ from the one *beside*."""
     text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    if len(text) <= _LONG:
+        return text
+    same = next((at for at, (a, b) in enumerate(zip(text, repr(beside), strict=False)) if a != b), len(text))
+    begins = max(0, same - _LONG // 3)
+    part = text[begins : begins + _LONG]
+    return f"{'...' if begins else ''}{part}{'...' if begins + len(part) < len(text) else ''}"

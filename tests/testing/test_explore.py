@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import re
 import socket
 import threading
 import time
@@ -152,6 +153,20 @@ def test_a_bug_that_one_crash_does_not_show_is_shown_by_two():
     (failure,) = explore(handler, crashes=2).failures
     assert failure.differed == "the execution is FAILED: nothing handles that it was interrupted"
     assert failure.crash_point.count("killed") == 2
+
+
+def test_of_long_values_the_part_that_differs_is_shown():
+    @durable
+    def handler(event, ctx):
+        drawn = random.randrange(10**9)
+        return ctx.step(lambda: f"{'same ' * 50}{drawn} {'same ' * 50}", name="drawn")
+
+    (failure,) = explore(handler).failures
+    found = re.match(r"its result is '?(.+)'? in place of '?(.+?)'?\. It may", failure.differed)
+    parts = [re.fullmatch(r"\.\.\.[same ]+(\d+)[same ]+\.\.\.", part) for part in found.groups()]
+    assert all(parts)
+    assert parts[0][1] != parts[1][1]
+    assert max(map(len, found.groups())) < 130
 
 
 @pytest.mark.parametrize("crashes", [0, -1])
