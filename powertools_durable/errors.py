@@ -370,18 +370,21 @@ class SuspendExecution(BaseException):
     ----------
     until : datetime | None
         When the service will wake the execution; None when something outside must happen first.
+    waits_for : tuple
+        The operations that are waited for: handles with a ``status``.
     """
 
     # X-Ray reads these two: they keep a suspension from being recorded as a fault (powertools.md 3.5).
     _recorded: ClassVar[bool] = True
     _cause_id: ClassVar[str] = "5755a9e7d0000000"
 
-    def __init__(self, until: datetime | None = None) -> None:
+    def __init__(self, until: datetime | None = None, waits_for: tuple[Any, ...] = ()) -> None:
         super().__init__(
             "the execution suspends to wait; this is no error. If you catch BaseException, put "
             "'except SuspendExecution: raise' before it"
         )
         self.until = until
+        self.waits_for = waits_for
 
 
 # -- from exception to record ------------------------------------------------------------------------------

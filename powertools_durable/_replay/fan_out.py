@@ -93,6 +93,10 @@ class FanOutPlan:
             del self._suspended[index]
         return ready
 
+    def resumed(self, index: int) -> None:
+        """Count a suspended branch as running again: what it waited for has happened."""
+        del self._suspended[index]
+
     # -- what became of a branch ---------------------------------------------------------------------------
 
     def ended(self, index: int, outcome: Outcome) -> None:

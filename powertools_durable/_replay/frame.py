@@ -215,9 +215,9 @@ class Frame:
             self.replay_state = UNWINDING
         return signal
 
-    def suspend_until(self, moment: datetime | None) -> SuspendExecution:
-        """Make the signal that ends this invocation here."""
-        return self.suspend(SuspendExecution(moment))
+    def suspend_until(self, moment: datetime | None, op: OperationHandle | None = None) -> SuspendExecution:
+        """Make the signal that ends this invocation here, where *op* is waited for."""
+        return self.suspend(SuspendExecution(moment, () if op is None else (op,)))
 
     @property
     def is_orphaned(self) -> bool:

@@ -86,6 +86,12 @@ class OperationHandle:
         return record.status if record is not None else None
 
     @property
+    def is_over(self) -> bool:
+        """True once it has ended, however."""
+        status = self.status
+        return status is not None and status.is_terminal
+
+    @property
     def attempts(self) -> int:
         """How many attempts are finished."""
         record = self.record

@@ -155,7 +155,7 @@ class BlockingDriver:
                     case FanOut() as effect:
                         answer = self._fan_out(frame, effect)
                     case Suspend(until):
-                        raise frame.suspend_until(until)  # noqa: TRY301 - an effect like the others
+                        raise frame.suspend_until(until, op)  # noqa: TRY301 - an effect like the others
         except StopIteration as done:
             value: T = done.value
         except Exception:

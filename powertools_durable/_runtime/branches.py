@@ -168,6 +168,7 @@ class Coordinator:
         self._variables = copy_context()
         self._news: deque[News] = deque()
         self._wanted: dict[int, datetime | None] = {}  # until when a branch really waits, whatever the skew
+        self._awaited: dict[int, tuple[OperationHandle, ...]] = {}  # by suspended branch
         self._waits = False
 
     def run(self) -> Any:
@@ -201,26 +202,37 @@ class Coordinator:
         if self._plan.reason is not None:
             return
         if self._plan.running == 0:
-            if self._has_fallen_due():
-                self._wake()
-                return
-            raise SuspendExecution(min((m for m in self._wanted.values() if m is not None), default=None))
+            if not self._goes_on():
+                waits_for = tuple(op for ops in self._awaited.values() for op in ops)
+                raise SuspendExecution(
+                    min((m for m in self._wanted.values() if m is not None), default=None), waits_for
+                )
+            return
         self._listen()
 
-    def _has_fallen_due(self) -> bool:
-        """Send what is owed, which would go out at the end anyway; time may have passed until it was answered.
+    def _goes_on(self) -> bool:
+        """Send what is owed, which would go out at the end anyway, and enter the branches that may go on meanwhile.
 
-        What fell due meanwhile is told in that answer, and the service does not wake anybody for it again (I08).
+        What fell due or was answered in this invocation is told in its answers: the service need not wake anybody for
+        it again (I08).
         """
-        if self._plan.earliest is not None and self._effect.frame.engine.pending:
+        if self._effect.frame.engine.pending:
             self._checkpointer.checkpoint(self._effect.frame, None)
-        return self._seconds_to(self._plan.earliest) <= 0
+        if self._seconds_to(self._plan.earliest) <= 0:
+            self._wake()
+            return True
+        answered = [index for index, ops in self._awaited.items() if any(op.is_over for op in ops)]
+        for index in answered:
+            self._plan.resumed(index)
+            self._begin(index)
+        return bool(answered)
 
     def _begin(self, index: int) -> None:
         op, flow = self._effect.branch(index)
         # What a branch's signals are noted at; the fan-out's own frame is shared by all of them.
         slot = Frame(op.engine, parent=self._effect.frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
         self._wanted.pop(index, None)
+        self._awaited.pop(index, None)
         if (news := self._advance(index, slot, self._driver.heard(op, flow), None)) is not None:
             news()  # it ended at once, as one does that an earlier invocation finished
 
@@ -279,8 +291,9 @@ class Coordinator:
         for index in self._plan.wake(self._now()):
             self._begin(index)
 
-    def _suspended(self, index: int, until: datetime | None) -> None:
-        self._wanted[index] = until
+    def _suspended(self, index: int, signal: SuspendExecution) -> None:
+        until = self._wanted[index] = signal.until
+        self._awaited[index] = signal.waits_for
         now = self._now()
         self._plan.suspended(index, now + timedelta(seconds=_SKEW) if until is not None and until <= now else until)
 
@@ -316,7 +329,7 @@ class Coordinator:
         try:
             outcome = self._variables.copy().run(self._driver.enter, slot, effect)
         except SuspendExecution as signal:
-            self._tell(partial(self._suspended, index, signal.until))
+            self._tell(partial(self._suspended, index, signal))
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
             self._tell(partial(_throw, error))
         else:

@@ -389,6 +389,7 @@ ROWS = {
     69: (
         "an answer while suspending",
         "waiting::row_69_an_answer_that_arrives_while_we_decide_to_suspend_is_not_lost",
+        "waiting::row_69_a_branch_goes_on_with_what_the_last_answer_tells",
     ),
     70: (
         "only orphans are open",

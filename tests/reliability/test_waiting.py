@@ -367,3 +367,34 @@ def test_row_69_an_answer_that_arrives_while_we_decide_to_suspend_is_not_lost(ki
     assert run.answers[0] == {"Status": "PENDING"}
     assert (run.status, run.result) == ("SUCCEEDED", "yes")
     assert len(run.answers) == 2
+
+
+@pytest.mark.parametrize("depth", [1, 2], ids=["a branch", "a branch of a branch"])
+@pytest.mark.parametrize("kind", [OperationType.CALLBACK, OperationType.CHAINED_INVOKE], ids=["callback", "invoke"])
+def test_row_69_a_branch_goes_on_with_what_the_last_answer_tells(kind, depth):
+    act = once(lambda: answer(run, "op", kind))
+
+    def waits(ctx):
+        if kind is OperationType.CALLBACK:
+            return ctx.create_callback(name="op").result()
+        return ctx.invoke("other:1", {}, name="op")
+
+    def works(ctx):
+        return ctx.step(lambda: 1, name="other", semantics=ONCE)
+
+    def both(ctx):
+        return ctx.parallel([waits, works]).results
+
+    @durable
+    def handler(event, ctx):
+        return both(ctx) if depth == 1 else ctx.parallel([both]).results[0]
+
+    def after(_, told):
+        if "STEP SUCCEED other" in told:  # its own answer does not tell of it: that of the branch's end does
+            act()
+
+    run = Run(handler)
+    run.between.after = after
+    run.settle()
+    assert (run.status, run.result) == ("SUCCEEDED", ["yes", 1])
+    assert len(run.answers) == 1  # nobody need wake it for what it has been told (I08)

@@ -164,10 +164,12 @@ def test_t2_an_unfinished_wait_is_still_replay():
 
 def test_t4_a_suspension_marks_the_context_as_unwinding():
     frame = Frame(engine())
-    signal = frame.suspend_until(None)
+    op = frame.begin(WAIT, "Wait", "op")
+    signal = frame.suspend_until(None, op)
     assert isinstance(signal, SuspendExecution)
     assert frame.replay_state is ReplayState.UNWINDING
     assert frame.suspension is signal
+    assert signal.waits_for == (op,)
 
 
 def test_a_sealed_context_stays_sealed():
