@@ -161,7 +161,8 @@ class Scribe:
 
     def _tell(self, event: of.Event) -> None:
         """Write down what the process does; nothing of what it does when it is gone reaches anybody."""
-        if self._sandbox is None or not self._sandbox.is_gone:
+        sandbox = SANDBOX.get() or self._sandbox
+        if sandbox is None or not sandbox.is_gone:
             self.events.append(event)
 
     # -- Watch -------------------------------------------------------------------------------------------------
