@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import cycle, islice
+from multiprocessing import SimpleQueue
 
 from tests.properties.cases import examined, examined_of, script
 from tests.properties.corpus import CORPUS
@@ -65,12 +68,27 @@ def replayed() -> Soaked:
     return found
 
 
+def pinned(cores: SimpleQueue[int]) -> None:
+    """Keep this process on a core of its own: a simulation's threads take turns, which costs a third less on one."""
+    os.sched_setaffinity(0, {cores.get()})
+
+
+def pool_of(processes: int) -> ProcessPoolExecutor:
+    """Start processes, one for each core where there are as many."""
+    if not hasattr(os, "sched_setaffinity"):
+        return ProcessPoolExecutor(processes)
+    cores: SimpleQueue[int] = SimpleQueue()
+    for core in islice(cycle(sorted(os.sched_getaffinity(0))), processes):
+        cores.put(core)
+    return ProcessPoolExecutor(processes, initializer=pinned, initargs=(cores,))
+
+
 def run(executions: int, processes: int, first: int) -> tuple[Soaked, int]:
     """Run seeds from *first* on until there were so many executions; return what came of it, and the seed after."""
     found, following = replayed(), first
     if found.scripts:
         return found, first
-    with ProcessPoolExecutor(processes) as pool:
+    with pool_of(processes) as pool:
         running: set[Future[Soaked]] = set()
         for following in range(first, sys.maxsize, _CHUNK):
             if found.executions >= executions or len(found.scripts) >= _MOST_SHOWN:
