@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cProfile
 import logging
+import pstats
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from powertools_durable import DurableContext, durable
+from powertools_durable.testing import Simulator
 
 __all__ = ["powertools_line"]
 
@@ -98,3 +101,25 @@ def powertools_line(bench: Any) -> dict[str, float]:
     figures: dict[str, float] = bench.repeat(once, most=9)
     figures["emitted_over_alone"] = round(figures["emitted_us"] / figures["alone_us"], 3)
     return figures
+
+
+def main() -> None:
+    """Print where the time of lines goes that are suppressed: ``python -m benchmarks.log_line``."""
+    talker = Talker()
+    profile = cProfile.Profile()
+
+    @durable
+    def handler(_event: object, ctx: DurableContext) -> None:
+        if replays := ctx.is_replaying:
+            profile.enable()
+        talker.say(20_000)
+        if replays:
+            profile.disable()
+        ctx.wait(1)
+
+    Simulator(handler).start().finish()
+    pstats.Stats(profile).strip_dirs().sort_stats("tottime").print_stats(12)
+
+
+if __name__ == "__main__":
+    main()
