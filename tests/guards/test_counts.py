@@ -103,7 +103,7 @@ def test_a_replayed_step_holds_so_many_bytes():
 
 
 def test_a_new_step_costs_so_many_calls():
-    """Failed with ``Retry.default()`` made anew for each step (+14)."""
+    """Failed with 25 calls more for each step."""
     assert calls_each(lambda n: Invocation(stepping(n))) <= 160
 
 
