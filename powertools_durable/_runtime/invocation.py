@@ -150,10 +150,20 @@ def _is_running(state: ExecutionState) -> bool:
 
 def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionState:
     """Read the pages that the event leaves out; all of them, before anything else (protocol.md 2.3)."""
+    from powertools_durable.parser.event import execution_record
+
     arn, page = event.durable_execution_arn, event.initial_execution_state
     state = ExecutionState(arn, page.operations or ())
     for records in pages(backend, arn, event.checkpoint_token, page.next_marker, MAX_PAGE_ITEMS):
         state.absorb(records)
+    if event.has_state and execution_record(state.operations.values(), arn) is None:
+        # Taken for a new execution, everything that is recorded would be done again (values.md W1).
+        message = (
+            "the event's InitialExecutionState, with all its pages, has no record of type EXECUTION, so neither the "
+            "execution's input nor its progress is known; nothing was run, and another invocation may get the whole "
+            "state. If the event is from a test or a tool of yours, put the record in, or leave the key out"
+        )
+        raise BackendError(message, retryable=True)
     return state
 
 

@@ -33,7 +33,7 @@ FORBIDDEN = _Kind(
 TOO_LARGE = _Kind(retryable=False, hint=" Store large values elsewhere and return a reference to them.")
 
 BY_CODE: Mapping[str, _Kind] = {
-    # The error's code wins over its HTTP status (protocol.md 14.4; reliability.md 2, rows 14 to 21).
+    # The error's code wins over its HTTP status (protocol.md 14.4; reliability.md 2, rows 14 to 21, 73).
     "TooManyRequestsException": SLOWS,
     "ThrottlingException": SLOWS,
     "Throttling": SLOWS,
@@ -58,8 +58,18 @@ BY_CODE: Mapping[str, _Kind] = {
     "KMSNotFoundException": FAILS,
     "RequestTooLargeException": TOO_LARGE,
     "RequestEntityTooLargeException": TOO_LARGE,
+    "InvalidParameterValueException": FAILS,  # unless it is about the token, see `refused`
+    "ResourceNotFoundException": FAILS,
 }
-BY_STATUS: Mapping[int, _Kind] = {403: FORBIDDEN, 408: HEALS, 413: TOO_LARGE, 429: SLOWS}
+BY_STATUS: Mapping[int, _Kind] = {
+    # A conflict (409) and "too early" (425) pass with what they collide with, such as another change of the function.
+    403: FORBIDDEN,
+    408: HEALS,
+    409: HEALS,
+    413: TOO_LARGE,
+    425: HEALS,
+    429: SLOWS,
+}
 
 _STALE = "invalid checkpoint token"
 _SHOWN = 300  # characters of the service's own words

@@ -72,6 +72,11 @@ class DurableInvocationEvent(BaseModel):
     )
     updated_operation_ids: Annotated[tuple[str, ...], BeforeValidator(_or_none)] = ()
 
+    @property
+    def has_state(self) -> bool:
+        """Tell whether the event has the key of the state, be it null: only without it the execution may be new."""
+        return "initial_execution_state" in self.model_fields_set
+
 
 def parse_event(event: object) -> DurableInvocationEvent:
     """Read what Lambda handed over.

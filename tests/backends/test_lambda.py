@@ -145,7 +145,16 @@ REFUSALS = [
     ("22 and 23", 400, "InvalidParameterValueException", "Invalid Checkpoint Token: expired", (True, False, True)),
     ("other 4xx", 400, "InvalidParameterValueException", "Invalid operation id.", (False, False, False)),
     ("other 4xx", 404, "ResourceNotFoundException", "gone", (False, False, False)),
-    ("other 4xx", 409, "ConflictException", "twice", (False, False, False)),
+    ("other 4xx", 410, "GoneException", "gone", (False, False, False)),
+    ("73", 409, "ConflictException", "busy", (True, False, False)),
+    ("73", 409, "ResourceConflictException", "an update is in progress", (True, False, False)),
+    ("73", 409, "", "", (True, False, False)),
+    ("73", 425, "TooEarlyException", "later", (True, False, False)),
+    ("73", 425, "", "", (True, False, False)),
+    ("73, code known", 409, "KMSDisabledException", "no key", (False, False, False)),
+    ("73, code known", 409, "InvalidParameterValueException", "Invalid operation id.", (False, False, False)),
+    ("73, code known", 425, "AccessDeniedException", "no", (False, False, False)),
+    ("73, code known", 425, "TooManyRequestsException", "slow down", (True, True, False)),
 ]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from powertools_durable import durable
 from powertools_durable.errors import (
+    BackendError,
     DecoratorOrderError,
     DurableError,
     NotADurableInvocationError,
@@ -174,6 +175,9 @@ VARIANTS = {
 # These are no secrets: messages name operations by them.
 SHOWN = {"Id", "ParentId", "Name", "SubType", "Type", "Status"}
 PLACES = list(places(GOOD))
+# Of these a variant of the right type leaves a state without the execution's record: row 74, not malformed.
+_RECORDS = ("InitialExecutionState", "Operations")
+HALF = {_RECORDS[:1], _RECORDS, (*_RECORDS, 0), (*_RECORDS, 0, "Type")}
 
 
 class Uncalled:
@@ -203,7 +207,7 @@ def test_row_48_every_malformed_event_is_one_family_of_errors_makes_no_call_and_
         seen.append(event)
         return "ok"
 
-    refused_ones = 0
+    refused_ones = half_ones = 0
     for path in PLACES:
         if not path and variant is GONE:
             continue
@@ -219,14 +223,48 @@ def test_row_48_every_malformed_event_is_one_family_of_errors_makes_no_call_and_
         except (NotADurableInvocationError, DecoratorOrderError) as error:
             refused_ones += 1
             told = told_of(error) + "a call was made" * service.calls
+        except BackendError as error:
+            half_ones += 1
+            told = told_of(error) + "a call was made" * service.calls + "no half state" * (path not in HALF)
+            told += "final" * (not error.retryable)
         except PayloadModelChangedError as error:  # a good event of a running execution, whose input is none
             told = told_of(error) + "of what?" * (path[-1] != "InputPayload")
         except NotImplementedError:  # taken for a marker: the page was asked for
             told = "where?" * (path[-1] != "NextMarker")
-        for word in (CANARY, "a call was made", "of what?", "where?"):
+        for word in (CANARY, "a call was made", "of what?", "where?", "no half state", "final"):
             assert word not in f"{told} {answer} {caplog.text}", path
         caplog.clear()
     assert refused_ones
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        {"Operations": None},
+        {"Operations": []},
+        {"Operations": GOOD["InitialExecutionState"]["Operations"][1:]},
+    ],
+)
+def test_row_74_a_state_of_the_right_type_without_the_execution_s_record_is_retryable_and_makes_no_call(state, caplog):
+    seen, service = [], Uncalled()
+
+    @durable
+    def handler(event, ctx):
+        seen.append(event)
+
+    with pytest.raises(BackendError, match="no record of type EXECUTION") as caught:
+        handler.invoke({**GOOD, "InitialExecutionState": state}, None, backend=service)
+    assert caught.value.retryable
+    assert (seen, service.calls) == ([], 0)
+    assert CANARY not in told_of(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize("state", [[], "", 0, False, {"Operations": {}}, {"Operations": "x"}, {"Operations": [None]}])
+def test_row_48_a_state_of_another_type_is_malformed(state):
+    with pytest.raises(NotADurableInvocationError, match="malformed"):
+        parse_event({**GOOD, "InitialExecutionState": state})
 
 
 def without_marker(event):

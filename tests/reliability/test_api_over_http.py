@@ -1,4 +1,4 @@
-"""Faults of the two API calls, made on a socket and seen through real botocore: reliability.md 2, rows 12 to 28."""
+"""Faults of the two API calls, made on a socket and seen through real botocore: reliability.md 2, rows 12 to 28, 73."""
 
 from __future__ import annotations
 
@@ -72,6 +72,9 @@ PASSING = [
     (17, "408", Fault(408, "RequestTimeout")),
     (17, "expired request", Fault(400, "RequestExpired")),
     (17, "identity provider", Fault(400, "IDPCommunicationError")),
+    (73, "409", Fault(409, "ResourceConflictException")),
+    (73, "409 without a code, after it was applied", Fault(409, "", applied=True)),
+    (73, "425", Fault(425, "TooEarlyException")),
 ]
 IDS = [f"row {row}: {what}" for row, what, _ in PASSING]
 EACH = pytest.mark.parametrize("fault", [fault for *_, fault in PASSING], ids=IDS)
@@ -112,7 +115,9 @@ def test_rows_15_and_16_a_fault_of_a_page_is_raised_and_the_next_invocation_read
     assert len(order.run.invocations) == 3
 
 
-BY_BOTOCORE = [(what, row) for what, row in zip(IDS, PASSING, strict=True) if row[2].status != 400 or row[0] == 15]
+BY_BOTOCORE = [
+    (what, row) for what, row in zip(IDS, PASSING, strict=True) if row[2].status not in {400, 409, 425} or row[0] == 15
+]
 
 
 @pytest.mark.parametrize("fault", [row[2] for _, row in BY_BOTOCORE], ids=[what for what, _ in BY_BOTOCORE])

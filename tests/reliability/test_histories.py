@@ -223,7 +223,11 @@ def test_row_40_so_are_new_markers_for_ever():
 
 def test_row_41_the_input_on_the_last_page_is_found_and_replaying_is_told_rightly():
     varied = Varied(page_items=1)
-    varied.run.event = lambda raw: with_operations(raw, [])  # what the first page held comes with the others
+
+    def emptied(raw):  # what the first page held comes with the others
+        return with_operations(raw, []) if raw["InitialExecutionState"]["NextMarker"] else raw
+
+    varied.run.event = emptied
 
     def all_of_it(_page):
         records = [*varied.run._execution.operations.values()]  # noqa: SLF001
@@ -233,6 +237,64 @@ def test_row_41_the_input_on_the_last_page_is_found_and_replaying_is_told_rightl
     varied.until_the_long_wait()
     varied.assert_unharmed()
     assert varied.replaying[1:] == [True] * (len(varied.replaying) - 1)
+
+
+STATES = {
+    "null": lambda state: None,
+    "empty": lambda state: {},
+    "no Operations": lambda state: {"NextMarker": ""},
+    "Operations null": lambda state: {"Operations": None, "NextMarker": None},
+    "no record": lambda state: {**state, "Operations": []},
+    "all records but the execution's": lambda state: {
+        **state,
+        "Operations": [record for record in state["Operations"] if record["Type"] != "EXECUTION"],
+    },
+}
+
+
+@pytest.mark.parametrize("invocation", [0, 1, 2])
+@pytest.mark.parametrize("odd", STATES.values(), ids=STATES)
+def test_row_74_a_state_without_the_execution_s_record_is_no_new_execution(odd, invocation):
+    varied = Varied(callback=False)
+
+    def half(raw):
+        at = len(varied.run.invocations)
+        return {**raw, "InitialExecutionState": odd(raw["InitialExecutionState"])} if at == invocation else raw
+
+    varied.run.event = half
+    sent = {}
+    varied.run.between.before = lambda number, _told: sent.setdefault(len(varied.run.invocations), number)
+    varied.assert_unharmed()
+    assert varied.run.answers[invocation] == "BackendError"
+    assert invocation not in sent  # no checkpoint
+    assert varied.run.answers.count("BackendError") == 1
+
+
+def test_row_74_nor_is_one_whose_pages_end_without_it():
+    varied = Varied(page_items=1)
+    varied.until_the_long_wait()
+    real, ran = varied.run.between.page, list(varied.ran)
+    varied.run.event = lambda raw: with_operations(raw, [])
+    varied.run.between.page = lambda page: replace(page, operations=())
+    varied.run.step()
+    assert varied.run.answers[-1] == "BackendError"
+    assert varied.ran == ran
+    varied.run.event, varied.run.between.page = lambda raw: raw, real
+    varied.assert_unharmed()
+
+
+def test_row_74_an_event_without_the_key_may_be_new():
+    seen = []
+
+    @durable
+    def handler(event, ctx: DurableContext):
+        seen.append((event, ctx.is_replaying))
+        return ctx.step(lambda: "done", name="s")
+
+    run = Run(handler)
+    run.event = lambda raw: {key: value for key, value in raw.items() if key != "InitialExecutionState"}
+    run.settle()
+    assert (run.status, run.result, seen) == ("SUCCEEDED", "done", [({}, False)])
 
 
 def without_records(response):

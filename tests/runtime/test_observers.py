@@ -302,7 +302,6 @@ def test_an_invocation_that_lambda_shall_repeat_ends_as_retry():
     event = {
         "DurableExecutionArn": "arn:a/durable-execution/n/i",
         "CheckpointToken": "dG9rZW4=",
-        "InitialExecutionState": {},
     }
     with pytest.raises(BackendError):
         handler.invoke(event, None, backend=Away())
