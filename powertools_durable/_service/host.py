@@ -120,8 +120,11 @@ class Host:
     # -- executions ----------------------------------------------------------------------------------------
 
     def start(self, arn: str, name: str, payload: str | None, **limits: int) -> ServiceExecution:
-        """Begin an execution; `invoke` runs it."""
+        """Begin an execution, or return the one that has the ARN already; `invoke` runs it."""
         with self._lock, self.store.transaction():
+            known = self.store.load(arn)
+            if known is not None:
+                return known
             execution = ServiceExecution.start(arn, name, payload, self.clock.now(), self.ids, **limits)
             self._save(execution)
             return execution

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import uuid
@@ -12,6 +13,7 @@ from typing import Any
 
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._service.clock import SkippingClock, WallClock
+from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.family import Family
 from powertools_durable._service.history import HistoryEvent
 from powertools_durable._service.host import Host
@@ -104,15 +106,19 @@ class LocalRunner:
         unique = uuid.uuid4().hex
         name = check_execution_name(name) if name is not None else f"{self._function[-40:]}-{unique[:8]}"
         function = f"arn:aws:lambda:us-east-1:000000000000:function:{self._function}:$LATEST"
-        for known in self.executions:
-            if known.name == name and known.arn.startswith(f"{function}/"):
-                if input_text(known.input) == payload:
-                    return known
-                message = f"an execution named {name!r} with another input is in {self.store.path}; choose another name"
-                raise ValidationError(message)
         arn = f"{function}/durable-execution/{name}/{unique}"
-        self._host(SkippingClock()).start(arn, name, payload)
-        return LocalExecution(self.store, arn)
+        with self.store.transaction():  # looks and inserts in one: of two processes that start a name one inserts it
+            known = self.store.named(function, name)
+            if known is None:
+                execution = ServiceExecution.start(arn, name, payload, WallClock().now(), SystemIds())
+                self.store.save(execution)
+                execution.saved()
+                return LocalExecution(self.store, arn)
+            same = _same_json(self.store.input(known), payload)
+        if not same:
+            message = f"an execution named {name!r} with another input is in {self.store.path}; choose another name"
+            raise ValidationError(message)
+        return LocalExecution(self.store, known)
 
     def run(
         self,
@@ -232,6 +238,10 @@ class _News:
         """Tell what another process wrote."""
         if self._watch is not None and len(self._one.history()) > self._told:
             self.tell()
+
+
+def _same_json(one: str | None, other: str | None) -> bool:
+    return one == other or (one is not None and other is not None and json.loads(one) == json.loads(other))
 
 
 def _answer(one: LocalExecution, answers: Mapping[str, object]) -> bool:

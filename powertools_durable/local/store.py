@@ -230,6 +230,24 @@ class SqliteStore:
             rows = self._connection.execute("SELECT arn FROM executions ORDER BY rowid").fetchall()
         return iter([row[0] for row in rows])
 
+    def named(self, function: str, name: str) -> str | None:
+        """Return the ARN of the oldest execution of that function and name; None when there is none."""
+        prefix = f"{function}/durable-execution/{name}/"
+        with self._lock, self._failing():
+            row = self._connection.execute(
+                "SELECT arn FROM executions WHERE arn >= ? AND arn < ? ORDER BY rowid LIMIT 1", (prefix, f"{prefix}~")
+            ).fetchone()
+        return row[0] if row else None
+
+    def input(self, arn: str) -> str | None:
+        """Return an execution's input as JSON text; nothing else of it is read."""
+        with self._lock, self._failing():
+            row = self._connection.execute(
+                "SELECT record FROM operations WHERE arn = ? AND id = ?", (arn, arn.rpartition("/")[2])
+            ).fetchone()
+        details = _RECORD.read(row[0]).execution_details if row else None
+        return details.input_payload if details else None
+
     # -- as the runner uses it -----------------------------------------------------------------------------
 
     def targets(self, arn: str) -> dict[str, str]:
