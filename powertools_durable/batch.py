@@ -14,6 +14,7 @@ __all__ = ["BatchItem", "BatchResult", "Compact", "ItemStatus"]
 
 T = TypeVar("T")
 ItemStatus = Literal["SUCCEEDED", "FAILED", "STARTED"]
+_NOT_TOLERATED = frozenset({"FAILURE_TOLERANCE_EXCEEDED", "CUSTOM_COMPLETION_FAILED"})
 
 
 @record(eq=False)
@@ -31,8 +32,8 @@ class BatchItem(Generic[T]):
     result : T | None
         What it returned.
     error : Exception | None
-        `ChildContextError` with the type and message of what it raised, or `SerDesError` for a result that
-        can't be recorded.
+        `ChildContextError` with the type and message of what it raised. (A record of an earlier version may have
+        a `SerDesError`; now one ends the fan-out.)
     """
 
     index: int
@@ -85,8 +86,37 @@ class BatchResult(Sequence[BatchItem[T]]):
 
     @property
     def results(self) -> list[T]:
-        """The results of the branches that succeeded, in index order."""
+        """The results of the branches that succeeded, in index order.
+
+        Raises
+        ------
+        BatchError
+            A branch failed that `Completion` did not tolerate: ``completion_reason`` is
+            ``FAILURE_TOLERANCE_EXCEEDED`` or ``CUSTOM_COMPLETION_FAILED``. A shorter list would hide it.
+            `succeeded` has what succeeded all the same.
+        """
+        if self.completion_reason in _NOT_TOLERATED and (failed := self.failed):
+            raise self._failure(failed) from failed[0].error
         return [item.result for item in self.items if item.status == "SUCCEEDED"]  # type: ignore[misc]
+
+    def _failure(self, failed: Sequence[BatchItem[T]]) -> BatchError:
+        first = failed[0]
+        match first.error:
+            case None:
+                reason = ""
+            case OperationError() as error:
+                reason = f" with {error.error_type}: {error.message}"
+            case error:
+                reason = f" with {type(error).__name__}: {error}"
+        others = f", and {len(failed) - 1} more failed" if len(failed) > 1 else ""
+        succeeded = tuple(self.succeeded)
+        failure = BatchError(
+            f"item {first.name or first.index!r} (index {first.index}) failed{reason}{others}; results would leave it "
+            f"out. Use .succeeded for the {len(succeeded)} items that succeeded, or say with completion= how many "
+            "failures are tolerated"
+        )
+        failure.succeeded = succeeded
+        return failure
 
     @property
     def errors(self) -> list[Exception]:

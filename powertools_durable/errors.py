@@ -217,9 +217,16 @@ class WaitForConditionError(OperationError):
 
 
 class BatchError(OperationError):
-    """A map or parallel was judged failed although no item of it failed."""
+    """A map or parallel failed: more of its items than were tolerated, or its own rule said so.
+
+    Attributes
+    ----------
+    succeeded : Sequence[BatchItem]
+        The items that succeeded all the same; empty when the error was read from a record.
+    """
 
     code = "PARALLEL_FAILED"
+    succeeded: Sequence[Any] = ()
 
 
 class CompensationError(OperationError):
@@ -531,7 +538,7 @@ def _our_name(error_type: str | None) -> str:
 
 
 def rebuild(
-    record: ErrorObject | None, cls: type[E], *, operation: str | None = None
+    record: ErrorObject | None, cls: type[E], *, operation: str | None = None, foreign: bool = False
 ) -> E | SerDesError | PayloadTooLargeError:
     """Make the exception that a recorded failure stands for.
 
@@ -543,6 +550,9 @@ def rebuild(
         The operation's own error class.
     operation : str | None
         The operation's name or id.
+    foreign : bool
+        Another program wrote the record, such as an invoked function: what it says of its values is not said of
+        ours.
 
     Returns
     -------
@@ -553,7 +563,7 @@ def rebuild(
     record = record or ErrorObject()
     message = record.error_message or ""
     known = _REGISTRY.get(_our_name(record.error_type))
-    if known is SerDesError or known is PayloadTooLargeError:
+    if (known is SerDesError or known is PayloadTooLargeError) and not foreign:
         return known(message)
     if known is None or not issubclass(known, OperationError):
         return _filled(cls, record, operation)

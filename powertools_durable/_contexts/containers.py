@@ -210,13 +210,14 @@ class Containers(Steps):
         shown = arguments.name_of(func, name)
 
         from powertools_durable._runtime.signals import UNRECOVERABLE
+        from powertools_durable.errors import SerDesError
         from powertools_durable.retry import decide
 
         def attempts(child: DurableContext) -> T:
             for attempt in count(1):
                 try:
                     return func(child, *args)
-                except UNRECOVERABLE:
+                except (*UNRECOVERABLE, SerDesError):  # another attempt would make such a value again
                     raise
                 except Exception as error:
                     delay = decide(retry, error, attempt, self._session.engine.random)
@@ -274,10 +275,12 @@ class Containers(Steps):
         -------
         BatchResult
             What became of each branch that was started, in index order. Failures are told there, not raised;
-            call its ``raise_if_failed()`` to raise them.
+            call its ``raise_if_failed()`` to raise them. Its ``results`` raise if more failed than are tolerated.
 
         Raises
         ------
+        SerDesError
+            A branch's result can't be written or read, whatever *completion* tolerates.
         ValidationError
             The call is wrong; nothing was recorded. Source: protocol.md 12.
         """

@@ -92,6 +92,9 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
                 payload = op.fitting(summarised(value, summary)) if oversize else text
             except RetryableSerDesError:
                 raise
+            except SerDesError as error:  # of whichever class: it is read back as what it is
+                yield Checkpoint(op.fail(SerDesError(str(error))), closes=frame)
+                return None
             except Exception as error:  # noqa: BLE001 - a summary is the user's code, and fails the context
                 yield Checkpoint(op.fail(error), closes=frame)
                 return None

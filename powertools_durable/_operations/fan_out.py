@@ -1,7 +1,8 @@
 """Run branches side by side, each with a context of its own: what `parallel` and `map` are.
 
 The fan-out is a context (`child.py`), and so is each branch. A NESTED branch has a record; a FLAT one has none, its
-operations lie directly below the fan-out. Failed branches don't fail the fan-out: its result tells of them.
+operations lie directly below the fan-out. Failed branches don't fail the fan-out: its result tells of them. A value
+that can't be written or read does: it is a mistake in the code, and no completion rule tolerates it.
 Source: protocol.md 12.
 """
 
@@ -119,7 +120,7 @@ def _rebuilding(op: OperationHandle, frame: Frame, branches: Branches, completio
     record = op.record
     told = Compact.read(record.result if record else None, len(branches.names)) or _derived(frame, branches)
     ended = [index for index in range(told.total) if index not in told.cut_off]
-    plan = FanOutPlan(ended, Completion.all_completed(), max_concurrency=1)
+    plan = FanOutPlan(ended, Completion.all_completed(), max_concurrency=1, rebuilds=True)
 
     def result() -> BatchResult[Any]:
         outcomes = plan.outcomes

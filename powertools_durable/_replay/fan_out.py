@@ -5,6 +5,8 @@ The plan of one fan-out in one invocation: pure, and told everything by whoever 
 * Branches are admitted in index order, ``max_concurrency`` at a time. A suspended branch keeps its slot.
 * With ``batch_size`` the next group is admitted when every branch of the group before has ended.
 * Once the reason is known it stays, and nothing more is admitted; outcomes that come later still count.
+* A value that can't be written or read is the author's mistake and no failure of a branch: it ends the fan-out,
+  whatever failures are tolerated.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from datetime import datetime
 
 from powertools_durable._replay.outcome import Outcome, Raised, Returned
 from powertools_durable.completion import BranchState, Completion, FanOutStatus
+from powertools_durable.errors import SerDesError
 
 __all__ = ["FanOutPlan"]
 
@@ -31,6 +34,8 @@ class FanOutPlan:
         How many may be in flight, suspended ones included; None is all.
     batch_size : int | None
         How many make a group; None is one group of all.
+    rebuilds : bool
+        The fan-out has succeeded before: its branches' outcomes are taken as they are recorded.
 
     Attributes
     ----------
@@ -45,10 +50,12 @@ class FanOutPlan:
         *,
         max_concurrency: int | None = None,
         batch_size: int | None = None,
+        rebuilds: bool = False,
     ) -> None:
         self.reason: str | None = None
         self._indexes = indexes
         self._completion = completion
+        self._rebuilds = rebuilds
         self._slots = max_concurrency or len(indexes)
         self._group = batch_size or len(indexes)
         self._states: dict[int, BranchState | None] = dict.fromkeys(indexes)
@@ -100,12 +107,20 @@ class FanOutPlan:
     # -- what became of a branch ---------------------------------------------------------------------------
 
     def ended(self, index: int, outcome: Outcome) -> None:
-        """A branch returned or raised."""
+        """A branch returned or raised.
+
+        Raises
+        ------
+        SerDesError
+            The branch's: no completion rule tolerates it.
+        """
         self._outcomes[index] = outcome
         match outcome:
             case Returned():
                 self._states[index] = BranchState.SUCCEEDED
                 self._succeeded += 1
+            case Raised(SerDesError() as mistake) if not self._rebuilds:
+                raise SerDesError(str(mistake)) from mistake  # recorded, and raised, by this name
             case Raised():
                 self._states[index] = BranchState.FAILED
         self._decide()

@@ -36,6 +36,7 @@ __all__ = ["OperationHandle"]
 
 E = TypeVar("E", bound=OperationError)
 _KIND = {OperationType.CHAINED_INVOKE: "invoke"}
+_OURS = frozenset({OperationType.STEP, OperationType.CONTEXT})  # what other records say is somebody else's words
 
 
 class OperationHandle:
@@ -139,7 +140,7 @@ class OperationHandle:
         error = self.error
         if error is None:  # CANCELLED, STOPPED and TIMED_OUT may come without one
             error = ErrorObject(error_message=f"{self.label} is {status.value}", error_type=status.value)
-        return rebuild(error, cls, operation=self.name or self.id)
+        return rebuild(error, cls, operation=self.name or self.id, foreign=self.type not in _OURS)
 
     # -- values --------------------------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ def _writer_for(value: object) -> Callable[[Any], tuple[str, Any]]:
     if isinstance(value, Enum) or is_dataclass(cls) or hasattr(cls, "__pydantic_core_schema__"):
         remedy = (
             f"annotate the function's return type with it ('-> {name}', '-> list[{name}]'), by a name that is "
-            "known when the program runs"
+            f"known when the program runs, or say returns={name}"
         )
     else:
         remedy = "return something simpler"

@@ -185,7 +185,7 @@ class ReplayDriver(BlockingDriver):
             plan.ended(index, outcome)
         identifier, result = effect.frame.context_id or "", effect.result()
         self._script.returned.add(identifier)
-        self._script.rebuilds(identifier, result.results)
+        self._script.rebuilds(identifier, [item.result for item in result.succeeded])
         return Returned(result)
 
     def _cut_off(self, effect: FanOut) -> set[str]:

@@ -198,7 +198,7 @@ def test_a_branch_has_a_saga_of_its_own():
     @durable
     def handler(event, ctx):
         result = ctx.map(order, ["oslo", "rome"], max_concurrency=1)
-        return [result.results, result.errors[0].error_type, ctx.compensation_count]
+        return [[item.result for item in result.succeeded], result.errors[0].error_type, ctx.compensation_count]
 
     assert Simulator(handler).start().finish().result == [[1], "KeyError", 0]
     assert shop.undone == ["ROME"]

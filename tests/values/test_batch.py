@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from powertools_durable import BatchError, BatchItem, BatchResult, ChildContextError
 from powertools_durable.batch import Compact, from_mapping, to_mapping
+from powertools_durable.completion import CompletionReason
 from powertools_durable.errors import SerDesError
 
 ERROR = ChildContextError("no", error_type="ValueError", data='{"a":1}')
@@ -74,6 +75,59 @@ def test_failures_are_raised_when_asked_for(reason, items, raised):
 
 def test_without_failures_nothing_is_raised():
     BatchResult(ITEMS[2:], "ALL_COMPLETED").raise_if_failed()
+
+
+# -- results: what nobody tolerated can't vanish (values.md M3) --------------------------------------------------
+
+REASONS = {
+    "ALL_COMPLETED": False,
+    "MIN_SUCCESSFUL_REACHED": False,
+    "FAILURE_TOLERANCE_EXCEEDED": True,
+    "CUSTOM_COMPLETION_SUCCEEDED": False,
+    "CUSTOM_COMPLETION_FAILED": True,
+}
+
+
+def test_every_reason_is_in_the_table():
+    assert set(REASONS) == {reason.value for reason in CompletionReason}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("wording", [str, CompletionReason], ids=["text", "member"])
+def test_results_raise_if_an_item_failed_and_the_reason_says_that_it_was_too_many(reason, wording):
+    result = BatchResult(ITEMS, wording(reason))
+    if not REASONS[reason]:
+        assert result.results == [10, None]
+        return
+    with pytest.raises(BatchError) as caught:
+        result.results  # noqa: B018 - it is read to see what comes of it
+    error = caught.value
+    assert str(error).startswith("item 'b' (index 1) failed with ValueError: no; results would leave it out")
+    assert ".succeeded for the 2 items that succeeded" in str(error)
+    assert (list(error.succeeded), error.__cause__) == (result.succeeded, ERROR)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_results_without_a_failed_item_are_the_successes_whatever_the_reason(reason):
+    assert BatchResult(ITEMS[2:], reason).results == [None]
+    assert BatchResult((), reason).results == []
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_all_else_tells_of_failures_and_raises_nothing(reason):
+    result = BatchResult(ITEMS, reason)
+    assert (result[1], list(result), len(result.failed), result.errors) == (ITEMS[1], list(ITEMS), 1, [ERROR])
+    assert [item.result for item in result.succeeded] == [10, None]
+
+
+def test_results_count_the_failures_and_name_an_item_without_a_name_by_its_index():
+    items = (BatchItem(4, None, "FAILED", error=SerDesError("unreadable")), BatchItem(6, "g", "FAILED", error=ERROR))
+    with pytest.raises(
+        BatchError, match=r"^item 4 \(index 4\) failed with SerDesError: unreadable, and 1 more failed;"
+    ):
+        BatchResult(items, "FAILURE_TOLERANCE_EXCEEDED").results  # noqa: B018
+    with pytest.raises(BatchError, match=r"^item 0 \(index 0\) failed; results would"):
+        BatchResult((BatchItem(0, None, "FAILED"),), "FAILURE_TOLERANCE_EXCEEDED").results  # noqa: B018
 
 
 def test_its_repr_tells_how_it_ended_and_no_results():
