@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.leaks import no_thread_outlives_a_test  # noqa: F401 - used by every test
 
 # The extra "tracer" may be missing; what needs it can't even be imported then.
 XRAY = (
@@ -55,20 +54,3 @@ def pytest_configure() -> None:
         del os.environ[name]
     os.environ.update(AWS)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell began this in the background
-
-
-OURS = ("powertools-durable-checkpointer", "powertools-durable-branch")  # a step left behind by its timeout may go on
-
-
-def _threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(OURS)]
-
-
-@pytest.fixture(autouse=True)
-def no_thread_outlives_a_test() -> Iterator[None]:
-    """An invocation ends its threads; a context made by hand must be closed."""
-    yield
-    until = time.monotonic() + 2
-    while _threads() and time.monotonic() < until:
-        time.sleep(0.01)
-    assert _threads() == []

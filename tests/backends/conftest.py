@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
@@ -12,21 +11,16 @@ import pytest
 from botocore.config import Config
 
 from powertools_durable.backends import LambdaBackend
+from tests.loopback import LoopbackServer
 
 
-class Service(ThreadingHTTPServer):
+class Service(LoopbackServer):
     """Answers as it is told, in order; the last answer stays."""
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.requests = []
         self.answers = []
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, status=200, body=None, *, error=None, raw=None, drop=False):
         self.answers.append({"status": status, "body": body or {}, "error": error, "raw": raw, "drop": drop})
@@ -70,19 +64,14 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service():
-    server = Service()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Service() as server:
+        yield server
 
 
 @pytest.fixture
 def client(service):
     """A client as ours is, but one that does not wait between attempts."""
-    config = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2})
+    config = Config(connect_timeout=30, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 2})
     made = boto3.client("lambda", endpoint_url=service.url, region_name="eu-west-1", config=config)
     yield made
     made.close()

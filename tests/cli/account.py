@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -12,6 +12,7 @@ from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable.errors import ValidationError
 from powertools_durable.local import LocalExecution, LocalExecutions
+from tests.loopback import LoopbackServer
 
 _PAGE = 2  # so that whoever forgets the other pages is found out
 _ROOT = "/2025-12-01/"
@@ -24,22 +25,16 @@ class Refusal(Exception):  # noqa: N818 - says what it is
     message: str = "no"
 
 
-class LambdaAccount(ThreadingHTTPServer):
+class LambdaAccount(LoopbackServer):
     """One function of that name, and its executions."""
 
-    daemon_threads = True
-
     def __init__(self, executions: LocalExecutions, function: str = "orders") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.executions = executions
         self.function = function
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.refusals: dict[str, Refusal] = {}
         self.changes: dict[str, dict[str, Any]] = {}  # what an execution is told to be, by its name
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
     def asked(self, call: str) -> list[dict[str, str]]:
         return [query for name, query in self.requests if name == call]

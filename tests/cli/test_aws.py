@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from pathlib import Path
 
 import boto3
@@ -37,14 +36,9 @@ def account(folder, monkeypatch):
     cli("run", f"{SHOP}:handler", "--event", '{"id": "42"}', "--name", "order-42", "--skip-time", "--no-wait")
     store = SqliteStore(folder / ".powertools-durable" / "executions.sqlite")
     (folder / ".powertools-durable").rename(folder / "far-away")  # nobody but the account knows it from here
-    server = LambdaAccount(LocalExecutions(store))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with LambdaAccount(LocalExecutions(store)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
+        yield server
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections import Counter
@@ -94,6 +95,8 @@ def counted_calls() -> Iterator[Counter[str]]:
             calls[frame.f_code.co_name] += 1
 
     before = sys.getprofile()
+    gc.collect()
+    gc.disable()  # what other tests left has finalizers, and hypothesis a callback
     threading.setprofile(count)
     sys.setprofile(count)
     try:
@@ -101,6 +104,7 @@ def counted_calls() -> Iterator[Counter[str]]:
     finally:
         sys.setprofile(before)
         threading.setprofile(None)
+        gc.enable()
 
 
 def calls_each(make: Callable[[int], Invocation], fewer: int = 50, more: int = 150) -> float:
@@ -112,7 +116,7 @@ def calls_each(make: Callable[[int], Invocation], fewer: int = 50, more: int = 1
         with counted_calls() as calls:
             invocation.run()
         totals.append(calls.total())
-    return round((totals[1] - totals[0]) / (more - fewer), 1)  # a collector's callback or two are not counted
+    return (totals[1] - totals[0]) / (more - fewer)
 
 
 def finished_steps(count: int, text: str = "7") -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from powertools_durable.testing import replay
 from tests.histories.programs import PROGRAMS
+from tests.leaks import started_threads
 
 HERE = Path(__file__).parent
 OURS = sorted((HERE / "ours").glob("*.json"))
@@ -47,11 +47,11 @@ def test_every_kind_of_event_and_of_context_is_in_some_history():
 
 @pytest.mark.parametrize("file", OURS, ids=lambda file: file.stem)
 def test_a_recorded_history_replays(file):
-    threads = threading.active_count()
-    verdict = replay(PROGRAMS[file.stem].handler, file)
+    with started_threads() as started:
+        verdict = replay(PROGRAMS[file.stem].handler, file)
     verdict.assert_safe()
     assert verdict.replayed > 0
-    assert threading.active_count() == threads
+    assert started.alive == []
 
 
 @pytest.mark.parametrize("file", OURS, ids=lambda file: file.stem)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import threading
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from powertools_durable import durable
 from powertools_durable.errors import StepError
 from powertools_durable.testing import replay
 from tests.histories.official_equivalents import HANDLERS, charge, double, item
+from tests.leaks import started_threads
 
 HERE = Path(__file__).parent
 OFFICIAL = sorted((HERE / "official").glob("*.json"))
@@ -81,10 +81,10 @@ def test_every_kind_of_event_and_context_is_in_some_history():
 
 @pytest.mark.parametrize("file", OFFICIAL, ids=lambda file: file.stem)
 def test_what_the_official_sdk_recorded_replays(file):
-    threads = threading.active_count()
-    verdict = replay(HANDLERS[file.stem], file)
+    with started_threads() as started:
+        verdict = replay(HANDLERS[file.stem], file)
     verdict.assert_safe()
-    assert threading.active_count() == threads
+    assert started.alive == []
 
 
 @pytest.mark.parametrize("file", OFFICIAL, ids=lambda file: file.stem)

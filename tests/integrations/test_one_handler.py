@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import json
 import logging
-import threading
 from collections import Counter
 
 import pytest
@@ -19,6 +16,7 @@ from pydantic import BaseModel
 from powertools_durable import DurableConfig, durable
 from powertools_durable.testing import Simulator
 from tests.integrations.lines import Log
+from tests.leaks import Objects, started_threads
 
 
 class Order(BaseModel):
@@ -105,13 +103,7 @@ def test_inside_three_branches_with_0_1_and_3_waits(log, metrics):
 
 
 def census():
-    """Everything that may pile up, counted."""
-    gc.collect()
-    ours = Counter(
-        f"{module}.{type(thing).__qualname__}"
-        for thing in gc.get_objects()
-        if isinstance(module := type(thing).__module__, str) and module.startswith("powertools_durable")
-    )
+    """Everything that may pile up in registries of the process, counted."""
     loggers = [one for one in logging.Logger.manager.loggerDict.values() if isinstance(one, logging.Logger)]
     handlers = [handler for one in (*loggers, logging.getLogger()) for handler in one.handlers]
     depth, method = 0, LoggerBufferCache.add
@@ -122,9 +114,7 @@ def census():
         "handlers": len(handlers),
         "loggers": len(loggers),
         "wrappers": depth,
-        "threads": threading.active_count(),
         "adapters": len(CACHE_TYPE_ADAPTER),
-        "objects of ours": ours,
     }
 
 
@@ -160,9 +150,13 @@ def test_a_thousand_invocations_leave_nothing_behind(metrics, monkeypatch):
         return invocations
 
     executions(range(10))  # what is made once is made now
-    before, sizes = census(), [len(buffer) for buffer in buffers]
-    assert executions(range(10, 344)) >= 1000
+    objects, before, sizes = Objects(), census(), [len(buffer) for buffer in buffers]
+    with started_threads() as started:
+        assert executions(range(10, 344)) >= 1000
     assert census() == before
+    new = Counter(type(thing).__qualname__ for thing in objects.new())
+    assert sum(new.values()) <= 10, new.most_common(10)  # the last invocation's
+    assert started.alive == []
     assert [len(buffer) for buffer in buffers] == sizes
     assert max(sizes) <= 1, "a buffer holds the lines of one trace"
     assert (metrics.provider.metric_set, metrics.provider.dimension_set) == ({}, {})
@@ -170,8 +164,12 @@ def test_a_thousand_invocations_leave_nothing_behind(metrics, monkeypatch):
 
 
 def test_a_leak_would_be_seen():
-    """The census is able to find one."""
-    before = census()
+    """The counts above are able to find one."""
+    objects, before = Objects(), census()
     kept = Simulator(durable(lambda event, ctx: None)).start()
-    assert census() != before
-    assert json.dumps(kept.status)
+    assert kept in objects.new()
+    logging.getLogger("left by one invocation").addHandler(logging.NullHandler())
+    try:
+        assert census() != before
+    finally:
+        del logging.Logger.manager.loggerDict["left by one invocation"]

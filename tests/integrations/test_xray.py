@@ -6,7 +6,6 @@ Source: powertools.md 3.
 from __future__ import annotations
 
 import functools
-import gc
 import json
 import os
 import socket
@@ -23,6 +22,7 @@ from aws_xray_sdk.core.models.subsegment import Subsegment
 from powertools_durable import DurableConfig, InvokeError, Nesting, Polling, Retry, StepError, StepSemantics, durable
 from powertools_durable.testing import Simulator
 from tests.integrations.xray_trees import Traced, flags, told
+from tests.leaks import Objects
 from tests.runtime.rig import Served
 
 ONCE = Retry(max_attempts=1)
@@ -472,10 +472,10 @@ def test_an_unsampled_trace_sends_nothing_and_keeps_nothing(run, tracer, xray_se
             for _ in range(5000):
                 ctx.step(work)
 
+    subsegments = Objects(lambda thing: isinstance(thing, Subsegment))
     run(handler, sampled=lambda _: False)
     assert len(xray_segments) == 0
-    gc.collect()
-    assert [one for one in gc.get_objects() if isinstance(one, Subsegment)] == []
+    assert subsegments.new() == []
 
 
 def test_the_sampling_decision_is_that_of_each_invocation(run):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import threading
 from contextvars import copy_context
@@ -27,6 +26,7 @@ from powertools_durable.integrations.xray_context import DurableXRayContext, ins
 from powertools_durable.integrations.xray_documents import MAX_DOCUMENT, GuardingEmitter
 from powertools_durable.testing import Simulator, reset
 from tests.integrations.xray_trees import Traced, check, flags, told, tree
+from tests.leaks import Objects, await_end, started_threads
 from tests.reliability.rig import Run
 from tests.reliability.wire import Fault, wired
 
@@ -169,44 +169,42 @@ def test_a_thread_without_context_hangs_below_the_invocation(recorder, xray_segm
     assert tree(xray_segments, parent) == {"handler": {}, "bare": {}}
 
 
-def ends(ended):
+def ends(started):
     """Wait for the body of a step that was given up, and for its thread."""
-    assert ended.wait(5)
-    for thread in threading.enumerate():
-        if thread.name.startswith("powertools-durable-step"):
-            thread.join(5)
+    step = "powertools-durable-step"
+    assert any(name.startswith(step) for name in started.names)
+    assert await_end([thread for thread in started if thread.name.startswith(step)]) == []
 
 
 def test_a_step_that_outlives_its_timeout_fails_nothing(tracer, xray_segments):
-    goes_on, ended = threading.Event(), threading.Event()
+    goes_on = threading.Event()
 
     def slow():
         with tracer.provider.in_subsegment("slow work"):
-            goes_on.wait(5)
-        ended.set()
+            goes_on.wait(60)
 
     @durable(tracer=tracer)
     def handler(event, ctx):
         with pytest.raises(StepError):
             ctx.step(slow, name="slow", timeout=0.05, retry=ONCE)
         goes_on.set()
-        ends(ended)
+        ends(started)
         ctx.step(lambda: 1, name="next")
 
     traced = Traced(xray_segments, handler)
-    Simulator(traced.handler).start().finish()
+    with started_threads() as started:
+        Simulator(traced.handler).start().finish()
     assert traced.trees() == [{"## durable": {"## step slow": {"slow work": {}}, "## step next": {}}}]
     assert flags(xray_segments.named("## step slow")[0]) == {"fault"}
     assert not flags(xray_segments.named("slow work")[0])
 
 
 def test_a_step_that_was_given_up_holds_nothing_back(tracer, xray_segments):
-    goes_on, ended = threading.Event(), threading.Event()
+    goes_on = threading.Event()
 
     def slow():
         with tracer.provider.in_subsegment("slow work"):
-            goes_on.wait(5)
-        ended.set()
+            goes_on.wait(60)
 
     @durable(tracer=tracer)
     def handler(event, ctx):
@@ -214,10 +212,11 @@ def test_a_step_that_was_given_up_holds_nothing_back(tracer, xray_segments):
             ctx.step(slow, name="slow", timeout=0.05, retry=ONCE)
 
     traced = Traced(xray_segments, handler)
-    Simulator(traced.handler).start().finish()
+    with started_threads() as started:
+        Simulator(traced.handler).start().finish()
     assert traced.trees() == [{"## durable": {"## step slow": {}}}]
     goes_on.set()
-    ends(ended)
+    ends(started)
     assert traced.trees() == [{"## durable": {"## step slow": {"slow work": {}}}}]
 
 
@@ -588,15 +587,10 @@ def test_a_thousand_invocations_leave_nothing_behind(tracer, xray_segments):
     traced = Traced(xray_segments, handler)
     simulator = Simulator(traced.handler)
     simulator.start().finish()
-    grown = []
-    for _ in range(2):
-        gc.collect()
-        grown.append(sum(isinstance(one, (Segment, Subsegment)) for one in gc.get_objects()))
-        for _ in range(250):
-            simulator.start().finish()
-    gc.collect()
-    grown.append(sum(isinstance(one, (Segment, Subsegment)) for one in gc.get_objects()))
+    segments = Objects(lambda thing: isinstance(thing, (Segment, Subsegment)))
+    for _ in range(500):
+        simulator.start().finish()
     assert len(traced.parents) > 1000
-    assert len(set(grown)) == 1
+    assert len(segments.new()) <= 1  # the last invocation's
     assert type(xray_recorder.context.replaced) is LambdaContext
     assert not isinstance(xray_recorder.emitter.replaced, GuardingEmitter)

@@ -71,6 +71,7 @@ class Scribe:
         self._sandbox: Sandbox | None = None
         self._numbers: dict[Sandbox, int] = {}
         self._lock = threading.RLock()
+        self._foreign = set(threading.enumerate())  # threads that this run did not start
 
     # -- the service's side ------------------------------------------------------------------------------------
 
@@ -115,7 +116,7 @@ class Scribe:
             how, result = str(answer.get("Status")), answer.get("Result")
             told = answer.get("Error") or {}
             error, words = told.get("ErrorType", ""), told.get("ErrorMessage", "")
-        running = () if self.depth > 1 else threading.enumerate()
+        running = () if self.depth > 1 else set(threading.enumerate()) - self._foreign
         threads = [t.name for t in running if t.name.startswith(_OURS) and not t.name.startswith(_STEP)]
         self.events.append(of.Ended(self.clock.monotonic(), self.invocation, arn, how, result, error, words, threads))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +22,7 @@ from powertools_durable.testing.sandbox import Sandboxes
 from powertools_durable.testing.scheduler import SeededThreads
 from powertools_durable.testing.simulator import SeededIds
 from powertools_durable.testing.whims import Whims
+from tests.leaks import open_files
 from tests.properties.events import Trace, digest
 from tests.properties.faults import NONE, FaultPlan, Faults
 from tests.properties.faulty import FaultyHost
@@ -94,13 +94,13 @@ def observe(
     trace = Trace(arn=ARN, seed=seed, kills=tuple(kills), skew=faults.skew, canaries=tuple(canaries))
     scribe = Scribe(trace)
     run = _prepared(handler, event, functions or {}, scribe, Faults(faults), timeout)
-    handles = _open_handles()
+    files = open_files()
     with scribe.listening(run):
         try:
             _push(run, callbacks or {})
         except ValidationError as problem:
             trace.stuck = str(problem)
-    trace.handles = _open_handles() - handles
+    trace.handles = len(open_files() - files)
     trace.lost_baton = run.threads.lost_baton
     header = run.host.execution(ARN).header
     trace.status, trace.result = header.status, header.result
@@ -113,14 +113,6 @@ def observe(
         if not (trace.lost_baton or other.lost_baton):  # nobody can say then what a seed decides
             trace.again = digest(other)
     return trace
-
-
-def _open_handles() -> int:
-    """Count open files and sockets; 0 where the system does not tell."""
-    try:
-        return len(os.listdir("/dev/fd"))  # noqa: PTH208 - faster by half
-    except OSError:
-        return 0
 
 
 # -- the run ---------------------------------------------------------------------------------------------------

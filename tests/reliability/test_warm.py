@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import threading
 from collections import Counter
 from itertools import cycle
 
@@ -13,6 +10,7 @@ import pytest
 from powertools_durable import DurableContext, Retry, current_step, durable
 from powertools_durable.scope import current_scope
 from powertools_durable.testing import Simulator
+from tests.leaks import Objects, eventually, left_open, open_files, started_threads
 from tests.reliability.rig import Run
 from tests.reliability.wire import Fault, wired
 
@@ -71,20 +69,6 @@ KINDS = [
 ]
 
 
-def descriptors():
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH112, PTH208
-
-
-def ours():
-    """How many objects of our classes there are, by class."""
-    gc.collect()
-    return Counter(
-        type(thing).__qualname__
-        for thing in gc.get_objects()
-        if str(type(thing).__module__).startswith("powertools_durable")  # of some classes it is no text
-    )
-
-
 def invoked(number, kinds=KINDS):
     """Invoke one sandbox's handler so many times, each time something else happens."""
 
@@ -100,15 +84,17 @@ def invoked(number, kinds=KINDS):
 
 def test_row_71_a_thousand_warm_invocations_with_exceptions_in_between_leave_nothing_behind():
     kept = [invoked(2 * len(KINDS))]  # what is made once is made
-    threads, objects, files = threading.active_count(), ours(), descriptors()
-    kept.append(invoked(1_000))
-    grown = ours() - objects
-    assert threading.active_count() == threads
-    assert sum(grown.values()) <= 50, grown.most_common(10)  # the handler, its simulator and their parts
-    assert descriptors() == files
+    objects, files = Objects(), open_files()
+    with started_threads() as started:
+        kept.append(invoked(1_000))
+    new = Counter(type(thing).__qualname__ for thing in objects.new())
+    assert sum(new.values()) <= 50, new.most_common(10)  # the handler, its simulator and their parts
+    assert started.alive == []
+    assert left_open(files) == set()
 
 
 def test_row_71_over_http_no_socket_and_no_thread_is_left_either():
+    before = open_files()
     with wired() as wire:
 
         @durable
@@ -124,11 +110,14 @@ def test_row_71_over_http_no_socket_and_no_thread_is_left_either():
         host = Run(handler).host
         backend = wire(host)
         one()
-        threads, files = threading.active_count(), descriptors()
-        for _, fault in zip(range(60), cycle([None, Fault(reset=True), Fault(503), Fault(403, "ExpiredToken")])):
-            one(fault)
-        assert threading.active_count() <= threads + 1  # the server's, for the connection that is open now
-        assert descriptors() <= files + 2
+        files = open_files()
+        with started_threads() as started:  # the server's own, for connections, are not started from here
+            for _, fault in zip(range(60), cycle([None, Fault(reset=True), Fault(503), Fault(403, "ExpiredToken")])):
+                one(fault)
+        assert started.alive == []
+        # The two ends of the connection that is open now; the server closes its ends of the others by and by.
+        assert eventually(lambda: len(left_open(files)) <= 2)
+    assert left_open(before) == set()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

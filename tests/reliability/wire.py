@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -22,15 +20,16 @@ from powertools_durable._protocol.wire import to_wire
 from powertools_durable._service.host import Host
 from powertools_durable._service.validation import ServiceRefusal
 from powertools_durable.backends import LambdaBackend
+from tests.loopback import LoopbackServer
 
 UPDATES = TypeAdapter(list[OperationUpdate])
-READ_TIMEOUT = 0.2
+READ_TIMEOUT = 2  # seconds; a loaded machine must not reach it, and a test with a silent server waits for it
 _SESSION = boto3.Session()  # loads the service model once
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request: ``reset`` the connection, stay ``silent`` too long, or answer with a status.
+    """What happens to one request: ``reset`` the connection, stay ``silent`` until the client gives up, or a status.
 
     ``applied`` says whether the service did what it was asked before. ``echo`` repeats the request in the answer.
     """
@@ -45,13 +44,11 @@ class Fault:
     body: str | None = None
 
 
-class LambdaOverHttp(ThreadingHTTPServer):
+class LambdaOverHttp(LoopbackServer):
     """CheckpointDurableExecution and GetDurableExecutionState of one host."""
 
-    daemon_threads = True
-
     def __init__(self, host: Host) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.host = host
         self.faults: dict[str, deque[Fault]] = {"checkpoint": deque(), "state": deque()}
         self.always: Fault | None = None
@@ -94,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
         elif fault.silent:
             self.close_connection = True
-            time.sleep(2 * READ_TIMEOUT)
+            self.rfile.read(1)  # returns when the client has given up
         elif fault.body is not None:
             self._answer(200, fault.body, "")
         else:
@@ -145,24 +142,19 @@ class Wire:
 
     def __call__(self, host: Host) -> LambdaBackend:
         """Serve *host*."""
-        self.server = LambdaOverHttp(host)
-        self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
+        self.server = LambdaOverHttp(host).__enter__()
         config = Config(
-            connect_timeout=1,
+            connect_timeout=READ_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"mode": "standard", "total_max_attempts": self._attempts},
         )
-        url = f"http://127.0.0.1:{self.server.server_port}"
-        self.client = _SESSION.client("lambda", endpoint_url=url, region_name="eu-west-1", config=config)
+        self.client = _SESSION.client("lambda", endpoint_url=self.server.url, region_name="eu-west-1", config=config)
         return LambdaBackend(self.client)
 
     def close(self) -> None:
         """End both sides."""
         self.client.close()
-        self.server.shutdown()
-        self.server.server_close()
-        self._thread.join()
+        self.server.__exit__()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingSto
 from powertools_durable.errors import BackendError, SuspendExecution
 from powertools_durable.scope import SCOPE, ScopeInfo, current_scope
 from tests.kit import S, engine, step_record
+from tests.leaks import started_threads
 
 START, SUCCEED = OperationAction.START, OperationAction.SUCCEED
 
@@ -145,9 +146,9 @@ def error(**kind: bool) -> BackendError:
 
 def test_no_update_no_thread(bench):
     quiet = bench()
-    threads = threading.active_count()
-    quiet.checkpointer.flush(quiet.frame)
-    assert threading.active_count() == threads
+    with started_threads() as started:
+        quiet.checkpointer.flush(quiet.frame)
+    assert started.names == []
     assert quiet.service.calls == []
 
 
@@ -340,15 +341,15 @@ def test_row_10_it_is_made_by_another_thread_unless_it_ends_in_time(made, longes
 def test_who_waits_makes_a_call_that_ends_in_time_outside_of_every_scope_and_no_thread_is_started(made):
     b = made(call_timeout=10)
     token = SCOPE.set(ScopeInfo(execution_arn="arn", execution_name="name"))
-    before = threading.active_count()
     try:
-        b.send("START a")
-        b.send("START b")
+        with started_threads() as started:
+            b.send("START a")
+            b.send("START b")
     finally:
         SCOPE.reset(token)
     assert b.service.threads == [threading.current_thread()] * 2
     assert b.service.scopes == [None, None]
-    assert threading.active_count() == before
+    assert started.names == []
 
 
 def test_what_is_queued_while_somebody_makes_a_call_goes_out_behind_it_by_the_sender(made, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 from powertools_durable import Completion, DurableConfig, Nesting, durable
 from powertools_durable._protocol.operation import OperationType
 from tests.kit import ARN
+from tests.leaks import started_threads
 from tests.runtime.rig import BRANCH, Gauge, Served
 
 NESTINGS = [Nesting.NESTED, Nesting.FLAT]
@@ -170,14 +171,15 @@ def test_three_thousand_items_need_few_threads_and_few_requests(nesting):
     def handler(event, ctx):
         return sum(ctx.map(lambda child, n: child.step(work, n), list(range(3000)), nesting=nesting).results)
 
-    run = Served(handler).finish()
+    with started_threads() as started:
+        run = Served(handler).finish()
     assert (run.status, run.result) == ("SUCCEEDED", 2999 * 3000)
     assert len(gauge.threads) <= 32
     assert all(name.startswith(BRANCH) for name in gauge.threads)
     updates = 2 * 3000 * (2 if nesting is Nesting.NESTED else 1) + 2
     assert len(run.backend.updates) == updates
     assert len(run.backend.requests) <= 2 * 48 + 8  # one for each round of 32 threads; a slow machine makes some more
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith(BRANCH)]
+    assert started.alive == []
 
 
 def test_thousands_of_branches_that_wait_are_one_suspension():

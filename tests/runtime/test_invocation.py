@@ -23,6 +23,7 @@ from powertools_durable.errors import (
     RetryableSerDesError,
 )
 from tests.kit import ARN, S, step_record
+from tests.leaks import started_threads
 
 ORDER: list[str] = []
 
@@ -353,25 +354,11 @@ def test_row_28_a_large_result_that_is_not_acknowledged_is_no_success(retryable)
 # -- threads --------------------------------------------------------------------------------------------------
 
 
-def started_threads(handler, raw) -> tuple[int, list[str]]:
-    started = []
-    real = threading.Thread.start
-
-    def start(self):
-        started.append(self.name)
-        real(self)
-
-    threading.Thread.start = start
-    try:
-        handler.invoke(raw, None, backend=Service())
-    finally:
-        threading.Thread.start = real
-    return len(started), [t.name for t in threading.enumerate() if t.name.startswith("powertools-durable")]
-
-
 def test_an_invocation_that_only_replays_starts_no_thread():
     done = step_record(S.SUCCEEDED, attempt=1, result="1", name="echo")
-    assert started_threads(quick, event({}, done)) == (0, [])
+    with started_threads() as started:
+        quick.invoke(event({}, done), None, backend=Service())
+    assert started.names == []
 
 
 def test_no_plain_handler_starts_more_than_one_thread_and_none_survives():
@@ -381,7 +368,9 @@ def test_no_plain_handler_starts_more_than_one_thread_and_none_survives():
             ctx.step(lambda: 1, name=f"s{n}")
         return ctx.run_in_child_context(lambda child: child.step(lambda: 2))
 
-    assert started_threads(handler, event()) == (1, [])
+    with started_threads() as started:
+        handler.invoke(event(), None, backend=Service())
+    assert (started.names, started.alive) == (["powertools-durable-checkpointer"], [])
 
 
 def test_handler_and_bodies_run_on_the_thread_that_lambda_called():

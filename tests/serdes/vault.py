@@ -7,10 +7,11 @@ import os
 from base64 import b64decode, b64encode
 from collections import Counter
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tests.loopback import LoopbackServer
 
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 
@@ -83,12 +84,5 @@ def kms():
         def log_message(self, *_):
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Kms)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", calls
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with LoopbackServer(Kms) as server:
+        yield server.url, calls

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import itertools
-import threading
 import weakref
 from random import Random
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from powertools_durable import Completion, DurableConfig, Retry, durable
 from powertools_durable.testing import Simulator, explore, spend
 from powertools_durable.testing.explorer import _Explorer
+from tests.leaks import started_threads
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import Line, Written, callbacks_of, functions_of, lines_of
 from tests.properties.world import LEDGER
@@ -257,19 +257,20 @@ THREADED = (fans_out, cuts_off, dies_in_a_branch, takes_too_long_in_a_branch, le
     "function", [*ENDS, *THREADED, leaves_bodies_behind_in_branches], ids=lambda function: function.__name__
 )
 def test_no_thread_outlives_a_push(function, seed):
-    before = set(threading.enumerate())
-    run = Simulator(durable(function), seed=seed).start()
-    assert set(threading.enumerate()) == before
-    for _ in range(3):
-        run.step()
-        assert set(threading.enumerate()) == before
+    with started_threads() as started:
+        run = Simulator(durable(function), seed=seed).start()
+        assert started.alive == []
+        for _ in range(3):
+            run.step()
+            assert started.alive == []
     assert not run.threads.lost_baton
 
 
 def test_no_thread_outlives_a_process_that_is_killed():
-    before = set(threading.enumerate())
-    explore(durable(fans_out))
-    assert set(threading.enumerate()) == before
+    with started_threads() as started:
+        explore(durable(fans_out))
+    assert len(started.names) > 1
+    assert started.alive == []
 
 
 def test_a_run_that_nobody_holds_is_forgotten():

@@ -8,7 +8,6 @@ import os
 import random
 import re
 import socket
-import threading
 import time
 import uuid
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Ledger, Simulator, explore
 from powertools_durable.testing.outcome import _cut_off
+from tests.leaks import started_threads
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ONCE = StepSemantics.AT_MOST_ONCE
@@ -376,7 +376,7 @@ def test_a_connection_outside_of_a_step_is_found_without_a_ledger():
 def test_nothing_of_it_is_left_in_the_process(monkeypatch):
     monkeypatch.setenv("STAGE", "test")
     random.seed(7)
-    before = (random.getstate(), dict(os.environ), os.urandom, set(threading.enumerate()))
+    before = (random.getstate(), dict(os.environ), os.urandom)
 
     @durable
     def handler(event, ctx):
@@ -384,8 +384,10 @@ def test_nothing_of_it_is_left_in_the_process(monkeypatch):
         os.environ["LEFT_BEHIND"] = "yes"
         return ctx.step(lambda: os.environ["STAGE"], name="look")
 
-    explore(handler)
-    assert (random.getstate(), dict(os.environ), os.urandom, set(threading.enumerate())) == before
+    with started_threads() as started:
+        explore(handler)
+    assert started.alive == []
+    assert (random.getstate(), dict(os.environ), os.urandom) == before
     assert abs(datetime.now(UTC).timestamp() - time.clock_gettime(time.CLOCK_REALTIME)) < 5
     assert datetime.now(UTC).year != 2026 or time.time() > 1_767_300_000
 

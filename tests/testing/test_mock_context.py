@@ -34,6 +34,7 @@ from powertools_durable.batch import BatchItem
 from powertools_durable.errors import NonDeterminismError, SerDesError, SuspendExecution, ValidationError
 from powertools_durable.serdes import PassThrough, TaggedJson
 from powertools_durable.testing import MockDurableContext, RecordingBackend, Simulator, assert_operations
+from tests.leaks import started_threads
 
 
 class Payment(pydantic.BaseModel):
@@ -490,13 +491,13 @@ def test_a_fan_out_with_a_branch_that_waits_suspends_when_the_others_are_done():
 
 
 def test_every_build_is_another_context_and_no_thread_is_left_behind():
-    before = set(threading.enumerate())
     builder = mock().with_wait()
-    for _ in range(3):
-        run = builder.build()
-        run.ctx.wait(1)
-        assert run.ctx.map(lambda ctx, n: ctx.step(int, name=f"s{n}"), [1, 2, 3]).results == [0, 0, 0]
-    assert set(threading.enumerate()) == before
+    with started_threads() as started:
+        for _ in range(3):
+            run = builder.build()
+            run.ctx.wait(1)
+            assert run.ctx.map(lambda ctx, n: ctx.step(int, name=f"s{n}"), [1, 2, 3]).results == [0, 0, 0]
+    assert started.alive == []
 
 
 def test_requests_are_the_same_in_every_run_whatever_a_body_takes():

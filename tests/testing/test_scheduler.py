@@ -18,6 +18,7 @@ from powertools_durable.testing import Simulator, spend
 from powertools_durable.testing.baton import Deadlock
 from powertools_durable.testing.scheduler import SeededThreads
 from powertools_durable.testing.whims import Whims
+from tests.leaks import await_end, started_threads
 
 
 class Enumerated:
@@ -196,15 +197,16 @@ def test_whoever_runs_may_let_time_pass_and_those_whose_time_is_over_go_on():
 
 
 def test_whoever_is_still_asleep_when_the_others_leave_is_woken_and_ends():
-    before, clock, seen = set(threading.enumerate()), VirtualClock(), []
+    clock, seen = VirtualClock(), []
 
     def body(threads):
         threads.spawn(lambda: seen.append(threads.sleep(1_000)), "sleeps")
         threads.sleep(5)
 
-    running(body, clock=clock)
+    with started_threads() as started:
+        running(body, clock=clock)
     assert (len(seen), clock.monotonic()) == (1, 5)
-    assert set(threading.enumerate()) == before
+    assert (started.names, started.alive) == (["sleeps"], [])
 
 
 # -- locks ----------------------------------------------------------------------------------------------------
@@ -305,10 +307,10 @@ def test_who_waits_to_be_woken_by_nobody_is_told_and_every_thread_ends():
 
         threads.spawn(forever, "forever").join()
 
-    before = set(threading.enumerate())
-    with pytest.raises(Deadlock, match=r"'forever' waits at test_scheduler.py:\d+ \(forever\) to be woken"):
+    message = r"'forever' waits at test_scheduler.py:\d+ \(forever\) to be woken"
+    with started_threads() as started, pytest.raises(Deadlock, match=message):
         running(body)
-    assert set(threading.enumerate()) == before
+    assert (started.names, started.alive) == (["forever"], [])
 
 
 def test_a_lock_taken_twice_is_a_deadlock():
@@ -402,8 +404,6 @@ def test_a_baton_that_is_lost_all_the_time_breaks_nothing(seed):
 
 
 def test_ctrl_c_reaches_a_thread_that_waits_and_leaves_no_lock_taken():
-    before = set(threading.enumerate())
-
     def body(threads):
         condition = threads.condition()
 
@@ -425,13 +425,11 @@ def test_ctrl_c_reaches_a_thread_that_waits_and_leaves_no_lock_taken():
 
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with started_threads() as started, pytest.raises(KeyboardInterrupt):
             running(body, patience=0.4)
     finally:
         signal.signal(signal.SIGINT, inherited)
-    for thread in set(threading.enumerate()) - before:
-        thread.join(5)
-    assert set(threading.enumerate()) == before
+    assert await_end(started) == []
 
 
 # -- in a simulation ------------------------------------------------------------------------------------------
