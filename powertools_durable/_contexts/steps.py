@@ -310,7 +310,8 @@ class Steps(BlockingCore):
         function_name : str
             Its name or ARN; a durable function's with a version or alias. Same account and region.
         payload : Any
-            Its event: anything JSON has, a pydantic model or a dataclass.
+            Its event: anything JSON has; models, dataclasses, moments, decimals, UUIDs and enums may stand anywhere
+            in it, written as pydantic writes JSON.
         name : str | None
             For the history.
         tenant_id : str | None
@@ -332,11 +333,13 @@ class Steps(BlockingCore):
         ValidationError, SerDesError, PayloadTooLargeError
             The call is wrong; nothing was recorded. Source: protocol.md 11.6.
         """
+        from powertools_durable.parser import writing  # loads pydantic
+
         target = arguments.function_name(function_name)
         tenant = arguments.tenant(tenant_id)
         arguments.check_serdes(payload_serdes)
         arguments.check_serdes(serdes)
-        written = formats.choosing.event_serdes(payload, payload_serdes)
+        written = formats.choosing.event_serdes(writing.PAYLOAD, payload_serdes)
         answer = formats.choosing.json_serdes(returns, serdes)
         op = self._begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
         text = None

@@ -172,7 +172,15 @@ class OperationHandle:
         PayloadTooLargeError
             More than a chained invoke takes.
         """
-        text = write(value, serdes, self.serdes_context)
+        failure = ""
+        try:
+            text = write(value, serdes, self.serdes_context)
+        except SerDesError as error:
+            if type(error) is not SerDesError:  # a class of the serdes' own
+                raise
+            failure = f"{self.label}: {error}"
+        if failure:
+            raise SerDesError(failure)
         if text is not None and len(text.encode()) > MAX_INVOKE_PAYLOAD_BYTES:
             message = (
                 f"the event of {self.label} is more than the {MAX_INVOKE_PAYLOAD_BYTES:,} bytes that an invoke takes"

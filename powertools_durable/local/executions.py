@@ -17,6 +17,7 @@ from powertools_durable.errors import ValidationError, answer_error
 from powertools_durable.local.change import changing
 from powertools_durable.local.lock import is_running
 from powertools_durable.local.store import SqliteStore, StoreError
+from powertools_durable.parser.stored import input_text
 
 __all__ = ["LocalCallback", "LocalExecution", "LocalExecutions", "ambiguous"]
 
@@ -210,9 +211,9 @@ class LocalCallback:
         Raises
         ------
         ValidationError
-            Nobody waits for it any more.
+            *value* has no JSON, or nobody waits for it any more.
         """
-        result = None if value is None else json.dumps(value)
+        result = input_text(value, "the answer")
         with _answering(self._store, self.execution) as (execution, now):
             execution.complete_callback(self._id, now, result=result)
 

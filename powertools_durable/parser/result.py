@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable
-from datetime import date, time, timedelta
-from decimal import Decimal
-from enum import Enum
 from typing import Any
-from uuid import UUID
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticValidationError
-from pydantic_core import to_jsonable_python
+from pydantic_core import PydanticSerializationError
 
 from powertools_durable.errors import SerDesError
 from powertools_durable.parser.annotations import adapter_of, is_plain, name_of
 from powertools_durable.parser.unfit import places
+from powertools_durable.parser.writing import RESULT, NotFiniteError, NotJsonError
 
 __all__ = ["ResultWriter"]
 
@@ -42,7 +37,7 @@ class ResultWriter:
 
     def __init__(self, output: Any = Any) -> None:
         self.name = name_of(output)
-        self._write = _plain if is_plain(output) else _typed(adapter_of(output, "the output"))
+        self._write = RESULT.text if is_plain(output) else _typed(adapter_of(output, "the output"))
 
     def write(self, value: object) -> str:
         """Write *value*.
@@ -67,8 +62,8 @@ class ResultWriter:
             return self._write(value)
         except PydanticValidationError as error:
             reason = f"does not fit {self.name}: {places(error)}"
-        except _NotJsonError as error:
-            reason = str(error)
+        except NotJsonError as error:
+            reason = f"is not JSON: {error}"
         except RecursionError:
             reason = "is nested too deeply, or contains itself"
         except MemoryError:
@@ -78,38 +73,21 @@ class ResultWriter:
         raise SerDesError(f"the handler's result {reason}")
 
 
-class _NotJsonError(Exception):
-    pass
-
-
 def _typed(adapter: TypeAdapter[Any]) -> Callable[[object], str]:
     def write(value: object) -> str:
-        # Unexpected values are errors: as warnings they would be printed, value and all.
-        return adapter.dump_json(adapter.validate_python(value), by_alias=True, warnings="error").decode()
+        valid = adapter.validate_python(value)
+        try:
+            # Unexpected values are errors: as warnings they would be printed, value and all.
+            text = adapter.dump_json(valid, by_alias=True, warnings="error")
+        except PydanticSerializationError:
+            problem = RESULT.problem_of(valid)
+            if problem is None:
+                raise
+        else:
+            # Pydantic writes NaN as null, which is another value.
+            problem = RESULT.problem_of(valid) if b"null" in text else None
+            if not isinstance(problem, NotFiniteError):
+                return text.decode()
+        raise problem
 
     return write
-
-
-def _plain(value: object) -> str:
-    try:
-        return json.dumps(value, default=_encoded, allow_nan=False)
-    except TypeError as error:  # a key that is no text
-        raise _NotJsonError(f"is not JSON: {error}") from None
-    except ValueError as error:
-        if isinstance(error, PydanticValidationError) or type(error) is not ValueError:
-            raise
-        raise _NotJsonError(f"is not JSON: {error}") from None
-
-
-_ENCODED = (BaseModel, UUID, Decimal, date, time, timedelta, Enum, set, frozenset)
-
-
-def _encoded(value: Any) -> Any:
-    if isinstance(value, _ENCODED) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
-        # Non-finite numbers stay what they are, so that `json.dumps` refuses them here as everywhere.
-        return to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
-    cls = type(value)
-    raise _NotJsonError(
-        f"holds a {cls.__module__}.{cls.__qualname__}, which is not JSON. Annotate the handler's return type with a "
-        "type that pydantic knows, or return plain data"
-    )

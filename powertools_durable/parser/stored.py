@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 from typing import Generic, TypeVar
 
@@ -12,11 +10,13 @@ from pydantic import ValidationError as PydanticValidationError
 
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.unfit import places
+from powertools_durable.parser.writing import JsonWriter, NotJsonError
 
 __all__ = ["Stored", "check_execution_name", "input_text"]
 
 T = TypeVar("T")
 
+_REMEDY = "Give plain data, or a model that has a serializer for it"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -60,7 +60,8 @@ def input_text(event: object, role: str = "the event") -> str | None:
     Parameters
     ----------
     event : object
-        Anything JSON has, a pydantic model or a dataclass; None is no input.
+        Anything JSON has; models, dataclasses, moments, decimals, UUIDs and enums may stand anywhere in it. None is no
+        input.
     role : str
         What to call it in an error.
 
@@ -71,16 +72,11 @@ def input_text(event: object, role: str = "the event") -> str | None:
     """
     if event is None:
         return None
-    dump = getattr(event, "model_dump_json", None)
-    if dump is not None:
-        return str(dump(by_alias=True))
-    if dataclasses.is_dataclass(event) and not isinstance(event, type):
-        event = dataclasses.asdict(event)
     try:
-        return json.dumps(event)
-    except (TypeError, ValueError) as error:
+        return JsonWriter(role.removeprefix("the "), _REMEDY).text(event)
+    except NotJsonError as error:
         message = f"{role} has no JSON: {error}"
-        raise ValidationError(message) from None
+    raise ValidationError(message)
 
 
 def check_execution_name(name: str) -> str:

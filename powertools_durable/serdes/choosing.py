@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from typing import Any, TypeVar, cast
 
 from powertools_durable.serdes.base import PassThrough, PlainJson, SerDes
@@ -43,8 +42,6 @@ def json_serdes(returns: Any, given: SerDes[T] | None) -> SerDes[T]:
     return cast("SerDes[T]", PlainJson() if returns is None else ModelSerDes(returns))
 
 
-def event_serdes(event: object, given: SerDes[Any] | None) -> SerDes[Any]:
-    """How an event for another function is written: as JSON, models and dataclasses too."""
-    cls = type(event)
-    asked = ModelSerDes(cls) if hasattr(cls, "model_dump_json") or is_dataclass(cls) else PlainJson()
+def event_serdes(asked: SerDes[Any], given: SerDes[Any] | None) -> SerDes[Any]:
+    """How an event for another function is written: as *asked*, unless something else was given."""
     return asked if given is None else for_payload(given, asked)
