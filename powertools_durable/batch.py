@@ -8,7 +8,9 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.record import record
-from powertools_durable.errors import BatchError, ChildContextError, OperationError, rebuild, to_error_object
+from powertools_durable.errors import BatchError, ChildContextError, OperationError
+from powertools_durable.errors.rebuilding import rebuild
+from powertools_durable.errors.recording import raised_type, recorded_type, to_error_object
 
 __all__ = ["BatchItem", "BatchResult", "Compact", "ItemStatus"]
 
@@ -113,7 +115,8 @@ class BatchResult(Sequence[BatchItem[T]]):
         failure = BatchError(
             f"item {first.name or first.index!r} (index {first.index}) failed{reason}{others}; results would leave it "
             f"out. Use .succeeded for the {len(succeeded)} items that succeeded, or say with completion= how many "
-            "failures are tolerated"
+            "failures are tolerated",
+            error_type=raised_type(first.error) if first.error else None,
         )
         failure.succeeded = succeeded
         return failure
@@ -194,12 +197,12 @@ class BatchResult(Sequence[BatchItem[T]]):
     def named(self, names: Sequence[str | None]) -> BatchResult[T]:
         """Return it with the branches' names, which no record holds."""
         count = len(names)
-        named = (
-            BatchItem(
-                item.index, names[item.index] if item.index < count else None, item.status, item.result, item.error
-            )
-            for item in self.items
-        )
+        named = []
+        for item in self.items:
+            name = names[item.index] if item.index < count else None
+            if isinstance(item.error, OperationError):
+                item.error.named(name)
+            named.append(BatchItem(item.index, name, item.status, item.result, item.error))
         return BatchResult(tuple(named), self.completion_reason)
 
 
@@ -255,9 +258,10 @@ def _recorded(error: Exception | None) -> ErrorObject | None:
     if error is None:
         return None
     if isinstance(error, OperationError):
+        below = error.__cause__
         return ErrorObject(
             error_message=error.message,
-            error_type=error.error_type,
+            error_type=recorded_type(below) if isinstance(below, OperationError) else raised_type(error),
             error_data=error.data,
             stack_trace=tuple(error.stack_trace) or None,
         )

@@ -22,6 +22,7 @@ from powertools_durable.errors import (
     SerDesError,
     ValidationError,
 )
+from powertools_durable.errors.recording import raised_type
 
 if TYPE_CHECKING:
     from powertools_durable._operations.compensation import CompensationItem, CompensationResult
@@ -102,7 +103,7 @@ class Sagas(Containers):
                 raise
             failed = [item.name or "unnamed" for item in result.items if item.status == "Failed"]
             words = f"undoing {', '.join(failed)} failed, after {type(error).__name__}"
-            failure = CompensationError(words, error_type=type(error).__name__)
+            failure = CompensationError(words, error_type=raised_type(error))
             failure.result = result
             raise failure from error
 

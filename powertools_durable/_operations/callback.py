@@ -59,5 +59,4 @@ def _worded(op: OperationHandle, cls: type[CallbackError], otherwise: str) -> Ca
         error_type=(error and error.error_type) or None,
         data=error.error_data if error else None,
         stack_trace=(error and error.stack_trace) or (),
-        operation=op.name or op.id,
-    )
+    ).named(op.name or op.id)

@@ -21,8 +21,8 @@ from powertools_durable.errors import (
     RetryableSerDesError,
     SerDesError,
     ValidationError,
-    rebuild,
 )
+from powertools_durable.errors.rebuilding import rebuild
 from powertools_durable.serdes.base import SerDes
 
 __all__ = ["child", "context", "summarised", "virtual_child"]

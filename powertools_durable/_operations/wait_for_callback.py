@@ -45,16 +45,14 @@ def surfacing(flow: Flow[T]) -> Flow[T]:
     except ChildContextError as error:
         match error.__cause__:
             case CallbackError() as inner:
-                inner.operation = error.operation
-                raise inner from None
+                raise inner.named(error.operation) from None
             case StepError() as inner:
                 failure = CallbackSubmitterError(
                     error.message,
                     error_type=inner.error_type,
                     data=error.data,
                     stack_trace=error.stack_trace,
-                    operation=error.operation,
                 )
-                raise failure from inner
+                raise failure.named(error.operation) from inner
             case _:
                 raise

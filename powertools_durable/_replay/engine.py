@@ -49,6 +49,7 @@ class Rules:
 
     max_payload_bytes: int = 1024 * 1024
     stack_traces: bool = False
+    include_validation_input: bool = False
     on_unconsumed: Literal["warn", "fail", "ignore"] = "warn"
 
 

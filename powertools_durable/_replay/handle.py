@@ -27,9 +27,9 @@ from powertools_durable.errors import (
     OperationError,
     PayloadTooLargeError,
     SerDesError,
-    rebuild,
-    to_error_object,
 )
+from powertools_durable.errors.rebuilding import rebuild
+from powertools_durable.errors.recording import to_error_object
 from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
 
 __all__ = ["OperationHandle"]
@@ -45,7 +45,7 @@ class OperationHandle:
     The properties read the record anew each time: a checkpoint that was just answered may have changed it.
     """
 
-    __slots__ = ("_proved", "engine", "id", "name", "number", "parent_id", "sub_type", "type")
+    __slots__ = ("_proved", "engine", "id", "losses", "name", "number", "parent_id", "sub_type", "type")
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class OperationHandle:
         self.name = name
         self.parent_id = parent_id
         self.number = number
+        self.losses: list[str] = []  # what of a failure could not be recorded
         self._proved: tuple[str, Any] | None = None  # a text, and what it was read as; not handed out yet
 
     @property
@@ -140,7 +141,13 @@ class OperationHandle:
         error = self.error
         if error is None:  # CANCELLED, STOPPED and TIMED_OUT may come without one
             error = ErrorObject(error_message=f"{self.label} is {status.value}", error_type=status.value)
-        return rebuild(error, cls, operation=self.name or self.id, foreign=self.type not in _OURS)
+        return rebuild(
+            error,
+            cls,
+            operation=self.name or self.id,
+            attempts=self.attempts,
+            foreign=self.type not in _OURS,
+        )
 
     # -- values --------------------------------------------------------------------------------------------
 
@@ -280,7 +287,10 @@ class OperationHandle:
 
     def written(self, error: BaseException) -> ErrorObject:
         """Write an exception down as the record will hold it."""
-        return to_error_object(error, stack_traces=self.engine.rules.stack_traces)
+        rules = self.engine.rules
+        return to_error_object(
+            error, stack_traces=rules.stack_traces, include_input=rules.include_validation_input, losses=self.losses
+        )
 
     def _update(self, action: OperationAction, **fields: Any) -> OperationUpdate:
         return OperationUpdate(

@@ -32,12 +32,13 @@ from powertools_durable.errors import (
     RetryableSerDesError,
     SerDesError,
     SuspendExecution,
-    to_error_object,
 )
+from powertools_durable.errors.recording import to_error_object
 
 if TYPE_CHECKING:
     from powertools_durable._runtime.calls import CountedBackend
     from powertools_durable._runtime.observers import Observers
+    from powertools_durable.config import DurableConfig
     from powertools_durable.parser.event import DurableInvocationEvent
 
 __all__ = ["run_invocation"]
@@ -74,7 +75,7 @@ def run_invocation(
     try:
         state = _load(event, counted or backend)
     except BackendError as error:
-        return to_wire(_refused(error))  # type: ignore[no-any-return]
+        return to_wire(_refused(error, program.config))  # type: ignore[no-any-return]
     del event  # the state has the records
     record = execution_record(state.operations.values(), arn)
     name = (record.name if record else None) or execution_name(arn)
@@ -174,7 +175,7 @@ def _rejected(error: PayloadValidationError, program: Program, state: ExecutionS
         from powertools_durable.parser.payload import model_changed
 
         raise model_changed(error) from None
-    return _failed(error)
+    return _failed(error, program.config)
 
 
 def _handle(session: Session, payload: object) -> Outcome:
@@ -228,19 +229,19 @@ def _run_deferred(session: Session, context: Any, first: Exception | None) -> Ex
 def _answer(session: Session, outcome: Outcome) -> InvocationResult:
     engine = session.engine
     if engine.interruption is not None and not engine.revoked:
-        return _refused(engine.interruption)
+        return _refused(engine.interruption, session.program.config)
     if engine.revoked or session.root.suspension is not None:
         return PENDING
     match outcome:
         case Raised(RetryableSerDesError() as error):
             raise error
         case Raised(error):
-            return _failed(error, stack_traces=session.program.config.stack_traces)
+            return _failed(error, session.program.config)
         case Returned(value):
             try:
                 return _succeeded(session, session.program.write_result(value))
             except SerDesError as error:
-                return _failed(error)
+                return _failed(error, session.program.config)
 
 
 def _succeeded(session: Session, text: str) -> InvocationResult:
@@ -257,25 +258,28 @@ def _succeeded(session: Session, text: str) -> InvocationResult:
     try:
         session.checkpointer.checkpoint(session.root, update)
     except CheckpointingStopped as stopped:
-        return _refused(stopped.reason)
+        return _refused(stopped.reason, session.program.config)
     except SuspendExecution:
         return PENDING
     return InvocationResult(status=InvocationStatus.SUCCEEDED, result="")
 
 
-def _refused(reason: BaseException) -> InvocationResult:
+def _refused(reason: BaseException, config: DurableConfig) -> InvocationResult:
     """End as the table of protocol.md 14.4 says: fail what can't heal, raise what another invocation may."""
     match reason:
         case NonDeterminismError() | BackendError(retryable=False):
-            return _failed(reason)
+            return _failed(reason, config)
         case _:
             raise reason
 
 
-def _failed(error: BaseException, *, stack_traces: bool = False) -> InvocationResult:
+def _failed(error: BaseException, config: DurableConfig) -> InvocationResult:
     if isinstance(error, RecursionError):
         message = f"{error}. Contexts inside contexts count towards Python's recursion limit: nest less deeply, or loop"
         return InvocationResult(
             status=InvocationStatus.FAILED, error=ErrorObject(error_message=message, error_type="RecursionError")
         )
-    return InvocationResult(status=InvocationStatus.FAILED, error=to_error_object(error, stack_traces=stack_traces))
+    written = to_error_object(
+        error, stack_traces=config.stack_traces, include_input=config.include_validation_input, is_answer=True
+    )
+    return InvocationResult(status=InvocationStatus.FAILED, error=written)

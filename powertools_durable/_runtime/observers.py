@@ -25,7 +25,7 @@ from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.calls import CountedBackend
 from powertools_durable._runtime.places import place_of
 from powertools_durable._runtime.seams import Clock
-from powertools_durable.errors import to_error_object
+from powertools_durable.errors.recording import to_error_object
 from powertools_durable.plugins import (
     AttemptEnd,
     AttemptInfo,

@@ -85,6 +85,7 @@ class Session:
         rules = Rules(
             max_payload_bytes=config.max_payload_bytes,
             stack_traces=config.stack_traces,
+            include_validation_input=config.include_validation_input,
             on_unconsumed=config.on_unconsumed,
         )
         self.program = program

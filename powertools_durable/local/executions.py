@@ -13,7 +13,8 @@ from powertools_durable._protocol.operation import ErrorObject, Operation, Opera
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView
-from powertools_durable.errors import ValidationError, answer_error
+from powertools_durable.errors import ValidationError
+from powertools_durable.errors.recording import answer_error
 from powertools_durable.local.change import changing
 from powertools_durable.local.lock import is_running
 from powertools_durable.local.store import SqliteStore, StoreError

@@ -14,7 +14,8 @@ from typing import Any
 from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._replay.frame import operation_id
 from powertools_durable.batch import BatchItem, BatchResult, to_mapping
-from powertools_durable.errors import SerDesError, ValidationError, answer_error
+from powertools_durable.errors import SerDesError, ValidationError
+from powertools_durable.errors.recording import answer_error
 from powertools_durable.parser.result import ResultWriter
 from powertools_durable.serdes.base import SerDes, SerDesContext
 from powertools_durable.serdes.tagged import TaggedJson

@@ -18,7 +18,8 @@ from powertools_durable._service.family import Family, Target
 from powertools_durable._service.host import Host, Invocation, Invoker
 from powertools_durable._service.validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView, label
-from powertools_durable.errors import ValidationError, answer_error
+from powertools_durable.errors import ValidationError
+from powertools_durable.errors.recording import answer_error
 from powertools_durable.parser.stored import input_text
 from powertools_durable.testing.captured import Recorder, SimulatedInvocation
 from powertools_durable.testing.scheduler import SeededThreads

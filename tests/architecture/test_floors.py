@@ -55,7 +55,7 @@ PLACES = {
     "aws_xray_sdk": ("integrations/xray.py", "integrations/xray_context.py", "testing/xray_daemon.py"),
     "boto3": ("backends/lambda_.py", "cli/"),
     "botocore": ("backends/lambda_.py", "cli/"),
-    "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors.py"),
+    "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors/"),
     "pydantic_core": ("parser/", "serdes/models.py", "backends/lambda_.py"),
     "pytest": ("testing/pytest_plugin.py",),
     "rich": ("cli/",),

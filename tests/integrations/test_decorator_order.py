@@ -189,12 +189,12 @@ def test_event_parser_inside_works(options):
     assert (run.result, len(run.invocations)) == ("Order", 3)
 
 
-def test_event_parser_inside_fails_the_execution_in_pydantic_s_own_words_which_show_the_input():
+def test_event_parser_inside_fails_the_execution_without_a_word_of_the_input_as_model_does():
     run = finished(durable(model=dict)(event_parser(story, model=Order)), {"id": "1", "secret": "x"})
     assert run.status == "FAILED"
-    assert "input_value={'id': '1', 'secret': 'x'}" in run.error.error_message
+    assert run.error.error_message == "1 validation error for Order: sku (missing)"
     better = finished(durable(model=Order)(story), {"id": "1", "secret": "x"})
-    assert better.error.error_message == "1 validation error for Order: sku (missing)"
+    assert better.error.error_message == run.error.error_message
 
 
 # -- event_source ----------------------------------------------------------------------------------------------

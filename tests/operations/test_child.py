@@ -124,9 +124,10 @@ def test_a_failure_is_recorded_and_raised_as_it_was_recorded():
 
 def test_a_failed_step_inside_is_the_cause():
     played = Entered(None).play(Raised(StepError("no", error_type="ValueError")))
-    assert played.effects[-1].update.error == ErrorObject(error_message="no", error_type="StepError")
+    assert played.effects[-1].update.error == ErrorObject(error_message="no", error_type="StepError(ValueError)")
     assert type(played.raised) is ChildContextError
     assert type(played.raised.__cause__) is StepError
+    assert played.raised.error_type == played.raised.__cause__.error_type == "ValueError"
 
 
 def test_a_serdes_error_inside_surfaces_as_itself_live_and_replayed():

@@ -23,8 +23,8 @@ from powertools_durable.errors import (
     DurableConfigError,
     PayloadModelChangedError,
     PayloadValidationError,
-    to_error_object,
 )
+from powertools_durable.errors.recording import to_error_object
 from powertools_durable.parser import DurableEnvelope
 from powertools_durable.parser.payload import PayloadParser, model_changed
 

@@ -189,7 +189,9 @@ def test_an_exception_of_the_handler_is_failed_with_its_type_and_words():
         raise LookupError("no such order")
 
     answer = handler.invoke(event(), None, backend=Service())
+    place = answer["Error"].pop("StackTrace")
     assert answer == {"Status": "FAILED", "Error": {"ErrorType": "LookupError", "ErrorMessage": "no such order"}}
+    assert [line.partition(":")[0] for line in place] == ["test_invocation.py"]
 
 
 def test_a_result_that_is_no_json_is_failed():

@@ -23,9 +23,9 @@ ITEMS = {
             "test_row_48_every_malformed_event_is_one_family_of_errors_makes_no_call_and_shows_nothing"
         ),
     ],
-    "2 errors in the history are cut, without paths, and stack traces only if asked for": [
+    "2 errors in the history are cut, without paths, and with one line of the stack unless more is asked for": [
         "values/test_errors.py::test_an_error_never_outgrows_what_the_service_takes",
-        "values/test_errors.py::test_a_stack_trace_has_names_of_files_only_and_only_if_wanted",
+        "values/test_errors.py::test_a_stack_trace_is_the_user_s_innermost_line_and_the_others_only_if_wanted",
     ],
     "3 deserialisation: a closed set of tags, nothing loaded by name, limits": [
         "security/test_data_is_only_data.py::test_hostile_histories_import_unpickle_start_and_open_nothing",

@@ -24,11 +24,10 @@ from powertools_durable.errors import (
     SerDesError,
     StepError,
     StepTimeoutError,
-    answer_error,
-    error_size,
-    rebuild,
-    to_error_object,
+    rebuilding,
 )
+from powertools_durable.errors.rebuilding import rebuild
+from powertools_durable.errors.recording import answer_error, error_size, to_error_object
 
 
 def record_of(message=None, error_type=None, data=None):
@@ -76,12 +75,14 @@ def test_an_exception_is_written_like_this(error, record):
     assert to_error_object(error) == record
 
 
-def test_a_stack_trace_has_names_of_files_only_and_only_if_wanted():
+def test_a_stack_trace_is_the_user_s_innermost_line_and_the_others_only_if_wanted():
     with pytest.raises(json.JSONDecodeError) as caught:
         json.loads("{")
-    assert to_error_object(caught.value).stack_trace is None
+    (place,) = to_error_object(caught.value).stack_trace
+    assert place.startswith("test_errors.py:")
     stack = to_error_object(caught.value, stack_traces=True).stack_trace
-    assert stack[0].startswith("test_errors.py:")
+    assert stack[0] == place
+    assert len(stack) > 1
     assert not any("/" in line for line in stack)
 
 
@@ -113,9 +114,12 @@ READ = [
     (record_of("no", "CallbackTimeoutError"), ChildContextError, ChildContextError, CallbackTimeoutError),
     (record_of("no", "SerDesError"), StepError, SerDesError, None),
     (record_of("no", "PayloadTooLargeError"), ChildContextError, PayloadTooLargeError, None),
-    (record_of("no", f"{errors._OFFICIAL}exceptions.StepError"), StepError, StepError, None),  # noqa: SLF001
-    (record_of("no", f"{errors._OFFICIAL}exceptions.BatchCompletionError"), OperationError, BatchError, None),  # noqa: SLF001
+    (record_of("no", f"{rebuilding._OFFICIAL}exceptions.StepError"), StepError, StepError, None),  # noqa: SLF001
+    (record_of("no", f"{rebuilding._OFFICIAL}exceptions.BatchCompletionError"), OperationError, BatchError, None),  # noqa: SLF001
     (record_of("no", "BackendError"), StepError, StepError, None),
+    (record_of("no", "StepError(KeyError)"), ChildContextError, ChildContextError, StepError),
+    (record_of("no", "StepTimeoutError(a.<locals>.B)"), StepError, StepTimeoutError, None),
+    (record_of("no", "shop.Error(KeyError)"), StepError, StepError, None),
     (ErrorObject(), StepError, StepError, None),
     (None, CallbackError, CallbackError, None),
 ]
@@ -127,6 +131,49 @@ def test_a_record_is_rebuilt_as_the_most_precise_class_of_ours(record, asked, cl
     assert type(error) is cls
     assert type(error.__cause__) is (cause or type(None))
     assert str(error) == ((record and record.error_message) or "")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "tells"),
+    [
+        ("StepError(shop.OutOfStock)", "shop.OutOfStock"),
+        ("CallbackExternalError(a(b))", "a(b)"),
+        ("StepError", "StepError"),  # as older versions and other SDKs write it
+        ("shop.Error(KeyError)", "shop.Error(KeyError)"),
+        ("StepError()", "StepError()"),
+        (None, "ChildContextError"),
+    ],
+)
+def test_the_class_that_was_raised_at_first_is_read_out_of_a_context_s_record(recorded, tells):
+    assert rebuild(record_of("no", recorded), ChildContextError).error_type == tells
+
+
+@given(st.sampled_from([StepError, CallbackError, ChildContextError]), st.text(min_size=1, max_size=900))
+def test_it_is_told_through_any_number_of_contexts(cls, raised):
+    error = cls("no", error_type=raised)
+    first = rebuild(to_error_object(error), ChildContextError)
+    again = rebuild(to_error_object(first), ChildContextError)
+    assert first.error_type == again.error_type
+    assert to_error_object(again, is_answer=True).error_type == "ChildContextError"
+
+
+@pytest.mark.parametrize(
+    ("error", "described"),
+    [
+        (
+            StepError("'sku'", error_type="KeyError").named("charge", 3),
+            "step 'charge' failed after 3 attempts: KeyError: 'sku'",
+        ),
+        (StepError("", error_type="KeyError").named("charge", 1), "step 'charge' failed: KeyError"),
+        (StepError("x", error_type="a.B").named("ab" * 32), "step abababab failed: a.B: x"),
+        (CallbackTimeoutError("late").named("ask"), "callback 'ask' failed: CallbackTimeoutError: late"),
+        (ChildContextError("x", error_type="E"), "child context failed: E: x"),
+    ],
+)
+def test_an_error_says_whose_it_is(error, described):
+    assert error.describe() == described
+    assert str(error) == error.message
+    assert getattr(error, "__notes__", [described]) == [described]
 
 
 def test_a_class_that_data_names_is_never_imported():
