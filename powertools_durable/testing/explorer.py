@@ -85,7 +85,7 @@ class _Explorer:
         self._event = event
         self._ledger = ledger
         self._callbacks = callbacks
-        self._surroundings = Surroundings(Globals(simulator.handler))
+        self._surroundings = Surroundings(Globals(simulator.modules))
         self._longest = _ENOUGH
         function = inspect.unwrap(simulator.handler)
         code = getattr(function, "__code__", None)
@@ -136,10 +136,8 @@ class _Explorer:
             self._found.warnings.append(
                 f"{location}: {name} is called outside of a step, and says something else on each replay"
             )
-        if inspector.asked and not self._surroundings.moves_the_clock:
-            self._found.warnings.append(
-                "the clock was the same in all runs; pip install 'powertools-durable[testing]' to have it moved"
-            )
+        if inspector.asked and self._surroundings.still:
+            self._found.warnings.append(f"the clock was the same in all runs; {self._surroundings.still}")
 
     def _try(self, plan: CrashPlan) -> Outcome:
         outcome = self._run(plan)

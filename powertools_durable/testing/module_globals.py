@@ -1,24 +1,25 @@
-"""The module globals of the code under test, as its import made them: a fresh sandbox has no others."""
+"""Plain data in the modules of the code under test: what a fresh process has there, and how that is put back."""
 
 from __future__ import annotations
 
-import ast
 import copy
 import inspect
+import marshal
 import sys
 import sysconfig
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Globals", "is_ours", "is_users"]
+__all__ = ["Globals", "Key", "Place", "copied", "is_ours", "is_users", "modules_of", "packed"]
 
 _SCALARS = (str, bytes, int, float, complex, bool, type(None))
 _CONTAINERS = (dict, list, set, deque, bytearray, defaultdict, OrderedDict, Counter)
+_COMPOUNDS = (*_CONTAINERS, tuple, frozenset)
+_EXACT = frozenset(_SCALARS)
 _PACKAGE = __name__.partition(".")[0]
 _FOREIGN = tuple(
     {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -36,124 +37,197 @@ def is_ours(file: str) -> bool:
     return file.startswith(_OWN)
 
 
+Key = tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """Where a value is kept: a name in a module, an attribute of its class, a default of its function.
+
+    Attributes
+    ----------
+    key : tuple[str, ...]
+        The module and the name; what lies inside a class or a function has more parts.
+    value : object
+        What is there now.
+    put : Callable | None
+        Puts another value there; None for a default, whose value can only be changed in itself.
+    """
+
+    key: Key
+    value: Any
+    put: Callable[[Any], object] | None
+
+
 class Globals:
     """Plain data in the globals of the user's modules: numbers, texts, lists, dicts, sets.
 
-    Objects of classes are left alone: they may be fakes of the world outside, which no crash makes forget. What an
-    import makes of a name is read from the source where that is a literal; other tests may have changed it since.
+    Objects of classes are left alone: they may be fakes of the outside world, which no crash makes forget.
 
     Parameters
     ----------
-    handler : Callable
-        Where to start; modules that its module imports are looked at too, if they are the user's.
+    modules : list[ModuleType]
+        What `modules_of` says.
     """
 
-    def __init__(self, handler: Callable[..., Any]) -> None:
-        self._restores: list[Callable[[], None]] = []
-        self._caches: list[Callable[[], None]] = []
-        for module in _modules(handler):
-            self._remember(module)
+    def __init__(self, modules: list[ModuleType]) -> None:
+        self._modules = modules
+        self._names = [set(vars(module)) for module in self._modules]
+        self._found = self._look()
+        self._fresh = self._found
+        self._caches = [value.cache_clear for module in self._modules for value in _caches(module)]
+
+    def begin_with(self, state_of: Callable[[Place], Any]) -> None:
+        """Let `renew` put the value *state_of* a place there in place of the one that was found."""
+        self._fresh = [(place, packed(state_of(place))) for place, _ in self._found]
+
+    def changed(self) -> Iterator[tuple[Place, Any]]:
+        """Yield each place that holds other plain data now, and, packed, what was found there."""
+        now = {place.key: (place, data) for place, data in self._look()}
+        for place, found in self._found:
+            if place.key in now and now[place.key][1] != found:
+                yield now[place.key][0], found
+
+    def renew(self) -> None:
+        """Make all of it as a fresh process has it."""
+        self._put_back(self._fresh)
 
     def restore(self) -> None:
-        """Make all of it as it was."""
-        for restore in self._restores:
-            restore()
+        """Make all of it as it was found."""
+        self._put_back(self._found)
+
+    def _look(self) -> list[tuple[Place, Any]]:
+        return [(place, packed(place.value)) for place in _places(self._modules)]
+
+    def _put_back(self, state: list[tuple[Place, Any]]) -> None:
+        for module, known in zip(self._modules, self._names, strict=True):
+            namespace = vars(module)
+            for name in [name for name in namespace if name not in known and not _is_kept(name, namespace[name])]:
+                del namespace[name]
+        for place, kept in state:
+            _put(place, copied(kept))
         for clear in self._caches:
             clear()
 
-    def _remember(self, module: ModuleType) -> None:
-        namespace = vars(module)
-        written = _Written(module)
+
+def _is_kept(name: str, value: object) -> bool:
+    return name.startswith("__") or isinstance(value, ModuleType)  # a submodule is imported once
+
+
+def _put(place: Place, value: Any) -> None:
+    """Put *value* there; where a container of its class was found, into that one, which others may hold too."""
+    held = place.value
+    if type(held) is not type(value) or not _refill(held, value):
+        held = value
+    if place.put is not None:
+        place.put(held)
+
+
+def _refill(held: Any, value: Any) -> bool:
+    match held:
+        case dict() | set():
+            held.clear()
+            held.update(value)
+        case list() | bytearray():
+            held[:] = value
+        case deque():
+            held.clear()
+            held.extend(value)
+        case _:
+            return False
+    return True
+
+
+# -- copies ---------------------------------------------------------------------------------------------------
+
+
+class _Copy(NamedTuple):
+    value: Any
+
+
+def packed(value: Any) -> Any:
+    """Return a copy of plain data that nobody changes; equal data gives equal copies."""
+    if type(value) in _EXACT or not isinstance(value, _COMPOUNDS):
+        return _Copy(value)
+    data: Any = value
+    try:
+        return marshal.dumps(data, 2)  # without references, which differ between equal values
+    except ValueError:
+        return _Copy(copy.deepcopy(value))
+
+
+def copied(kept: Any) -> Any:
+    """Return the data of which `packed` made a copy, as a value of its own."""
+    if isinstance(kept, _Copy):
+        return copy.deepcopy(kept.value) if isinstance(kept.value, _COMPOUNDS) else kept.value
+    return marshal.loads(kept)  # noqa: S302 - what `packed` has written a moment ago
+
+
+# -- what there is --------------------------------------------------------------------------------------------
+
+
+def _places(modules: list[ModuleType]) -> Iterator[Place]:
+    """Yield every place of plain data in *modules*; the commonest kinds of value first, for each run looks twice."""
+    for module in modules:
+        namespace, here = vars(module), module.__name__
         for name, value in list(namespace.items()):
-            if name.startswith("__"):
+            kind = type(value)
+            if name.startswith("__") or kind is ModuleType:
                 continue
-            if isinstance(value, _SCALARS):
-                self._restores.append(partial(namespace.__setitem__, name, written.values.get(name, value)))
-            elif _is_plain(value):
-                saved = written.values.get(name, value)
-                self._restores.append(partial(_refill, namespace, name, value, copy.deepcopy(saved)))
-            elif callable(getattr(value, "cache_clear", None)):
-                self._caches.append(value.cache_clear)
-            elif type(function := inspect.unwrap(value) if callable(value) else None) is FunctionType:
-                self._remember_defaults(function, written.defaults.get(function.__name__, {}))
-            elif inspect.isclass(value) and value.__module__ == module.__name__:
-                self._remember_attributes(value)
-
-    def _remember_defaults(self, function: FunctionType, written: Mapping[str, Any]) -> None:
-        for name, parameter in inspect.signature(function).parameters.items():
-            value = parameter.default
-            if isinstance(value, _CONTAINERS) and _is_plain(value):
-                self._restores.append(partial(_refill_value, value, copy.deepcopy(written.get(name, value))))
-
-    def _remember_attributes(self, cls: type) -> None:
-        for name, value in vars(cls).items():
-            if not name.startswith("_") and isinstance(value, (*_SCALARS, *_CONTAINERS)) and _is_plain(value):
-                if isinstance(value, _CONTAINERS):
-                    self._restores.append(partial(_refill_value, value, copy.deepcopy(value)))
-                elif not hasattr(cls, "__members__"):  # an enum's are constant
-                    self._restores.append(partial(setattr, cls, name, value))
+            if kind is FunctionType:
+                if value.__defaults__ or value.__kwdefaults__ or value.__dict__:
+                    yield from _defaults((here, name), value)
+            elif isinstance(value, type):
+                if value.__module__ == here:
+                    yield from _attributes((here, name), value)
+            elif kind in _EXACT or _is_plain(value):
+                yield Place((here, name), value, partial(namespace.__setitem__, name))
+            elif callable(value):
+                yield from _defaults((here, name), value)
 
 
-class _Written:
-    """What a module's source says of its names, and of the defaults of its functions, where it says it in literals."""
-
-    def __init__(self, module: ModuleType) -> None:
-        self.values: dict[str, Any] = {}
-        self.defaults: dict[str, dict[str, Any]] = {}
-        try:
-            body = ast.parse(inspect.getsource(module)).body
-        except (OSError, SyntaxError, TypeError):
-            return
-        for node in body:
-            match node:
-                case (
-                    ast.Assign(targets=[ast.Name(id=name)], value=value)
-                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-                ):
-                    self.values.pop(name, None)
-                    self.values.update(_literals({name: value}))
-                case ast.FunctionDef(name=name, args=arguments):
-                    several = [*arguments.posonlyargs, *arguments.args]
-                    pairs = [
-                        *zip(several[len(several) - len(arguments.defaults) :], arguments.defaults, strict=True),
-                        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
-                    ]
-                    self.defaults[name] = _literals({one.arg: value for one, value in pairs if value is not None})
-                case ast.ClassDef():
-                    pass
-                case _:  # a name that is changed in an if, a loop, by += ...
-                    for one in ast.walk(node):
-                        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
-                            self.values.pop(one.id, None)
+def _defaults(key: Key, function: Any) -> Iterator[Place]:
+    function = inspect.unwrap(function)
+    if type(function) is not FunctionType:
+        return
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    defaults = function.__defaults__ or ()
+    pairs = [*zip(names[len(names) - len(defaults) :], defaults, strict=True), *(function.__kwdefaults__ or {}).items()]
+    for name, value in pairs:
+        if isinstance(value, _CONTAINERS) and _is_plain(value):
+            yield Place((*key, f"{name}="), value, None)
 
 
-def _literals(nodes: Mapping[str, ast.expr]) -> dict[str, Any]:
-    values = {}
-    for name, node in nodes.items():
-        match node:
-            case ast.Call(func=ast.Name(id="dict" | "list" | "set" as kind), args=[], keywords=[]):
-                values[name] = {"dict": dict, "list": list, "set": set}[kind]()
-            case _:
-                with suppress(ValueError, TypeError, RecursionError):
-                    values[name] = ast.literal_eval(node)
-    return values
+def _attributes(key: Key, cls: type) -> Iterator[Place]:
+    for name, value in list(vars(cls).items()):
+        if name.startswith("_") or not _is_plain(value):
+            continue
+        if isinstance(value, _CONTAINERS) or not hasattr(cls, "__members__"):  # an enum's are constant
+            yield Place((*key, name), value, partial(setattr, cls, name))
 
 
-def _modules(handler: Callable[..., Any]) -> Iterator[ModuleType]:
-    """Yield the module of *handler*, and the user's modules that it imports."""
-    first = sys.modules.get(inspect.unwrap(handler).__module__)
-    waiting = [first] if first is not None else []
+def _caches(module: ModuleType) -> Iterator[Any]:
+    for name, value in list(vars(module).items()):
+        if not name.startswith("__") and callable(getattr(value, "cache_clear", None)):
+            yield value
+
+
+def modules_of(*handlers: Callable[..., Any]) -> list[ModuleType]:
+    """Return the modules of *handlers*, and the user's modules that they import."""
+    found: list[ModuleType] = []
+    first = [sys.modules.get(getattr(inspect.unwrap(handler), "__module__", None) or "") for handler in handlers]
+    waiting = [module for module in first if module is not None]
     seen: set[str] = set()
     while waiting:
         module = waiting.pop()
         if module.__name__ in seen or not is_users(getattr(module, "__file__", None) or "<"):
             continue
         seen.add(module.__name__)
-        yield module
+        found.append(module)
         for value in list(vars(module).values()):
             name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
             if isinstance(name, str) and name not in seen and name in sys.modules and not name.startswith(_PACKAGE):
                 waiting.append(sys.modules[name])
+    return found
 
 
 def _is_plain(value: object, depth: int = 6) -> bool:
@@ -163,27 +237,6 @@ def _is_plain(value: object, depth: int = 6) -> bool:
         return False
     if isinstance(value, dict):
         return all(_is_plain(key, depth - 1) and _is_plain(item, depth - 1) for key, item in value.items())
-    if isinstance(value, (*_CONTAINERS, tuple, frozenset)):
+    if isinstance(value, _COMPOUNDS):
         return all(_is_plain(item, depth - 1) for item in value)
     return False
-
-
-def _refill(namespace: dict[str, Any], name: str, value: Any, saved: Any) -> None:
-    namespace[name] = value
-    _refill_value(value, saved)
-
-
-def _refill_value(value: Any, saved: Any) -> None:
-    """Put into *value*, in place, what it held: others may hold it too."""
-    fresh = copy.deepcopy(saved)
-    match value:
-        case dict() | set():
-            value.clear()
-            value.update(fresh)
-        case list() | bytearray():
-            value[:] = fresh
-        case deque():
-            value.clear()
-            value.extend(fresh)
-        case _:
-            pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
@@ -135,6 +136,8 @@ class Sandboxes:
         Seconds that an invocation may last.
     watch : Watch | None
         Who looks on.
+    notes : Callable
+        Makes a context manager that surrounds each invocation.
     """
 
     def __init__(
@@ -143,8 +146,11 @@ class Sandboxes:
         clock: VirtualClock,
         threads: SeededThreads,
         timeout: float,
+        *,
         watch: Watch | None = None,
+        notes: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        self._notes = notes
         self._service = service
         self.call_timeout: float | None = getattr(service, "call_timeout", None)
         self._clock = clock
@@ -186,6 +192,7 @@ class Sandboxes:
         def invoke(event: dict[str, Any], context: LambdaContext) -> object:
             # Whoever leaves last finds the sandbox gone: what was left behind comes to its end there.
             with (
+                self._notes(),
                 self._threads.taking_part(),
                 Sandbox(self._clock, self._threads, self._timeout, self._watch) as sandbox,
             ):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
 from random import Random
 from typing import Any, cast
 
@@ -15,6 +17,8 @@ from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import check_execution_name, input_text
+from powertools_durable.testing.leftovers import noting
+from powertools_durable.testing.module_globals import modules_of
 from powertools_durable.testing.run import SimulatedRun
 from powertools_durable.testing.sandbox import Sandboxes, Watch
 from powertools_durable.testing.scheduler import SeededThreads
@@ -79,6 +83,8 @@ class Simulator:
             raise ValidationError(message)
         self.handler = handler
         self._functions = dict(functions or {})
+        durable = [function for function in self._functions.values() if durable_inside(function) is not None]
+        self.modules = modules_of(handler, *durable)
         self._seed = seed
         self._invocation_timeout = _more_than_none(invocation_timeout)
         self._started = 0
@@ -125,7 +131,10 @@ class Simulator:
         clock = VirtualClock()
         threads = SeededThreads(clock, Whims(f"{self._seed}/{name}/{schedule}"))
         service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
-        sandboxes = Sandboxes(ServiceBackend(service), clock, threads, self._invocation_timeout, watch)
+        notes = partial(noting, self.modules) if watch is None else nullcontext  # explore() undoes what it changes
+        sandboxes = Sandboxes(
+            ServiceBackend(service), clock, threads, self._invocation_timeout, watch=watch, notes=notes
+        )
         witness = Bystander() if watch is None else cast("Witness", watch)
         seams = Seams(clock, random, witness=witness, threads=threads)
 

@@ -6,11 +6,10 @@ import ast
 import inspect
 import os
 import random
-import sys
 import textwrap
-import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Self
@@ -19,6 +18,7 @@ from powertools_durable.scope import current_scope
 from powertools_durable.testing.deeds import listening
 from powertools_durable.testing.judgement import Difference
 from powertools_durable.testing.module_globals import is_users
+from powertools_durable.testing.process import profiling
 
 __all__ = ["Inspector", "unordered"]
 
@@ -48,18 +48,15 @@ class Inspector:
         self.variables: dict[str, str] = {}
         self.codes: set[CodeType] = set()
         self.done: dict[str, str] = {}
-        self._listening = listening(self.done.setdefault)
+        self._watching = ExitStack()
 
     def __enter__(self) -> Self:
-        self._listening.__enter__()
-        threading.setprofile(self._profile)
-        sys.setprofile(self._profile)
+        self._watching.enter_context(listening(self.done.setdefault))
+        self._watching.enter_context(profiling(self._profile))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        sys.setprofile(None)
-        threading.setprofile(None)
-        self._listening.__exit__(kind, error, at)
+        self._watching.close()
 
     def deeds(self) -> Iterator[Difference]:
         """Yield what was done outside of steps."""

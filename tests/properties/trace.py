@@ -151,7 +151,7 @@ def _prepared(
     host = FaultyHost(MemoryStore(), clock, SeededIds(random), invocation_timeout=timeout)
     host.scribe, host.faults = scribe, faults
     threads = SeededThreads(clock, Whims(f"{scribe.trace.seed}/threads"))
-    host.sandboxes = sandboxes = Sandboxes(ServiceBackend(host), clock, threads, timeout, scribe)
+    host.sandboxes = sandboxes = Sandboxes(ServiceBackend(host), clock, threads, timeout, watch=scribe)
     seams = Seams(
         _Skewed(clock, faults.plan.skew) if faults.plan.skew else clock,
         random,
