@@ -104,6 +104,7 @@ __all__ = [
 ]
 
 
+# Without a `__dir__`: what looks at each attribute of each module, as freezegun does, need not load all of it.
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         message = f"module {__name__!r} has no attribute {name!r}"
@@ -111,7 +112,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     globals()[name] = value
     return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -163,7 +163,10 @@ def test_chance_that_the_test_decides_is_that_of_the_code(shop, monkeypatch):
 
 @pytest.mark.parametrize(
     "held",
-    [freezegun.freeze_time("2019-05-05"), time_machine.travel("2019-05-05", tick=False)],
+    [
+        freezegun.freeze_time("2019-05-05", ignore=["aws_lambda_powertools"]),
+        time_machine.travel("2019-05-05", tick=False),
+    ],
     ids=["freezegun", "time-machine"],
 )
 def test_a_clock_that_the_test_holds_is_that_of_the_code(shop, held):
