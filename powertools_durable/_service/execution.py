@@ -28,9 +28,10 @@ from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._service.history import HistoryEvent, invocation_event
 from powertools_durable._service.ledger import CallbackTimers, Header
 from powertools_durable._service.paging import page
+from powertools_durable._service.shown import Shown
 from powertools_durable._service.validation import ServiceRefusal, refusal
 from powertools_durable._service.verdict import judge
-from powertools_durable._service.waiting import Waiting, callback_timers, is_pending
+from powertools_durable._service.waiting import Waiting, callback_timers
 from powertools_durable._service.written import Written
 
 __all__ = ["CallbackTimers", "Header", "Ids", "ServiceExecution"]
@@ -83,6 +84,7 @@ class ServiceExecution(Waiting):
         self._max_payload_bytes = max_payload_bytes
         self._answered: tuple[str, str, CheckpointResponse] | None = None
         self._written = Written()
+        self._updated: tuple[str, ...] = ()
 
     @classmethod
     def start(
@@ -129,19 +131,14 @@ class ServiceExecution(Waiting):
         header.retry_at = None
         header.token = self._ids.token()
         self._answered = None
-        updated = sorted(header.moved)
-        header.unseen.clear()
-        header.moved.clear()
-        first = page(self.operations, header.token, "", self._page_items)
-        return {
-            "DurableExecutionArn": header.arn,
-            "CheckpointToken": header.token,
-            "InitialExecutionState": {
-                "Operations": self._written.of(first.operations or ()),
-                "NextMarker": first.next_marker or "",
-            },
-            "UpdatedOperationIds": updated,
-        }
+        self._updated = tuple(sorted(header.moved))
+        self._unseen()
+        return self.shown().event(self._written)
+
+    def shown(self) -> Shown:
+        """Return what the invocation that has just begun was shown; it takes no memory of its own."""
+        header = self.header
+        return Shown(header.arn, header.token, self.log, len(self.log), self._updated, self._page_items)
 
     def end_invocation(self, answer: object, now: datetime, *, request_id: str = "") -> None:
         """Judge what the handler answered; an `ErrorObject` stands for an invocation that failed."""
@@ -182,7 +179,7 @@ class ServiceExecution(Waiting):
 
     def _suspended(self, now: datetime) -> None:
         header = self.header
-        if header.moved or any(map(is_pending, self.operations.values())):
+        if header.moved or self._pending:
             header.illegal_pendings = 0
             return
         header.illegal_pendings += 1
@@ -212,9 +209,7 @@ class ServiceExecution(Waiting):
         for update in updates:
             self._apply(update, now)
         self.advance(now)
-        changed = tuple(self.operations[key] for key in self.operations if key in self.header.unseen)
-        self.header.unseen.clear()
-        self.header.moved.clear()
+        changed = self._unseen()
         self.header.token = "" if self.is_terminal else self._ids.token()
         response = CheckpointResponse(
             checkpoint_token=self.header.token or None, new_execution_state=StatePage(operations=changed)
@@ -246,5 +241,5 @@ class ServiceExecution(Waiting):
         record = apply(self.operations.get(update.id), update, now)
         if update.type is OperationType.CALLBACK:
             record = replace(record, callback_details=CallbackDetails(callback_id=self._ids.callback_id()))
-            self.header.callbacks[record.id] = callback_timers(update, now)
+            self._time_callback(record.id, callback_timers(update, now))
         self._keep(record, now, update)

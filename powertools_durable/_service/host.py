@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.execution import Ids, ServiceExecution
 from powertools_durable._service.history import HistoryEvent
+from powertools_durable._service.shown import Shown
 from powertools_durable._service.store import Store
 from powertools_durable._service.validation import ServiceRefusal
 
@@ -76,8 +78,13 @@ class Invocation:
     """What became of one invocation."""
 
     request_id: str
-    event: Mapping[str, Any]
+    shown: Shown
     answer: object
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """What Lambda handed to the handler, made anew at each look: an event repeats all that was before."""
+        return self.shown.event()
 
 
 class Host:
@@ -162,8 +169,10 @@ class Host:
         """Run the handler once and take its answer; an exception is an invocation that failed."""
         with self.changing(arn) as execution:
             event = execution.begin_invocation(self.clock.now())
+            shown = execution.shown()
             request_id = f"{execution.header.name}-{execution.header.invocations}"
         context = LambdaContext(arn, request_id, self._invocation_timeout, self.clock)
+        process = os.getpid()
         answer: object
         try:
             answer = invoker(event, context)
@@ -173,12 +182,14 @@ class Host:
             with self.changing(arn) as execution:
                 execution.abandon_invocation(self.clock.now())
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - Lambda's view of it
+        except (Exception, SystemExit) as error:
+            if os.getpid() != process:  # a child that the handler forked ends; the invocation is its parent's
+                raise
             answer = ErrorObject(error_type=type(error).__name__, error_message=str(error))
         with self.changing(arn) as execution:
             execution.advance(self.clock.now())
             execution.end_invocation(answer, self.clock.now(), request_id=request_id)
-        return Invocation(request_id, event, answer)
+        return Invocation(request_id, shown, answer)
 
     # -- the two API calls ---------------------------------------------------------------------------------
 

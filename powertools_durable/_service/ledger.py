@@ -1,6 +1,6 @@
 """What there is to keep of one execution, and what a call changed of it. Pure.
 
-What a call changed is left in `changed` and `events`, so that a store writes that and no more.
+What a call changed is left in `changed`, `retimed` and `events`, so that a store writes that and no more.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Header:
     events: int = 0
     unseen: set[str] = field(default_factory=set)  # changed since the handler last looked
     moved: set[str] = field(default_factory=set)  # of these, what the service changed
+    looks: int = 0  # how often the handler looked: a store keeps with each record whether it changed since
     callbacks: dict[str, CallbackTimers] = field(default_factory=dict)
 
 
@@ -71,6 +72,9 @@ class Ledger:
         self.header = header
         self.operations = dict(operations)
         self.changed: dict[str, Operation] = {}
+        self.retimed: set[str] = set()  # callbacks whose timers changed
+        self.log = list(self.operations.values())  # every record as it was at each change
+        self._order = {key: number for number, key in enumerate(self.operations)}
         self.events: list[HistoryEvent] = []
         self.history: list[HistoryEvent] = list(history)
 
@@ -80,19 +84,34 @@ class Ledger:
         return self.header.status != "RUNNING"
 
     def saved(self) -> None:
-        """Forget what `changed` and `events` say: a store has it."""
+        """Forget what `changed`, `retimed` and `events` say: a store has it."""
         self.changed.clear()
+        self.retimed.clear()
         self.events.clear()
 
     def _keep(
         self, record: Operation, now: datetime, update: OperationUpdate | None = None, *, moved: bool = False
     ) -> None:
-        self.operations[record.id] = self.changed[record.id] = record
+        self._replace(record)
         if record.type is not OperationType.EXECUTION:
             self.header.unseen.add(record.id)
         if moved:
             self.header.moved.add(record.id)
         self._tell(record_event(record, update, now))
+
+    def _replace(self, record: Operation) -> None:
+        self._order.setdefault(record.id, len(self._order))
+        self.operations[record.id] = self.changed[record.id] = record
+        self.log.append(record)
+
+    def _unseen(self) -> tuple[Operation, ...]:
+        """Return what changed since the handler last looked, in the order of its start; it looks now."""
+        header = self.header
+        records = tuple(self.operations[key] for key in sorted(header.unseen, key=self._order.__getitem__))
+        header.unseen.clear()
+        header.moved.clear()
+        header.looks += 1
+        return records
 
     def _tell(self, event: HistoryEvent | None) -> None:
         if event is not None:
@@ -108,5 +127,5 @@ class Ledger:
         header.status, header.result, header.error, header.ended = status.value, result, error, now
         record = next(r for r in self.operations.values() if r.type is OperationType.EXECUTION)
         record = replace(record, status=status, end_timestamp=now)
-        self.operations[record.id] = self.changed[record.id] = record
+        self._replace(record)
         self._tell(record_event(record, None, now, result=result, error=error))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType, SubType
 from powertools_durable._service.history import HistoryEvent
 from powertools_durable._service.ledger import Ledger
 
-__all__ = ["ExecutionView", "label"]
+__all__ = ["ExecutionView", "is_waited_for", "label", "label_in"]
 
 _PENDING = (OperationStatus.STARTED, OperationStatus.PENDING)
 _WAITING = (OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
@@ -74,11 +75,7 @@ class ExecutionView:
         """What keeps the execution from going on: timers, callbacks, invoked functions."""
         if self._execution.is_terminal:
             return []
-        return [
-            record
-            for record in self.operations
-            if record.status in _PENDING and (record.type in _WAITING or record.status is OperationStatus.PENDING)
-        ]
+        return [record for record in self.operations if is_waited_for(record)]
 
     @property
     def open_callbacks(self) -> list[Operation]:
@@ -87,10 +84,7 @@ class ExecutionView:
 
     def label(self, record: Operation) -> str:
         """Name a record for people: a callback of ``wait_for_callback`` is called as that is."""
-        above = self._execution.operations.get(record.parent_id or "")
-        if record.type is OperationType.CALLBACK and above is not None and above.sub_type == SubType.WAIT_FOR_CALLBACK:
-            return above.name or label(record)
-        return label(record)
+        return label_in(self._execution.operations, record)
 
     def open_callbacks_called(self, text: str) -> list[Operation]:
         """Return the open callbacks of that id, that name, or that of their ``wait_for_callback``."""
@@ -125,6 +119,19 @@ def _names(record: Operation | None) -> tuple[str | None, ...]:
         return ()
     details = record.callback_details
     return record.name, details.callback_id if details else None
+
+
+def is_waited_for(record: Operation) -> bool:
+    """Tell whether *record* keeps its execution from going on."""
+    return record.status in _PENDING and (record.type in _WAITING or record.status is OperationStatus.PENDING)
+
+
+def label_in(operations: Mapping[str, Operation], record: Operation) -> str:
+    """Name a record for people: a callback of ``wait_for_callback`` is called as that is."""
+    above = operations.get(record.parent_id or "")
+    if record.type is OperationType.CALLBACK and above is not None and above.sub_type == SubType.WAIT_FOR_CALLBACK:
+        return above.name or label(record)
+    return label(record)
 
 
 def label(record: Operation) -> str:

@@ -6,7 +6,7 @@ execution has ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,10 +19,12 @@ from powertools_durable._protocol.operation import (
     OperationType,
 )
 from powertools_durable._protocol.update import OperationUpdate
-from powertools_durable._service.ledger import CallbackTimers, Ledger
+from powertools_durable._service.history import HistoryEvent
+from powertools_durable._service.ledger import CallbackTimers, Header, Ledger
+from powertools_durable._service.timers import Timers
 from powertools_durable._service.validation import ServiceRefusal
 
-__all__ = ["Waiting", "callback_timers", "is_pending"]
+__all__ = ["Waiting", "callback_timers"]
 
 _WAITS = (OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
 
@@ -30,31 +32,55 @@ _WAITS = (OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVO
 class Waiting(Ledger):
     """An execution that time and the world outside move."""
 
+    def __init__(
+        self, header: Header, operations: Mapping[str, Operation], history: Sequence[HistoryEvent] = ()
+    ) -> None:
+        super().__init__(header, operations, history)
+        self._timers = Timers()
+        self._deadlines = Timers()
+        self._pending: set[str] = set()  # records that will move by themselves
+        self._callback_ids: dict[str, str] = {}
+        for record in self.operations.values():
+            self._attend(record)
+        for key, timers in header.callbacks.items():
+            self._deadlines.set(key, timers.next())
+
+    def _replace(self, record: Operation) -> None:
+        super()._replace(record)
+        self._attend(record)
+
+    def _attend(self, record: Operation) -> None:
+        self._timers.set(record.id, due_at(record))
+        if _is_pending(record):
+            self._pending.add(record.id)
+        else:
+            self._pending.discard(record.id)
+        if record.callback_details is not None and record.callback_details.callback_id is not None:
+            self._callback_ids[record.callback_details.callback_id] = record.id
+
+    def _time_callback(self, key: str, timers: CallbackTimers | None) -> None:
+        """Let a callback be answered until its timers end; None when nobody waits for it any more."""
+        if timers is None:
+            self.header.callbacks.pop(key, None)
+        else:
+            self.header.callbacks[key] = timers
+        self._deadlines.set(key, timers.next() if timers is not None else None)
+        self.retimed.add(key)
+
     # -- time ----------------------------------------------------------------------------------------------
 
     def next_moment(self, *, callbacks: bool = True) -> datetime | None:
         """Return when something will happen by itself, a callback's timeout included; None when nothing will."""
         if self.is_terminal:
             return None
-        moments = [moment for moment, _ in self._timers(callbacks=callbacks)]
-        if self.header.retry_at is not None:
-            moments.append(self.header.retry_at)
-        return min(moments, default=None)
-
-    def _timers(self, *, callbacks: bool = True) -> Iterator[tuple[datetime, str]]:
-        for record in self.operations.values():
-            if (moment := due_at(record)) is not None:
-                yield moment, record.id
-        if callbacks:
-            for key, timers in self.header.callbacks.items():
-                if (moment := timers.next()) is not None:
-                    yield moment, key
+        moments = [self._timers.next(), self.header.retry_at, self._deadlines.next() if callbacks else None]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def advance(self, now: datetime) -> None:
         """Fire every timer that is due, the earliest first."""
         if self.is_terminal:
             return
-        for moment, key in sorted(timer for timer in self._timers() if timer[0] <= now):
+        for moment, key in sorted([*self._timers.take_due(now), *self._deadlines.take_due(now)]):
             record = self.operations[key]
             if (record.type, record.status) in TIMERS:
                 self._keep(fire(record, moment), moment, moved=True)
@@ -78,10 +104,9 @@ class Waiting(Ledger):
         ServiceRefusal
             There is none of that id.
         """
-        for record in self.operations.values():
-            details = record.callback_details
-            if details is not None and details.callback_id == callback_id:
-                return record
+        key = self._callback_ids.get(callback_id)
+        if key is not None:
+            return self.operations[key]
         message = "Callback not found"
         raise ServiceRefusal(message, code="ResourceNotFoundException", status=404)
 
@@ -107,9 +132,10 @@ class Waiting(Ledger):
         ServiceRefusal
             Nobody waits for it any more.
         """
-        timers = self.header.callbacks[self._open_callback(callback_id, now).id]
+        key = self._open_callback(callback_id, now).id
+        timers = self.header.callbacks[key]
         if timers.heartbeat_seconds:
-            timers.heartbeat_ends = now + timedelta(seconds=timers.heartbeat_seconds)
+            self._time_callback(key, replace(timers, heartbeat_ends=now + timedelta(seconds=timers.heartbeat_seconds)))
 
     def _open_callback(self, callback_id: str, now: datetime) -> Operation:
         record = self.callback(callback_id)
@@ -159,7 +185,7 @@ class Waiting(Ledger):
         if record.callback_details is not None:
             details = replace(record.callback_details, result=result, error=error)
             changed = replace(changed, callback_details=details)
-            self.header.callbacks.pop(record.id, None)
+            self._time_callback(record.id, None)
         else:
             changed = replace(changed, chained_invoke_details=ChainedInvokeDetails(result=result, error=error))
         self._keep(changed, now, moved=True)
@@ -181,7 +207,7 @@ class Waiting(Ledger):
             self._finish(status, now, error=error)
 
 
-def is_pending(record: Operation) -> bool:
+def _is_pending(record: Operation) -> bool:
     """Tell whether *record* will move by itself, so that its handler may suspend (protocol.md 3)."""
     if record.type is OperationType.STEP:
         return record.status is OperationStatus.PENDING

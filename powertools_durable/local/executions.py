@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType
-from powertools_durable._service.execution import ServiceExecution
+from powertools_durable._protocol.operation import ErrorObject, Operation
+from powertools_durable._service.execution import Header, ServiceExecution
+from powertools_durable._service.history import HistoryEvent
 from powertools_durable._service.validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView
 from powertools_durable.errors import ValidationError
@@ -20,7 +21,13 @@ from powertools_durable.local.lock import is_running
 from powertools_durable.local.store import SqliteStore, StoreError
 from powertools_durable.parser.stored import input_text
 
-__all__ = ["LocalCallback", "LocalExecution", "LocalExecutions", "ambiguous"]
+__all__ = ["LocalCallback", "LocalExecution", "LocalExecutions", "LocalSummary", "ambiguous"]
+
+_MOST_NAMED = 5  # executions in a message
+_LAST = "\U0010ffff"  # no text is greater
+_OPEN_CALLBACKS = """
+    FROM callbacks c JOIN executions e ON e.arn = c.arn WHERE e.status = 'RUNNING' AND (?1 IS NULL OR c.arn = ?1)
+"""
 
 
 class LocalExecution(ExecutionView):
@@ -37,14 +44,44 @@ class LocalExecution(ExecutionView):
     def _execution(self) -> ServiceExecution:
         found = self._store.load(self._arn)
         if found is None:
-            message = f"execution {self._arn.rpartition('/')[2]} is no longer in {self._store.path}"
-            raise StoreError(message, retryable=False)
+            raise self._gone
         return found
+
+    @property
+    def _header(self) -> Header:
+        found = self._store.header(self._arn)
+        if found is None:
+            raise self._gone
+        return found
+
+    @property
+    def _gone(self) -> StoreError:
+        return StoreError(f"execution {self.id} is no longer in {self._store.path}", retryable=False)
+
+    @property
+    def arn(self) -> str:
+        """The execution's ARN."""
+        return self._arn
 
     @property
     def id(self) -> str:
         """The last part of the ARN."""
         return self._arn.rpartition("/")[2]
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self._arn.split("/")[-2]
+
+    @property
+    def status(self) -> str:
+        """``RUNNING``, ``SUCCEEDED``, ``FAILED``, ``TIMED_OUT`` or ``STOPPED``."""
+        return self._header.status
+
+    @property
+    def error(self) -> ErrorObject | None:
+        """What the execution failed with."""
+        return self._header.error
 
     @property
     def target(self) -> str | None:
@@ -59,12 +96,12 @@ class LocalExecution(ExecutionView):
     @property
     def started(self) -> datetime:
         """When it began, UTC-aware."""
-        return self._execution.header.started
+        return self._header.started
 
     @property
     def ended(self) -> datetime | None:
         """When it ended, UTC-aware."""
-        return self._execution.header.ended
+        return self._header.ended
 
     @property
     def is_running(self) -> bool:
@@ -79,20 +116,27 @@ class LocalExecution(ExecutionView):
     @property
     def is_invoked(self) -> bool:
         """True while its handler runs, or when the process that ran it was killed."""
-        return self._execution.header.invoking_since is not None
+        return self._header.invoking_since is not None
 
     @property
     def invocations(self) -> int:
         """How often its handler was called."""
-        return self._execution.header.invocations
+        return self._header.invocations
 
     @property
     def input(self) -> Any:
         """The event, as JSON reads it."""
-        record = next(r for r in self._execution.operations.values() if r.type is OperationType.EXECUTION)
-        details = record.execution_details
-        text = details.input_payload if details else None
+        text = self._store.input(self._arn)
         return json.loads(text) if text else None
+
+    @property
+    def history_length(self) -> int:
+        """How many events its history has."""
+        return self._header.events
+
+    def history_after(self, number: int) -> list[HistoryEvent]:
+        """Return the events after the first *number* of them, the oldest first."""
+        return self._execution.history[number:]
 
     def callbacks(self, text: str) -> list[LocalCallback]:
         """Return the open callbacks of that name or id."""
@@ -104,6 +148,42 @@ class LocalExecution(ExecutionView):
         return timers.next() if timers else None
 
 
+@dataclass(frozen=True, slots=True)
+class LocalSummary:
+    """What there is to say of an execution without reading its payloads.
+
+    Attributes
+    ----------
+    id, name, arn, status : str
+        As of `LocalExecution`.
+    started, ended : datetime
+        UTC-aware; None while it has not ended.
+    invocations : int
+        How often its handler was called.
+    is_invoked, is_running : bool
+        As of `LocalExecution`.
+    error : ErrorObject | None
+        What it failed with.
+    target : str | None
+        Where its handler is, if the command line started it.
+    waiting_for : tuple[str, ...]
+        Names of what keeps it from going on.
+    """
+
+    id: str
+    name: str
+    arn: str
+    status: str
+    started: datetime
+    ended: datetime | None
+    invocations: int
+    is_invoked: bool
+    is_running: bool
+    error: ErrorObject | None
+    target: str | None
+    waiting_for: tuple[str, ...]
+
+
 class LocalExecutions:
     """The executions of a store, the oldest first."""
 
@@ -112,6 +192,29 @@ class LocalExecutions:
 
     def __iter__(self) -> Iterator[LocalExecution]:
         return (LocalExecution(self._store, arn) for arn in self._store)
+
+    def summaries(self) -> Iterator[LocalSummary]:
+        """Return what there is to say of each; its cost does not depend on how large their payloads are."""
+        waits: dict[str, list[str]] = {}
+        for arn, label in self._store.query("SELECT arn, waits FROM operations WHERE waits IS NOT NULL ORDER BY rowid"):
+            waits.setdefault(arn, []).append(label)
+        for arn, targets, text in self._store.query("SELECT arn, targets, header FROM executions ORDER BY number"):
+            header = self._store.read_header(arn, text)
+            is_open = header.status == "RUNNING"
+            yield LocalSummary(
+                id=arn.rpartition("/")[2],
+                name=header.name,
+                arn=arn,
+                status=header.status,
+                started=header.started,
+                ended=header.ended,
+                invocations=header.invocations,
+                is_invoked=header.invoking_since is not None,
+                is_running=is_open and is_running(self._store, arn),
+                error=header.error,
+                target=json.loads(targets).get("") if targets else None,
+                waiting_for=tuple(waits.get(arn, ())) if is_open else (),
+            )
 
     def find(self, text: str | None = None) -> LocalExecution:
         """Return the execution of that id, beginning of an id, name or ARN.
@@ -128,22 +231,30 @@ class LocalExecutions:
         """
         if text is None:
             return self._newest()
-        everything = list(self)
-        exact = [one for one in everything if text in (one.id, one.name, one.arn)]
-        found = exact or [one for one in everything if text and one.id.startswith(text)]
+        query = self._store.query
+        found = query("SELECT arn, id FROM executions WHERE arn = ?1 OR id = ?1 OR name = ?1 ORDER BY number", text)
+        if not found and text:  # what begins with it lies between it and the greatest text that does
+            found = query("SELECT arn, id FROM executions WHERE id > ?1 AND id < ?1 || ?2 ORDER BY number", text, _LAST)
         if len(found) == 1:
-            return found[0]
+            return LocalExecution(self._store, found[0][0])
         if found:
-            message = f"{text!r} fits {len(found)} executions; say the id: {', '.join(one.id for one in found)}"
+            more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+            ids = ", ".join(row[1] for row in found[:_MOST_NAMED])
+            message = f"{text!r} fits {len(found)} executions; say the id: {ids}{more}"
             raise LookupError(message)
-        known = ", ".join(one.name for one in everything[-5:]) or "none"
+        newest = query("SELECT name FROM executions ORDER BY number DESC LIMIT ?", _MOST_NAMED)
+        known = ", ".join(row[0] for row in reversed(newest)) or "none"
         message = f"no execution has the id or name {text!r} in {self._store.path}; the last ones are: {known}"
         raise LookupError(message)
 
     def _newest(self) -> LocalExecution:
-        for one in reversed(list(self)):
-            if one.status == "RUNNING" and not one.is_a_child:
-                return one
+        found = self._store.query(
+            "SELECT arn FROM executions WHERE status = 'RUNNING' AND ended IS NULL"
+            " AND substr(id, 1, length(name)) != name"
+            " ORDER BY number DESC LIMIT 1"
+        )
+        if found:
+            return LocalExecution(self._store, found[0][0])
         message = f"no execution in {self._store.path} is still running; say which one you mean"
         raise LookupError(message)
 
@@ -162,15 +273,23 @@ class LocalExecutions:
         LookupError
             No such callback waits for an answer, or more than one does.
         """
-        where = [self.find(execution)] if execution else list(self)
-        open_ones = [(one, record) for one in where for record in one.open_callbacks]
-        found = [callback for one in where for callback in one.callbacks(text)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise LookupError(ambiguous(text, [callback.execution.name for callback in found]))
+        arn = self.find(execution).arn if execution else None
+        rows = self._store.query(
+            f"SELECT c.arn, c.id {_OPEN_CALLBACKS} AND (c.callback_id = ?2 OR c.name = ?2 OR c.above = ?2)"
+            " ORDER BY e.number",
+            arn,
+            text,
+        )
+        found = [(LocalExecution(self._store, arn), self._store.operation(arn, key)) for arn, key in rows]
+        callbacks = [LocalCallback(self._store, one, record) for one, record in found if record is not None]
+        if len(callbacks) == 1:
+            return callbacks[0]
+        if callbacks:
+            raise LookupError(ambiguous(text, [callback.execution.name for callback in callbacks]))
         # An id is a secret, and what was not found may be one with a typing error: it is not repeated.
-        names = ", ".join(f"{one.label(record)!r} of {one.name}" for one, record in open_ones) or "none"
+        label = "(SELECT o.waits FROM operations o WHERE o.arn = c.arn AND o.id = c.id)"
+        waiting = self._store.query(f"SELECT {label}, e.name {_OPEN_CALLBACKS} ORDER BY e.number LIMIT 20", arn)
+        names = ", ".join(f"{label!r} of {name}" for label, name in waiting) or "none"
         message = f"no callback of that name or id waits for an answer in {self._store.path}; open: {names}"
         raise LookupError(message)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from random import Random
@@ -22,8 +21,9 @@ from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.local.change import clock_of
 from powertools_durable.local.executions import LocalExecution, LocalExecutions
+from powertools_durable.local.ids import SystemIds
 from powertools_durable.local.lock import running
-from powertools_durable.local.store import SqliteStore, StoreError, SystemIds
+from powertools_durable.local.store import SqliteStore, StoreError
 from powertools_durable.parser.stored import check_execution_name, input_text
 
 __all__ = ["LocalRunner"]
@@ -103,12 +103,12 @@ class LocalRunner:
             The store can't be written.
         """
         payload = input_text(event)
-        unique = uuid.uuid4().hex
+        unique = SystemIds().execution_id()
         name = check_execution_name(name) if name is not None else f"{self._function[-40:]}-{unique[:8]}"
         function = f"arn:aws:lambda:us-east-1:000000000000:function:{self._function}:$LATEST"
         arn = f"{function}/durable-execution/{name}/{unique}"
         with self.store.transaction():  # looks and inserts in one: of two processes that start a name one inserts it
-            known = self.store.named(function, name)
+            known = self.store.named(arn)
             if known is None:
                 execution = ServiceExecution.start(arn, name, payload, WallClock().now(), SystemIds())
                 self.store.save(execution)
@@ -225,18 +225,18 @@ class _News:
     def __init__(self, one: LocalExecution, watch: Watcher | None) -> None:
         self._one = one
         self._watch = watch
-        self._told = len(one.history())
+        self._told = one.history_length
 
     def tell(self) -> None:
         """Tell of a change, also one that the history does not tell: an invocation that begins."""
         if self._watch is not None:
-            events = self._one.history()[self._told :]
+            events = self._one.history_after(self._told)
             self._told += len(events)
             self._watch(self._one, events)
 
     def tell_of_others(self) -> None:
         """Tell what another process wrote."""
-        if self._watch is not None and len(self._one.history()) > self._told:
+        if self._watch is not None and self._one.history_length > self._told:
             self.tell()
 
 

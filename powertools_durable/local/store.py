@@ -1,64 +1,42 @@
 """Executions in one SQLite file: what was acknowledged survives kill -9 and a power cut.
 
 Each change is one transaction in WAL mode with ``synchronous=FULL``; it begins by looking whether another process
-changed the execution meanwhile, so a callback may be answered from anywhere. Who may *run* an execution:
-`lock.py`.
+changed the execution meanwhile, so a callback may be answered from anywhere. The tables: `schema.py`. Who may *run* an
+execution: `lock.py`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._service.execution import Header, ServiceExecution
-from powertools_durable.errors import BackendError
-from powertools_durable.parser.stored import Stored
+from powertools_durable.local.ids import SystemIds
+from powertools_durable.local.problems import StoreError
+from powertools_durable.local.schema import (
+    HEADER,
+    RECORD,
+    TIMERS,
+    Opened,
+    callback_row,
+    columns_of,
+    open_file,
+    started_as,
+    waits_of,
+)
 
 __all__ = ["SqliteStore", "StoreError", "SystemIds"]
 
-_APPLICATION_ID = 0x50544455  # "PTDU": says whose file this is
-_VERSION = 1
-_BUSY_SECONDS = 10.0
-_connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it, and would trace this store
 _RETRYABLE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-
-_SCHEMA = f"""
-CREATE TABLE executions (
-    arn TEXT PRIMARY KEY, name TEXT NOT NULL, targets TEXT, version INTEGER NOT NULL, header TEXT NOT NULL);
-CREATE TABLE operations (
-    arn TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arn, id));
-CREATE TABLE events (
-    arn TEXT NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (arn, number)) WITHOUT ROWID;
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_VERSION};
-"""
-
-_HEADER = Stored(Header)
-_RECORD = Stored(Operation)
-
-
-class StoreError(BackendError):
-    """The store can't be read or written."""
-
-
-class SystemIds:
-    """Tokens and callback ids from the system's randomness."""
-
-    def token(self) -> str:
-        """Return a token nobody can guess."""
-        return secrets.token_hex(24)
-
-    def callback_id(self) -> str:
-        """Return a callback id nobody can guess."""
-        return secrets.token_hex(24)
+_MOST_KNOWN = 256  # executions that are kept in memory
 
 
 class SqliteStore:
@@ -67,9 +45,15 @@ class SqliteStore:
     Parameters
     ----------
     path : str | os.PathLike
-        The file. It is made when it is missing, with its folder.
+        The file. It is made when it is missing, with its folder. ``~`` is the home folder; a relative path is that of
+        the present working directory, also when the directory changes later.
     must_exist : bool
         Refuse to make it.
+
+    Attributes
+    ----------
+    is_writable : bool
+        False when this user may read the file and no more: what is in it can be looked at.
 
     Raises
     ------
@@ -78,18 +62,21 @@ class SqliteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, must_exist: bool = False) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser().absolute()
         self.on_saved: Callable[[], None] | None = None
         self._lock = threading.RLock()
         self._known: dict[str, tuple[int, ServiceExecution]] = {}
         self._written: dict[str, str] = {}  # the header's text, so that nothing is written that did not change
         self._has_saved = False
+        self._process = os.getpid()
         if must_exist and not self.path.exists():
             message = f"there is no store at {self.path}: nothing was run there yet"
             raise StoreError(message, retryable=False)
         with self._failing():
-            self._connection = self._open()
-        weakref.finalize(self, self._connection.close)  # a store that nobody holds any more is closed
+            opened = open_file(self.path)
+        self.is_writable = opened.is_writable
+        self._connection = opened.connection
+        weakref.finalize(self, _close, opened, self._process)  # a store that nobody holds any more is closed
 
     def __repr__(self) -> str:
         return f"SqliteStore({str(self.path)!r})"
@@ -98,43 +85,34 @@ class SqliteStore:
         """Close the file. Other processes are not disturbed."""
         self._connection.close()
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives -wal and -shm the same mode
-        except OSError as error:
-            message = f"the store {self.path} can't be opened: {error.strerror}"
-            raise StoreError(message, retryable=False) from None
-        connection = _connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
-        )
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            self._check(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def check_writable(self) -> None:
+        """Refuse to change a store that may only be read.
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        is_new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if is_new:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                connection.execute(statement)
-        connection.execute("COMMIT")
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            message = f"{self.path} is a SQLite file of something else; name another file"
+        Raises
+        ------
+        StoreError
+            This user may not write the file or its folder, or the process was forked from the one that opened it.
+        """
+        self._check_process()
+        if not self.is_writable:
+            message = (
+                f"the store {self.path} may only be read here: list, show and export work. To change it, get the right "
+                "to write the file and its folder, or copy it"
+            )
             raise StoreError(message, retryable=False)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != _VERSION:
-            message = f"{self.path} has store version {version}, this package reads {_VERSION}; name another file"
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:  # SQLite forbids it, and the parent's execution is the parent's
+            message = (
+                f"the store {self.path} was opened by process {self._process}, and this is a child forked from it: "
+                "nothing that it does is recorded. End the child where it was made, with os._exit()"
+            )
             raise StoreError(message, retryable=False)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
         """Say what SQLite's errors mean, without the statement or its values."""
+        self._check_process()
         problem: sqlite3.Error | None = None
         try:
             yield
@@ -147,11 +125,26 @@ class SqliteStore:
         message = f"the store {self.path} failed: {problem}; {advice}"
         raise StoreError(message, retryable=retryable)
 
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT."""
+        with self._failing(), self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    def execute(self, statement: str, *values: object) -> int:
+        """Change something inside of `transaction`; return how many rows it was."""
+        return self._connection.execute(statement, values).rowcount
+
+    def forget(self, arn: str) -> None:
+        """Forget what is in memory of an execution."""
+        self._known.pop(arn, None)
+        self._written.pop(arn, None)
+
     # -- as the host uses it -------------------------------------------------------------------------------
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Keep every other thread and process from changing anything; all or nothing is written."""
+        self.check_writable()
         with self._lock, self._failing():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -164,99 +157,174 @@ class SqliteStore:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise
+            self._make_room()
             saved, self._has_saved = self._has_saved, False
         if saved and self.on_saved is not None:
             self.on_saved()
 
     def save(self, execution: ServiceExecution) -> None:
         """Write what changed since the last call."""
-        arn = execution.header.arn
-        header = _HEADER.write(execution.header)
-        if not execution.changed and not execution.events and self._written.get(arn) == header:
+        arn, operations = execution.header.arn, execution.operations
+        status, ended, header, result = columns_of(execution.header)
+        if not (execution.changed or execution.events or execution.retimed) and self._written.get(arn) == header:
             return
-        version = self._known[arn][0] + 1 if arn in self._known else 1
-        self._connection.execute(
-            "INSERT INTO executions (arn, name, version, header) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (arn) DO UPDATE SET version = excluded.version, header = excluded.header",
-            (arn, execution.header.name, version, header),
-        )
+        known = self._known.get(arn)
+        version = known[0] + 1 if known is not None else 1
+        if known is None:
+            self._connection.execute(
+                "INSERT INTO executions (arn, id, name, started_as, status, ended, version, header, result)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (arn, _id(arn), execution.header.name, started_as(arn), status, ended, version, header, result),
+            )
+        else:
+            self._connection.execute(
+                "UPDATE executions SET status = ?, ended = ?, version = ?, header = ?, result = ? WHERE arn = ?",
+                (status, ended, version, header, result, arn),
+            )
         self._connection.executemany(
-            "INSERT INTO operations VALUES (?, ?, ?) ON CONFLICT (arn, id) DO UPDATE SET record = excluded.record",
-            [(arn, record.id, _RECORD.write(record)) for record in execution.changed.values()],
+            "INSERT INTO operations (arn, id, record, look, moved, waits) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (arn, id) DO UPDATE SET"
+            " record = excluded.record, look = excluded.look, moved = excluded.moved, waits = excluded.waits",
+            [_row(execution, record) for record in execution.changed.values()],
         )
+        for key in execution.retimed:
+            timers = execution.header.callbacks.get(key)
+            if timers is None:
+                self._connection.execute("DELETE FROM callbacks WHERE arn = ? AND id = ?", (arn, key))
+            else:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO callbacks VALUES (?, ?, ?, ?, ?, ?)",
+                    (arn, key, *callback_row(operations, operations[key], timers)),
+                )
         self._connection.executemany(
             "INSERT INTO events VALUES (?, ?, ?)",
             [(arn, event["EventId"], json.dumps(event)) for event in execution.events],
         )
-        self._known[arn] = (version, execution)
+        self._known[arn] = version, execution
         self._written[arn] = header
         self._has_saved = True
 
+    def _make_room(self) -> None:
+        """Forget those that have ended, but the last one, and those that were loaded first, if there are many."""
+        ended = [arn for arn, (_, execution) in self._known.items() if execution.is_terminal]
+        for arn in ended[:-1]:
+            self.forget(arn)
+        for arn in list(self._known)[:-_MOST_KNOWN]:
+            self.forget(arn)
+
     def load(self, arn: str) -> ServiceExecution | None:
         """Return the execution as it was last saved, by whomever; None when there is none."""
-        with self._lock, self._failing():
+        with self._failing(), self._lock:
             row = self._connection.execute("SELECT version FROM executions WHERE arn = ?", (arn,)).fetchone()
             if row is None:
                 return None
             known = self._known.get(arn)
             if known is None or known[0] != row[0]:
                 known = self._known[arn] = self._read(arn)
+                if not self._connection.in_transaction:  # what is being changed stays
+                    self._make_room()
             return known[1]
 
     def _read(self, arn: str) -> tuple[int, ServiceExecution]:
-        self._written.pop(arn, None)
+        self.forget(arn)
         query = self._connection.execute
         try:
-            query("SAVEPOINT reading")  # one moment for all three tables
-            version, text = query("SELECT version, header FROM executions WHERE arn = ?", (arn,)).fetchone()
-            records = [_RECORD.read(row[0]) for row in query(
-                "SELECT record FROM operations WHERE arn = ? ORDER BY rowid", (arn,)
-            )]  # fmt: skip
+            query("SAVEPOINT reading")  # one moment for all tables
+            version, text, result = query(
+                "SELECT version, header, result FROM executions WHERE arn = ?", (arn,)
+            ).fetchone()
+            header = HEADER.read(text)
+            header.result = result
+            operations: dict[str, Operation] = {}
+            for text, look, moved in query(
+                "SELECT record, look, moved FROM operations WHERE arn = ? ORDER BY rowid", (arn,)
+            ):
+                record = RECORD.read(text)
+                operations[record.id] = record
+                if look == header.looks:
+                    header.unseen.add(record.id)
+                    if moved:
+                        header.moved.add(record.id)
+            for key, text in query("SELECT id, timers FROM callbacks WHERE arn = ?", (arn,)):
+                header.callbacks[key] = TIMERS.read(text)
             events = [json.loads(row[0]) for row in query(
                 "SELECT event FROM events WHERE arn = ? ORDER BY number", (arn,)
             )]  # fmt: skip
-            header = _HEADER.read(text)
         except ValueError as error:
-            message = f"execution {arn.rpartition('/')[2]} in {self.path} is damaged: {error}"
-            raise StoreError(message, retryable=False) from None
+            raise self._damaged(arn, error) from None
         finally:
             query("RELEASE reading")
-        operations = {record.id: record for record in records}
         return version, ServiceExecution(header, operations, SystemIds(), history=events)
+
+    def header(self, arn: str) -> Header | None:
+        """Return what there is to say of an execution but its result, records and callbacks, which are not read.
+
+        Raises
+        ------
+        StoreError
+            It is damaged.
+        """
+        rows = self.query("SELECT header FROM executions WHERE arn = ?", arn)
+        return self.read_header(arn, rows[0][0]) if rows else None
+
+    def read_header(self, arn: str, text: str) -> Header:
+        """Return a header from its text; raises what `header` does."""
+        try:
+            return HEADER.read(text)
+        except ValueError as error:
+            raise self._damaged(arn, error) from None
+
+    def _damaged(self, arn: str, problem: ValueError) -> StoreError:
+        return StoreError(f"execution {_id(arn)} in {self.path} is damaged: {problem}", retryable=False)
+
+    def operation(self, arn: str, key: str) -> Operation | None:
+        """Return one record of an execution; nothing else of it is read."""
+        rows = self.query("SELECT record FROM operations WHERE arn = ? AND id = ?", arn, key)
+        try:
+            return RECORD.read(rows[0][0]) if rows else None
+        except ValueError as error:
+            raise self._damaged(arn, error) from None
 
     def __iter__(self) -> Iterator[str]:
         """Yield the ARNs of all executions, the oldest first."""
-        with self._lock, self._failing():
-            rows = self._connection.execute("SELECT arn FROM executions ORDER BY rowid").fetchall()
-        return iter([row[0] for row in rows])
-
-    def named(self, function: str, name: str) -> str | None:
-        """Return the ARN of the oldest execution of that function and name; None when there is none."""
-        prefix = f"{function}/durable-execution/{name}/"
-        with self._lock, self._failing():
-            row = self._connection.execute(
-                "SELECT arn FROM executions WHERE arn >= ? AND arn < ? ORDER BY rowid LIMIT 1", (prefix, f"{prefix}~")
-            ).fetchone()
-        return row[0] if row else None
-
-    def input(self, arn: str) -> str | None:
-        """Return an execution's input as JSON text; nothing else of it is read."""
-        with self._lock, self._failing():
-            row = self._connection.execute(
-                "SELECT record FROM operations WHERE arn = ? AND id = ?", (arn, arn.rpartition("/")[2])
-            ).fetchone()
-        details = _RECORD.read(row[0]).execution_details if row else None
-        return details.input_payload if details else None
+        return iter([row[0] for row in self.query("SELECT arn FROM executions ORDER BY number")])
 
     # -- as the runner uses it -----------------------------------------------------------------------------
 
+    def named(self, arn: str) -> str | None:
+        """Return the ARN of the execution that has the function and the name of *arn*; None when there is none."""
+        rows = self.query("SELECT arn FROM executions WHERE started_as = ?", started_as(arn))
+        return rows[0][0] if rows else None
+
+    def input(self, arn: str) -> str | None:
+        """Return an execution's input as JSON text; nothing else of it is read."""
+        record = self.operation(arn, _id(arn))
+        details = record.execution_details if record is not None else None
+        return details.input_payload if details is not None else None
+
     def targets(self, arn: str) -> dict[str, str]:
         """Return where the handlers are, as `remember_targets` was told; its own has the name ``""``."""
-        with self._lock, self._failing():
-            row = self._connection.execute("SELECT targets FROM executions WHERE arn = ?", (arn,)).fetchone()
-        return json.loads(row[0]) if row and row[0] else {}
+        rows = self.query("SELECT targets FROM executions WHERE arn = ?", arn)
+        return json.loads(rows[0][0]) if rows and rows[0][0] else {}
 
     def remember_targets(self, arn: str, targets: Mapping[str, str]) -> None:
         """Keep where the handlers are, so that another process finds them."""
+        self.check_writable()
         with self._lock, self._failing():
             self._connection.execute("UPDATE executions SET targets = ? WHERE arn = ?", (json.dumps(targets), arn))
+
+
+def _id(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _row(execution: ServiceExecution, record: Operation) -> tuple[object, ...]:
+    header = execution.header
+    look = header.looks if record.id in header.unseen else None
+    waits = waits_of(execution.operations, record)
+    return header.arn, record.id, RECORD.write(record), look, record.id in header.moved, waits
+
+
+def _close(opened: Opened, process: int) -> None:
+    if os.getpid() == process:  # a forked child leaves the file to its parent
+        opened.connection.close()

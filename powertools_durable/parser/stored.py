@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -33,9 +34,9 @@ class Stored(Generic[T]):
         self._cls = cls
         self._adapter = TypeAdapter(cls)
 
-    def write(self, value: T) -> str:
-        """Return *value* as text."""
-        return self._adapter.dump_json(value, exclude_none=True).decode()
+    def write(self, value: T, *, without: Iterable[str] = ()) -> str:
+        """Return *value* as text; the fields *without* are kept elsewhere."""
+        return self._adapter.dump_json(value, exclude_none=True, exclude=set(without)).decode()
 
     def read(self, text: str) -> T:
         """Return what `write` was given.

@@ -71,7 +71,7 @@ class Recorder(logging.Handler):
         """Return *invocation*, which is the last that ran, with what it said."""
         logs, metrics = self._begins
         return SimulatedInvocation(
-            invocation.request_id, invocation.event, invocation.answer, self.logs[logs:], self.metrics[metrics:]
+            invocation.request_id, invocation.shown, invocation.answer, self.logs[logs:], self.metrics[metrics:]
         )
 
 

@@ -11,12 +11,13 @@ import pytest
 
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.host import Host
-from powertools_durable.local import SqliteStore, StoreError, store
+from powertools_durable.local import SqliteStore, StoreError, schema
 from powertools_durable.local.lock import is_running, running
 from powertools_durable.local.store import SystemIds
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ARN = "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST/durable-execution/n/1"
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST"
+ARN = f"{FUNCTION}/durable-execution/n/1"
 
 
 @pytest.fixture
@@ -29,6 +30,10 @@ def kept(path):
     opened = SqliteStore(path)
     yield opened
     opened.close()
+
+
+def numbered(number):
+    return f"{FUNCTION}/durable-execution/n-{number}/{number}"
 
 
 def begun(kept, arn=ARN, payload='{"a": 1}'):
@@ -96,7 +101,7 @@ def test_a_transaction_that_raises_leaves_file_and_memory_as_they_were(kept):
 
 def test_executions_come_in_the_order_of_their_start(kept):
     for number in (3, 1, 2):
-        begun(kept, ARN[:-1] + str(number))
+        begun(kept, numbered(number))
     assert [arn[-1] for arn in kept] == ["3", "1", "2"]
 
 
@@ -136,8 +141,8 @@ def test_one_runner_at_a_time(kept, path):
 
 def test_two_executions_of_a_store_run_side_by_side(kept):
     begun(kept)
-    begun(kept, ARN[:-1] + "2")
-    with running(kept, ARN), running(kept, ARN[:-1] + "2"):
+    begun(kept, numbered(2))
+    with running(kept, ARN), running(kept, numbered(2)):
         pass
 
 
@@ -155,7 +160,7 @@ def test_the_lock_of_an_ended_execution_is_removed(kept, path):
 
 def test_row_72_a_locked_store_is_a_clear_error_and_loses_nothing(kept, path, monkeypatch):
     begun(kept)
-    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
     blocked = other(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as blocker:
         blocker.execute("BEGIN IMMEDIATE")
@@ -174,7 +179,7 @@ def test_row_72_a_full_disk_is_an_error_and_the_checkpoint_did_not_happen(kept):
     kept._connection.execute(f"PRAGMA max_page_count = {pages}")  # noqa: SLF001
     with pytest.raises(StoreError, match="full; free it or its disk") as caught:
         for number in range(1000):
-            host.start(ARN[:-1] + str(number), "n", '"x"' * 1000)
+            host.start(numbered(number), "n", '"x"' * 1000)
     assert caught.value.retryable
     assert len(list(kept)) == len({kept.load(arn).header.arn for arn in kept})
 
@@ -191,7 +196,7 @@ def test_row_72_a_damaged_record_is_named_and_not_shown(kept, path, table, colum
 
 def test_row_72_a_torn_file_is_an_error(kept, path):
     for number in range(50):
-        begun(kept, f"{ARN}{number}", payload='"' + "x" * 4000 + '"')
+        begun(kept, numbered(number), payload='"' + "x" * 4000 + '"')
     kept.close()
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -222,7 +227,7 @@ def test_the_database_of_something_else_is_refused_and_left_alone(tmp_path):
 
 def test_a_store_of_another_version_is_refused(kept, path):
     raw(path, "PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match="version 7, this package reads 1"):
+    with pytest.raises(StoreError, match="version 7, this package reads up to 2"):
         other(path)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from powertools_durable import durable
 from powertools_durable.errors import ValidationError
-from powertools_durable.local import LocalRunner, SqliteStore, StoreError, store
+from powertools_durable.local import LocalRunner, SqliteStore, StoreError, schema
 from powertools_durable.local.lock import running
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_row_72_a_disk_that_fills_up_is_an_error_and_the_execution_goes_on_from_
 
 
 def test_row_72_a_store_that_stays_locked_is_an_error_and_nothing_is_lost(path, monkeypatch):
-    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
     ran = []
     runner = LocalRunner(shop(ran), path, skip_time=True)
     one = runner.start(None, name="locked")
@@ -91,7 +91,7 @@ def test_row_72_a_store_that_stays_locked_is_an_error_and_nothing_is_lost(path, 
 
 
 def test_row_72_a_store_that_is_locked_in_the_middle_is_an_error_of_the_invocation(path, monkeypatch):
-    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.02)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         ran = []
 

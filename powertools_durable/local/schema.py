@@ -1,0 +1,270 @@
+"""The tables of a store, how its file is opened, and how one of an older version is brought up to this one.
+
+Texts that may be large (inputs, results, errors of operations) stand in columns that a start, `list` and a search do
+not read: ``executions.result``, ``operations.record`` and ``events.event``.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from powertools_durable._protocol.operation import Operation
+from powertools_durable._service.ledger import CallbackTimers, Header
+from powertools_durable._service.view import is_waited_for, label_in
+from powertools_durable.local.problems import StoreError
+from powertools_durable.parser.stored import Stored
+
+__all__ = [
+    "HEADER",
+    "RECORD",
+    "TIMERS",
+    "Opened",
+    "callback_row",
+    "columns_of",
+    "open_file",
+    "started_as",
+    "waits_of",
+]
+
+_APPLICATION_ID = 0x50544455  # "PTDU": says whose file this is
+_VERSION = 2
+BUSY_SECONDS = 10.0
+_connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it, and would trace this store
+
+_EXECUTIONS = (
+    """
+    CREATE TABLE executions (
+        number INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, id TEXT NOT NULL, name TEXT NOT NULL,
+        started_as TEXT UNIQUE, status TEXT NOT NULL, ended REAL, targets TEXT, version INTEGER NOT NULL,
+        header TEXT NOT NULL, result TEXT)
+    """,
+    "CREATE INDEX executions_id ON executions (id)",
+    "CREATE INDEX executions_name ON executions (name)",
+    "CREATE INDEX executions_status ON executions (status, ended)",
+)
+_OPERATIONS = (
+    "CREATE TABLE operations (arn TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arn, id))",
+    """
+    CREATE TABLE events (
+        arn TEXT NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (arn, number)) WITHOUT ROWID
+    """,
+)
+_SINCE_2 = (
+    "ALTER TABLE operations ADD COLUMN look INTEGER",  # what `Header.looks` was if nobody looked since it changed
+    "ALTER TABLE operations ADD COLUMN moved INTEGER",
+    "ALTER TABLE operations ADD COLUMN waits TEXT",  # what people call it while the execution waits for it
+    "CREATE INDEX operations_waits ON operations (arn, waits, id) WHERE waits IS NOT NULL",
+    """
+    CREATE TABLE callbacks (
+        arn TEXT NOT NULL, id TEXT NOT NULL, callback_id TEXT, name TEXT, above TEXT, timers TEXT NOT NULL,
+        PRIMARY KEY (arn, id)) WITHOUT ROWID
+    """,
+    "CREATE INDEX callbacks_id ON callbacks (callback_id)",
+    "CREATE INDEX callbacks_name ON callbacks (name)",
+    "CREATE INDEX callbacks_above ON callbacks (above)",
+)
+
+HEADER = Stored(Header)
+RECORD = Stored(Operation)
+TIMERS = Stored(CallbackTimers)
+_APART = frozenset({"result", "unseen", "moved", "callbacks"})  # of the header: kept in columns and rows of their own
+
+
+def columns_of(header: Header) -> tuple[str, float | None, str, str | None]:
+    """Return what the row of an execution says of it: status, end, header, result."""
+    ended = header.ended.timestamp() if header.ended is not None else None
+    return header.status, ended, HEADER.write(header, without=_APART), header.result
+
+
+def started_as(arn: str) -> str:
+    """Return what is unique of an execution: its function and its name."""
+    return arn.rpartition("/")[0]
+
+
+def callback_row(operations: dict[str, Operation], record: Operation, timers: CallbackTimers) -> tuple[Any, ...]:
+    """Return the names that a callback goes by, and its timers."""
+    above = operations.get(record.parent_id or "")
+    callback_id = record.callback_details.callback_id if record.callback_details else None
+    return callback_id, record.name, above.name if above else None, TIMERS.write(timers)
+
+
+def waits_of(operations: dict[str, Operation], record: Operation) -> str | None:
+    """Return what people call a record that the execution waits for; None for any other."""
+    return label_in(operations, record) if is_waited_for(record) else None
+
+
+# -- opening ---------------------------------------------------------------------------------------------------
+
+
+class Opened:
+    """A store's connection.
+
+    Attributes
+    ----------
+    connection : sqlite3.Connection
+        To the store's file; to a copy of it, if it may only be read and is of an older version.
+    is_writable : bool
+        False when this user may only read it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, is_writable: bool) -> None:
+        self.connection = connection
+        self.is_writable = is_writable
+
+
+def open_file(path: Path) -> Opened:
+    """Open a store; make it when it is missing, with its folder.
+
+    Raises
+    ------
+    StoreError
+        It can't be opened, or is not ours.
+    sqlite3.Error
+        It is damaged, or locked for too long.
+    """
+    if not _may_be_written(path):
+        return Opened(_read_only(path), is_writable=False)
+    connection = _connected(str(path))
+    try:
+        if _version_of(connection, path) != _VERSION:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that `prune` makes the file smaller
+            _bring_up(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return Opened(connection, is_writable=True)
+
+
+def _may_be_written(path: Path) -> bool:
+    """Make the file if it is missing; False when this user may read it and no more."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives -wal and -shm the same mode
+    except OSError as error:
+        if path.is_file() and os.access(path, os.R_OK):
+            return False
+        message = f"the store {path} can't be opened: {error.strerror}"
+        raise StoreError(message, retryable=False) from None
+    return os.access(path.parent, os.W_OK) or _beside(path, "-shm").exists()
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """Open a store that may only be read; one that nobody has open needs no files beside it."""
+    connection = _connected(f"file:{quote(str(path))}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError:
+        connection.close()
+        log = _beside(path, "-wal")
+        if log.exists() and log.stat().st_size:
+            message = f"{path} may only be read, and part of it is in {log.name}: copy both to a folder of yours"
+            raise StoreError(message, retryable=False) from None
+        connection = _connected(f"file:{quote(str(path))}?immutable=1", uri=True)
+    try:
+        if _version_of(connection, path) == _VERSION:
+            return connection
+        copied = _connected("")  # a file of SQLite's own, which is gone with the connection
+        connection.backup(copied)
+        _bring_up(copied, path)
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return copied
+
+
+def _connected(where: str, *, uri: bool = False) -> sqlite3.Connection:
+    return _connect(
+        where, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64, uri=uri
+    )
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}{suffix}")
+
+
+def _version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a store that is ours; 0 for an empty file."""
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        return 0
+    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+        message = f"{path} is a SQLite file of something else; name another file"
+        raise StoreError(message, retryable=False)
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not 1 <= version <= _VERSION:
+        message = f"{path} has store version {version}, this package reads up to {_VERSION}; name another file"
+        raise StoreError(message, retryable=False)
+    return version
+
+
+# -- making, and bringing up to date ---------------------------------------------------------------------------
+
+
+def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, or those that are newer than the store: all of it, or nothing if the process is killed."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version_of(connection, path)  # another process may have been faster
+        if version == 0:
+            _run(connection, (*_EXECUTIONS, *_OPERATIONS, *_SINCE_2))
+        elif version == 1:
+            _run(connection, ("ALTER TABLE executions RENAME TO executions_1", *_EXECUTIONS, *_SINCE_2))
+            _move_executions(connection)
+            _run(connection, ("DROP TABLE executions_1",))
+        _run(connection, (f"PRAGMA application_id = {_APPLICATION_ID}", f"PRAGMA user_version = {_VERSION}"))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _run(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
+def _move_executions(connection: sqlite3.Connection) -> None:
+    """Bring the executions of version 1 along, the oldest first: of several of one name a start finds that one."""
+    seen: set[str] = set()
+    rows = connection.execute("SELECT rowid, arn, name, targets, version, header FROM executions_1 ORDER BY rowid")
+    for number, arn, name, targets, version, text in rows:
+        identity = started_as(arn)
+        key = None if identity in seen else identity
+        seen.add(identity)
+        try:
+            header = HEADER.read(text)
+            kept = columns_of(header)
+        except ValueError:  # said when it is looked at
+            header, kept = None, ("DAMAGED", None, text, None)
+        connection.execute(
+            "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, arn, arn.rpartition("/")[2], name, key, *kept[:2], targets, version, *kept[2:]),
+        )
+        if header is not None and header.status == "RUNNING":
+            _mark_operations(connection, header)
+
+
+def _mark_operations(connection: sqlite3.Connection, header: Header) -> None:
+    rows = connection.execute("SELECT record FROM operations WHERE arn = ? ORDER BY rowid", (header.arn,)).fetchall()
+    try:
+        operations = {record.id: record for record in (RECORD.read(row[0]) for row in rows)}
+    except ValueError:  # said when it is looked at
+        return
+    for record in operations.values():
+        look = header.looks if record.id in header.unseen else None
+        waits = waits_of(operations, record)
+        if look is not None or waits is not None:
+            connection.execute(
+                "UPDATE operations SET look = ?, moved = ?, waits = ? WHERE arn = ? AND id = ?",
+                (look, record.id in header.moved, waits, header.arn, record.id),
+            )
+        if record.id in header.callbacks:
+            row = callback_row(operations, record, header.callbacks[record.id])
+            connection.execute("INSERT INTO callbacks VALUES (?, ?, ?, ?, ?, ?)", (header.arn, record.id, *row))
