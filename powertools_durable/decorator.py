@@ -322,7 +322,8 @@ def _decorate(
     _check_function(function, place)
     _check_options(options, place)
     config = options.get("config") or DurableConfig()
-    if model is None:
+    handed = model is None
+    if handed:
         model = model_of(function, local_names)
     output = options.get("output")
     if output is None:
@@ -336,7 +337,9 @@ def _decorate(
             handler=function,
         )
         plugins = (*telemetry.tracing, *plugins_of(options.get("plugins")), *telemetry.plugins)
-        parser = PayloadParser(model, options.get("envelope"), include_input=config.include_validation_input)
+        parser = PayloadParser(
+            model, options.get("envelope"), handed=handed, include_input=config.include_validation_input
+        )
         writer = ResultWriter(output)
     except DurableConfigError as error:
         message = f"{error} (handler {place})"

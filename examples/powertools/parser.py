@@ -58,7 +58,7 @@ def on_order_event(order: Ordered, ctx: DurableContext) -> int:
     return order.id
 
 
-@durable(model=Order, envelope=SqsEnvelope)
+@durable(envelope=SqsEnvelope)
 def on_orders(orders: list[Order], ctx: DurableContext) -> list[int]:
     return [order.id for order in orders]
 

@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError as PydanticValidationError
 
-from powertools_durable.errors import DurableConfigError, PayloadModelChangedError, PayloadValidationError
+from powertools_durable.errors import PayloadModelChangedError, PayloadValidationError
 from powertools_durable.parser.annotations import adapter_of, is_plain, name_of
+from powertools_durable.parser.enveloped import MisfitError, items_of, opener
 from powertools_durable.parser.unfit import Unfit, failure_of, from_pydantic, unexpected
 
 __all__ = ["PayloadParser", "model_changed"]
@@ -30,6 +31,8 @@ class PayloadParser:
         from the loaded JSON. Anything else: what pydantic makes of it.
     envelope : type | None
         A Powertools envelope class: it takes the loaded JSON and validates its inner part with *model*.
+    handed : bool
+        *model* is the annotation of what the handler gets. Where the envelope makes a list, it is that list's.
     include_input : bool
         Copy offending values into the errors' ``data``, as JSON text. Off, because histories are read by
         operators.
@@ -42,8 +45,13 @@ class PayloadParser:
 
     __slots__ = ("_include_input", "_read", "name")
 
-    def __init__(self, model: Any = Any, envelope: Any = None, *, include_input: bool = False) -> None:
-        self._read = _reader(model) if envelope is None else _through(envelope, model)
+    def __init__(
+        self, model: Any = Any, envelope: Any = None, *, handed: bool = False, include_input: bool = False
+    ) -> None:
+        whole = None
+        if handed:
+            model, whole = items_of(model, envelope)
+        self._read = _reader(model) if envelope is None else _through(envelope, model, whole)
         self.name = name_of(model)
         self._include_input = include_input
 
@@ -71,6 +79,8 @@ class PayloadParser:
             return self._read(text if text and not text.isspace() else "{}")
         except PydanticValidationError as error:
             failure = from_pydantic(error, include_input=self._include_input)
+        except MisfitError as misfit:
+            failure = self._in_envelope(misfit)
         except Unfit as error:
             failure = failure_of(self.name, 1, [error.entry])
         except MemoryError:
@@ -78,6 +88,12 @@ class PayloadParser:
         except Exception as error:  # noqa: BLE001 - validators, envelopes and data classes may raise anything
             failure = failure_of(self.name, 1, [unexpected(error)])
         raise failure
+
+    def _in_envelope(self, misfit: MisfitError) -> PayloadValidationError:
+        place = {"envelope": misfit.envelope} | ({} if misfit.record is None else {"record": misfit.record})
+        if isinstance(misfit.reason, PydanticValidationError):
+            return from_pydantic(misfit.reason, place=place, include_input=self._include_input)
+        return failure_of(self.name, 1, [unexpected(misfit.reason)], place=place)
 
 
 def model_changed(error: PayloadValidationError) -> PayloadModelChangedError:
@@ -110,22 +126,9 @@ def _reader(model: Any) -> _Reader:
     return read
 
 
-def _through(envelope: Any, model: Any) -> _Reader:
-    if getattr(envelope, "reads_durable_events", False):
-        raise DurableConfigError(
-            f"envelope={name_of(envelope)} reads whole durable events; @durable has opened the event already: give "
-            "the plain envelope, such as SqsEnvelope"
-        )
-    if not callable(getattr(envelope, "parse", None)) or not isinstance(envelope, type):
-        raise DurableConfigError(f"envelope={name_of(envelope)} is no envelope class of Powertools' parser")
-    adapter = adapter_of(model, "the model")
-    # Powertools caches adapters by identity: a class or our one adapter is one entry, a fresh alias is one per call.
-    inner = model if isinstance(model, type) else adapter
-    try:
-        opened = envelope()
-    except Exception as error:
-        raise DurableConfigError(f"envelope={name_of(envelope)} can't be made without arguments: {error}") from error
-    return lambda text: opened.parse(_load(text), inner)
+def _through(envelope: Any, model: Any, whole: Any) -> _Reader:
+    opened = opener(envelope, model, whole)
+    return lambda text: opened(_load(text))
 
 
 def _is_data_class(model: Any) -> bool:

@@ -46,9 +46,11 @@ class Unfit(Exception):  # noqa: N818 - never leaves this room
         self.entry = {"type": kind, "loc": [], "msg": reason}
 
 
-def from_pydantic(error: PydanticValidationError, *, include_input: bool = False) -> PayloadValidationError:
+def from_pydantic(
+    error: PydanticValidationError, *, place: Mapping[str, str | int] | None = None, include_input: bool = False
+) -> PayloadValidationError:
     """Say what pydantic refused; with *include_input* the data also hold the refused values, as JSON text."""
-    return failure_of(error.title, error.error_count(), _entries(error, include_input=include_input))
+    return failure_of(error.title, error.error_count(), _entries(error, include_input=include_input), place=place)
 
 
 def places(error: PydanticValidationError, *, tags: Container[object] = ()) -> str:
@@ -86,20 +88,29 @@ def unexpected(error: Exception) -> _Entry:
     return {"type": "unexpected_error", "loc": [], "msg": f"{type(error).__name__} in {place}"}
 
 
-def failure_of(title: str, count: int, entries: list[_Entry]) -> PayloadValidationError:
-    """Make the error: names in the message, details in the data, as many as an error object has room for."""
+def failure_of(
+    title: str, count: int, entries: list[_Entry], *, place: Mapping[str, str | int] | None = None
+) -> PayloadValidationError:
+    """Make the error: names in the message, details in the data, as many as an error object has room for.
+
+    *place* is the ``envelope`` that the payload came in, and the number of the ``record`` in it.
+    """
     kept = _fitting(entries)
-    data: dict[str, Any] = {"model": _cut(title), "errors": kept}
+    place = place or {}
+    data: dict[str, Any] = {"model": _cut(title), **place, "errors": kept}
     if len(kept) < count:
         data["omitted"] = count - len(kept)
     message = f"{count} validation error{'s' if count != 1 else ''} for {_cut(title)}"
+    if place:
+        record = f"record {place['record']} of " if "record" in place else ""
+        message = f"{message} in {record}{place['envelope']}"
     if entries:
-        message = f"{message}: {_listing(entries, count)}"
+        message = f"{message}: {_listing(entries, count, 'body' if 'record' in place else 'payload')}"
     return PayloadValidationError(message, data=json.dumps(data, separators=(",", ":")))
 
 
-def _listing(entries: list[_Entry], count: int) -> str:
-    shown = [f"{_cut('.'.join(map(str, entry['loc']))) or 'payload'} ({entry['type']})" for entry in entries[:_NAMED]]
+def _listing(entries: list[_Entry], count: int, whole: str = "payload") -> str:
+    shown = [f"{_cut('.'.join(map(str, entry['loc']))) or whole} ({entry['type']})" for entry in entries[:_NAMED]]
     more = f" and {count - len(shown)} more" if count > len(shown) else ""
     return f"{', '.join(shown)}{more}"
 

@@ -272,7 +272,8 @@ def test_nothing_of_an_enveloped_input_is_in_an_error_either(envelope, payload):
 def test_a_bad_body_inside_an_envelope_names_the_inner_model():
     broken = {"Records": [{**SQS["Records"][0], "body": '{"id":"CANARY"}'}]}
     error = refusal(Order, json.dumps(broken), SqsEnvelope)
-    assert str(error) == "2 validation errors for Order: id (int_parsing), sku (missing)"
+    assert str(error) == "2 validation errors for Order in record 0 of SqsEnvelope: id (int_parsing), sku (missing)"
+    assert json.loads(error.data)["record"] == 0
 
 
 def test_a_validators_own_words_are_kept():
