@@ -245,9 +245,12 @@ class BlockingDriver:
         except Exception as error:  # noqa: BLE001 - raised by a completion rule, which is the user's code
             return Raised(error)
 
-    def close(self) -> None:
-        """End the threads of branches that were cut off, then the sender."""
-        self.pool.close(self.deadline)
+    def close(self, *, wait: bool = True) -> None:
+        """End the threads of branches that were cut off, then the sender.
+
+        Without *wait* bodies that still run are left to themselves; nothing of theirs is recorded any more.
+        """
+        self.pool.close(self.deadline, wait=wait)
         self.checkpointer.close()
 
     def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:

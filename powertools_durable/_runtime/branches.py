@@ -112,13 +112,13 @@ class BranchPool:
         with self.lock:
             self._ready = deque(task for task in self._ready if task.owner is not owner)
 
-    def close(self, deadline: Deadline) -> None:
-        """End the threads; what still runs on them is waited for, but not past *deadline*."""
+    def close(self, deadline: Deadline, *, wait: bool) -> None:
+        """End the threads; with *wait* what still runs on them is waited for, but not past *deadline*."""
         with self.lock:
             self.closing = True
             self._ready.clear()
             self.changed.notify_all()
-        for thread in self._threads:
+        for thread in self._threads if wait else ():
             thread.join(timeout=deadline.patience)
 
     def _work(self) -> None:

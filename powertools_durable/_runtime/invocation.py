@@ -109,10 +109,14 @@ def run_invocation(
             observers=observers,
         )
         program.begins(session)
+        interrupted = False
         try:
             return _answer(session, _handle(session, payload))
+        except KeyboardInterrupt:  # a developer's, who waits for no body that runs on
+            interrupted = True
+            raise
         finally:
-            session.driver.close()
+            session.driver.close(wait=not interrupted)
 
     result = answer() if observers is None or counted is None else observers.around(payload, answer, counted)
     return to_wire(result)  # type: ignore[no-any-return]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import IO, ParamSpec, TypeVar, cast
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from powertools_durable.cli import doctor, executions, exploring, histories, run
-from powertools_durable.cli.options import harmless
+from powertools_durable.cli.main import INTERRUPTED
+from powertools_durable.cli.output import LossyStream, console, harmless, safe_streams
 from powertools_durable.cli.targets import UsageError
 from powertools_durable.errors import DurableError
 
@@ -30,24 +30,48 @@ app = typer.Typer(
 )
 
 
-def _told(command: Callable[P, R]) -> Callable[P, R]:
-    """Say what is wrong with a call in one line, in place of a traceback."""
+def _command(command: Callable[P, R]) -> Callable[P, R]:
+    """Make a command of a function: errors are one line that says what to do, and its output can't hurt it."""
 
     @functools.wraps(command)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except (DurableError, LookupError, UsageError) as error:
-            Console(stderr=True, soft_wrap=True).print(Text(harmless(f"error: {error}")), style="red")
-            raise typer.Exit(code=2) from None
+        with safe_streams() as (output, errors):
+            try:
+                result = command(*args, **kwargs)
+                output.flush()
+            except typer.Exit:  # its code speaks of the execution, whoever reads of it
+                _is_lost(output, errors)
+                raise
+            except (DurableError, LookupError, UsageError) as error:
+                _say(errors, f"error: {error}")
+                raise typer.Exit(code=2) from None
+            except KeyboardInterrupt:
+                _say(errors, "interrupted")
+                raise typer.Exit(code=INTERRUPTED) from None
+            if _is_lost(output, errors):
+                raise typer.Exit(code=2)
+            return result
 
     return call
 
 
-app.command()(_told(run.run))
-app.command()(_told(run.resume))
-app.command("list")(_told(executions.list_))
-for _command in (executions.show, executions.callback, executions.stop, histories.export, histories.replay):
-    app.command()(_told(_command))
-app.command()(_told(exploring.explore))
-app.command()(_told(doctor.doctor))
+def _is_lost(output: LossyStream, errors: LossyStream) -> bool:
+    """Say that the output could not be written, unless its reader wanted no more of it."""
+    output.flush()
+    if output.error is None or isinstance(output.error, BrokenPipeError):
+        return False
+    _say(errors, f"error: standard output can't be written: {output.error}")
+    return True
+
+
+def _say(errors: LossyStream, words: str) -> None:
+    console(cast("IO[str]", errors)).print(Text(harmless(words)), style="red")
+
+
+app.command()(_command(run.run))
+app.command()(_command(run.resume))
+app.command("list")(_command(executions.list_))
+for _function in (executions.show, executions.callback, executions.stop, histories.export, histories.replay):
+    app.command()(_command(_function))
+app.command()(_command(exploring.explore))
+app.command()(_command(doctor.doctor))

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +25,7 @@ from powertools_durable.cli.diagnosis.handler import formats, telemetry
 from powertools_durable.cli.diagnosis.policy import policy
 from powertools_durable.cli.diagnosis.source import Source
 from powertools_durable.cli.options import JsonFlag, Target, here
+from powertools_durable.cli.output import console, print_json
 from powertools_durable.cli.targets import UsageError, load_target, settled_target
 from powertools_durable.decorator import program_of
 
@@ -78,7 +78,7 @@ def _is_ours(one: warnings.WarningMessage) -> bool:
 
 
 def _print(findings: list[Finding], allowed: dict[str, Any], source: Source | None) -> None:
-    console = Console(file=sys.stdout, highlight=False)
+    page = console(sys.stdout)
     table = Table.grid(padding=(0, 2))
     for _ in range(2):
         table.add_column(no_wrap=True)
@@ -87,15 +87,15 @@ def _print(findings: list[Finding], allowed: dict[str, Any], source: Source | No
         table.add_row(Text(finding.level.value, _STYLES[finding.level]), finding.subject, Text(finding.words))
         if finding.advice:
             table.add_row("", "", Text(f"-> {finding.advice}", "bold"))
-    console.print(table)
-    console.print(Text("\nIts role needs, with REGION, ACCOUNT and NAME filled in:", "dim"))
-    console.print(Text(json.dumps(allowed, indent=2)), soft_wrap=True)
+    page.print(table)
+    page.print(Text("\nIts role needs, with REGION, ACCOUNT and NAME filled in:", "dim"))
+    page.print(Text(json.dumps(allowed, indent=2)), soft_wrap=True)
     for note in _notes(source):
-        console.print(Text(note, "dim"), soft_wrap=True)
+        page.print(Text(note, "dim"), soft_wrap=True)
     counts = Counter(finding.level for finding in findings)
     words = f"{_counted(counts[Level.ERROR], 'error')}, {_counted(counts[Level.WARNING], 'warning')}"
     worst = Level.ERROR if counts[Level.ERROR] else Level.WARNING if counts[Level.WARNING] else Level.OK
-    console.print(Text(f"\n{words}", _STYLES[worst]))
+    page.print(Text(f"\n{words}", _STYLES[worst]))
 
 
 def _notes(source: Source | None) -> Iterator[str]:
@@ -113,6 +113,6 @@ def _counted(number: int, word: str) -> str:
 
 def _print_json(findings: list[Finding], allowed: dict[str, Any]) -> None:
     for finding in findings:
-        print(json.dumps({"event": "Finding"} | {key: value for key, value in asdict(finding).items() if value}))
+        print_json({"event": "Finding"} | {key: value for key, value in asdict(finding).items() if value})
     errors = sum(finding.level is Level.ERROR for finding in findings)
-    print(json.dumps({"event": "Diagnosed", "errors": errors, "policy": allowed}))
+    print_json({"event": "Diagnosed", "errors": errors, "policy": allowed})

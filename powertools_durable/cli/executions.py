@@ -18,15 +18,15 @@ from rich.table import Table
 from rich.text import Text
 
 from powertools_durable._protocol.wire import to_wire
+from powertools_durable.cli.inputs import read_json
 from powertools_durable.cli.options import (
     DEFAULT_STORE,
     ExecutionId,
     JsonFlag,
     Store,
     answer_command,
-    harmless,
-    read_json,
 )
+from powertools_durable.cli.output import console, one_line, print_json
 from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.remote_execution import Summary
@@ -38,7 +38,6 @@ from powertools_durable.local import LocalExecution
 __all__ = ["callback", "list_", "show", "stop"]
 
 _PAGE_WIDTH = 100
-_UNBROKEN = 10_000
 _ROWS = 100  # of an account, where there may be a hundred thousand
 
 
@@ -59,7 +58,7 @@ def list_(
         _list_account(there, as_json=as_json)
     elif as_json:
         for one in there:
-            print(json.dumps({key: value for key, value in _summary(one).items() if key != "result"}))
+            print_json({key: value for key, value in _summary(one).items() if key != "result"})
     else:
         _print_table(("id", "name", "status", "started", "invocations", "waits for"), map(_row, there))
 
@@ -68,7 +67,7 @@ def _list_account(there: RemoteExecutions, *, as_json: bool) -> None:
     summaries = there.summaries()
     if as_json:
         for one in summaries:
-            print(json.dumps(_summary_of(one)))
+            print_json(_summary_of(one))
         return
     newest = sorted(islice(summaries, _ROWS), key=lambda one: one.started)
     more = next(summaries, None) is not None
@@ -90,10 +89,10 @@ def show(
     place = Place(store, aws, function)
     one = place.executions().find(execution)
     if as_json:
-        print(json.dumps(_summary(one) | {"input": one.input, "operations": to_wire(one.operations)}))
+        print_json(_summary(one) | {"input": one.input, "operations": to_wire(one.operations)})
         return
     if html is None and svg is None:
-        _draw(Console(highlight=False), one, place)
+        _draw(console(), one, place)
         return
     page = Console(record=True, file=io.StringIO(), width=_PAGE_WIDTH, force_terminal=True, highlight=False)
     _draw(page, one, place)
@@ -131,9 +130,9 @@ def callback(
             waiting.heartbeat()
     one = waiting.execution
     whose = f"{one.label(waiting.record)} of {one.name}" if one and waiting.record else "callback"
-    Console(highlight=False).print(Text(f"{whose}: {answer.value} sent"))
+    console().print(Text(f"{whose}: {answer.value} sent"))
     if answer is not Answer.HEARTBEAT and isinstance(one, LocalExecution) and not one.is_running:
-        Console(highlight=False).print(Text(f"go on with: powertools-durable resume {one.id[:8]}"), style="dim")
+        console().print(Text(f"go on with: powertools-durable resume {one.id[:8]}"), style="dim")
 
 
 def stop(
@@ -141,17 +140,17 @@ def stop(
 ) -> None:
     """End an execution; its handler is not asked."""
     one = Place(store, aws, function).executions().stop(execution)
-    Console(highlight=False).print(Text(f"{one.name} is stopped"))
+    console().print(Text(f"{one.name} is stopped"))
 
 
-def _draw(console: Console, one: Shown, place: Place) -> None:
-    lines = Lines(console)
-    console.print(Text.assemble((one.name, "bold"), (f"  {one.id}", "dim")))
+def _draw(page: Console, one: Shown, place: Place) -> None:
+    lines = Lines(page)
+    page.print(Text.assemble((one.name, "bold"), (f"  {one.id}", "dim")))
     for event in one.history():
         lines.add(moment_of(event))
-    console.print(outcome(one))
+    page.print(outcome(one))
     for record in one.open_callbacks:
-        console.print(Text(f"  answer with: {answer_command(one.label(record), place.options(one))}"), soft_wrap=True)
+        page.print(Text(f"  answer with: {answer_command(one.label(record), place.options(one))}"), soft_wrap=True)
 
 
 def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
@@ -159,11 +158,8 @@ def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> N
     for column in columns:
         table.add_column(column, no_wrap=column in {"id", "status", "started"}, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(harmless(cell)) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:  # who reads lines wants them whole
-        console.width = _UNBROKEN
-    console.print(table)
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    console().print(table)
 
 
 def _row(one: LocalExecution) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -15,8 +14,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from powertools_durable.cli.options import JsonFlag, Target, here, read_json
-from powertools_durable.cli.run import Answers, Functions, answers_of, targets_of
+from powertools_durable.cli.options import JsonFlag, Target, here
+from powertools_durable.cli.output import console, print_json
+from powertools_durable.cli.run import Answers, Functions, inputs_of, targets_of
 from powertools_durable.cli.targets import UsageError, load_target
 from powertools_durable.testing import Exploration, Ledger, Simulator
 from powertools_durable.testing import explore as explore_handler
@@ -42,10 +42,9 @@ def explore(
     Each time its process is killed at another moment, and the execution goes on in a new one. Its steps really run,
     again and again: use fakes. Ends with 0 when it survives everything, else with 1.
     """
-    payload = read_json(event, "--event")
-    answers = answers_of(answer)
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    status = console.status("exploring") if console.is_terminal and not as_json else nullcontext()
+    payload, answers = inputs_of(event, answer)
+    page = console(sys.stdout)
+    status = page.status("exploring") if page.is_interactive and not as_json else nullcontext()
     with status, Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # what it prints
         loaded = {name: load_target(where, durable=name == "") for name, where in targets_of(target, function).items()}
         handler = loaded.pop("")
@@ -59,7 +58,7 @@ def explore(
     if as_json:
         _print_json(found)
     else:
-        _print(found, console)
+        _print(found, page)
     raise typer.Exit(1 if found.failures else 0)
 
 
@@ -76,21 +75,21 @@ def _ledger(handler: Callable[..., Any], name: str | None) -> Ledger | None:
     raise UsageError(f"--ledger: {module.__name__} has no Ledger {name!r}; {hint}")
 
 
-def _print(found: Exploration, console: Console) -> None:
+def _print(found: Exploration, page: Console) -> None:
     """Print the report: the verdict in colour, places relative to the current folder."""
     first, *lines = here(found.report()).splitlines()
-    console.print(Text(first, style="red bold" if found.failures else "green bold"))
+    page.print(Text(first, style="red bold" if found.failures else "green bold"))
     for line in lines:
         style = "yellow" if line.startswith("warning: ") else "bold" if line[:1].isdigit() else ""
-        console.print(Text(line, style=style))
+        page.print(Text(line, style=style))
 
 
 def _print_json(found: Exploration) -> None:
     """Print one JSON object a line, the verdict last."""
     for failure in found.failures:
         told = {key: here(text) for key, text in failure._asdict().items()}
-        print(json.dumps({"event": "Failure"} | told))
+        print_json({"event": "Failure"} | told)
     for warning in found.warnings:
-        print(json.dumps({"event": "Warning", "words": here(warning)}))
+        print_json({"event": "Warning", "words": here(warning)})
     counts = {"runs": found.runs, "crash_points": len(found.crash_points)}
-    print(json.dumps({"event": "Explored", "survives": not found.failures} | counts))
+    print_json({"event": "Explored", "survives": not found.failures} | counts)

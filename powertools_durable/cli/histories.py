@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.text import Text
 
 from powertools_durable._protocol.wire import parse_timestamp
-from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target, harmless, here
+from powertools_durable.cli.inputs import STANDARD_INPUT, read_standard_input, refuse_second_standard_input
+from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target, here
+from powertools_durable.cli.output import console, one_line, print_json
 from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
-from powertools_durable.cli.targets import UsageError, load_target
+from powertools_durable.cli.targets import load_target
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import ReplayVerdict
 from powertools_durable.testing import replay as replay_history
@@ -25,7 +27,6 @@ from powertools_durable.testing import replay as replay_history
 __all__ = ["export", "replay"]
 
 _BREAKS, _UNREADABLE = 1, 2
-_STDIN = "-"
 _ADVICE = "Guard the change with ctx.patched(...), or deploy it as a new version: running executions stay with theirs."
 
 
@@ -53,10 +54,9 @@ def replay(
     Prints a line for each HISTORY: SAFE, or BREAKS and where. No step runs and nothing is sent. Ends with 0 when all
     are SAFE, with 1 when one BREAKS, with 2 when one can't be read.
     """
-    if histories.count(_STDIN) > 1:
-        raise UsageError("there is one standard input, so - may stand once among the histories")
-    stdout = sys.stdout
-    console = Console(file=stdout, highlight=False, soft_wrap=True)
+    refuse_second_standard_input(*histories)
+    output = sys.stdout
+    page = console(output)
     broken = unreadable = 0
     # What the handler prints is not in the way of the verdicts.
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
@@ -64,33 +64,35 @@ def replay(
         for history in histories:
             name, verdict = _verdict(handler, history)
             if as_json:
-                print(json.dumps(_told(name, verdict)), file=stdout)
+                print_json(_told(name, verdict), output)
             else:
-                _print(name, verdict, console)
+                _print(name, verdict, page)
             broken += isinstance(verdict, ReplayVerdict) and verdict.breaks
             unreadable += isinstance(verdict, ValidationError)
     if broken and not as_json:
-        console.print(Text(_ADVICE, style="dim"))
+        page.print(Text(_ADVICE, style="dim"))
     raise typer.Exit(_UNREADABLE if unreadable else _BREAKS if broken else 0)
 
 
 def _verdict(handler: Callable[..., Any], history: str) -> tuple[str, ReplayVerdict | ValidationError]:
     """Return what a history is called, and its verdict or what is wrong with it."""
-    name, source = ("standard input", sys.stdin.buffer.read()) if history == _STDIN else (history, Path(history))
+    source: bytes | Path
+    if history == STANDARD_INPUT:
+        name, source = "standard input", read_standard_input("HISTORY")
+    else:
+        name, source = history, Path(history)
     try:
         return name, replay_history(handler, source)
     except ValidationError as error:
         return name, error
 
 
-def _print(name: str, verdict: ReplayVerdict | ValidationError, console: Console) -> None:
+def _print(name: str, verdict: ReplayVerdict | ValidationError, page: Console) -> None:
     if isinstance(verdict, ValidationError):
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            Text(harmless(f"error: {_words(name, verdict)}")), style="red"
-        )
+        console(sys.stderr).print(Text(one_line(f"error: {_words(name, verdict)}")), style="red")
         return
     style = "red bold" if verdict.breaks else "green bold"
-    console.print(Text.assemble((f"{verdict.status:<6}", style), harmless(f"  {name}: {here(verdict.summary)}")))
+    page.print(Text.assemble((f"{verdict.status:<6}", style), one_line(f"  {name}: {here(verdict.summary)}")))
 
 
 def _words(name: str, error: ValidationError) -> str:

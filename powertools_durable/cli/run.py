@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 
-from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store, read_json, store_option
+from powertools_durable.cli.inputs import read_json, refuse_second_standard_input
+from powertools_durable.cli.interrupts import Interrupt, answering_interrupts
+from powertools_durable.cli.main import INTERRUPTED
+from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store, store_option
+from powertools_durable.cli.output import LossyStream, own_output
 from powertools_durable.cli.targets import UsageError, load_target, settled_target
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.cli.trace import Through, traced
 from powertools_durable.decorator import record_stack_traces
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
-__all__ = ["Answers", "Functions", "answers_of", "resume", "run", "targets_of"]
+__all__ = ["Answers", "Functions", "inputs_of", "resume", "run", "targets_of"]
 
-_FAILED, _SUSPENDED, _INTERRUPTED = 1, 3, 130
+_FAILED, _SUSPENDED = 1, 3
+
+Display: TypeAlias = Timeline | JsonLines
 
 Answers = Annotated[
     list[str] | None,
@@ -50,8 +59,7 @@ def run(
     as_json: JsonFlag = False,
 ) -> None:
     """Start an execution of TARGET and stay with it until it ends."""
-    payload = read_json(event, "--event")
-    answers = answers_of(answer)
+    payload, answers = inputs_of(event, answer)
     with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
         targets = targets_of(target, function)
         runner = _runner(targets, store, through, skip_time=skip_time)
@@ -75,7 +83,7 @@ def resume(
     as_json: JsonFlag = False,
 ) -> None:
     """Go on with an execution where it was when its process ended."""
-    answers = answers_of(answer)
+    _, answers = inputs_of("null", answer)
     kept = open_store(store)
     one = LocalExecutions(kept).find(execution)
     targets = one.targets | targets_of(target, function)
@@ -107,30 +115,72 @@ def _runner(targets: dict[str, str], store: Path | SqliteStore, through: Through
     return LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
 
 
-def _display(store: Path, *, as_json: bool) -> Timeline | JsonLines:
-    timeline = Timeline(store)
-    return timeline if timeline.is_live and not as_json else JsonLines(store)
+@contextmanager
+def _display(store: Path, *, as_json: bool) -> Iterator[Display]:
+    """Draw on a terminal, print JSON anywhere else."""
+    if sys.stdout.isatty() and not as_json:
+        with Timeline(store, sys.stdout) as timeline:
+            yield timeline
+    else:
+        with own_output() as output:
+            yield JsonLines(store, output)
 
 
-def answers_of(given: list[str] | None) -> dict[str, Any]:
-    """Return what ``--answer`` says, by the callbacks' names."""
-    answers = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError("--answer takes NAME=JSON: the callback's name and what to answer")
-        answers[name] = read_json(value, f"--answer {name}=")
-    return answers
+def inputs_of(event: str, answers: list[str] | None) -> tuple[Any, dict[str, Any]]:
+    """Return what ``--event`` says, and what ``--answer`` says by the callbacks' names.
+
+    Raises
+    ------
+    UsageError
+        One of them is not JSON, or can't be read.
+    """
+    pairs = [_pair(text) for text in answers or ()]
+    refuse_second_standard_input(event, *(value for _, value in pairs))
+    return read_json(event, "--event"), {name: read_json(value, f"--answer {name}=") for name, value in pairs}
 
 
-def _stay(
-    runner: LocalRunner, one: LocalExecution, display: Timeline | JsonLines, answers: dict[str, Any], *, wait: bool
-) -> int:
-    display.begin(one)
-    try:
-        runner.resume(one.id, answers=answers, wait=wait, watch=display.watch)
-    except KeyboardInterrupt:
-        display.interrupted(one, f"powertools-durable resume {one.id[:8]}{store_option(runner.store.path)}")
-        return _INTERRUPTED
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError("--answer takes NAME=JSON: the callback's name and what to answer")
+    return name, value
+
+
+class _Watcher:
+    """Has an execution shown; when that fails, the command ends as by Ctrl-C, and the execution knows nothing of it."""
+
+    def __init__(self, display: Display, interrupt: Interrupt) -> None:
+        self._display = display
+        self._interrupt = interrupt
+        self.error: Exception | None = None
+
+    def __call__(self, one: LocalExecution, events: list[dict[str, Any]]) -> None:
+        self._interrupt.check()
+        if self.error is not None:
+            return
+        try:
+            self._display.watch(one, events)
+        except Exception as error:  # noqa: BLE001 - told when the execution is safe
+            self.error = error
+            self._interrupt.press()
+
+
+def _stay(runner: LocalRunner, one: LocalExecution, display: Display, answers: dict[str, Any], *, wait: bool) -> int:
+    name, command = one.name, f"powertools-durable resume {one.id[:8]}{store_option(runner.store.path)}"
+    output = cast("LossyStream", display.output)
+    with answering_interrupts(lambda: display.interrupted(name, command)) as interrupt:
+        watcher = _Watcher(display, interrupt)
+        output.on_loss = interrupt.press
+        try:
+            display.begin(one)
+            runner.resume(one.id, answers=answers, wait=wait, watch=watcher)
+        except KeyboardInterrupt:
+            if not interrupt.pressed:  # raised by code of the user's
+                display.interrupted(name, command)
+            return INTERRUPTED
+        finally:
+            output.on_loss = None
+            if watcher.error is not None:
+                print(f"the display failed: {type(watcher.error).__name__}: {watcher.error}", file=sys.stderr)
     display.end(one)
     return {"SUCCEEDED": 0, "RUNNING": _SUSPENDED}.get(one.status, _FAILED)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -14,7 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from powertools_durable.cli.options import answer_command, harmless, store_option
+from powertools_durable.cli.options import answer_command, store_option
+from powertools_durable.cli.output import console, harmless, one_line, print_json
 from powertools_durable.cli.trace import Trace, tree_of
 from powertools_durable.cli.words import Moment, Shown, ending, moment_of, said, told
 from powertools_durable.local import LocalExecution
@@ -23,6 +24,7 @@ __all__ = ["JsonLines", "Lines", "Timeline", "outcome"]
 
 _SIGNS = {"ok": "✓", "bad": "✗", "again": "↻", "open": "▸", "wait": "…"}
 _PLAIN_SIGNS = {"ok": "+", "bad": "x", "again": "~", "open": ">", "wait": "."}
+_NARROW = 40  # columns, where a column of its own for the time takes too many
 _STYLES = {"ok": "green", "bad": "red", "again": "yellow", "open": "cyan", "wait": "cyan"}
 
 
@@ -39,19 +41,15 @@ def outcome(one: Shown) -> Text:
 class Timeline:
     """For a terminal."""
 
-    def __init__(self, store: Path, console: Console | None = None) -> None:
+    def __init__(self, store: Path, output: IO[str]) -> None:
+        self.output = output
         self._store = store
         self._footer: list[Text] = []
-        self._console = console or Console(highlight=False)
+        self._console = console(output)
         # It stands before the handler is imported: loggers that keep sys.stdout then write above the last lines.
         self._live = Live(console=self._console, get_renderable=self._now, refresh_per_second=8, transient=True)
         self._lock = threading.Lock()
         self._lines = Lines(self._console)
-
-    @property
-    def is_live(self) -> bool:
-        """True on a terminal."""
-        return self._console.is_terminal
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -82,11 +80,11 @@ class Timeline:
         with self._lock:
             self._console.print(Padding(tree_of(trace), (0, 0, 0, 2)))
 
-    def interrupted(self, one: LocalExecution, command: str) -> None:
-        """Say how to go on."""
+    def interrupted(self, name: str, command: str) -> None:
+        """Say how to go on. May be called in the midst of the other methods, on their thread."""
         self._footer = []
-        self._console.print(Text(f"stopped; nothing of {one.name} is lost. Go on with:"), style="yellow")
-        self._console.print(Text(f"  {command}"), soft_wrap=True)
+        self._live.stop()  # a second Ctrl-C would leave the cursor hidden
+        _say_how_to_go_on(self._console, name, command)
 
     def end(self, one: LocalExecution) -> None:
         """Say how it ended."""
@@ -100,9 +98,9 @@ class Timeline:
 class Lines:
     """One line for each thing that happened."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._signs = _SIGNS if "utf" in (console.encoding or "").lower() else _PLAIN_SIGNS
+    def __init__(self, page: Console) -> None:
+        self._page = page
+        self._signs = _SIGNS if "utf" in (page.encoding or "").lower() else _PLAIN_SIGNS
         self._depths: dict[str, int] = {}
         self._started: dict[str, Moment] = {}
         self.invocation = 0
@@ -117,7 +115,7 @@ class Lines:
         self.invocation = one.invocations
         done = sum(record.status.is_terminal for record in one.operations)
         replays = f", replays {done} operation{'s' if done != 1 else ''}" if done else ""
-        self._console.print(Text(f"  invocation {one.invocations}{replays}", "dim"))
+        self._page.print(Text(f"  invocation {one.invocations}{replays}", "dim"))
 
     def add(self, moment: Moment) -> None:
         """Show a moment, if there is something to say."""
@@ -127,15 +125,19 @@ class Lines:
         if not kind:
             return
         indent = "  " * self._depths.get(moment.id, 0)
-        line = Table.grid(padding=(0, 1))
-        line.add_column(width=8, style="dim")
-        line.add_column(no_wrap=True)
-        line.add_column()
-        clock = f"{moment.time.astimezone():%H:%M:%S}"
-        line.add_row(
-            clock, Text(f"{indent}{self._signs[kind]} {harmless(moment.label)}", _STYLES[kind]), Text(harmless(words))
+        clock = Text(f"{moment.time.astimezone():%H:%M:%S}", "dim")
+        escaped = one_line if self._page.soft_wrap else harmless  # a line for each moment where programs read it
+        line = Text.assemble(
+            (f"{indent}{self._signs[kind]} {escaped(moment.label)}", _STYLES[kind]), " ", escaped(words)
         )
-        self._console.print(line)
+        if self._page.width < _NARROW or self._page.soft_wrap:
+            self._page.print(Text.assemble(clock, " ", line), overflow="fold")
+            return
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=len(clock))
+        grid.add_column(overflow="fold")  # nothing is cut
+        grid.add_row(clock, line)
+        self._page.print(grid)
 
     def _note(self, moment: Moment) -> None:
         if moment.parent is not None:
@@ -163,7 +165,8 @@ def _footer(one: LocalExecution, store: Path) -> Iterable[Text]:
 class JsonLines:
     """For a pipe: one JSON object a line."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, output: IO[str]) -> None:
+        self.output = output
         self._store = store
         self._lock = threading.Lock()
 
@@ -175,32 +178,37 @@ class JsonLines:
 
     def begin(self, one: LocalExecution) -> None:
         """Say which execution this is."""
-        _print({"event": "Running", "execution": one.name, "id": one.id, "invocations": one.invocations})
+        self._print({"event": "Running", "execution": one.name, "id": one.id, "invocations": one.invocations})
 
     def watch(self, one: LocalExecution, events: list[dict[str, Any]]) -> None:
         """Show what happened, and what must happen outside when the handler has stopped for it."""
         with self._lock:
             for event in events:
-                _print(moment_of(event).as_json())
+                self._print(moment_of(event).as_json())
             if one.open_callbacks and any(event["EventType"] == "InvocationCompleted" for event in events):
                 names = map(one.label, one.open_callbacks)
                 waiting = [{"name": name, "answer": answer_command(name, store_option(self._store))} for name in names]
-                _print({"event": "Waiting", "callbacks": waiting})
+                self._print({"event": "Waiting", "callbacks": waiting})
 
     def trace(self, trace: Trace) -> None:
         """Show what was traced of an invocation."""
         told = {"function": trace.function, "traceId": trace.trace_id, "segmentId": trace.segment_id}
         with self._lock:
-            _print({"event": "Trace", **told, "documents": list(trace.documents)})
+            self._print({"event": "Trace", **told, "documents": list(trace.documents)})
 
-    def interrupted(self, one: LocalExecution, command: str) -> None:
-        """Say how to go on."""
-        _print({"event": "Interrupted", "execution": one.name, "resume": command})
+    def interrupted(self, name: str, command: str) -> None:
+        """Say how to go on. May be called in the midst of the other methods, on their thread."""
+        self._print({"event": "Interrupted", "execution": name, "resume": command})
+        _say_how_to_go_on(console(sys.stderr), name, command)
 
     def end(self, one: LocalExecution) -> None:
         """Say how it ended."""
-        _print({"execution": one.name, "id": one.id, "status": one.status} | told(one))
+        self._print({"execution": one.name, "id": one.id, "status": one.status} | told(one))
+
+    def _print(self, value: dict[str, Any]) -> None:
+        print_json(value, self.output)
 
 
-def _print(value: dict[str, Any]) -> None:
-    print(json.dumps(value), flush=True)
+def _say_how_to_go_on(page: Console, name: str, command: str) -> None:
+    page.print(Text(f"stopped; nothing of {name} is lost. Go on with:"), style="yellow")
+    page.print(Text(f"  {command}"), soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from powertools_durable._runtime.places import place_of
 from powertools_durable._runtime.seams import Seams
 from powertools_durable._service.clock import SkippingClock, WallClock
 from powertools_durable._service.execution import ServiceExecution
@@ -27,6 +29,8 @@ from powertools_durable.local.store import SqliteStore, StoreError
 from powertools_durable.parser.stored import check_execution_name, input_text
 
 __all__ = ["LocalRunner"]
+
+logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.1  # seconds between two looks at what other processes changed
 _WALL = WallClock()
@@ -151,7 +155,9 @@ class LocalRunner:
         wait : bool
             False: return when only somebody outside can go on with it.
         watch : Callable | None
-            Is told of each change: the execution, and what its history gained. On any thread, one at a time.
+            Is told of each change: the execution, and what its history gained. On any thread, one at a time. When it
+            raises it is told no more, which a warning says; the execution goes on as if it were not there. Only its
+            `KeyboardInterrupt` stops the run, as Ctrl-C does.
 
         Returns
         -------
@@ -232,7 +238,13 @@ class _News:
         if self._watch is not None:
             events = self._one.history_after(self._told)
             self._told += len(events)
-            self._watch(self._one, events)
+            try:
+                self._watch(self._one, events)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - who watches can't hurt what is watched
+                self._watch = None
+                logger.warning("watch= raised, and is told no more: %s", place_of(error))
 
     def tell_of_others(self) -> None:
         """Tell what another process wrote."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from powertools_durable.errors import ValidationError
+from powertools_durable.parser.json_text import JsonTextError, read_json_text
 
 __all__ = ["History", "read_history"]
 
@@ -38,9 +38,11 @@ def read_history(history: History) -> tuple[list[Mapping[str, Any]], str, str]:
         There is no such file, or no history in it. The message holds no payload.
     """
     read = ""
-    if isinstance(history, Path) or (isinstance(history, str) and history.lstrip()[:1] not in {"{", "["}):
+    if isinstance(history, Path) or (
+        isinstance(history, str) and history.lstrip("\ufeff \t\r\n")[:1] not in {"{", "["}
+    ):
         read = str(history)
-        history = _text_of(Path(history))
+        history = _bytes_of(Path(history))
     if isinstance(history, str | bytes):
         history = _parsed(history, read or "the history")
     pages = history if isinstance(history, list) and history and _is_page(history[0]) else [history]
@@ -79,10 +81,10 @@ def _kind_of(page: object) -> str:
     return next((kind for key, kind in _MISTAKEN.items() if key in page), "an object without Events")
 
 
-def _text_of(path: Path) -> str:
+def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        return path.expanduser().read_bytes()
+    except (OSError, ValueError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         message = f"the history {str(path)[:200]} can't be read: {why}"
         raise ValidationError(message) from None
@@ -90,16 +92,15 @@ def _text_of(path: Path) -> str:
 
 def _parsed(text: str | bytes, what: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return read_json_text(text)
+    except JsonTextError as error:
         message = f"{what} is no JSON{_where(error)}"
         raise ValidationError(message) from None
 
 
-def _where(error: Exception) -> str:
-    if not isinstance(error, json.JSONDecodeError):
-        return ""
-    if error.msg == "Extra data":
-        return f": after its end something follows at line {error.lineno}. Put several pages into one list"
-    ends = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
-    return f" at line {error.lineno}{', where it ends too early' if ends else ''}"
+def _where(error: JsonTextError) -> str:
+    if not error.line:
+        return f": {error}"
+    if error.reason == "Extra data":
+        return f": after its end something follows at line {error.line}. Put several pages into one list"
+    return f" at line {error.line}{', where it ends too early' if error.ends_early else ''}"

@@ -30,6 +30,7 @@ FLOORS = (
     {"decorator"},
     {"testing", "local"},
     {"cli"},
+    {"__main__"},
 )
 ROOF = f"{PACKAGE}/__init__.py"  # only re-exports, so it may import everything and stands beside the decorator
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from powertools_durable.cli.app import app
-from powertools_durable.cli.options import harmless
+from powertools_durable.cli.output import harmless
 
 HOSTILE = """
 from powertools_durable import durable

@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
-import select
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-SHOP = Path(__file__).parent / "shop.py"
-MAIN = [sys.executable, "-c", "from powertools_durable.cli.main import main; main()"]
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\r")
+from tests.cli.processes import SHOP, Terminal, command
 
 pytestmark = pytest.mark.slow
-
-
-class Terminal:
-    """A process on a pseudo terminal, and what it wrote."""
-
-    def __init__(self, folder, *words):
-        self.end, end = pty.openpty()
-        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "PYTHONUTF8": "1"}
-        self.process = subprocess.Popen(
-            [*MAIN, *words], cwd=folder, env=environment, stdin=end, stdout=end, stderr=end, start_new_session=True
-        )
-        os.close(end)
-        self.text = ""
-
-    def read_until(self, text, seconds=30):
-        until = time.monotonic() + seconds
-        while text not in self.text and time.monotonic() < until:
-            if select.select([self.end], [], [], 0.2)[0]:
-                try:
-                    self.text += CONTROL.sub("", os.read(self.end, 65_536).decode())
-                except OSError:  # the process has closed it
-                    break
-        assert text in self.text, self.text
-        return self.text
-
-    def ended(self):
-        code = self.process.wait(timeout=30)
-        os.close(self.end)
-        return code
 
 
 @pytest.fixture
@@ -59,7 +21,9 @@ def terminal(tmp_path):
 
 
 def answer(folder, *words):
-    return subprocess.run([*MAIN, *words], cwd=folder, check=True, capture_output=True, text=True, timeout=30).stdout
+    done = command(folder, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_the_timeline_says_what_it_waits_for_and_goes_on_when_it_is_answered(terminal, tmp_path):
@@ -97,7 +61,7 @@ def test_what_the_handler_prints_stands_above_the_last_lines(terminal):
 def test_a_second_process_is_refused_while_the_first_runs(terminal, tmp_path):
     seen = terminal("run", f"{SHOP}:handler", "--event", "{}", "--name", "mine", "--skip-time")
     seen.read_until("callback approval succeed JSON")
-    second = subprocess.run([*MAIN, "resume"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30)
+    second = command(tmp_path, "resume")
     assert second.returncode == 2
     assert "being run by another process" in second.stderr
     answer(tmp_path, "stop", "mine")

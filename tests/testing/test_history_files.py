@@ -146,7 +146,7 @@ def test_a_file_that_is_not_there_or_is_no_text_is_named(tmp_path):
     binary = tmp_path / "history.bin"
     binary.write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "missing.json", tmp_path, binary):
-        with pytest.raises(ValidationError, match="can't be read"):
+        with pytest.raises(ValidationError, match="can't be read|neither UTF-8 nor UTF-16"):
             replay(handler, path)
 
 

@@ -1,0 +1,62 @@
+"""``watch=``: who watches an execution can't hurt it (T4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from powertools_durable import durable
+from powertools_durable.local import LocalRunner
+
+
+@durable
+def handler(event, ctx):
+    ctx.step(lambda: 1, name="one")
+    ctx.wait(1)
+    ctx.map(lambda child, n: child.step(lambda: n, name=f"n{n}"), [1, 2, 3], name="m")
+    return "done"
+
+
+@durable
+def calls(event, ctx):
+    return ctx.invoke("other", {})
+
+
+ERRORS = [ValueError("canary"), BrokenPipeError(32, "Broken pipe"), SystemExit(3), GeneratorExit()]
+
+
+@pytest.mark.parametrize("called", range(1, 8, 3))
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_watcher_that_raises_is_told_no_more_and_the_execution_goes_on(tmp_path, caplog, error, called):
+    times = []
+
+    def watch(one, events):
+        times.append(1)
+        if len(times) == called:
+            raise error
+
+    runner = LocalRunner(handler, tmp_path / "store.sqlite", skip_time=True)
+    one = runner.run(watch=watch)
+    assert (one.status, one.result, one.invocations, len(times)) == ("SUCCEEDED", "done", 2, called)
+    (warning,) = [record for record in caplog.records if "watch= raised" in record.message]
+    assert "test_watching.py" in warning.message
+    assert "canary" not in warning.message
+    assert type(error).__name__ not in str(one.history())
+
+
+def test_a_watcher_of_a_caller_can_not_hurt_what_it_invokes(tmp_path):
+    def watch(one, events):
+        raise OSError
+
+    runner = LocalRunner(calls, tmp_path / "store.sqlite", functions={"other": handler}, skip_time=True)
+    assert runner.run(watch=watch).result == "done"
+
+
+def test_a_watcher_may_stop_the_run_by_a_keyboard_interrupt_and_it_goes_on_later(tmp_path):
+    def watch(one, events):
+        if any(event["EventType"] == "StepSucceeded" for event in events):
+            raise KeyboardInterrupt
+
+    runner = LocalRunner(handler, tmp_path / "store.sqlite", skip_time=True)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(watch=watch)
+    assert runner.resume().result == "done"
