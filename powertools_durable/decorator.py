@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, over
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
 from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable._functions import innermost
 from powertools_durable.errors import DurableConfigError, ValidationError
-from powertools_durable.parser.annotations import innermost
 
 if TYPE_CHECKING:
     from powertools_durable._runtime.seams import Seams

@@ -171,7 +171,7 @@ class Containers(Steps):
             return callback.result()
 
         op = self._begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, shown)
-        written: SerDes[T] = self._serdes(None, returns, None)
+        written: SerDes[T] = formats.choosing.answered_serdes(returns, self._session.program.serdes)
         flow: Flow[T] = operations.child.child(op, partial(self._frame.child, op), body, written)
         return self._drive(op, named.surfacing(flow))
 

@@ -119,8 +119,7 @@ def _rebuild(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[A
     outcome: Outcome = yield inside(frame)
     match outcome:
         case Returned(value):
-            _, seen = op.encode(value, serdes)
-            return seen
+            return op.reread(value, serdes)
         case Raised(SerDesError() as error):
             raise error
         case Raised(error):

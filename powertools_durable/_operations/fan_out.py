@@ -15,6 +15,7 @@ from typing import Any
 from powertools_durable._operations.child import child, context, summarised, virtual_child
 from powertools_durable._protocol.operation import SubType
 from powertools_durable._protocol.record import record
+from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.effects import FanOut, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.fan_out import FanOutPlan
 from powertools_durable._replay.frame import Frame
@@ -50,9 +51,10 @@ class Branches:
     serdes: Sequence[SerDes[Any]]
     flat: bool
 
-    def open(self, frame: Frame, index: int) -> tuple[OperationHandle, Flow[Any]]:
-        """Make the operation and the flow of one branch below *frame*."""
+    def open(self, frame: Frame, index: int, *, place: str | None = None) -> tuple[OperationHandle, Flow[Any]]:
+        """Make the operation and the flow of one branch below *frame*; *place* is the line of the fan-out's call."""
         op = frame.branch(index, self.sub_type, self.names[index], virtual=self.flat)
+        op.place = place
         body = partial(self.body, index)
         if self.flat:
             return op, virtual_child(op, frame.child(op, virtual=True), body, self.serdes[index])
@@ -86,12 +88,13 @@ def fan_out(
     """Run *branches* until *completion* is reached, and record what became of them."""
 
     def inside(frame: Frame) -> FanOut:
+        op.place = op.place or call_site()  # branches run on threads that no line of the user's started
         branches.check_inputs(op, frame)
         if op.replays_children:
             return _rebuilding(op, frame, branches, completion)
         indexes = range(len(branches.names))
         plan = FanOutPlan(indexes, completion, max_concurrency=max_concurrency, batch_size=batch_size)
-        return FanOut(frame, plan, partial(branches.open, frame), lambda: _result(plan, branches))
+        return FanOut(frame, plan, partial(branches.open, frame, place=op.place), lambda: _result(plan, branches))
 
     def compact(result: BatchResult[Any]) -> str:
         kind = "Map" if branches.sub_type is SubType.MAP_ITERATION else "Parallel"

@@ -44,7 +44,9 @@ def _state(op: OperationHandle, initial: S, serdes: SerDes[S]) -> S:
     if record is not None and record.result is not None:
         kept: S = op.decode(serdes)
         return kept
-    _, seen = op.encode(initial, serdes)
+    if initial is None:  # no check has returned it: it may be what the annotation does not know
+        return initial
+    _, seen = op.encode(initial, serdes, promised=False)
     first: S = seen
     return first
 

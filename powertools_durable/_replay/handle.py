@@ -21,6 +21,7 @@ from powertools_durable._protocol.update import (
     StepOptions,
     WaitOptions,
 )
+from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.engine import RandomSource, ReplayEngine
 from powertools_durable.errors import (
     InvalidStateError,
@@ -30,7 +31,7 @@ from powertools_durable.errors import (
 )
 from powertools_durable.errors.rebuilding import rebuild
 from powertools_durable.errors.recording import to_error_object
-from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
+from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, prove, read, write
 
 __all__ = ["OperationHandle"]
 
@@ -45,7 +46,7 @@ class OperationHandle:
     The properties read the record anew each time: a checkpoint that was just answered may have changed it.
     """
 
-    __slots__ = ("_proved", "engine", "id", "losses", "name", "number", "parent_id", "sub_type", "type")
+    __slots__ = ("_proved", "engine", "id", "losses", "name", "number", "parent_id", "place", "sub_type", "type")
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class OperationHandle:
         self.parent_id = parent_id
         self.number = number
         self.losses: list[str] = []  # what of a failure could not be recorded
+        self.place: str | None = None  # the user's line, where the stack does not show it: a branch's
         self._proved: tuple[str, Any] | None = None  # a text, and what it was read as; not handed out yet
 
     @property
@@ -151,8 +153,15 @@ class OperationHandle:
 
     # -- values --------------------------------------------------------------------------------------------
 
-    def encode(self, value: Any, serdes: SerDes[Any]) -> tuple[str | None, Any]:
+    def encode(self, value: Any, serdes: SerDes[Any], *, promised: bool = True) -> tuple[str | None, Any]:
         """Write *value*, and read it back to prove that every replay can.
+
+        Parameters
+        ----------
+        value, serdes
+            What, and how.
+        promised : bool
+            It was returned by the function whose annotation chose *serdes*.
 
         Returns
         -------
@@ -162,12 +171,39 @@ class OperationHandle:
         Raises
         ------
         SerDesError
-            It can't be written, or what is read back is not what was written.
+            It can't be written, or what is read back is not what was written; names the operation and the line.
         """
-        text, seen = prove(value, serdes, self.serdes_context)
+        try:
+            text, seen = prove(value, serdes, self.serdes_context, promised=promised)
+        except SerDesError as error:
+            raise self._named(error) from None
         # Not for what is wrapped: that it can be unwrapped is seen when the record is read.
         self._proved = None if text is None or hasattr(serdes, "proven") else (text, seen)
         return text, seen
+
+    def reread(self, value: Any, serdes: SerDes[Any]) -> Any:
+        """Return *value* as a replay sees it: one that was proven when it was made, and is made again.
+
+        Raises
+        ------
+        SerDesError
+            It can't be written or read.
+        """
+        try:
+            return read(write(value, serdes, self.serdes_context), serdes, self.serdes_context)
+        except SerDesError as error:
+            raise self._named(error) from None
+
+    def _named(self, error: SerDesError) -> SerDesError:
+        """Return *error* with the operation and the user's line; an error of the serdes' own class stays as it is."""
+        if isinstance(error, UnkeptError):
+            message = error.about(self.label)
+        elif type(error) is SerDesError:
+            message = f"{self.label}: {error}"
+        else:
+            return error
+        place = call_site() or self.place
+        return SerDesError(f"{message} (at {place})" if place else message)
 
     def sendable(self, value: Any, serdes: SerDes[Any]) -> str | None:
         """Write *value* for another function.

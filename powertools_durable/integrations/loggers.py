@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from powertools_durable._functions import innermost
 from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError
 from powertools_durable.integrations.instrumentation import on_reset
@@ -104,7 +105,7 @@ def logger_for(handler: Callable[..., Any], given: Any) -> Any:
     if (named := next(named_loggers(handler), None)) is not None:
         return named
     found = next((entry for entry in _registered() if hasattr(entry, "powertools_handler")), None)
-    return logging.getLogger(_innermost(handler).__module__) if found is None else _face_of(found)
+    return logging.getLogger(innermost(handler).__module__) if found is None else _face_of(found)
 
 
 def named_loggers(handler: Callable[..., Any]) -> Iterator[Any]:
@@ -112,7 +113,7 @@ def named_loggers(handler: Callable[..., Any]) -> Iterator[Any]:
     cls = _logger_class()
     if cls is None:
         return
-    function = _innermost(handler)
+    function = innermost(handler)
     cells = (cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell))
     for value in (*cells, *list(getattr(function, "__globals__", {}).values())):
         if isinstance(value, cls):
@@ -125,12 +126,6 @@ def _is_filled(cell: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _innermost(handler: Any) -> Any:
-    while (inner := getattr(handler, "__wrapped__", None) or getattr(handler, "func", None)) is not None:
-        handler = inner
-    return handler
 
 
 def _listed(given: Any) -> tuple[Any, ...]:

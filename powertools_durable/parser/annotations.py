@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping
-from types import FunctionType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+from powertools_durable._functions import UNANNOTATED, innermost, return_annotation
 from powertools_durable.errors import DurableConfigError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["adapter_of", "innermost", "is_plain", "model_of", "name_of", "output_of"]
+__all__ = ["adapter_of", "is_plain", "model_of", "name_of", "output_of"]
 
-_NOTHING = inspect.Parameter.empty
+_NOTHING = UNANNOTATED
 _OBJECTS = (dict, Mapping, MutableMapping)
 _OPEN = ((), (str, Any), (str, object))
 
@@ -48,8 +48,8 @@ def model_of(handler: Callable[..., Any], local_names: Mapping[str, object] | No
 
 def output_of(handler: Callable[..., Any], local_names: Mapping[str, object] | None = None) -> Any:
     """Return *handler*'s return annotation; otherwise like `model_of`."""
-    annotation = inspect.signature(handler).return_annotation
-    return _resolved(annotation, handler, local_names, "the result", "output")
+    annotation, written_at = return_annotation(handler)
+    return _resolved(annotation, written_at or handler, local_names, "the result", "output")
 
 
 def _resolved(
@@ -67,22 +67,6 @@ def _resolved(
             f"{_place_of(function)}: the annotation of {subject}, {annotation!r}, can't be resolved ({error}). Import "
             f"or define it above the handler, not under TYPE_CHECKING, or say @durable({option}=...)"
         ) from error
-
-
-def innermost(handler: Any) -> Any:
-    """Return the function that was written, below partials, decorators, methods and callable objects."""
-    while True:
-        match handler:
-            case functools.partial():
-                handler = handler.func
-            case _ if hasattr(handler, "__wrapped__"):
-                handler = handler.__wrapped__
-            case _ if inspect.ismethod(handler):
-                handler = handler.__func__
-            case FunctionType():
-                return handler
-            case _:
-                return type(handler).__call__
 
 
 def _place_of(function: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Never, Protocol, TypeVar
 from powertools_durable._protocol.record import record
 from powertools_durable.errors import RetryableSerDesError, SerDesError
 
-__all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "prove", "read", "write"]
+__all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "UnkeptError", "prove", "read", "write"]
 
 T = TypeVar("T")
 
@@ -73,8 +73,31 @@ def _no_constant(name: str) -> Never:
 _STRICT = json.JSONDecoder(parse_constant=_no_constant)
 
 
-def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str | None, Any]:
+class UnkeptError(SerDesError):
+    """A value that no record can keep; `about` says of which operation, once that is known."""
+
+    def __init__(self, tail: str) -> None:
+        super().__init__(f"the function{tail}")
+        self._tail = tail
+
+    def about(self, subject: str) -> str:
+        """Return the message with *subject* in front."""
+        return f"{subject}{self._tail}"
+
+
+def prove(value: Any, serdes: SerDes[Any], context: SerDesContext, *, promised: bool = True) -> tuple[str | None, Any]:
     """Write *value*, and read it back as every replay will.
+
+    Parameters
+    ----------
+    value : object
+        What shall be recorded.
+    serdes : SerDes
+        How. One that the library chose says so by ``compares``; any other is trusted.
+    context : SerDesContext
+        Whose value it is.
+    promised : bool
+        It was returned by the function whose annotation chose the format, so it must fit that.
 
     Returns
     -------
@@ -84,38 +107,72 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext) -> tuple[str 
     Raises
     ------
     SerDesError
-        It can't be written or read, or, in a format of ours, reads back as something else: writing that again
-        gives another text (api.md 11), or a user's class became another. The message names types, never values.
+        It does not fit the annotation, it can't be written or read, or, in a format of the library's choice, it reads
+        back as something else. The message names the place and classes, never values.
     """
     proven = getattr(serdes, "proven", None)
     if proven is not None:  # a wrapping serdes: what is inside is proven, not what is around it
-        return _proven_inside(value, serdes, context)
+        return _proven_inside(value, serdes, context, promised=promised)
+    promise = getattr(serdes, "promise", None)
+    if promise is not None and promised and not promise(value):
+        raise _broken(value, serdes)
     exact_text = getattr(serdes, "exact_text", None)
     exact: str | None = exact_text(value) if exact_text is not None else None
     text = exact if exact is not None else write(value, serdes, context)
     if text is None:
         return None, None
-    ours = getattr(serdes, "keeps", None)
-    if ours is not None and ours(value):  # immutable, and nothing in it can change on the way
+    keeps = getattr(serdes, "keeps", None)
+    if keeps is not None and keeps(value):  # immutable, and nothing in it can change on the way
         return text, value
-    if ours is None or exact is not None:
+    if exact is not None or not getattr(serdes, "compares", False):
         return text, read(text, serdes, context)
     try:
         seen = read(text, serdes, context)
     except SerDesError as error:
-        problem = f": {error}"
+        problem = str(error)
     else:
-        if write(seen, serdes, context) == text and not _loses(serdes, value, seen):
+        if type(seen) is type(value) and _is_equal(value, seen):
             return text, seen
-        problem = "" if type(seen) is type(value) else f", but as a {_name_of(type(seen))}"
+        from powertools_durable.serdes.difference import first_difference  # nearly nobody needs it
+
+        found = first_difference(value, seen, lambda: _writes_as(text, seen, serdes, context))
+        if found is None:
+            return text, seen
+        problem = str(found)
     advice = getattr(serdes, "advice", "annotate the function's return type, or return something simpler")
-    message = f"a {_name_of(type(value))} does not read back as what it was{problem}; {advice}"
-    raise SerDesError(message)
+    raise UnkeptError(f" returned what its record can't keep: {problem}; {advice}")
 
 
-def _proven_inside(value: Any, serdes: Any, context: SerDesContext) -> tuple[str | None, Any]:
+def _is_equal(value: object, seen: object) -> bool:
     try:
-        found: tuple[str | None, Any] = serdes.proven(value, context)
+        return (value == seen) is True
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - ``==`` may be the user's code, or run out of stack
+        return False
+
+
+def _writes_as(text: str, seen: object, serdes: SerDes[Any], context: SerDesContext) -> bool:
+    try:
+        return write(seen, serdes, context) == text
+    except SerDesError:
+        return False
+
+
+def _broken(value: object, serdes: SerDes[Any]) -> SerDesError:
+    _check_finished(value)
+    from powertools_durable.serdes.paths import class_name
+
+    annotation = getattr(serdes, "annotation_name", "")
+    return UnkeptError(
+        f" is annotated -> {annotation} but returned {class_name(value)}; return what the annotation says, or "
+        "annotate what is returned"
+    )
+
+
+def _proven_inside(value: Any, serdes: Any, context: SerDesContext, *, promised: bool) -> tuple[str | None, Any]:
+    try:
+        found: tuple[str | None, Any] = serdes.proven(value, context, promised=promised)
     except (SerDesError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - a preview may raise anything
@@ -125,13 +182,8 @@ def _proven_inside(value: Any, serdes: Any, context: SerDesContext) -> tuple[str
     raise SerDesError(failure)
 
 
-def _loses(serdes: SerDes[Any], value: Any, seen: Any) -> bool:
-    loses = getattr(serdes, "loses", None)
-    return loses is not None and bool(loses(value, seen))
-
-
 def read(text: str | None, serdes: SerDes[Any], context: SerDesContext) -> Any:
-    """Read a recorded text; None reads back as None.
+    """Read a recorded text; None reads back as None, unless *serdes* always writes text.
 
     Raises
     ------
@@ -139,6 +191,9 @@ def read(text: str | None, serdes: SerDes[Any], context: SerDesContext) -> Any:
         The text is not what *serdes* writes.
     """
     if text is None:
+        if getattr(serdes, "requires_text", False):
+            message = "its record succeeded without a text, where there must be one"
+            raise SerDesError(message)
         return None
     try:
         return serdes.deserialize(text, context)
@@ -157,10 +212,8 @@ def write(value: Any, serdes: SerDes[Any], context: SerDesContext) -> str | None
     SerDesError
         It can't be written.
     """
+    _check_finished(value)
     name = _name_of(type(value))
-    if inspect.isgenerator(value) or inspect.iscoroutine(value) or inspect.isasyncgen(value):
-        message = f"a {name} can't be recorded: it is not a result yet. Return list(...) of it, or await it"
-        raise SerDesError(message)
     try:
         text: object = serdes.serialize(value, context)
     except (SerDesError, RetryableSerDesError, MemoryError):
@@ -172,6 +225,13 @@ def write(value: Any, serdes: SerDes[Any], context: SerDesContext) -> str | None
             return text
         failure = f"{_name_of(type(serdes))}.serialize() returned {_name_of(type(text))}; it must return text or None"
     raise SerDesError(failure)
+
+
+def _check_finished(value: object) -> None:
+    if inspect.isgenerator(value) or inspect.iscoroutine(value) or inspect.isasyncgen(value):
+        name = _name_of(type(value))
+        message = f"a {name} can't be recorded: it is not a result yet. Return list(...) of it, or await it"
+        raise SerDesError(message)
 
 
 def _name_of(cls: type) -> str:

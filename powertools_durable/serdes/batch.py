@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from powertools_durable.batch import BatchItem, BatchResult, from_mapping, to_mapping
 from powertools_durable.errors import SerDesError
@@ -44,6 +44,8 @@ class BatchSerDes:
     names : Sequence[str | None]
         The branches' names, which the text does not hold.
     """
+
+    requires_text: ClassVar = True
 
     def __init__(self, results: Sequence[SerDes[Any]], names: Sequence[str | None]) -> None:
         self._results = results
@@ -117,6 +119,8 @@ class OpaqueBatchSerDes:
     Each result is the text that its own serdes writes for the branch, so one that stores values elsewhere finds
     them under the same key. Records with results in the tagged format are read too: the official SDK writes those.
     """
+
+    requires_text: ClassVar = True
 
     def __init__(
         self, results: Sequence[SerDes[Any]], names: Sequence[str | None], id_of: Callable[[int], str]

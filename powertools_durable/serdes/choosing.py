@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from powertools_durable.serdes.base import PassThrough, PlainJson, SerDes
-from powertools_durable.serdes.models import ModelSerDes, serdes_of
+from powertools_durable.serdes.models import ModelSerDes, answered_for, serdes_of
 from powertools_durable.serdes.wrapping import WrappingSerDes, bound, for_payload, in_place_of, refuse_for_answer
 
-__all__ = ["answer_serdes", "event_serdes", "json_serdes", "result_serdes"]
+__all__ = ["answer_serdes", "answered_serdes", "event_serdes", "json_serdes", "result_serdes"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,12 @@ def answer_serdes(returns: Any, given: SerDes[T] | None) -> SerDes[T]:
     if given is not None:
         return given
     return cast("SerDes[T]", PassThrough() if returns is None else ModelSerDes(returns))
+
+
+def answered_serdes(returns: Any, instead: SerDes[Any] | None) -> SerDes[T]:
+    """How the context around a callback repeats its answer; one without a payload is None, whatever *returns* says."""
+    asked = answered_for(returns)
+    return cast("SerDes[T]", asked if instead is None else in_place_of(asked, instead))
 
 
 def json_serdes(returns: Any, given: SerDes[T] | None) -> SerDes[T]:

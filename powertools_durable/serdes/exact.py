@@ -16,8 +16,9 @@ from typing import Any
 
 from powertools_durable.batch import BatchResult, to_mapping
 
-__all__ = ["exact_text", "is_plain"]
+__all__ = ["MOST_PLAIN", "exact_text", "is_plain"]
 
+MOST_PLAIN = 480  # lists one in the other, with nothing else in them
 _DEEP = 100  # beyond, a reader may run out of stack where a writer does not
 _PRIMITIVE = frozenset({str, int, bool, type(None)})
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -34,15 +35,21 @@ def exact_text(value: Any) -> str | None:
             return repr(value)
         if type(value) in _PRIMITIVE or (type(value) is float and math.isfinite(value)):
             return json.dumps(value)
-        if type(value) is list and is_plain(value):
+        if type(value) is list and is_plain(value, MOST_PLAIN):
             return json.dumps(value, separators=(",", ":"))
         return _exact(value, _DEEP)
     except (_InexactError, ValueError, RecursionError):
         return None
 
 
-def is_plain(value: object) -> bool:
-    """Tell whether *value* needs no envelope; a subclass is written as its base."""
+def is_plain(value: object, depth: int) -> bool:
+    """Tell whether *value* needs no envelope; a subclass is written as its base.
+
+    Raises
+    ------
+    RecursionError
+        Lists are nested deeper than *depth*.
+    """
     if type(value) in _PRIMITIVE:
         return True
     if isinstance(value, Enum):
@@ -50,7 +57,13 @@ def is_plain(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, list):
-        return all(map(is_plain, value))
+        if depth == 0:
+            raise RecursionError
+        depth -= 1
+        for item in value:  # noqa: SIM110 - a generator is a frame more for each list
+            if type(item) not in _PRIMITIVE and not is_plain(item, depth):
+                return False
+        return True
     return isinstance(value, (str, int))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from powertools_durable.errors import DurableConfigError, SerDesError
-from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
+from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read
 from powertools_durable.serdes.tagged import TaggedJson
 from powertools_durable.serdes.wrapping import WrappingSerDes
 
@@ -88,9 +88,9 @@ class MaskingSerDes(WrappingSerDes):
         """Return *text*: a mask is not taken off."""
         return text
 
-    def proven(self, value: Any, context: SerDesContext) -> tuple[str | None, Any]:
-        """Mask *value*, and prove of the masked one that it reads back as what it is."""
-        text = write(value, self._format, context)
+    def proven(self, value: Any, context: SerDesContext, *, promised: bool = True) -> tuple[str | None, Any]:
+        """Mask *value*, and prove of it and of the masked one that they read back as what they are."""
+        text, _ = prove(value, self._format, context, promised=promised)
         if text is None:
             return None, None
         masked = self.wrap(text, context)
@@ -99,7 +99,7 @@ class MaskingSerDes(WrappingSerDes):
         except SerDesError as error:
             problem = str(error)
         else:
-            text, seen = prove(seen, self._format, context)
+            text, seen = prove(seen, self._format, context, promised=promised)
             if text is not None and json.loads(text) == json.loads(masked):
                 return text, seen
             problem = "it reads back as something else"

@@ -8,22 +8,30 @@ import re
 import typing
 from collections.abc import Callable
 from enum import Enum
-from types import CodeType, FunctionType, MethodType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Annotated, Any, ClassVar
 
+from powertools_durable._functions import UNANNOTATED, return_annotation
 from powertools_durable.errors import DurableConfigError, SerDesError
-from powertools_durable.serdes.base import SerDes, SerDesContext
-from powertools_durable.serdes.tagged import TaggedJson
+from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError
+from powertools_durable.serdes.paths import ROOT, Path, at_depth, by_field, by_index, by_key, class_name, locate, shown
+from powertools_durable.serdes.promises import named
+from powertools_durable.serdes.tagged import AnnotatedTaggedJson
 
-__all__ = ["AnnotatedSerDes", "ModelSerDes", "annotation_of", "serdes_for", "serdes_of"]
+__all__ = ["AnnotatedSerDes", "ModelSerDes", "annotation_of", "answered_for", "serdes_for", "serdes_of"]
 
-TAGGED = TaggedJson()
+TAGGED = AnnotatedTaggedJson()
 _MISFIT = "Pydantic serializer warnings"  # how pydantic begins when a value is not of the annotated type
 _REMEMBERED = 4096  # entries; a process that makes functions without end must not grow without end
+_BY_NAME_SINCE = (2, 11)
+_DEEPEST = 250  # pydantic takes 255 for a value without end
 
 
 class ModelSerDes:
     """Writes values of one annotated type as plain JSON, and reads them back as that type.
+
+    Given as ``serdes=`` it is trusted, as every serdes is: what pydantic leaves out or changes, the handler does not
+    get, in the first run as in every replay.
 
     Parameters
     ----------
@@ -37,8 +45,6 @@ class ModelSerDes:
     """
 
     __slots__ = ("_adapter", "annotation")
-
-    advice: ClassVar = "annotate its own class; validators and aliases must undo what serializers do"
 
     def __init__(self, annotation: Any) -> None:
         from pydantic import TypeAdapter
@@ -58,64 +64,120 @@ class ModelSerDes:
     def __repr__(self) -> str:
         return f"ModelSerDes({_shown(self.annotation)})"
 
-    def keeps(self, value: object) -> bool:
-        """Nothing goes without proof: a validator may change anything."""
-        return value is None
-
-    def loses(self, value: object, seen: object) -> bool:
-        """True when a class became another, as happens to a subclass, or to one with the same fields."""
-        return _bare(type(seen)) is not _bare(type(value)) and _is_class_to_keep(type(seen))
-
     def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002 - the protocol's signature
         """Write *value*, which must be of the annotated type."""
+        return self._written(value, by_alias=True)
+
+    def _written(self, value: Any, **options: Any) -> str:
         from pydantic_core import PydanticSerializationError
 
         try:
-            return self._adapter.dump_json(value, by_alias=True, warnings="error").decode()
-        except (PydanticSerializationError, UnicodeError) as error:
-            message = self._refusal(type(value).__qualname__, fits=not str(error).startswith(_MISFIT))
-        raise SerDesError(message)
+            return self._adapter.dump_json(value, warnings="error", **options).decode()
+        except (PydanticSerializationError, UnicodeError, RecursionError) as error:
+            words = str(error)
+        raise self._misfit(value, words, options) if words.startswith(_MISFIT) else SerDesError(_unwritable(value))
 
-    def _refusal(self, name: str, *, fits: bool) -> str:
-        if fits:
-            return (
-                f"a {name} holds something that has no JSON text: itself, a lone surrogate, or bytes (which need "
-                "ser_json_bytes='base64' and val_json_bytes='base64' in the model's config)"
-            )
-        annotation = _shown(self.annotation)
-        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", annotation):
-            return f"a {name} holds something else than the annotation {annotation} says"
-        return f"a {name} was returned where the annotation says {annotation}"
+    def _misfit(self, value: Any, words: str, options: dict[str, Any]) -> SerDesError:
+        place = self._misplaced(value, words, options)
+        return SerDesError(f"{class_name(value)} does not fit {self.annotation_name}{place}")
+
+    def _misplaced(self, value: Any, words: str, options: dict[str, Any]) -> str:
+        """Say where *value* is not what the annotation says: where reading fails what is written all the same.
+
+        Pydantic's own *words* name the field, and its value, which must not be shown.
+        """
+        from pydantic import ValidationError
+
+        from powertools_durable.serdes.difference import first_difference
+
+        text = self._adapter.dump_json(value, warnings=False, **options).decode()
+        try:
+            found = first_difference(value, self._adapter.validate_json(text), lambda: True)
+        except ValidationError as error:
+            location = error.errors(include_url=False, include_input=False, include_context=False)[0]["loc"]
+            return f": {shown(_path(location))} is of another type" if location else ""
+        if found is not None:
+            return "" if found.path is ROOT else f": {found}"
+        field = re.search(r"\[field_name='(\w+)'", words)
+        return f": its field {field[1]!r} is of another type" if field else ""
 
     def deserialize(self, text: str, context: SerDesContext) -> Any:  # noqa: ARG002
         """Read *text* as the annotated type."""
+        return self._parsed(text)
+
+    def _parsed(self, text: str, **options: Any) -> Any:
         from pydantic import ValidationError
 
         try:
-            return self._adapter.validate_json(text)
+            return self._adapter.validate_json(text, **options)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False, include_context=False)
-            places = "; ".join(f"{'.'.join(map(str, d['loc']))[:200] or 'value'} ({d['type']})" for d in details[:5])
+            places = "; ".join(f"{shown(_path(d['loc']))} ({d['type']})" for d in details[:5])
             message = f"a recorded value is not a {_shown(self.annotation)}: {places}"
         raise SerDesError(message)
+
+    @property
+    def annotation_name(self) -> str:
+        """The annotation, for messages."""
+        return named(self.annotation)
 
 
 class AnnotatedSerDes(ModelSerDes):
     """What a function's annotation asks for; reads what was recorded before the function had it, too.
 
-    Then it is in the tagged format, which is that of functions without an annotation and of the official SDK.
+    Then it is in the tagged format, which is that of functions without an annotation and of the official SDK. Texts
+    hold what pydantic needs to read a value back, by the names that it can read: unlike a payload for others, a record
+    needs neither the aliases for writing nor computed fields (values.md V6).
     """
 
-    __slots__ = ()
+    __slots__ = ("_by_alias", "_reading")
+
+    compares: ClassVar = True
+    advice: ClassVar = (
+        "annotate the class that is returned, and let validators undo what serializers do; or give "
+        "serdes=ModelSerDes(...), which takes what comes back"
+    )
+
+    def __init__(self, annotation: Any) -> None:
+        import pydantic
+
+        super().__init__(annotation)
+        can_read_names = tuple(map(int, pydantic.VERSION.split(".")[:2])) >= _BY_NAME_SINCE
+        self._reading: dict[str, Any] = {"by_alias": True, "by_name": True} if can_read_names else {}
+        self._by_alias: bool | None = None if can_read_names else True
+
+    def _misfit(self, value: Any, words: str, options: dict[str, Any]) -> SerDesError:
+        place = self._misplaced(value, words, options)
+        return UnkeptError(f" is annotated -> {self.annotation_name} but returned {class_name(value)}{place}")
+
+    def promise(self, value: object) -> bool:
+        """Tell whether *value* may be None; everything else pydantic sees when it writes."""
+        return value is not None or self._takes_none()
+
+    def _takes_none(self) -> bool:
+        try:
+            self._parsed("null")
+        except SerDesError:
+            return False
+        return True
+
+    def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002
+        """Write *value*, which must be of the annotated type."""
+        if self._by_alias is None:
+            self._by_alias = _reads_its_aliases(self._adapter.core_schema)
+        return self._written(value, by_alias=self._by_alias, round_trip=True)
 
     def deserialize(self, text: str, context: SerDesContext) -> Any:
         """Read *text* as the annotated type."""
         try:
-            return super().deserialize(text, context)
+            return self._parsed(text)
         except SerDesError as misfit:
             if not text.startswith('{"t":'):
                 raise
             return self.adopt(TAGGED.deserialize(text, context), misfit)
+
+    def _parsed(self, text: str, **options: Any) -> Any:
+        return super()._parsed(text, **self._reading, **options)
 
     def adopt(self, value: Any, misfit: SerDesError | None = None) -> Any:
         """Return a value of another format as one of the annotated type.
@@ -128,15 +190,98 @@ class AnnotatedSerDes(ModelSerDes):
         from pydantic import ValidationError
 
         try:
-            return self._adapter.validate_python(value)
+            return self._adapter.validate_python(value, **self._reading)
         except ValidationError:
             message = f"a recorded {type(value).__name__} is not a {_shown(self.annotation)}"
         raise misfit or SerDesError(message)
 
 
-def _bare(cls: type) -> object:
-    """Return the class without its parameters: pydantic makes one for each."""
-    return getattr(cls, "__pydantic_generic_metadata__", {}).get("origin") or cls
+class AnswerSerDes(AnnotatedSerDes):
+    """For a callback's answer of an annotated type: one without a payload is None, and is recorded without a text."""
+
+    __slots__ = ()
+
+    def promise(self, value: object) -> bool:  # noqa: ARG002
+        """Nothing is promised: an answer comes from outside, and was read as the annotation says."""
+        return True
+
+    def serialize(self, value: Any, context: SerDesContext) -> str | None:  # type: ignore[override]
+        """Write *value*; None is no text."""
+        return None if value is None else super().serialize(value, context)
+
+
+def answered_for(annotation: Any) -> SerDes[Any]:
+    """Return how a callback's answer of that type is recorded by the context around it."""
+    found = serdes_for(annotation)
+    if not isinstance(found, AnnotatedSerDes):
+        return TAGGED
+    try:
+        return _answered(annotation, repr(annotation))
+    except TypeError:  # not hashable
+        return AnswerSerDes(annotation)
+
+
+@functools.lru_cache(maxsize=256)
+def _answered(annotation: Any, _text: str) -> AnswerSerDes:
+    return AnswerSerDes(annotation)
+
+
+def _reads_its_aliases(schema: Any) -> bool:
+    """Tell whether each field of pydantic's *schema* can be read by the alias that it is written by."""
+    pending: list[Any] = [schema]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            written = node.get("serialization_alias")
+            if isinstance(written, str) and str(node.get("type")).endswith("-field"):
+                read = node.get("validation_alias")
+                choices = read if isinstance(read, list) else [read]
+                if written not in choices and [written] not in choices:
+                    return False
+            pending += [part for key, part in node.items() if key not in {"metadata", "cls", "config"}]
+        elif isinstance(node, (list, tuple)):
+            pending += node
+    return True
+
+
+def _unwritable(value: object) -> str:
+    """Say where *value* holds what has no JSON text."""
+    found = at_depth(value, _DEEPEST)
+    if found is not None:
+        path, deepest = found
+        how = f"nested {deepest} containers deep" if deepest else "nested without end: it contains itself"
+        return f"a {type(value).__qualname__} holds something that has no JSON text: {shown(path)} is {how}"
+    culprit = locate(value, _has_no_json)
+    if culprit is None:
+        return f"a {type(value).__qualname__} holds something that has no JSON text"
+    path, item = culprit
+    help_ = ""
+    if isinstance(item, str):
+        help_ = " with a lone surrogate"
+    elif isinstance(item, bytes):
+        help_ = ", which needs ser_json_bytes='base64' and val_json_bytes='base64' in the model's config"
+    what = f"a {type(value).__qualname__} holds something that has no JSON text"
+    return f"{what}: {shown(path)} is {class_name(item)}{help_}"
+
+
+def _has_no_json(value: object) -> bool:
+    from pydantic_core import to_json
+
+    try:
+        to_json(value)
+    except Exception:  # noqa: BLE001 - serializers are the user's code
+        return True
+    return False
+
+
+def _path(location: tuple[int | str, ...]) -> Path:
+    path = ROOT
+    for number, step in enumerate(location):
+        if isinstance(step, int):
+            path = by_index(path, step)
+        else:
+            path = by_field(path, step) if step.isidentifier() else by_key(path, step, number)
+    return path
 
 
 def _shown(annotation: Any) -> str:
@@ -149,21 +294,25 @@ def _shown(annotation: Any) -> str:
 def serdes_for(annotation: Any) -> SerDes[Any]:
     """Return the format for values annotated so.
 
-    Plain JSON by pydantic where a model, dataclass, TypedDict or enum is anywhere in the annotation, the tagged
-    format everywhere else, so that the official SDK's histories of annotated functions replay (api.md 11).
+    Plain JSON by pydantic where a model, dataclass, TypedDict, NamedTuple or enum is anywhere in the annotation, the
+    tagged format everywhere else, so that the official SDK's histories of annotated functions replay (api.md 11).
     """
-    if annotation is None or annotation is Any or not _holds_class(annotation, set()):
+    if annotation is None or annotation is Any:
         return TAGGED
     try:
         # The text too: Union[A, B] equals Union[B, A], and is not the same to pydantic.
-        return _model_serdes(annotation, repr(annotation))
+        return _remembered(annotation, repr(annotation))
     except TypeError:  # not hashable
-        return AnnotatedSerDes(annotation)
+        return _made_for(annotation)
+
+
+def _made_for(annotation: Any) -> SerDes[Any]:
+    return AnnotatedSerDes(annotation) if _holds_class(annotation, set()) else AnnotatedTaggedJson(annotation)
 
 
 @functools.lru_cache(maxsize=1024)
-def _model_serdes(annotation: Any, _text: str) -> AnnotatedSerDes:
-    return AnnotatedSerDes(annotation)
+def _remembered(annotation: Any, _text: str) -> SerDes[Any]:
+    return _made_for(annotation)
 
 
 def _holds_class(annotation: Any, seen: set[int]) -> bool:
@@ -193,6 +342,7 @@ def _is_class_to_keep(cls: type) -> bool:
         or typing.is_typeddict(cls)
         or hasattr(cls, "__required_keys__")  # the TypedDict of typing_extensions
         or issubclass(cls, Enum)
+        or (issubclass(cls, tuple) and hasattr(cls, "_fields"))  # NamedTuple
     )
 
 
@@ -206,62 +356,51 @@ def serdes_of(func: Callable[..., Any] | None, returns: Any = None) -> SerDes[An
     """Return the format for what *func* returns: by *returns*, else by its return annotation."""
     if returns is not None:
         return serdes_for(returns)
-    while isinstance(func, functools.partial):
-        func = func.func
-    if isinstance(func, MethodType):
-        func = func.__func__
-    if not isinstance(func, FunctionType):
-        return serdes_for(annotation_of(func))
-    raw = func.__annotations__.get("return")
-    if raw is None:
+    raw, written_at = _annotated(func)
+    if raw is UNANNOTATED:
         return TAGGED
-    func = _written_as(func, raw)
-    code = func.__code__
+    if written_at is None:
+        return serdes_for(_looked_up(None, raw))
+    code = written_at.__code__
     if isinstance(raw, str) and any(name in raw for name in code.co_freevars):  # may name another class each time
-        return serdes_for(annotation_of(func))
+        return serdes_for(_looked_up(written_at, raw))
     entry = _known.get(id(code))
     if entry is not None and entry[1] is raw:
         return entry[2]
     if len(_known) >= _REMEMBERED:
         _known.clear()
-    found = serdes_for(annotation_of(func))
+    found = serdes_for(_looked_up(written_at, raw))
     _known[id(code)] = (code, raw, found)
     return found
 
 
+def _annotated(func: Any) -> tuple[Any, FunctionType | None]:
+    """Return what `return_annotation` returns, at once for a function that nothing is wrapped around."""
+    if type(func) is FunctionType and not func.__dict__:
+        try:
+            return func.__annotations__.get("return", UNANNOTATED), func
+        except Exception:  # noqa: BLE001 - Python 3.14 evaluates them here
+            return UNANNOTATED, func
+    return return_annotation(func)
+
+
 def annotation_of(func: object) -> Any:
-    """Return what *func* is annotated to return; None where that can't be told.
+    """Return what *func* is annotated to return, `None`'s type for None; None where that can't be told.
 
-    A class returns its instances. Of a partial, a bound method or an object with ``__call__``, the function
-    itself is asked. Texts are looked up where the function was defined.
+    A class returns its instances. What wraps a function is looked through (`return_annotation`); texts are looked up
+    where the function was defined.
     """
-    while isinstance(func, functools.partial):
-        func = func.func
-    if isinstance(func, type):
-        return func
-    if isinstance(func, MethodType):
-        func = func.__func__
-    if not isinstance(func, FunctionType):
-        func = vars(type(func)).get("__call__")
-    if not isinstance(func, FunctionType):
-        return None
-    raw = func.__annotations__.get("return")
-    return _looked_up(_written_as(func, raw), raw) if raw is not None else None
+    raw, written_at = return_annotation(func)
+    return None if raw is UNANNOTATED else _looked_up(written_at, raw)
 
 
-def _written_as(func: FunctionType, raw: object) -> FunctionType:
-    """Return the function that *raw* was written at: a decorator's wrapper shows the one of what it wraps."""
-    while isinstance(inner := getattr(func, "__wrapped__", None), FunctionType):
-        if inner.__annotations__.get("return") is not raw:
-            break
-        func = inner
-    return func
-
-
-def _looked_up(func: FunctionType, raw: object) -> Any:
+def _looked_up(func: FunctionType | None, raw: object) -> Any:
+    if func is None and isinstance(raw, type):  # a class
+        return raw
     asked = SimpleNamespace(__annotations__={"return": raw})
+    names = (func.__globals__, _enclosing(func)) if func is not None else ({}, {})
     try:
-        return typing.get_type_hints(asked, func.__globals__, _enclosing(func), include_extras=True)["return"]
+        return typing.get_type_hints(asked, *names, include_extras=True)["return"]
     except Exception:  # noqa: BLE001 - an annotation may be any text; then it tells nothing
         return None
 

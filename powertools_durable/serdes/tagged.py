@@ -9,26 +9,24 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
 from json.scanner import make_scanner
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from powertools_durable._protocol.record import record
-from powertools_durable.batch import BatchResult, from_mapping, to_mapping
+from powertools_durable.batch import from_mapping
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes.base import SerDesContext
-from powertools_durable.serdes.exact import exact_text, is_plain
+from powertools_durable.serdes.exact import MOST_PLAIN, exact_text, is_plain
+from powertools_durable.serdes.promises import classes_of, fits, named
+from powertools_durable.serdes.tagging import TooDeepError, UnwritableError, depth_refusal, refusal, tagged_text
 
-__all__ = ["TaggedJson"]
+__all__ = ["AnnotatedTaggedJson", "TaggedJson"]
 
 _PRIMITIVE = frozenset({str, int, bool, type(None)})
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @record
@@ -49,21 +47,27 @@ class TaggedJson:
         """Write *value* if each part of it is exactly of a type that comes back equal; None says nothing about it."""
         return exact_text(value)
 
+    strict: ClassVar = False
+
     def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002 - the protocol's signature
         """Write *value*.
 
         Raises
         ------
         SerDesError
-            Something in it has no tag.
+            Something in it has no tag, or lies deeper than 300 containers; a list of nothing but plain values and
+            lists may have 480.
         """
         if (text := exact_text(value)) is not None:
             return text
         try:
-            data = value if is_plain(value) else _envelope(value)
-            return json.dumps(data, separators=(",", ":"))
-        except RecursionError:
-            message = "a value is nested too deeply, or contains itself"
+            if is_plain(value, MOST_PLAIN):
+                return json.dumps(value, separators=(",", ":"))
+            return tagged_text(value, strict=self.strict)
+        except UnwritableError:
+            message = refusal(value)
+        except (TooDeepError, RecursionError):
+            message = depth_refusal(value)
         except ValueError:
             message = "a value contains a number with more digits than Python converts"
         raise SerDesError(message)
@@ -88,82 +92,38 @@ class TaggedJson:
         raise SerDesError(message)
 
 
-# -- writing --------------------------------------------------------------------------------------------------
+class AnnotatedTaggedJson(TaggedJson):
+    """The tagged format where the library chose it: what is written is proven, and must fit the annotation.
 
+    Parameters
+    ----------
+    annotation : object
+        What the function is annotated to return; ``Any`` when it is not.
+    """
 
-def _envelope(value: Any) -> dict[str, Any]:
-    write = _WRITERS.get(type(value))
-    if write is None:
-        write = _writer_for(value)
-    tag, body = write(value)
-    return {"t": tag, "v": body}
+    __slots__ = ("_annotation", "_classes")
 
+    compares: ClassVar = True
+    strict: ClassVar = True
+    _annotation: Any
+    _classes: tuple[type, ...] | None
 
-def _writer_for(value: object) -> Callable[[Any], tuple[str, Any]]:
-    """Find the writer of a subclass; an enum's member is more than its value, so it has none."""
-    if not isinstance(value, Enum):
-        for cls in type(value).__mro__[1:]:
-            if cls in _WRITERS:
-                return _WRITERS[cls]
-    cls, name = type(value), type(value).__qualname__
-    if isinstance(value, Enum) or is_dataclass(cls) or hasattr(cls, "__pydantic_core_schema__"):
-        remedy = (
-            f"annotate the function's return type with it ('-> {name}', '-> list[{name}]'), by a name that is "
-            f"known when the program runs, or say returns={name}"
-        )
-    else:
-        remedy = "return something simpler"
-    message = f"a {name} can't be recorded by default; {remedy}, or give serdes="
-    raise SerDesError(message)
+    __eq__ = object.__eq__  # the base class has no fields, and would take all of these for one
+    __hash__ = object.__hash__
 
+    def __init__(self, annotation: Any = Any) -> None:
+        # A `TaggedJson` is frozen.
+        object.__setattr__(self, "_annotation", annotation)
+        object.__setattr__(self, "_classes", classes_of(annotation))
 
-def _float(value: float) -> tuple[str, Any]:
-    return ("f", float(value)) if math.isfinite(value) else ("xe", repr(float(value)))
+    @property
+    def annotation_name(self) -> str:
+        """The annotation, for messages."""
+        return named(self._annotation)
 
-
-def _mapping(value: dict[Any, Any]) -> tuple[str, Any]:
-    if all(isinstance(key, str) and not isinstance(key, Enum) for key in value):
-        return "m", {str.__str__(key): _envelope(item) for key, item in value.items()}
-    return "xk", [[_envelope(key), _envelope(item)] for key, item in value.items()]
-
-
-def _time(value: time) -> tuple[str, Any]:
-    if value.tzinfo is not None and value.utcoffset() is None:
-        message = "a time of day in a zone with summer time has no offset to record; return a datetime"
-        raise SerDesError(message)
-    return "xt", value.isoformat()
-
-
-def _set_of(tag: str) -> Callable[[Any], tuple[str, Any]]:
-    def write(value: set[Any]) -> tuple[str, Any]:
-        # Sets have no order that lasts; the encoded text has one.
-        return tag, sorted(map(_envelope, value), key=lambda item: json.dumps(item, sort_keys=True))
-
-    return write
-
-
-_WRITERS: dict[type, Callable[[Any], tuple[str, Any]]] = {
-    type(None): lambda value: ("n", value),
-    bool: lambda value: ("b", bool(value)),
-    str: lambda value: ("s", str.__str__(value)),
-    int: lambda value: ("i", int(value)),
-    float: _float,
-    bytes: lambda value: ("B", base64.b64encode(value).decode()),
-    bytearray: lambda value: ("B", base64.b64encode(value).decode()),
-    memoryview: lambda value: ("B", base64.b64encode(bytes(value)).decode()),  # it may have gaps
-    UUID: lambda value: ("u", str(value)),
-    Decimal: lambda value: ("d", str(value)),
-    datetime: lambda value: ("dt", value.isoformat()),
-    date: lambda value: ("D", value.isoformat()),
-    tuple: lambda value: ("t", [_envelope(item) for item in value]),
-    list: lambda value: ("l", [_envelope(item) for item in value]),
-    dict: _mapping,
-    set: _set_of("xs"),
-    frozenset: _set_of("xfs"),
-    time: _time,
-    timedelta: lambda value: ("xtd", value // _MICROSECOND),
-    BatchResult: lambda value: ("br", {key: _envelope(part) for key, part in to_mapping(value).items()}),
-}
+    def promise(self, value: object) -> bool:
+        """Tell whether *value* is what the annotation says."""
+        return self._classes is None or fits(value, self._classes)
 
 
 # -- reading --------------------------------------------------------------------------------------------------
@@ -228,6 +188,10 @@ def _loads(text: str) -> Any:
         data, end = _scan(text, 0)
     except StopIteration:
         end = -1
+    except RecursionError:
+        from powertools_durable.serdes import deep  # nearly nobody needs it
+
+        return deep.decode(text, _object)
     return data if end == len(text) else _DECODER.decode(text)
 
 

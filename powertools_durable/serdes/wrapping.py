@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 from powertools_durable.errors import ValidationError
 from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
-from powertools_durable.serdes.tagged import TaggedJson
+from powertools_durable.serdes.tagged import AnnotatedTaggedJson, TaggedJson
 
 __all__ = ["WrappingSerDes", "bound", "for_payload", "in_place_of", "innermost_of", "refuse_for_answer"]
 
-_TAGGED = TaggedJson()
+_TAGGED = AnnotatedTaggedJson()
 
 
 class WrappingSerDes(ABC):
@@ -80,12 +80,17 @@ class WrappingSerDes(ABC):
             """Read what `serialize` wrote."""
             return read(self.unwrap(text, context), self._format, context)
 
-    def proven(self, value: Any, context: SerDesContext) -> tuple[str | None, Any]:
+    @property
+    def requires_text(self) -> bool:
+        """True when the inner serdes writes text for every value."""
+        return getattr(self._format, "requires_text", False)
+
+    def proven(self, value: Any, context: SerDesContext, *, promised: bool = True) -> tuple[str | None, Any]:
         """Write *value* and return it as every replay will see it: what the inner serdes proves, wrapped.
 
         What is wrapped is not unwrapped again: ciphertext differs from call to call, and each call may cost.
         """
-        text, seen = prove(value, self._format, context)
+        text, seen = prove(value, self._format, context, promised=promised)
         return None if text is None else self.wrap_value(value, text, context), seen
 
 

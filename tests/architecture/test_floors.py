@@ -21,7 +21,7 @@ FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / PACK
 
 FLOORS = (
     {"_protocol"},
-    {"errors"},
+    {"errors", "_functions"},
     {"retry", "completion", "batch", "config", "scope", "plugins", "backends", "_service"},
     {"serdes", "parser", "integrations"},
     {"_replay"},

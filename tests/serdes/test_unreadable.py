@@ -41,12 +41,12 @@ class Node:
 
 
 UNREADABLE = [
-    (ModelSerDes(Payment), '{"id":', "a recorded value is not a Payment: value (json_invalid)"),
-    (ModelSerDes(Payment), '"canary"', "a recorded value is not a Payment: value ("),
-    (ModelSerDes(Payment), '{"id":["canary"],"fee":"canary"}', "id (string_type); fee (decimal_parsing)"),
-    (ModelSerDes(list[Row]), '[{"when":"canary"}]', ": 0.when (date_from_datetime_parsing)"),
-    (ModelSerDes(Colour), '"canary"', "a recorded value is not a Colour: value (enum)"),
-    (ModelSerDes(Node), '{"below":' * 5000, "a recorded value is not a Node: value (json_invalid)"),
+    (ModelSerDes(Payment), '{"id":', "a recorded value is not a Payment: result (json_invalid)"),
+    (ModelSerDes(Payment), '"canary"', "a recorded value is not a Payment: result ("),
+    (ModelSerDes(Payment), '{"id":["canary"],"fee":"canary"}', "result.id (string_type); result.fee (decimal_parsing)"),
+    (ModelSerDes(list[Row]), '[{"when":"canary"}]', "result[0].when (date_from_datetime_parsing)"),
+    (ModelSerDes(Colour), '"canary"', "a recorded value is not a Colour: result (enum)"),
+    (ModelSerDes(Node), '{"below":' * 5000, "a recorded value is not a Node: result (json_invalid)"),
     (TaggedJson(), '{"canary":1', "a recorded value is no JSON, from position 11 on"),
     (TaggedJson(), '{"t":"i","v":' + "9" * 5000 + "}", "a recorded value is not in the tagged format: ValueError"),
     (TaggedJson(), '{"t":"l","v":[' * 5000, "a recorded value is "),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from powertools_durable._functions import innermost
 from powertools_durable._runtime.session import Program
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.errors import DurableConfigError
 from powertools_durable.integrations.loggers import logger_for
-from powertools_durable.parser.annotations import innermost
 from powertools_durable.serdes.models import annotation_of, serdes_of
 from powertools_durable.serdes.tagged import TaggedJson
 

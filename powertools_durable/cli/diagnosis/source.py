@@ -15,8 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from powertools_durable._functions import innermost
 from powertools_durable.cli.diagnosis.finding import Finding
-from powertools_durable.parser.annotations import innermost
 from powertools_durable.parser.lint import is_unstable
 
 __all__ = ["DurableCall", "Source"]
