@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from types import FrameType
+
+from powertools_durable.errors.places import is_library
 
 __all__ = ["call_site"]
 
@@ -19,21 +20,10 @@ def call_site() -> str:
     """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to look at the stack
     installed: FrameType | None = None
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not f"{frame.f_globals.get('__name__', '')}.".startswith(_PACKAGE):
-            if "site-packages" in file or "dist-packages" in file:
-                installed = installed or frame
-            elif not file.startswith(_standard_library()):
-                break
+    while frame is not None and is_library(frame):
+        is_ours = f"{frame.f_globals.get('__name__', '')}.".startswith(_PACKAGE)
+        if installed is None and "-packages" in frame.f_code.co_filename and not is_ours:
+            installed = frame
         frame = frame.f_back
     frame = frame or installed
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
-
-
-@functools.cache
-def _standard_library() -> tuple[str, ...]:
-    """Return how the names of its files begin; modules that Python brings along compiled have none."""
-    import sysconfig  # takes its time, and only errors ask
-
-    return ("<frozen", *(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib")))

@@ -202,7 +202,8 @@ class OperationHandle:
             message = f"{self.label}: {error}"
         else:
             return error
-        place = call_site() or self.place
+        # Only the file's name: absolute paths tell an attacker about the build (reliability.md 5).
+        place = (call_site() or self.place or "").rpartition("/")[2]
         return SerDesError(f"{message} (at {place})" if place else message)
 
     def sendable(self, value: Any, serdes: SerDes[Any]) -> str | None:
