@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from powertools_durable._protocol.operation import ErrorObject, Operation
+from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable.errors import ValidationError
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "AttemptInfo",
     "BackendCalls",
     "ChangeInfo",
+    "ErrorObject",
     "InvocationEnd",
     "InvocationInfo",
     "Listening",
@@ -76,10 +77,11 @@ class InvocationInfo:
         When the execution began.
     input : object
         The execution's input, as the handler gets it; None when it did not fit the model. In no repr.
-    operations : Mapping[str, Operation]
-        The newest view of all records, the execution's own included. In no repr.
-    updated : frozenset[str]
-        Ids of the records that the service changed since the invocation before; what it does not say is missing.
+    operations : Mapping[str, OperationInfo]
+        All records by id, the execution's own included, each as it is when it is looked at. In no repr.
+    updated : Mapping[str, OperationInfo]
+        Those that the service changed since the invocation before, as it says; an id without a record is missing.
+        In no repr.
     """
 
     execution_arn: str
@@ -88,8 +90,8 @@ class InvocationInfo:
     is_first: bool
     started_at: datetime | None
     input: Any = field(default=None, repr=False, compare=False)
-    operations: Mapping[str, Operation] = field(default_factory=dict, repr=False, compare=False)
-    updated: frozenset[str] = field(default=frozenset(), repr=False)
+    operations: Mapping[str, OperationInfo] = field(default_factory=dict, repr=False, compare=False)
+    updated: Mapping[str, OperationInfo] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ class ReplayInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationInfo:
-    """A durable call that is not over.
+    """A durable call, or its record.
 
     Attributes
     ----------
@@ -149,11 +151,15 @@ class OperationInfo:
     status : str | None
         Of its record; None when there is none yet.
     started_at, ended_at : datetime | None
-        As the service recorded them.
+        As the service recorded them; of a context that leaves no record, as this invocation saw them.
     attempt : int | None
         Finished attempts of a step.
+    next_attempt_at : datetime | None
+        When a step is tried again.
     is_replayed : bool
         An earlier invocation began it.
+    result : str | None
+        The result as it is recorded, as text; None when there is none. In no repr.
     error : ErrorObject | None
         The recorded failure, also that of an attempt which is tried again. In no repr.
     """
@@ -161,14 +167,16 @@ class OperationInfo:
     execution_arn: str
     id: str
     type: str
-    sub_type: str
+    sub_type: str | None
     name: str | None
     parent_id: str | None
     status: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     attempt: int | None = None
+    next_attempt_at: datetime | None = None
     is_replayed: bool = False
+    result: str | None = field(default=None, repr=False)
     error: ErrorObject | None = field(default=None, repr=False)
 
 
@@ -226,15 +234,15 @@ class ChangeInfo:
 
     Attributes
     ----------
-    updated : Mapping[str, Operation]
+    updated : Mapping[str, OperationInfo]
         The changed records by id; several changes of one are told as the last.
-    operations : Mapping[str, Operation]
-        All records.
+    operations : Mapping[str, OperationInfo]
+        All records by id, each as it is when it is looked at.
     """
 
     execution_arn: str
-    updated: Mapping[str, Operation] = field(repr=False)
-    operations: Mapping[str, Operation] = field(repr=False)
+    updated: Mapping[str, OperationInfo] = field(repr=False)
+    operations: Mapping[str, OperationInfo] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

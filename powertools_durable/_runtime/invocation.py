@@ -7,6 +7,7 @@ then an engine. A payload that does not fit ends here with nothing written.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +88,8 @@ def run_invocation(
             "execution_name": name,
             "request_id": getattr(lambda_context, "aws_request_id", None),
             "started_at": started_at,
-            "updated": frozenset(updated),
         }
-        observers = _observers(program, state, facts, seams)
+        observers = _observers(program, state, facts, seams, updated)
 
     def answer() -> InvocationResult:
         if misfit is not None:
@@ -128,17 +128,14 @@ def _counted(backend: DurableBackend, seams: Seams) -> CountedBackend:
     return CountedBackend(backend, seams.clock)
 
 
-def _observers(program: Program, state: ExecutionState, facts: dict[str, Any], seams: Seams) -> Observers:
+def _observers(
+    program: Program, state: ExecutionState, facts: dict[str, Any], seams: Seams, updated: Sequence[str]
+) -> Observers:
     from powertools_durable._runtime.observers import Observers
     from powertools_durable.plugins import InvocationInfo
 
-    about = InvocationInfo(
-        execution_arn=state.durable_execution_arn,
-        is_first=not _is_running(state),
-        operations=state.operations,
-        **facts,
-    )
-    return Observers(program.plugins, state, about, seams.clock)
+    about = InvocationInfo(execution_arn=state.durable_execution_arn, is_first=not _is_running(state), **facts)
+    return Observers(program.plugins, state, about, seams.clock, updated)
 
 
 def _payload(program: Program, record: Operation | None) -> tuple[object, PayloadValidationError | None]:

@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from powertools_durable._protocol.operation import ErrorObject, Operation, SubType
+from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType, SubType
 from powertools_durable._protocol.result import InvocationResult
 from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
@@ -24,6 +25,7 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.calls import CountedBackend
 from powertools_durable._runtime.places import place_of
+from powertools_durable._runtime.records import Records, facts_of
 from powertools_durable._runtime.seams import Clock
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.plugins import (
@@ -65,10 +67,17 @@ class Observers:
         The invocation.
     clock : Clock
         Times attempts.
+    updated_ids : Iterable[str]
+        Of the records that the service changed since the invocation before.
     """
 
     def __init__(
-        self, sources: Sequence[PluginSource], state: ExecutionState, about: InvocationInfo, clock: Clock
+        self,
+        sources: Sequence[PluginSource],
+        state: ExecutionState,
+        about: InvocationInfo,
+        clock: Clock,
+        updated_ids: Iterable[str] = (),
     ) -> None:
         plugins = list(_made(sources))
         self._hearing = {
@@ -82,6 +91,11 @@ class Observers:
         self._scope_of_all = ScopeInfo(execution_arn=about.execution_arn, execution_name=about.execution_name)
         records = state.operations
         self._known = frozenset(records)
+        self._updated_ids = frozenset(updated_ids)
+        self._records = Records(records, about.execution_arn, self._known.__contains__)
+        updated = {key: self._records[key] for key in self._updated_ids if key in records}
+        self._about = about = replace(about, operations=self._records, updated=updated)
+        self._began: dict[str, datetime] = {}  # when contexts without a record began, in this invocation
         self._ended_before = frozenset(key for key, record in records.items() if record.status.is_terminal)
         self._started: set[str] = set()
         self._ended: set[str] = set()
@@ -144,9 +158,8 @@ class Observers:
         if not self._hearing["on_operation_change"]:
             return
         if changed := self._state.changed():
-            operations = self._state.operations
-            updated = {key: operations[key] for key in changed if key in operations}
-            info = ChangeInfo(execution_arn=self._about.execution_arn, updated=updated, operations=operations)
+            updated = {key: self._records[key] for key in changed if key in self._records}
+            info = ChangeInfo(execution_arn=self._about.execution_arn, updated=updated, operations=self._records)
             self._tell("on_operation_change", info)
 
     def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
@@ -198,6 +211,8 @@ class Observers:
         if record is not None and (op.id in self._started or (record.status.is_terminal and not op.replays_children)):
             return
         self._started.add(op.id)
+        if record is None and op.type is OperationType.CONTEXT:
+            self._began[op.id] = self._clock.now()
         if self._hearing["on_operation_start"]:
             info = OperationInfo(**self._facts(op, record), is_replayed=op.id in self._known)
             self._tell("on_operation_start", info, self._scope(op))
@@ -209,7 +224,7 @@ class Observers:
         if op.id in self._ended_before and record is not None:
             with self._lock:
                 self._replayed[op.type.value] += 1
-            if op.id not in self._about.updated and not op.replays_children:
+            if op.id not in self._updated_ids and not op.replays_children:
                 self._tell_end("on_operation_replayed", op, record)
                 return
         if record is not None and op.id in self._ended and not op.replays_children:
@@ -223,6 +238,7 @@ class Observers:
         facts = self._facts(op, record)
         if record is None:  # a context without a record of its own: virtual, or a flat branch
             facts["status"] = "FAILED" if failed else "SUCCEEDED"
+            facts["started_at"], facts["ended_at"] = self._began.get(op.id), self._clock.now()
         self._tell(hook, OperationEnd(**facts, is_replayed=op.id in self._known), self._scope(op))
 
     # -- the user's code -----------------------------------------------------------------------------------
@@ -321,15 +337,7 @@ class Observers:
             "name": op.name,
             "parent_id": op.parent_id,
         }
-        if record is not None:
-            facts |= {
-                "status": record.status.value,
-                "started_at": record.start_timestamp,
-                "ended_at": record.end_timestamp,
-                "attempt": record.attempts if record.step_details is not None else None,
-                "error": record.error,
-            }
-        return facts
+        return facts if record is None else facts | facts_of(record)
 
 
 def _written(error: BaseException) -> ErrorObject:

@@ -15,7 +15,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-from powertools_durable._protocol.operation import Operation, OperationStatus, OperationType, SubType
+from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
 from powertools_durable.integrations.instrumentation import report
 from powertools_durable.plugins import InvocationEnd, InvocationInfo, OperationInfo, Plugin, PluginSource, ReplayInfo
 
@@ -76,14 +76,15 @@ class EngineMetrics(Plugin):
             durations["DurableCheckpointLatency"] = info.calls.seconds / info.calls.checkpoints * 1e3
         self._write(info, counts, durations)
 
-    def _steps(self, operations: Mapping[str, Operation]) -> dict[str, int]:
+    def _steps(self, operations: Mapping[str, OperationInfo]) -> dict[str, int]:
         """Compare the attempts that are finished now with those from before."""
         retries = failures = 0
         for identifier, before in self._finished_before.items():
             record = operations.get(identifier)
             if record is not None:
-                retries += max(0, record.attempts - before - record.status.is_terminal)
-                failures += record.status is OperationStatus.FAILED
+                status = OperationStatus(record.status or "")
+                retries += max(0, (record.attempt or 0) - before - status.is_terminal)
+                failures += status is OperationStatus.FAILED
         return {"DurableStepRetry": retries, "DurableStepFailed": failures}
 
     def _write(self, info: InvocationInfo, counts: Mapping[str, int], durations: Mapping[str, float]) -> None:

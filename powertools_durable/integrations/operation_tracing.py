@@ -15,7 +15,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from powertools_durable._protocol.operation import Operation, OperationStatus, OperationType, SubType
+from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
 from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError
 from powertools_durable.integrations.tracing import (
@@ -76,7 +76,7 @@ class OperationTracing(Plugin):
         self._left = cap
         self._invocation: Any = None
         self._began = 0.0
-        self._records: Mapping[str, Operation] = {}
+        self._records: Mapping[str, OperationInfo] = {}
         self._counts = dict.fromkeys(("started", "completed", "failed", "notTraced"), 0)
         self._open: dict[str, OperationInfo] = {}
         self._running: dict[str, _Attempt] = {}
@@ -176,13 +176,13 @@ class OperationTracing(Plugin):
                 self._ask("leave", attempt.span)
             self._undecided[info.id] = attempt
 
-    def _decide(self, records: Mapping[str, Operation], identifiers: Sequence[str]) -> None:
+    def _decide(self, records: Mapping[str, OperationInfo], identifiers: Sequence[str]) -> None:
         for identifier in identifiers:
             attempt = self._undecided.pop(identifier, None)
             if attempt is None or attempt.end is None:
                 continue
             record = records.get(identifier)
-            if record is not None and record.status.is_terminal:
+            if record is not None and OperationStatus(record.status or "").is_terminal:
                 self._failed(attempt, attempt.end)
             elif attempt.span is not None:
                 delay = _delay(record, attempt.end)
@@ -286,11 +286,11 @@ def _plugin(tracer: OperationTracer, mode: str, cap: int) -> Plugin:
     return (_OfAll if mode == "all" else OperationTracing)(tracer, mode, cap)
 
 
-def _delay(record: Operation | None, end: AttemptEnd) -> float | None:
+def _delay(record: OperationInfo | None, end: AttemptEnd) -> float | None:
     """Return after how many seconds a failed attempt is tried again; None when nothing is recorded of that."""
-    if record is None or record.attempts < (end.attempt or 0):
+    if record is None or (record.attempt or 0) < (end.attempt or 0):
         return None
-    due = record.step_details.next_attempt_timestamp if record.step_details else None
+    due = record.next_attempt_at
     seconds = round(max(0.0, (due - end.ended_at).total_seconds()), 1) if due and end.ended_at else 0.0
     return int(seconds) if seconds.is_integer() else seconds
 

@@ -35,7 +35,7 @@ _KINDS: dict[str, str] = {  # where the type alone does not say it
 
 def subsegment_name(info: OperationInfo) -> str:
     """Return ``## step charge-card``: without what X-Ray allows in no name, and not longer than one may be."""
-    kind = _KINDS.get(info.sub_type) or info.type.lower()
+    kind = _KINDS.get(info.sub_type or "") or info.type.lower()
     name = " ".join((info.name or "").split())
     given = "".join(c for c in name if c.isalnum() or c == " " or c in _NAME_SYMBOLS)
     return f"## {kind} {given.strip() or info.id[:8]}"[:MAX_NAME]

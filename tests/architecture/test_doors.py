@@ -38,8 +38,8 @@ DOORS = {
         TaggedJson
     """,
     "plugins": """
-        Around AttemptEnd AttemptInfo BackendCalls ChangeInfo InvocationEnd InvocationInfo Listening OperationEnd
-        OperationInfo Plugin PluginSource PropagationInfo ReplayInfo
+        Around AttemptEnd AttemptInfo BackendCalls ChangeInfo ErrorObject InvocationEnd InvocationInfo Listening
+        OperationEnd OperationInfo Plugin PluginSource PropagationInfo ReplayInfo
     """,
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",

@@ -179,7 +179,7 @@ def _change(change: Change) -> Line:
     record = change.record
     if record.type != "STEP":
         return None
-    return {"op": record.id, "status": record.status.value, "in_full_map": record.id in change.operations}
+    return {"op": record.id, "status": record.status, "in_full_map": record.id in change.operations}
 
 
 @durable(plugins=[Printing(operation_change=_change)])

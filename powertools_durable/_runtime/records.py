@@ -1,0 +1,72 @@
+"""Records of the execution as plugins see them: public classes, made when they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from powertools_durable._protocol.operation import Operation
+from powertools_durable.plugins import OperationInfo
+
+__all__ = ["Records", "facts_of"]
+
+
+def facts_of(record: Operation) -> dict[str, Any]:
+    """Return what *record* says, under the names of `OperationInfo`."""
+    step = record.step_details
+    return {
+        "status": record.status.value,
+        "started_at": record.start_timestamp,
+        "ended_at": record.end_timestamp,
+        "attempt": record.attempts if step is not None else None,
+        "next_attempt_at": step.next_attempt_timestamp if step is not None else None,
+        "result": record.result,
+        "error": record.error,
+    }
+
+
+class Records(Mapping[str, OperationInfo]):
+    """A view of records by id.
+
+    Parameters
+    ----------
+    records : Mapping[str, Operation]
+        All of them; they may change.
+    execution_arn : str
+        Whose they are.
+    is_replayed : Callable
+        Tells of an id whether an earlier invocation began it.
+    """
+
+    def __init__(
+        self, records: Mapping[str, Operation], execution_arn: str, is_replayed: Callable[[str], bool]
+    ) -> None:
+        self._records = records
+        self._execution_arn = execution_arn
+        self._is_replayed = is_replayed
+
+    def __getitem__(self, identifier: str) -> OperationInfo:
+        """Return the record as it is now."""
+        record = self._records[identifier]
+        return OperationInfo(
+            execution_arn=self._execution_arn,
+            id=record.id,
+            type=record.type.value,
+            sub_type=record.sub_type,
+            name=record.name,
+            parent_id=record.parent_id,
+            is_replayed=self._is_replayed(record.id),
+            **facts_of(record),
+        )
+
+    def __contains__(self, identifier: object) -> bool:
+        """Say whether there is a record, without making it."""
+        return identifier in self._records
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the ids that there are now: other threads may add records meanwhile."""
+        return iter(list(self._records))
+
+    def __len__(self) -> int:
+        """Count the records."""
+        return len(self._records)
