@@ -24,6 +24,7 @@ from powertools_durable.testing.ledger import Entry
 from powertools_durable.testing.run import SimulatedRun
 from powertools_durable.testing.sandbox import SANDBOX, Sandbox
 from powertools_durable.testing.spending import attend
+from tests.leaks import StartedThreads, started_threads
 from tests.properties import events as of
 from tests.properties.events import Trace
 from tests.properties.faults import NONE, Faults
@@ -71,7 +72,7 @@ class Scribe:
         self._sandbox: Sandbox | None = None
         self._numbers: dict[Sandbox, int] = {}
         self._lock = threading.RLock()
-        self._foreign = set(threading.enumerate())  # threads that this run did not start
+        self._started = StartedThreads()
 
     # -- the service's side ------------------------------------------------------------------------------------
 
@@ -116,8 +117,8 @@ class Scribe:
             how, result = str(answer.get("Status")), answer.get("Result")
             told = answer.get("Error") or {}
             error, words = told.get("ErrorType", ""), told.get("ErrorMessage", "")
-        running = () if self.depth > 1 else set(threading.enumerate()) - self._foreign
-        threads = [t.name for t in running if t.name.startswith(_OURS) and not t.name.startswith(_STEP)]
+        running = () if self.depth > 1 else self._started.alive
+        threads = [name for name in running if name.startswith(_OURS) and not name.startswith(_STEP)]
         self.events.append(of.Ended(self.clock.monotonic(), self.invocation, arn, how, result, error, words, threads))
 
     def requested(self, arn: str, token: str, client_token: str, updates: Sequence[OperationUpdate]) -> int:
@@ -323,7 +324,7 @@ class Scribe:
 
     @contextmanager
     def listening(self, run: SimulatedRun) -> Iterator[None]:
-        """Note each log line that is said, whether or not it comes out."""
+        """Note each log line that is said, whether or not it comes out, and each thread that is started."""
         make = logging.getLogRecordFactory()
 
         def made(*parts: Any, **more: Any) -> logging.LogRecord:
@@ -347,7 +348,8 @@ class Scribe:
 
         logging.setLogRecordFactory(made)
         try:
-            yield
+            with started_threads() as self._started:
+                yield
         finally:
             logging.setLogRecordFactory(make)
             shown = {id(record) for record in run.logs}
