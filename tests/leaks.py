@@ -8,15 +8,14 @@ from __future__ import annotations
 import gc
 import os
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
-PATIENCE = 10.0  # seconds for a thread to end that can, on a loaded machine
+from tests.waiting import await_end
 
 
 class StartedThreads:
@@ -64,25 +63,6 @@ def started_threads() -> Iterator[StartedThreads]:
         yield started
     finally:
         threading.Thread.start = start  # type: ignore[method-assign]
-
-
-def await_end(threads: Iterable[threading.Thread]) -> list[str]:
-    """Wait for *threads*, `PATIENCE` in all; return the names of those that still run."""
-    until = time.monotonic() + PATIENCE
-    left = list(threads)
-    for thread in left:
-        thread.join(max(0.0, until - time.monotonic()))
-    return [thread.name for thread in left if thread.is_alive()]
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Wait for what another thread does; False if it has not after `PATIENCE`."""
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.fixture(autouse=True)

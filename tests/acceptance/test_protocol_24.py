@@ -36,6 +36,7 @@ from powertools_durable.testing import Simulator
 from tests.backends.conftest import service  # noqa: F401 - a fixture
 from tests.kit import ARN
 from tests.runtime.rig import Served
+from tests.waiting import pass_time
 
 ONCE = Retry.none()
 LARGE = "x" * 300_000
@@ -161,11 +162,11 @@ def test_interrupted():
     def dies_when_its_start_is_sent():
         if not died:
             died.append(1)
-            for _ in range(200):  # a START that nobody waits for goes out after a second
+            for _ in range(600):  # a START that nobody waits for goes out after a second
                 if run.told:
                     raise SystemExit
                 run.clock.move_to(run.now + timedelta(seconds=1))
-                time.sleep(0.02)
+                time.sleep(0.05)
 
     run = Served(durable(lambda event, ctx: ctx.step(dies_when_its_start_is_sent, name="s")))
     run.finish()
@@ -323,7 +324,7 @@ def test_map_and_parallel():
     first = threading.Event()
 
     def last_to_end(child):
-        return child.step(first.wait, 5)
+        return child.step(first.wait, 60)
 
     def ends_first(child):
         return child.step(lambda: first.set() or "second")
@@ -351,11 +352,7 @@ def test_suspension():
 
     def worker(child):
         def body():
-            for _ in range(200):  # time passes while this runs
-                if woken.wait(0.02):
-                    return "saw it"
-                run.clock.move_to(run.now + timedelta(seconds=1))
-            return "never"
+            return "saw it" if pass_time(run, woken) else "never"
 
         return child.step(body)
 

@@ -55,7 +55,7 @@ class Terminal:
     def text(self):
         return CONTROL.sub("", self.raw.decode(errors="replace"))
 
-    def read_until(self, text, seconds=60):
+    def read_until(self, text, seconds=120):
         until = time.monotonic() + seconds
         while text not in self.text and time.monotonic() < until:
             if not self._read(0.2):
@@ -78,6 +78,6 @@ class Terminal:
         return True
 
     def ended(self):
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=120)
         os.close(self.end)
         return code

@@ -6,12 +6,10 @@ change named beside it.
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
 import threading
-import tracemalloc
 
 import pytest
 
@@ -36,6 +34,14 @@ def stepping(count):
         return count
 
     return handler
+
+
+def printed_by(code, **environment):
+    """Run *code* in a process of its own, where nothing else is loaded, allocated or collected."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ, **environment}
+    )
+    return done.stdout
 
 
 def mapping(count, **options):
@@ -82,21 +88,27 @@ def test_of_the_moments_in_a_history_only_the_first_is_read():
     assert calls["parse_timestamp"] <= 2
 
 
+PEAKS = """
+import gc, tracemalloc
+from tests.guards.counts import Invocation, finished_steps
+from tests.guards.test_counts import stepping
+peaks = []
+Invocation(stepping(3), finished_steps(3)).run()
+for count in (200, 1200):
+    invocation = Invocation(stepping(count), finished_steps(count))
+    gc.collect()
+    tracemalloc.start()
+    invocation.run()
+    peaks.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+print((peaks[1] - peaks[0]) / 1000)
+"""
+
+
 def test_a_replayed_step_holds_so_many_bytes():
     """Failed with ids kept beside those of the records (+113), with moments made at once (+96), with the ids that were
     asked for in a set (+24), and with a slot for the details of each type (+40)."""
-    peaks = []
-    Invocation(stepping(3), finished_steps(3)).run()
-    for count in (200, 1200):
-        invocation = Invocation(stepping(count), finished_steps(count))
-        gc.collect()
-        tracemalloc.start()
-        try:
-            invocation.run()
-            peaks.append(tracemalloc.get_traced_memory()[1])
-        finally:
-            tracemalloc.stop()
-    assert (peaks[1] - peaks[0]) / 1000 <= 235
+    assert float(printed_by(PEAKS)) <= 235
 
 
 # -- new steps -------------------------------------------------------------------------------------------------
@@ -239,11 +251,7 @@ def test_a_suspension_is_one_request_and_so_is_what_comes_behind_it():
 
 
 def loaded_by(code, **environment):
-    listing = f"{code}\nimport sys\nprint(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", listing], check=True, capture_output=True, text=True, env={**os.environ, **environment}
-    )
-    return set(done.stdout.split())
+    return set(printed_by(f"{code}\nimport sys\nprint(*sys.modules)", **environment).split())
 
 
 def ours(modules):

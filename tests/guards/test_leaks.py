@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from powertools_durable import Retry
-from tests import leaks
-from tests.leaks import Objects, await_end, open_files, started_threads
+from tests import waiting
+from tests.leaks import Objects, open_files, started_threads
+from tests.waiting import await_end
 
 
 def start(run, name):
@@ -33,7 +34,7 @@ def another_test_s_thread(work):
 
     thread = start(run, "powertools-durable-step-of-another")
     try:
-        assert worked.wait(10)
+        assert worked.wait(60)
         worked.clear()
         yield worked
     finally:
@@ -46,7 +47,7 @@ def test_a_thread_that_somebody_else_starts_is_not_counted():
         another_test_s_thread(lambda: start(lambda: None, "powertools-durable-branch-0").join()) as worked,
         started_threads() as started,
     ):
-        assert worked.wait(10)
+        assert worked.wait(60)
     assert started.names == []
 
 
@@ -137,7 +138,7 @@ MARKER = '@pytest.mark.leaves_threads("it ends with the next test")'
     ids=["left", "ends by itself", "ended", "declared"],
 )
 def test_a_test_that_leaves_a_thread_without_saying_so_fails(marker, ends, outcomes, pytester, monkeypatch):
-    monkeypatch.setattr(leaks, "PATIENCE", 0.5 if "errors" in outcomes else 10)
+    monkeypatch.setattr(waiting, "PATIENCE", 0.5 if "errors" in outcomes else 10)
     pytester.makeini("[pytest]\nmarkers = leaves_threads(why): it does")
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(TEST.format(marker=marker, ends=ends))

@@ -225,7 +225,7 @@ def test_a_branch_that_repeats_itself_leaves_the_lines_of_a_live_branch_alone(lo
 
     def repeats(child):
         if turns and turns[-1] == "second":
-            assert buffered.wait(5)
+            assert buffered.wait(60)
         getattr(log.logger, said)(*([] if said == "clear_buffer" else ["old"]))
         repeated.set()
         child.wait(5)
@@ -234,7 +234,7 @@ def test_a_branch_that_repeats_itself_leaves_the_lines_of_a_live_branch_alone(lo
         child.wait(5)
         log.logger.debug("live")
         buffered.set()
-        assert repeated.wait(5)
+        assert repeated.wait(60)
         log.logger.error("failed")
 
     @durable
@@ -260,7 +260,7 @@ def test_a_debug_line_of_code_that_unwinds_leaves_the_buffer_alone(log):
 
     def lives(child):
         log.logger.debug("live")
-        child.step(lambda: woken.wait(5), semantics=StepSemantics.AT_MOST_ONCE)
+        child.step(lambda: woken.wait(60), semantics=StepSemantics.AT_MOST_ONCE)
         log.logger.error("failed")
 
     @durable

@@ -326,7 +326,7 @@ def test_a_resolver_is_one_for_the_whole_process_so_it_is_not_for_branches():
     @app.get("/orders/<order_id>")
     def order(order_id):
         if order_id == "1":
-            assert other_came.wait(5)
+            assert other_came.wait(60)
         seen[order_id] = app.current_event.path
         other_came.set()
 

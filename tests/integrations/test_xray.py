@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import threading
-from datetime import timedelta
 
 import pytest
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -24,6 +23,7 @@ from powertools_durable.testing import Simulator
 from tests.integrations.xray_trees import Traced, flags, told
 from tests.leaks import Objects
 from tests.runtime.rig import Served
+from tests.waiting import pass_time
 
 ONCE = Retry(max_attempts=1)
 SOON = Retry(max_attempts=3, initial_delay=5, jitter="none")
@@ -204,10 +204,7 @@ def test_attempts_of_one_invocation_are_all_drawn(tracer, xray_segments):
         done.set()
 
     def works():
-        for _ in range(200):  # time passes for as long as this runs
-            if done.wait(0.02):
-                break
-            execution.clock.move_to(execution.now + timedelta(seconds=1))
+        pass_time(execution, done)
 
     @durable(tracer=tracer)
     def handler(event, ctx):

@@ -26,9 +26,10 @@ from powertools_durable.integrations.xray_context import DurableXRayContext, ins
 from powertools_durable.integrations.xray_documents import MAX_DOCUMENT, GuardingEmitter
 from powertools_durable.testing import Simulator, reset
 from tests.integrations.xray_trees import Traced, check, flags, told, tree
-from tests.leaks import Objects, await_end, started_threads
+from tests.leaks import Objects, started_threads
 from tests.reliability.rig import Run
 from tests.reliability.wire import Fault, wired
+from tests.waiting import await_end
 
 ONCE = Retry(max_attempts=1)
 
@@ -86,11 +87,11 @@ def test_code_that_ends_in_another_invocation_closes_nothing_of_it(recorder, xra
     def late():
         with recorder.in_subsegment("late"):
             begun.set()
-            goes_on.wait(5)
+            goes_on.wait(60)
 
     thread = threading.Thread(target=copy_context().run, args=(late,))
     thread.start()
-    begun.wait(5)
+    begun.wait(60)
     second = xray_segments.next_invocation()
     with recorder.in_subsegment("two"):
         goes_on.set()

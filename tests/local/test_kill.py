@@ -60,7 +60,7 @@ def an_execution_with_kills(folder, moments, kills):
             break
         before.append((acknowledged(store), len(log.read_text().splitlines())))
 
-    output, errors = command(store, *start).communicate(timeout=60)
+    output, errors = command(store, *start).communicate(timeout=120)
     assert json.loads(output.splitlines()[-1])["result"] == RESULT, (output, errors)
     effects = log.read_text().splitlines()
     assert set(effects) >= {name for name in RESULT if name != '"yes"'}

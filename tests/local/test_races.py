@@ -33,7 +33,7 @@ class Racers:
 
     def __exit__(self, *_):
         for process in self._processes:
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
 
     def race(self, *tasks):
         """Give each process its task, to be done at one moment; return their answers."""

@@ -24,7 +24,7 @@ DUMP = (Path(__file__).parent / "version_1.sql").read_text()
 
 @durable
 def asks(event: dict, ctx):
-    return ctx.create_callback(name="approval", timeout=3600, heartbeat_timeout=600).result()
+    return ctx.create_callback(name="approval", timeout=3600, heartbeat_timeout=1200).result()
 
 
 @durable
@@ -108,7 +108,7 @@ OPENING = "import sys; from powertools_durable.local import SqliteStore; SqliteS
 def test_processes_that_open_it_at_once_bring_it_up_once(path):
     line = [sys.executable, "-c", OPENING, str(path)]
     openers = [subprocess.Popen(line, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    assert [opener.communicate(timeout=60)[1] for opener in openers] == [""] * 4
+    assert [opener.communicate(timeout=120)[1] for opener in openers] == [""] * 4
     assert len(list(SqliteStore(path))) == 7
 
 
@@ -131,7 +131,7 @@ SqliteStore(sys.argv[1])
 @pytest.mark.parametrize("after", [1, 4, 9, 13, 14, 15])
 def test_kill_9_while_it_is_brought_up_leaves_it_as_it_was(path, after):
     """Failed without the transaction around it."""
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(after)], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(after)], check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
     assert version(path) == 1
     assert len(list(SqliteStore(path))) == 7

@@ -301,11 +301,11 @@ def test_two_threads_may_be_the_first_to_make_and_to_look_at_one():
         cls, together, found = fresh(record), threading.Barrier(4), []
 
         def makes(cls=cls, together=together, found=found):
-            together.wait(10)
+            together.wait(60)
             found.append(cls(1).y)
 
         def looks(cls=cls, together=together, found=found):
-            together.wait(10)
+            together.wait(60)
             found.append(dataclasses.fields(cls)[1].default)
 
         threads = [threading.Thread(target=run) for run in (makes, looks, makes, looks)]

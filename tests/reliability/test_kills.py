@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from itertools import combinations_with_replacement
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from powertools_durable import Retry, StepSemantics, current_step, durable
 from powertools_durable._runtime import checkpointer
 from tests.reliability.rig import Deaths, Run
+from tests.waiting import eventually
 
 ALWAYS, ONCE = StepSemantics.AT_LEAST_ONCE, StepSemantics.AT_MOST_ONCE
 SEMANTICS = pytest.mark.parametrize("semantics", [ALWAYS, ONCE])
@@ -81,7 +83,7 @@ class Story:
         """Let the time pass after which an update goes out that nobody waits for."""
         while "STEP START pay" not in self.run.between.applied:
             self.run.clock.sleep(1.5)
-            threading.Event().wait(0.01)
+            time.sleep(0.05)
 
 
 def end(story):
@@ -140,7 +142,7 @@ def test_row_9_a_body_that_outlasts_the_invocation_is_left_before_its_end(semant
     def slow():
         attempts.append(current_step().attempt)
         if len(attempts) == 1:
-            over.wait(10)
+            over.wait(60)
         return "in time"
 
     @durable
@@ -149,6 +151,7 @@ def test_row_9_a_body_that_outlasts_the_invocation_is_left_before_its_end(semant
 
     run = Run(handler, seconds=0.3)
     run.settle()
+    assert eventually(lambda: attempts)  # its thread may have had no processor time yet
     over.set()
     left = run.invocations[0].answer
     assert left.error_type == "BackendError"

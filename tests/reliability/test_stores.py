@@ -62,7 +62,7 @@ LIMITED = """
 @pytest.mark.parametrize("limit", [120_000, 200_000, 300_000])
 def test_row_72_a_disk_that_fills_up_is_an_error_and_the_execution_goes_on_from_what_was_written(path, limit):
     code = textwrap.dedent(LIMITED.format(root=str(ROOT), path=str(path), limit=limit))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 7, done
     assert done.stdout.startswith("StoreError True the store"), done
     kept = LocalRunner(shop([], size=50_000), path).executions.find("big")
@@ -168,7 +168,7 @@ def test_row_72_a_torn_write_ahead_log_loses_only_what_was_not_committed(path):
         runner.run(None, name="whole")
         os._exit(0)  # no connection is closed, so the log stays
     """)
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
     log = path.with_name(path.name + "-wal")
     content = log.read_bytes()
     assert content

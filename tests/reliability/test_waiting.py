@@ -15,6 +15,7 @@ from powertools_durable._runtime import branches
 from powertools_durable._runtime.seams import Seams, SystemClock
 from powertools_durable._service.clock import VirtualClock, WallClock
 from tests.reliability.rig import Run
+from tests.waiting import pass_time
 
 FIRST = Completion.first_successful()
 ONCE = StepSemantics.AT_MOST_ONCE
@@ -187,7 +188,7 @@ def test_row_66_nor_does_a_timer_that_is_served_in_process(skew):
 
     def works(child):
         def body():
-            for _ in range(50):  # time passes for as long as this runs
+            for _ in range(50):  # with a clock that is slow it is not woken while this runs, which is right too
                 if woken.wait(0.01):
                     break
                 run.clock.move_to(run.now + timedelta(seconds=0.5))
@@ -218,11 +219,7 @@ def test_row_66_a_clock_that_jumps_changes_nothing_of_what_is_waited_for_here(ju
     def works(child):
         def body():
             clock.by = timedelta(seconds=jump)  # the sandbox's wall clock is set, while a branch waits by it
-            for _ in range(100):
-                if woken.wait(0.01):
-                    break
-                run.clock.move_to(run.now + timedelta(seconds=0.5))
-            return woken.is_set()
+            return pass_time(run, woken, seconds=0.5)
 
         return [child.step(body, semantics=ONCE), 0 < child.remaining_time.total_seconds() <= 900]
 
@@ -262,11 +259,7 @@ def test_row_67_a_timer_that_falls_due_during_a_replay_resumes_its_branch_then()
             attempts.append(run.now)
             if len(attempts) == 1:
                 raise ConnectionError
-            for _ in range(300):
-                if woken.wait(0.01):
-                    break
-                run.clock.move_to(run.now + timedelta(seconds=5))
-            return woken.is_set()
+            return pass_time(run, woken, seconds=5)
 
         return child.step(body, retry=Retry(max_attempts=2, initial_delay=50, jitter="none"), semantics=ONCE)
 

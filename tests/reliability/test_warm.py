@@ -10,9 +10,10 @@ import pytest
 from powertools_durable import DurableContext, Retry, current_step, durable
 from powertools_durable.scope import current_scope
 from powertools_durable.testing import Simulator
-from tests.leaks import Objects, eventually, left_open, open_files, started_threads
+from tests.leaks import Objects, left_open, open_files, started_threads
 from tests.reliability.rig import Run
 from tests.reliability.wire import Fault, wired
+from tests.waiting import eventually
 
 
 class Crash(Exception):  # noqa: N818

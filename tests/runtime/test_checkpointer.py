@@ -167,7 +167,7 @@ def test_an_update_alone_is_sent_after_a_while(bench):
 
     b = bench(answer)
     b.send("START a", wait=False)
-    assert sent.wait(10)
+    assert sent.wait(60)
 
 
 def test_tokens_follow_one_another(bench):
@@ -183,12 +183,12 @@ def test_what_queues_while_a_call_is_under_way_is_the_next_call(bench):
 
     def slow():
         reached.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return CheckpointResponse(checkpoint_token="t1")
 
     b = bench(slow)
     first = b.checkpointer.submit(b.frame, update("START a"), wait=True)
-    assert reached.wait(10)
+    assert reached.wait(60)
     others = [b.checkpointer.submit(b.frame, update(f"START {name}"), wait=True) for name in "bcd"]
     go.set()
     for waiter in [first, *others]:
@@ -239,12 +239,12 @@ def test_a_failed_call_fails_everybody_who_waits(bench):
 
     def dies():
         reached.set()
-        assert go.wait(10)
+        assert go.wait(60)
         raise error(retryable=False)
 
     b = bench(dies)
     waiters = [b.checkpointer.submit(b.frame, update("START a"), wait=True)]
-    assert reached.wait(10)
+    assert reached.wait(60)
     waiters.append(b.checkpointer.submit(b.frame, update("START b"), wait=True))
     go.set()
     for waiter in waiters:
@@ -324,7 +324,7 @@ def test_row_24_without_a_token_everybody_is_suspended_and_no_call_follows(bench
 
 def test_row_10_a_call_that_does_not_come_back_is_left_before_the_invocation_ends(bench):
     stuck = threading.Event()
-    b = bench(lambda: stuck.wait(10) and CheckpointResponse(checkpoint_token="t1"), seconds=0.2)
+    b = bench(lambda: stuck.wait(60) and CheckpointResponse(checkpoint_token="t1"), seconds=0.2)
     with pytest.raises(CheckpointingStopped) as caught:
         b.send("START a")
     assert caught.value.reason.retryable
@@ -374,12 +374,12 @@ def test_who_comes_while_the_sender_makes_a_call_waits_for_the_next(made):
 
     def slow():
         reached.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return CheckpointResponse(checkpoint_token="t1")
 
     b = made(slow, call_timeout=10)
     first = b.checkpointer.submit(b.frame, update("START a"), wait=True)
-    assert reached.wait(10)
+    assert reached.wait(60)
     threading.Timer(0.05, go.set).start()
     b.send("START b")
     b.checkpointer.await_(first)

@@ -6,7 +6,6 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Sequence
-from datetime import timedelta
 
 import pytest
 
@@ -15,6 +14,7 @@ from powertools_durable._protocol.operation import OperationType
 from powertools_durable._replay.frame import operation_id
 from powertools_durable.testing import Simulator
 from tests.runtime.rig import Gauge, Served, starts
+from tests.waiting import pass_time
 
 NESTINGS = [Nesting.NESTED, Nesting.FLAT]
 TENANT = contextvars.ContextVar("TENANT", default="nobody")
@@ -62,7 +62,7 @@ def test_no_more_bodies_run_at_once_than_max_concurrency(limit):
 
 
 def test_branches_run_side_by_side():
-    meeting = threading.Barrier(3, timeout=5)
+    meeting = threading.Barrier(3, timeout=60)
 
     @durable
     def handler(event, ctx):
@@ -294,11 +294,7 @@ def test_the_timer_of_one_branch_is_served_while_another_runs(sleeps, told):
 
     def works(child):
         def body():
-            for _ in range(200):  # time passes for as long as this runs
-                if woken.wait(0.02):
-                    break
-                run.clock.move_to(run.now + timedelta(seconds=1))
-            return woken.is_set()
+            return pass_time(run, woken)
 
         return child.step(body, semantics=StepSemantics.AT_MOST_ONCE)  # so nothing is left to be sent meanwhile
 

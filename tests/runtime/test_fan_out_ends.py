@@ -68,7 +68,7 @@ def test_branches_that_still_run_stop_at_their_next_operation_and_record_nothing
     over, after = threading.Event(), []
 
     def straggler(child):
-        child.step(over.wait, 5)
+        child.step(over.wait, 60)
         after.append("code between operations")
         child.step(lambda: after.append("step"))
 
@@ -90,7 +90,7 @@ def test_an_orphan_below_an_orphan_stops_too():
     over, after = threading.Event(), []
 
     def leaf(child, n):
-        child.step(over.wait, 5)
+        child.step(over.wait, 60)
         child.step(lambda: after.append(n))
 
     def straggler(child):
@@ -114,7 +114,7 @@ def test_an_at_most_once_step_whose_start_is_sent_with_the_end_of_its_fan_out_ne
 
     def once(child):
         branches.append(child)
-        go.wait(5)
+        go.wait(60)
         child.step(ran.append, 1, name="once", semantics=StepSemantics.AT_MOST_ONCE)
 
     @durable
@@ -136,7 +136,7 @@ def test_an_at_most_once_step_whose_start_is_sent_with_the_end_of_its_fan_out_ne
 
 def test_a_branch_that_no_thread_has_begun_never_begins_once_it_is_complete():
     over, begun = threading.Event(), threading.Event()
-    blocks = lambda child: child.step(over.wait, 5)  # noqa: E731
+    blocks = lambda child: child.step(over.wait, 60)  # noqa: E731
 
     @durable(config=DurableConfig(max_threads=1))
     def handler(event, ctx):
@@ -151,7 +151,7 @@ def test_an_invocation_ends_when_the_bodies_that_still_run_have():
     over, ended = threading.Event(), []
 
     def body():
-        over.wait(5)
+        over.wait(60)
         time.sleep(0.1)
         ended.append(1)
 
@@ -331,7 +331,7 @@ def test_what_runs_beside_a_branch_that_ends_the_invocation_stops_at_its_next_op
             raise MemoryError
 
     def straggler(child):
-        child.step(over.wait, 5)
+        child.step(over.wait, 60)
         after.append(len(run.invocations))
         child.step(lambda: None)
 
@@ -435,9 +435,9 @@ def test_row_10_a_branch_that_does_not_end_is_left_before_the_invocation_must_en
     def body():
         if not late:
             late.append(1)
-            other.wait(10)  # from here on nobody but the fan-out itself waits
+            other.wait(60)  # from here on nobody but the fan-out itself waits
             run.clock.move_to(run.now + timedelta(seconds=1000))  # past the invocation's timeout
-            over.wait(10)
+            over.wait(60)
         return "ok"
 
     def ends(child):

@@ -297,7 +297,7 @@ def test_row_54_a_thread_that_outlives_the_handler_gets_an_error_and_writes_noth
     ended, raised = threading.Event(), []
 
     def late(ctx):
-        assert ended.wait(10)
+        assert ended.wait(60)
         try:
             ctx.step(lambda: 1, name="late")
         except ValidationError as error:

@@ -404,7 +404,7 @@ def test_a_body_that_is_late_is_a_failed_attempt_and_its_result_is_discarded():
 
     @durable
     def handler(payload, ctx):
-        return ctx.step(lambda: go.wait(10), timeout=0.05, retry=Retry.none(), name="slow")
+        return ctx.step(lambda: go.wait(60), timeout=0.05, retry=Retry.none(), name="slow")
 
     service = Service()
     answer = handler.invoke(event(), None, backend=service)

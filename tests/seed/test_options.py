@@ -90,7 +90,7 @@ def test_a_timeout_is_a_failed_attempt_that_is_retried_and_recorded():
     def body():
         attempts.append(1)
         if len(attempts) == 1:
-            go.wait(10)
+            go.wait(60)
         return "in time"
 
     @durable
@@ -109,7 +109,7 @@ def test_a_timeout_that_is_not_retried_is_its_own_error():
     @durable
     def handler(event, ctx):
         try:
-            ctx.step(lambda: go.wait(10), name="slow", timeout=0.05, retry=Retry.none())
+            ctx.step(lambda: go.wait(60), name="slow", timeout=0.05, retry=Retry.none())
         except StepTimeoutError as error:
             return [error.code, error.operation]
 

@@ -435,7 +435,7 @@ def test_a_body_that_outlasts_the_invocation_fails_it_and_runs_again_in_the_next
     def body():
         attempts.append(1)
         if len(attempts) == 1:
-            go.wait(10)
+            go.wait(60)
         return "in time"
 
     @durable
