@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import weakref
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +102,23 @@ def test_objects_that_were_there_are_not_counted_and_make_up_for_none_that_is_ne
     assert before.new() == []
     kept = Retry()
     assert before.new() == [kept]
+
+
+WHOLE_PROCESS = re.compile(
+    r"threading\.(enumerate|active_count)|gc\.get_objects|_current_frames|/(proc/self|dev)/fd|tracemalloc\.|psutil"
+)
+TESTS = Path(__file__).parents[1]
+COUNTS_ITSELF = {"leaks.py", "guards/counts.py", "guards/test_counts.py", "guards/test_leaks.py"}
+
+
+def test_no_other_test_counts_what_the_whole_process_has():
+    found = {
+        file.relative_to(TESTS).as_posix(): match[0]
+        for file in TESTS.rglob("*.py")
+        if (match := WHOLE_PROCESS.search(file.read_text()))
+    }
+    assert found.keys() <= COUNTS_ITSELF, "use tests/leaks.py: other tests have threads, files and objects too"
+    assert "leaks.py" in found
 
 
 # -- the fixture -----------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ import time_machine
 
 from powertools_durable import durable
 from powertools_durable.testing import Simulator, explore
+from tests.leaks import started_threads
 
 SOURCE = """
 import datetime, functools, os, sys, time, uuid
@@ -266,7 +267,6 @@ def state_of_the_process(shop):
             time_machine.escape_hatch.is_travelling(),
         ],
         "chance": [random.getstate(), os.urandom, vars(random)["_urandom"]],
-        "threads": set(threading.enumerate()),
     }
 
 
@@ -321,10 +321,11 @@ def test_an_exploration_leaves_the_process_as_it_found_it(shop, monkeypatch, tmp
         threading.setprofile(lambda *_: None)
     try:
         before = state_of_the_process(shop)
-        try:
-            explore(shop.untidy, callbacks={"approval": break_off if fails else 1})
-        except KeyboardInterrupt:
-            assert fails
+        with started_threads() as started:
+            try:
+                explore(shop.untidy, callbacks={"approval": break_off if fails else 1})
+            except KeyboardInterrupt:
+                assert fails
         after = state_of_the_process(shop)
     finally:
         if profiles:
@@ -332,6 +333,7 @@ def test_an_exploration_leaves_the_process_as_it_found_it(shop, monkeypatch, tmp
             threading.setprofile(None)
     for kind in before:
         assert after[kind] == before[kind], kind
+    assert started.alive == []
     assert bool(calls) is profiles
 
 
