@@ -12,7 +12,7 @@ from rich.text import Text
 from powertools_durable.cli import doctor, executions, exploring, histories, run
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.output import LossyStream, console, harmless, safe_streams
-from powertools_durable.cli.targets import UsageError
+from powertools_durable.cli.usage import UsageError, begun_here, here
 from powertools_durable.errors import DurableError
 
 __all__ = ["app"]
@@ -35,7 +35,7 @@ def _command(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        with safe_streams() as (output, errors):
+        with begun_here(), safe_streams() as (output, errors):
             try:
                 result = command(*args, **kwargs)
                 output.flush()
@@ -43,7 +43,7 @@ def _command(command: Callable[P, R]) -> Callable[P, R]:
                 _is_lost(output, errors)
                 raise
             except (DurableError, LookupError, UsageError) as error:
-                _say(errors, f"error: {error}")
+                _say(errors, here(f"error: {error}"))
                 raise typer.Exit(code=2) from None
             except KeyboardInterrupt:
                 _say(errors, "interrupted")

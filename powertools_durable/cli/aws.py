@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable.backends.refusals import showable
-from powertools_durable.cli.targets import UsageError
+from powertools_durable.cli.usage import UsageError
 
 __all__ = ["Account", "AwsError", "FunctionName"]
 

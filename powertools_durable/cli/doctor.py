@@ -24,9 +24,10 @@ from powertools_durable.cli.diagnosis.finding import Finding, Level
 from powertools_durable.cli.diagnosis.handler import formats, telemetry
 from powertools_durable.cli.diagnosis.policy import policy
 from powertools_durable.cli.diagnosis.source import Source
-from powertools_durable.cli.options import JsonFlag, Target, here
+from powertools_durable.cli.options import JsonFlag, Target
 from powertools_durable.cli.output import console, print_json
-from powertools_durable.cli.targets import UsageError, load_target, settled_target
+from powertools_durable.cli.targets import ResolvedTarget, load_target, resolve_target
+from powertools_durable.cli.usage import UsageError, here
 from powertools_durable.decorator import program_of
 
 __all__ = ["doctor"]
@@ -40,10 +41,10 @@ def doctor(target: Target, as_json: JsonFlag = False) -> None:
     Looks at versions, the Lambda API that boto3 knows, environment variables, plugins, the handler's decorators,
     types, telemetry and lines, and prints the permissions that its role needs. Ends with 1 when there is an error.
     """
-    settled_target(target)  # a word that names nothing is a wrong call, not an ill handler
+    resolved = resolve_target(target)  # a word that names nothing is a wrong call, not an ill handler
     findings = [*environment()]
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # what its module prints
-        handler, found = _loaded(target)
+        handler, found = _loaded(target, resolved)
     findings += found
     program = program_of(handler)
     source = None
@@ -59,12 +60,12 @@ def doctor(target: Target, as_json: JsonFlag = False) -> None:
     raise typer.Exit(any(finding.level is Level.ERROR for finding in findings))
 
 
-def _loaded(target: str) -> tuple[Callable[..., Any] | None, list[Finding]]:
+def _loaded(target: str, resolved: ResolvedTarget) -> tuple[Callable[..., Any] | None, list[Finding]]:
     """Import the handler; what is warned of then is a finding."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            handler = load_target(target)
+            handler = load_target(resolved)
         except UsageError as error:
             found = Finding.error("handler", here(str(error)), "mend that first; nothing else of it was looked at")
             return None, [found]

@@ -24,14 +24,15 @@ from powertools_durable.cli.options import (
     ExecutionId,
     JsonFlag,
     Store,
+    absolute_path,
     answer_command,
 )
 from powertools_durable.cli.output import console, one_line, print_json
 from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.remote_execution import Summary
-from powertools_durable.cli.targets import UsageError
 from powertools_durable.cli.timeline import Lines, outcome
+from powertools_durable.cli.usage import UsageError
 from powertools_durable.cli.words import Shown, ending, moment_of, span, told
 from powertools_durable.local import LocalExecution
 
@@ -39,6 +40,10 @@ __all__ = ["callback", "list_", "show", "stop"]
 
 _PAGE_WIDTH = 100
 _ROWS = 100  # of an account, where there may be a hundred thousand
+
+
+def _drawing(kind: str) -> Any:
+    return typer.Option(metavar="FILE", help=f"Draw it into {kind} file.", callback=absolute_path)
 
 
 class Answer(StrEnum):
@@ -81,8 +86,12 @@ def show(
     store: Store = DEFAULT_STORE,
     aws: AwsFlag = False,
     function: AwsFunction = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into an HTML file.")] = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into an SVG file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it into an HTML file.", callback=absolute_path)
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it into an SVG file.", callback=absolute_path)
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what an execution did: each step, attempt, wait and answer."""

@@ -14,10 +14,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from powertools_durable.cli.options import JsonFlag, Target, here
+from powertools_durable.cli.options import JsonFlag, Target
 from powertools_durable.cli.output import console, print_json
 from powertools_durable.cli.run import Answers, Functions, inputs_of, targets_of
-from powertools_durable.cli.targets import UsageError, load_target
+from powertools_durable.cli.targets import load_targets, resolve_targets
+from powertools_durable.cli.usage import UsageError, here
 from powertools_durable.testing import Exploration, Ledger, Simulator
 from powertools_durable.testing import explore as explore_handler
 
@@ -43,10 +44,11 @@ def explore(
     again and again: use fakes. Ends with 0 when it survives everything, else with 1.
     """
     payload, answers = inputs_of(event, answer)
+    targets = resolve_targets(targets_of(target, function))
     page = console(sys.stdout)
     status = page.status("exploring") if page.is_interactive and not as_json else nullcontext()
     with status, Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # what it prints
-        loaded = {name: load_target(where, durable=name == "") for name, where in targets_of(target, function).items()}
+        loaded = load_targets(targets, side_by_side=False)
         handler = loaded.pop("")
         found = explore_handler(
             Simulator(handler, functions=loaded),

@@ -16,10 +16,11 @@ from rich.text import Text
 
 from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.inputs import STANDARD_INPUT, read_standard_input, refuse_second_standard_input
-from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target, here
+from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target
 from powertools_durable.cli.output import console, one_line, print_json
 from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
-from powertools_durable.cli.targets import load_target
+from powertools_durable.cli.targets import load_target, resolve_target
+from powertools_durable.cli.usage import absolute, here
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import ReplayVerdict
 from powertools_durable.testing import replay as replay_history
@@ -55,14 +56,16 @@ def replay(
     are SAFE, with 1 when one BREAKS, with 2 when one can't be read.
     """
     refuse_second_standard_input(*histories)
+    found = resolve_target(target)
+    sources = [(name, None if name == STANDARD_INPUT else absolute(name)) for name in histories]
     output = sys.stdout
     page = console(output)
     broken = unreadable = 0
     # What the handler prints is not in the way of the verdicts.
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-        handler = load_target(target)
-        for history in histories:
-            name, verdict = _verdict(handler, history)
+        handler = load_target(found)
+        for history, path in sources:
+            name, verdict = _verdict(handler, history, path)
             if as_json:
                 print_json(_told(name, verdict), output)
             else:
@@ -74,13 +77,11 @@ def replay(
     raise typer.Exit(_UNREADABLE if unreadable else _BREAKS if broken else 0)
 
 
-def _verdict(handler: Callable[..., Any], history: str) -> tuple[str, ReplayVerdict | ValidationError]:
+def _verdict(
+    handler: Callable[..., Any], history: str, path: Path | None
+) -> tuple[str, ReplayVerdict | ValidationError]:
     """Return what a history is called, and its verdict or what is wrong with it."""
-    source: bytes | Path
-    if history == STANDARD_INPUT:
-        name, source = "standard input", read_standard_input("HISTORY")
-    else:
-        name, source = history, Path(history)
+    name, source = (history, path) if path is not None else ("standard input", read_standard_input("HISTORY"))
     try:
         return name, replay_history(handler, source)
     except ValidationError as error:
@@ -97,12 +98,13 @@ def _print(name: str, verdict: ReplayVerdict | ValidationError, page: Console) -
 
 def _words(name: str, error: ValidationError) -> str:
     """Say which of the histories it is, where the message does not."""
-    return str(error) if name in str(error) else f"{name}: {error}"
+    words = here(str(error))
+    return words if name in words else f"{name}: {words}"
 
 
 def _told(name: str, verdict: ReplayVerdict | ValidationError) -> dict[str, Any]:
     if isinstance(verdict, ValidationError):
-        return {"history": name, "status": "UNREADABLE", "reason": str(verdict)}
+        return {"history": name, "status": "UNREADABLE", "reason": here(str(verdict))}
     told = {
         "operation": verdict.operation,
         "location": here(verdict.location),

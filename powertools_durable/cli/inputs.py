@@ -1,35 +1,16 @@
-"""What the command line is given: paths, and JSON from an argument, a file or standard input."""
+"""JSON that the command line is given: in an argument, in a file or on standard input."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
-from powertools_durable.cli.targets import UsageError
+from powertools_durable.cli.usage import UsageError, absolute
 from powertools_durable.parser.json_text import JsonTextError, read_json_text
 
-__all__ = ["STANDARD_INPUT", "absolute", "read_json", "read_standard_input", "refuse_second_standard_input"]
+__all__ = ["STANDARD_INPUT", "read_json", "read_standard_input", "refuse_second_standard_input"]
 
 STANDARD_INPUT = "-"
-
-
-def absolute(path: str | Path) -> Path:
-    """Return *path* so that it stays the same whatever folder the handler's module changes to.
-
-    ``~`` is the home folder, also where the shell leaves it as it is (``--event @~/event.json``).
-
-    Raises
-    ------
-    UsageError
-        There is no such home folder, or the current folder was removed.
-    """
-    try:
-        return Path(path).expanduser().absolute()
-    except RuntimeError:
-        raise UsageError(f"{path}: there is no such home folder; write the whole path") from None
-    except FileNotFoundError:
-        raise UsageError(f"{path}: the current folder was removed; go to another one") from None
 
 
 def refuse_second_standard_input(*arguments: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from powertools_durable.cli.usage import UsageError, absolute
 from powertools_durable.local import SqliteStore
 
 __all__ = [
@@ -16,18 +17,31 @@ __all__ = [
     "JsonFlag",
     "Store",
     "Target",
+    "absolute_path",
     "answer_command",
-    "here",
     "open_store",
     "store_option",
 ]
 
 DEFAULT_STORE = Path(".powertools-durable") / "executions.sqlite"
 
+
+def absolute_path(path: Path | None) -> Path | None:
+    """Make a path of the command line absolute, as a callback of its option."""
+    try:
+        return None if path is None else absolute(path)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Store = Annotated[
     Path,
     typer.Option(
-        "--store", metavar="FILE", help="The file that keeps the executions.", envvar="POWERTOOLS_DURABLE_STORE"
+        "--store",
+        metavar="FILE",
+        help="The file that keeps the executions.",
+        envvar="POWERTOOLS_DURABLE_STORE",
+        callback=absolute_path,
     ),
 ]
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Its id, the beginning of it, its name, or its ARN.")]
@@ -37,11 +51,6 @@ Target = Annotated[
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
-def here(text: str) -> str:
-    """Return *text* with paths as they are seen from the current folder."""
-    return text.replace(f"{Path.cwd()}/", "")
-
-
 def open_store(path: Path) -> SqliteStore:
     """Open a store for looking at it."""
     return SqliteStore(path, must_exist=True)
@@ -49,7 +58,7 @@ def open_store(path: Path) -> SqliteStore:
 
 def store_option(path: Path) -> str:
     """Return what a command needs to find the store again."""
-    return "" if path == DEFAULT_STORE else f" --store {shlex.quote(str(path))}"
+    return "" if path == absolute(DEFAULT_STORE) else f" --store {shlex.quote(str(path))}"
 
 
 def answer_command(callback: str, where: str) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from powertools_durable.cli.options import open_store, store_option
 from powertools_durable.cli.remote import RemoteExecutions
-from powertools_durable.cli.targets import UsageError
+from powertools_durable.cli.usage import UsageError
 from powertools_durable.cli.words import Shown
 from powertools_durable.local import LocalExecution, LocalExecutions
 

@@ -14,7 +14,7 @@ from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.aws import Account, FunctionName
 from powertools_durable.cli.remote_execution import RemoteExecution, Summary
-from powertools_durable.cli.targets import UsageError
+from powertools_durable.cli.usage import UsageError
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.recording import answer_error
 from powertools_durable.local.executions import ambiguous

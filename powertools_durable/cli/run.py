@@ -15,9 +15,10 @@ from powertools_durable.cli.interrupts import Interrupt, answering_interrupts
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store, store_option
 from powertools_durable.cli.output import LossyStream, own_output
-from powertools_durable.cli.targets import UsageError, load_target, settled_target
+from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve_targets
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.cli.trace import Through, traced
+from powertools_durable.cli.usage import UsageError
 from powertools_durable.decorator import record_stack_traces
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
@@ -60,11 +61,11 @@ def run(
 ) -> None:
     """Start an execution of TARGET and stay with it until it ends."""
     payload, answers = inputs_of(event, answer)
+    targets = resolve_targets(targets_of(target, function))
     with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
-        targets = targets_of(target, function)
         runner = _runner(targets, store, through, skip_time=skip_time)
         one = runner.start(payload, name=name)
-        runner.store.remember_targets(one.arn, {key: settled_target(where) for key, where in targets.items()})
+        runner.store.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
         code = _stay(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
 
@@ -86,12 +87,13 @@ def resume(
     _, answers = inputs_of("null", answer)
     kept = open_store(store)
     one = LocalExecutions(kept).find(execution)
-    targets = one.targets | targets_of(target, function)
-    if "" not in targets:
+    names = one.targets | targets_of(target, function)
+    if "" not in names:
         raise UsageError(f"{one.name} was not started by this command; say where its handler is: --target TARGET")
+    targets = resolve_targets(names)
     with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
         runner = _runner(targets, kept, through, skip_time=skip_time)
-        kept.remember_targets(one.arn, {key: settled_target(where) for key, where in targets.items()})
+        kept.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
         code = _stay(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
 
@@ -107,8 +109,10 @@ def targets_of(target: str | None, functions: list[str] | None) -> dict[str, str
     return targets
 
 
-def _runner(targets: dict[str, str], store: Path | SqliteStore, through: Through, *, skip_time: bool) -> LocalRunner:
-    loaded = {name: load_target(target, durable=name == "") for name, target in targets.items()}
+def _runner(
+    targets: dict[str, ResolvedTarget], store: Path | SqliteStore, through: Through, *, skip_time: bool
+) -> LocalRunner:
+    loaded = load_targets(targets)
     for handler in loaded.values():
         record_stack_traces(handler)  # on this machine the one who reads them is the one who wrote the code
     loaded = {name: through(handler) for name, handler in loaded.items()}

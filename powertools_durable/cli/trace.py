@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from rich.text import Text
 from rich.tree import Tree
 
-from powertools_durable.cli.targets import UsageError
+from powertools_durable.cli.usage import UsageError
 from powertools_durable.decorator import durable_inside
 
 __all__ = ["Drawing", "Through", "Trace", "traced", "tree_of"]
