@@ -102,7 +102,8 @@ class Retry(_Timing):
     retry_on : tuple of exception classes
         Only these are tried again.
     retry_if : Callable | None
-        And only if this, given the exception, says True. When it raises, there is no other attempt.
+        And only if this, given the exception, says True. When it raises, there is no other attempt; a
+        `ValidationError`, as of a durable call in it, is raised as what it is.
     increment : Duration | None
         What is added to the delay each time, in place of ``backoff_rate``.
 
@@ -167,6 +168,8 @@ class Retry(_Timing):
             return False
         try:
             return self.retry_if is None or bool(self.retry_if(error))
+        except ValidationError:  # a mistake in the filter is no answer
+            raise
         except Exception:  # noqa: BLE001 - a filter that fails lets nothing through
             return False
 
@@ -273,6 +276,8 @@ def decide(policy: RetryPolicy, error: Exception, attempt: int, draw: RandomFrac
     name = getattr(policy, "__name__", type(policy).__name__)
     try:
         answer = policy(error, attempt)
+    except ValidationError:  # a mistake in the policy is no answer
+        raise
     except Exception as broken:  # noqa: BLE001 - the step's own error is what must be recorded
         logger.warning("retry policy %r raised %s, so there is no other attempt", name, type(broken).__name__)
         return None

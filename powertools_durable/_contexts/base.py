@@ -7,7 +7,6 @@ from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import wraps
 from hashlib import blake2b
-from random import Random
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -15,6 +14,8 @@ from powertools_durable import _operations as operations
 from powertools_durable.scope import ExecutionMode, ReplayState
 
 if TYPE_CHECKING:  # decorating loads them: what a handler's annotations need is loaded with the context
+    from random import Random
+
     from powertools_durable._operations.compensation import Compensation
     from powertools_durable._replay.engine import ReplayEngine
     from powertools_durable._replay.frame import Frame
@@ -118,7 +119,13 @@ class BaseContext:
 
         They are sent by `flush_batch`, by any operation that needs an answer, at a suspension and at the end.
         Steps since the last flush may run again after a crash; at-most-once steps are exempt.
+
+        Raises
+        ------
+        ValidationError
+            Called where no durable call may be made, such as inside a step.
         """
+        self._guard("enable_batch_mode")
         self._frame.batch_mode = True
 
     @property
@@ -137,16 +144,32 @@ class BaseContext:
         """Return a UUID that is random between executions and calls, and the same on every replay.
 
         No operation and no checkpoint: it is made of the execution's ARN, this context and the call's number.
+
+        Raises
+        ------
+        ValidationError
+            Called where no durable call may be made, such as inside a step: such code does not run on every replay,
+            so the number of the next call would differ.
         """
+        self._guard("uuid4")
         self._uuids += 1
         return UUID(bytes=self._seed(f"uuid-{self._uuids}", 16), version=4)
 
     @property
     def random(self) -> Random:
-        """A `random.Random` that draws the same numbers on every replay. Not for secrets."""
+        """A `random.Random` that draws the same numbers on every replay. Not for secrets.
+
+        Drawing from it raises `ValidationError` where no durable call may be made, such as inside a step.
+        """
         if self._random is None:
-            self._random = Random(self._seed("random", 32))  # noqa: S311 - repeatable is what it is for
+            from powertools_durable._contexts.randomness import GuardedRandom
+
+            self._random = GuardedRandom(self._seed("random", 32), self._guard)
         return self._random
+
+    def _guard(self, call: str) -> None:
+        """Refuse what keeps a position or a state where the code of this context does not run."""
+        self._session.driver.guard(self._frame, call)
 
     def _seed(self, purpose: str, size: int) -> bytes:
         text = f"{self.execution_arn}/{self._frame.context_id or ''}/{purpose}"

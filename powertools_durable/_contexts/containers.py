@@ -220,7 +220,8 @@ class Containers(Steps):
                 except (*UNRECOVERABLE, SerDesError):  # another attempt would make such a value again
                     raise
                 except Exception as error:
-                    delay = decide(retry, error, attempt, self._session.engine.random)
+                    with child._frame.busy("the retry policy of ctx.with_retry()"):  # noqa: SLF001 - its own kind
+                        delay = decide(retry, error, attempt, self._session.engine.random)
                     if delay is None:
                         raise
                 child.wait(
@@ -338,7 +339,8 @@ class Containers(Steps):
 
         arguments.callable_(func, "map")
         inputs = arguments.items(items)
-        names = arguments.item_names(inputs, item_name)
+        with self._frame.busy("the item_name of ctx.map()"):
+            names = arguments.item_names(inputs, item_name)
         each: SerDes[Any] | None = item_serdes or serdes
         written: list[SerDes[Any]] = [self._serdes(func, returns, each)] * len(inputs)
 

@@ -79,6 +79,7 @@ class Sagas(Containers):
         CompensationResult
             One item for each. Failures are told there, not raised. Source: protocol.md 21.2.
         """
+        self._guard("run_compensations")
         return self._compensate(down_to=0)
 
     @contextmanager
@@ -92,6 +93,7 @@ class Sagas(Containers):
         CompensationError
             From what the block raised, when one failed; ``result`` tells of all of them.
         """
+        self._guard("saga")
         before = len(self._compensations)
         try:
             yield
@@ -143,7 +145,7 @@ class Sagas(Containers):
             Called on a child context: its code does not run again on every replay. Source: api.md 11.
         """
         arguments.callable_(func, "defer")
-        self._session.driver.guard(self._frame, "defer")
+        self._guard("defer")
         if self._frame.parent is not None:
             message = "ctx.defer() is for the handler's own context; a child context that has ended is not run again"
             raise ValidationError(message)
@@ -166,7 +168,7 @@ class Sagas(Containers):
             had passed this point before. Shifts no ids. Source: api.md 6.
         """
         shown = arguments.patch_name(name)
-        self._session.driver.guard(self._frame, "patched")
+        self._guard("patched")
         answers = self._frame.patches
         if shown not in answers:
             op = self._frame.mark(shown, SubType.PATCH)
@@ -179,19 +181,20 @@ class Sagas(Containers):
         Remove the call when executions that were started before it are over.
         """
         shown = arguments.patch_name(name)
-        self._session.driver.guard(self._frame, "deprecate_patch")
+        self._guard("deprecate_patch")
         self._frame.mark(shown, SubType.PATCH)
 
     # -- batch mode ----------------------------------------------------------------------------------------
 
     def flush_batch(self) -> None:
         """Send what batch mode holds back and wait until the service has it."""
-        self._session.driver.guard(self._frame, "flush_batch")
+        self._guard("flush_batch")
         self._session.driver.flush(self._frame)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Enable batch mode for a block; what it held back is sent when the block ends, also by an error."""
+        self._guard("batch")
         before, self._frame.batch_mode = self._frame.batch_mode, True
         try:
             yield

@@ -242,7 +242,7 @@ class Steps(BlockingCore):
         return Callback(self, op, callback_id, answer)
 
     def _await_callback(self, op: OperationHandle, serdes: SerDes[T]) -> T:
-        self._session.driver.guard(self._frame, "callback.result")
+        self._guard("callback.result")
         self._frame.asks_result(op)
         return self._drive(op, operations.callback.callback_result(op, serdes))
 
@@ -344,7 +344,8 @@ class Steps(BlockingCore):
         op = self._begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
         text = None
         if op.record is None:  # what was sent is not sent again
-            text = op.sendable(payload, written)
+            with self._frame.busy(op):
+                text = op.sendable(payload, written)
 
         def options() -> ChainedInvokeOptions:
             from powertools_durable._protocol.update import ChainedInvokeOptions

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Attempt, Checkpoint, Flow, Outcome, Raised, Returned, Suspend
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable.errors import RetryableSerDesError, WaitForConditionError
+from powertools_durable.errors import RetryableSerDesError, ValidationError, WaitForConditionError
 from powertools_durable.retry import Polling
 from powertools_durable.serdes.base import SerDes
 
@@ -56,7 +56,7 @@ def _check(op: OperationHandle, check: Callable[[S], S], state: S, polling: Poll
     outcome: Outcome = yield Attempt(lambda: check(state), number=number)
     try:
         update = _decided(op, outcome, number, polling, serdes)
-    except RetryableSerDesError:
+    except (RetryableSerDesError, ValidationError):
         raise
     except Exception as error:  # noqa: BLE001 - the check's, the condition's or the serdes': none is tried again
         update = op.fail(error)

@@ -7,6 +7,8 @@ the engine below it is shared.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from hashlib import blake2b
 from itertools import count
@@ -62,12 +64,19 @@ class Frame:
         Updates of steps may wait for company.
     owner : object
         Whatever the driver tells threads or tasks apart by.
+    busy_with : object
+        The operation that is performed for this context's code, which stands still meanwhile; or the name of other
+        code that runs in its place.
+    busy_on : object
+        On which thread or task.
     """
 
     __slots__ = (
         "_ahead",
         "_parked",
         "batch_mode",
+        "busy_on",
+        "busy_with",
         "closed",
         "context_id",
         "counter",
@@ -105,11 +114,23 @@ class Frame:
         self.finished = False
         self.detached = False
         self.owner: object = None
+        self.busy_with: object = None
+        self.busy_on: object = None
         self.replay_state = LIVE
         if sealed:
             self.replay_state = SEALED
         elif self._goes_on():  # T1
             self.replay_state = REPLAY
+
+    @contextmanager
+    def busy(self, work: object) -> Iterator[None]:
+        """Mark a block in which code runs that is not this context's: what it asks for has no place here."""
+        before = self.busy_with, self.busy_on
+        self.busy_with, self.busy_on = work, None
+        try:
+            yield
+        finally:
+            self.busy_with, self.busy_on = before
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
         """Open the frame of the context that *op* is; a virtual one has no record of its own (8.3)."""

@@ -32,6 +32,7 @@ from powertools_durable._runtime.branches import BranchPool, Coordinator, Means
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.leftovers import look_in_context
+from powertools_durable._runtime.placement import Placement
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams, Witness
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
@@ -69,6 +70,7 @@ class BlockingDriver:
         self.pool = BranchPool(max_threads, checkpointer, seams.threads)
         self._seams = seams
         self._witness = seams.witness
+        self.placement = Placement(engine, checkpointer, seams.witness)
 
     # -- may this call be made here and now? ---------------------------------------------------------------
 
@@ -84,56 +86,19 @@ class BlockingDriver:
         BranchOrphaned
             The fan-out around this branch is complete.
         ValidationError
-            Inside a step, on another thread, with the wrong context, or after the context's end.
+            Inside a step, on another thread, with the wrong context, or after the context's end; see `Placement`.
         """
-        if frame.suspension is not None:
-            if self._witness is not None:
-                self._witness.refused(frame, call)
-            raise frame.suspension
-        if (reason := self.engine.interruption) is not None:
-            raise reason if isinstance(reason, UNRECOVERABLE) else CheckpointingStopped(reason)
         scope = SCOPE.get()
-        as_it_should_be = (
-            scope is not None
-            and scope.where is frame
-            and scope.step is None
-            and not frame.closed
-            and frame.owner == threading.get_ident()
-        )
-        if not as_it_should_be and (misuse := self._misuse(frame, scope)) is not None:
-            message = f"ctx.{call}() {misuse}"
-            raise ValidationError(message)
-        if frame.is_orphaned:  # the fan-out around it is complete: nothing more starts here
-            raise BranchOrphaned
-
-    def _misuse(self, frame: Frame, scope: ScopeInfo | None) -> str | None:
-        if scope is not None and scope.step is not None:
-            return (
-                f"is called inside the body of step {scope.step.name or scope.step.operation_id[:8]!r}. A step's body "
-                "may run again, or never: call it from the handler, or use ctx.run_in_child_context to group operations"
-            )
-        if frame.closed:
-            return "is called after its context has ended; a context must not outlive the function it was given to"
-        if frame.owner is not None and frame.owner != threading.get_ident():
-            return (
-                "is called from another thread than the one its context belongs to; operations are numbered in call "
-                "order, which threads don't keep. Start threads inside a step"
-            )
-        if self._runs_here(frame, scope.where if scope is not None else None):
-            return None
-        return (
-            "is called on a context other than the one whose code is running; use the context that was passed to "
-            "this function"
-        )
-
-    def _runs_here(self, frame: Frame, where: object) -> bool:
-        """True where the code of *frame* runs; for one made by hand, where no code of a context below it runs."""
-        if where is frame:
-            return True
-        below = where if frame.detached and isinstance(where, Frame) else None
-        while below is not None and below is not frame:
-            below = below.parent
-        return frame.detached and below is None
+        if (
+            scope is None
+            or scope.where is not frame
+            or frame.busy_with is not None
+            or frame.closed
+            or frame.owner != threading.get_ident()
+        ):
+            self.placement.judge(frame, call, scope)
+        if frame.suspension is not None or self.engine.interruption is not None or frame.is_orphaned:
+            self.placement.require_open(frame, call)
 
     # -- performing ----------------------------------------------------------------------------------------
 
@@ -142,6 +107,7 @@ class BlockingDriver:
         answer: object = None
         if self.observers is not None or self._witness is not None:
             flow = self._followed(frame, op, flow)
+        frame.busy_with, frame.busy_on = op, threading.get_ident()
         try:
             while True:
                 match flow.send(answer):
@@ -163,6 +129,7 @@ class BlockingDriver:
             raise
         finally:
             flow.close()
+            frame.busy_with = None
         self._end(frame)
         return value
 
@@ -229,7 +196,7 @@ class BlockingDriver:
         if frame.suspension is not None:  # also when the code swallowed it
             raise outer.suspend(frame.suspension)
         if self.engine.interruption is not None:
-            self.guard(outer, "run_in_child_context")
+            self.placement.require_open(outer, "run_in_child_context")
         if isinstance(outcome, Returned):
             look_in_context(frame)
         return outcome

@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -25,9 +26,11 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.scopes import Beside
 from powertools_durable._runtime.seams import Clock, Threads
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, InvalidStateError, SuspendExecution
+from powertools_durable.scope import SCOPE
 
 __all__ = ["BranchPool", "Coordinator", "Means"]
 
@@ -333,8 +336,16 @@ class Coordinator:
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
             self._tell(partial(_throw, error))
         else:
-            if (news := self._advance(index, slot, flow, outcome)) is not None:
+            news = self._variables.copy().run(self._advance_beside, index, slot, flow, outcome)
+            if news is not None:
                 self._tell(news)
+
+    def _advance_beside(self, index: int, slot: Frame, flow: Flow[Any], outcome: Outcome) -> News | None:
+        """Go on with a branch, which may run a serdes of the user's."""
+        scope = SCOPE.get()
+        if scope is not None:
+            SCOPE.set(replace(scope, where=Beside(self._effect.frame, "the serdes of a branch")))
+        return self._advance(index, slot, flow, outcome)
 
     def _tell(self, news: News) -> None:
         with self._pool.lock:

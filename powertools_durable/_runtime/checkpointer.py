@@ -29,44 +29,19 @@ from typing import NoReturn
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.engine import Queued, ReplayEngine
 from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.acknowledged import Acknowledged
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.requests import Requests, Round
-from powertools_durable._runtime.seams import Seams, Signal
+from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.backends.base import DurableBackend
-from powertools_durable.errors import BackendError, SuspendExecution
+from powertools_durable.errors import BackendError, NonDeterminismError, SuspendExecution, ValidationError
 
-__all__ = ["Acknowledged", "Checkpointer"]
+__all__ = ["Checkpointer"]
 
 _LINGER = 1.0  # seconds an update that nobody waits for stays for company (protocol.md 9.6)
 _QUIET = 0.005  # seconds of silence after which a request with company goes out ...
 _COMPANY = 0.02  # ... and after which it does in any case
-
-
-class Acknowledged:
-    """Completed when the service has the update, or never will have it; changed under the checkpointer's lock.
-
-    Attributes
-    ----------
-    done : bool
-        It is complete.
-    error : BaseException | None
-        What whoever waits for it shall raise.
-    blocks : bool
-        A thread stands still for it.
-    """
-
-    __slots__ = ("blocks", "done", "error", "signal")
-
-    def __init__(self) -> None:
-        self.done = self.blocks = False
-        self.error: BaseException | None = None
-        self.signal: Signal | None = None
-
-    def tell(self) -> None:
-        """Let whoever waits go on."""
-        if self.signal is not None:
-            self.signal.set()
 
 
 class Checkpointer:
@@ -162,7 +137,7 @@ class Checkpointer:
         now: datetime | None = None,
         closes: Frame | None = None,
     ) -> None:
-        if stopped := self._why_stopped():
+        if (stopped := self._why_stopped()) and not (update is None and self._is_mistaken):
             raise stopped
         if frame.is_orphaned:
             raise BranchOrphaned
@@ -209,6 +184,12 @@ class Checkpointer:
         self._fail(dropped)
         raise CheckpointingStopped(late)
 
+    def interrupt(self, error: BaseException, *, unless_over: Frame) -> None:
+        """Let *error* decide how this invocation ends, if the handler of the root *unless_over* still runs."""
+        with self._lock:
+            if not unless_over.closed:
+                self._engine.interrupt(error)
+
     @contextmanager
     def company(self) -> Iterator[None]:
         """While a thread has branches to run: others' requests wait a little for what it may add."""
@@ -238,9 +219,12 @@ class Checkpointer:
                 self._changed.notify()
 
     def flush(self, frame: Frame) -> None:
-        """Send everything queued and wait for the answer; without anything queued, do nothing."""
+        """Send everything queued and wait for the answer; without anything queued, do nothing.
+
+        Also when a mistake in the code has ended the invocation: what was queued before it shows where that was.
+        """
         with self._lock:
-            if not self._engine.pending or self._why_stopped():
+            if not self._engine.pending or (self._why_stopped() and not self._is_mistaken):
                 return
         self.checkpoint(frame, None)
 
@@ -261,6 +245,13 @@ class Checkpointer:
         if engine.revoked or engine.finished or self._closing:
             return SuspendExecution()
         return None
+
+    @property
+    def _is_mistaken(self) -> bool:
+        """True when it is the code that has interrupted the engine: the service still takes what it is sent."""
+        engine = self._engine
+        over = engine.revoked or engine.finished or self._closing
+        return isinstance(engine.interruption, (ValidationError, NonDeterminismError)) and not over
 
     # -- the sender ----------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from powertools_durable.errors import (
     RetryableSerDesError,
     SerDesError,
     SuspendExecution,
+    ValidationError,
 )
 from powertools_durable.errors.recording import to_error_object
 
@@ -190,7 +191,7 @@ def _handle(session: Session, payload: object) -> Outcome:
     except UNRECOVERABLE as error:
         outcome = Raised(error)
     except CheckpointingStopped:  # the engine knows why
-        return Returned(None)
+        outcome = Returned(None)
     with suppress(CheckpointingStopped, SuspendExecution):  # these too are noted: in the engine and the frame
         session.driver.flush(root)
     return outcome
@@ -207,13 +208,16 @@ def _to_its_end(session: Session, payload: object, context: Any) -> object:
         raise
     if (failure := _run_deferred(session, context, None)) is not None:
         raise failure
-    look_in_execution(session.root)
+    if session.engine.interruption is None:
+        look_in_execution(session.root)
     return result
 
 
 def _run_deferred(session: Session, context: Any, first: Exception | None) -> Exception | None:
     """Run all that was deferred, whichever fails; return the first error, log the others."""
     for deferred in session.program.deferred(context):
+        if session.engine.interruption is not None:  # which decides how it ends; nothing more can be recorded
+            return first
         try:
             deferred()
         except _NO_END:
@@ -268,7 +272,7 @@ def _succeeded(session: Session, text: str) -> InvocationResult:
 def _refused(reason: BaseException, config: DurableConfig) -> InvocationResult:
     """End as the table of protocol.md 14.4 says: fail what can't heal, raise what another invocation may."""
     match reason:
-        case NonDeterminismError() | BackendError(retryable=False):
+        case NonDeterminismError() | ValidationError() | BackendError(retryable=False):
             return _failed(reason, config)
         case _:
             raise reason

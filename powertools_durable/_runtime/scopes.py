@@ -7,9 +7,29 @@ from hashlib import blake2b
 
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable.scope import ScopeInfo, StepInfo
+from powertools_durable.scope import ReplayState, ScopeInfo, StepInfo
 
-__all__ = ["Scopes"]
+__all__ = ["Beside", "Body", "Scopes"]
+
+
+class Body:
+    """Where a step's body runs: for the first time, whatever the code of the context around it does."""
+
+    __slots__ = ("frame",)
+    replay_state = ReplayState.LIVE
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+
+class Beside(Body):
+    """Where code of the user's runs that is the function of no operation, such as a serdes, on another thread."""
+
+    __slots__ = ("beside",)
+
+    def __init__(self, frame: Frame, beside: object) -> None:
+        super().__init__(frame)
+        self.beside = beside
 
 
 class Scopes:
@@ -50,4 +70,5 @@ class Scopes:
             operation_type=op.type.value,
             attempt=attempt,
             step=StepInfo(attempt=attempt, operation_id=op.id, name=op.name, idempotency_key=key, deadline=deadline),
+            where=Body(frame),
         )

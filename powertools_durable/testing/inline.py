@@ -14,8 +14,9 @@ from typing import Any
 
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.acknowledged import Acknowledged
 from powertools_durable._runtime.blocking import BlockingDriver
-from powertools_durable._runtime.checkpointer import Acknowledged, Checkpointer
+from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.seams import Seams
@@ -72,9 +73,6 @@ class InlineDriver(BlockingDriver):
     ) -> None:
         super().__init__(engine, sender, deadline, scopes, seams=seams, max_threads=0)
         self.pool.appetite = 1
-
-    def _runs_here(self, frame: Frame, where: object) -> bool:
-        return super()._runs_here(frame, where.frame if isinstance(where, Speaking) else where)
 
 
 def inline_driver(backend: DurableBackend) -> Callable[..., BlockingDriver]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from powertools_durable import DurableContext, current_step, durable
 from powertools_durable.errors import ValidationError
-from powertools_durable.testing import Ledger
+from powertools_durable.testing import Ledger, Simulator
 from powertools_durable.testing.sandbox import SANDBOX
 
 LEDGER = Ledger()
@@ -116,12 +116,27 @@ def undoes(ctx: DurableContext, name: str) -> str:
 
 
 def misuses(ctx: DurableContext, name: str) -> str:
-    """Ask for an operation in a step's body."""
-    refused(lambda: ctx.step(does, "never", name="never"))
+    """Ask for an operation in a step's body, on a context of an invocation that is over: that harms nobody."""
+    refused(lambda: KEPT.step(does, "never", name="never"))
     return does(name)
 
 
 # -- misuse ----------------------------------------------------------------------------------------------------
+
+
+def _kept() -> DurableContext:
+    """Return the context of an invocation that is over."""
+    contexts: list[DurableContext] = []
+
+    @durable
+    def keeps(_event: object, ctx: DurableContext) -> None:
+        contexts.append(ctx)
+
+    Simulator(keeps).start()
+    return contexts[0]
+
+
+KEPT = _kept()
 
 
 def refused(call: Callable[[], Any]) -> None:
@@ -140,8 +155,11 @@ def refused(call: Callable[[], Any]) -> None:
 
 
 def refused_on_another_thread(ctx: DurableContext) -> None:
-    """Pass if an operation on a foreign thread is refused, also with the scope of this one."""
-    for call in (ctx.step, ctx.bind(ctx.step)):
+    """Pass if an operation on a foreign thread is refused, also with the scope of this one.
+
+    The context is one of an invocation that is over. On *ctx* itself the execution would fail: tests/contexts.
+    """
+    for call in (KEPT.step, ctx.bind(KEPT.step)):
         with ThreadPoolExecutor(1) as pool:
             refused(pool.submit(call, does, "never", name="never").result)
 

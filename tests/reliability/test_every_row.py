@@ -301,10 +301,14 @@ ROWS = {
         "gestures::row_53_the_outer_context_inside_a_child_is_refused",
         "gestures::row_53_a_child_s_context_after_its_end_is_refused",
         "gestures::row_53_another_thread_is_refused_also_with_the_scope_copied",
+        "gestures::row_53_catching_a_misuse_does_not_save_the_execution",
+        "misuse::a_misplaced_call_fails_the_execution_whatever_swallows_it",
+        "misuse::a_context_kept_over_an_invocation_harms_neither_execution",
     ),
     54: (
         "a thread outlives the handler",
         "gestures::row_54_a_thread_that_outlives_the_handler_gets_an_error_and_writes_nothing",
+        "misuse::a_thread_that_outlives_the_handler",
     ),
     55: (
         "a result that is none",

@@ -113,7 +113,7 @@ def test_row_50_whatever_suspends_and_whatever_swallows_it_the_result_is_that_of
 
 
 def test_row_50_a_thread_pool_of_the_user_s_hands_no_suspension_past_us():
-    """The call is refused there, so there is nothing to swallow; and the handler that swallows the refusal fails."""
+    """The call is refused there, so there is nothing to swallow; who swallows the refusal has failed all the same."""
 
     @durable
     def handler(event, ctx):
@@ -132,8 +132,8 @@ def test_row_50_a_thread_pool_of_the_user_s_hands_no_suspension_past_us():
         return kept
 
     run = finish(handler)
-    assert (run.status, run.result) == ("SUCCEEDED", ["ValidationError"])
-    assert len(run.operations) == 1
+    assert (run.status, run.error.error_type, run.operations) == ("FAILED", "ValidationError", [])
+    assert "is called from another thread" in run.error.error_message
 
 
 # -- row 55 to 57: values and policies --------------------------------------------------------------------------

@@ -248,6 +248,25 @@ def refused(handler):
     return run
 
 
+def test_row_53_catching_a_misuse_does_not_save_the_execution():
+    @durable
+    def handler(event, ctx):
+        def body():
+            with contextlib.suppress(Exception):
+                ctx.step(lambda: 1, name="inner")
+            return "wrong"
+
+        with contextlib.suppress(Exception):
+            ctx.step(body, name="outer")
+        with contextlib.suppress(Exception):
+            ctx.wait(60)
+        return "done"
+
+    run = refused(handler)
+    assert "inside the body of step 'outer'" in run.error.error_message
+    assert [(op.name, op.status) for op in run.operations] == [("outer", "STARTED")]
+
+
 def test_row_53_an_operation_inside_a_step_is_refused_and_never_retried():
     attempts = []
 

@@ -1,0 +1,196 @@
+"""Judges the place of a durable call: may the code that runs here and now make it?
+
+A misplaced call is refused before it takes an id, and it *sticks*: the execution fails with that error however many
+``except`` swallow it, for the code that made it can't be trusted to have done what it was written for. Only the
+execution whose handler runs is failed by it: a context of another execution, of an invocation that is over, or one made
+by hand, raises and harms nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from powertools_durable._protocol.operation import OperationType, SubType
+from powertools_durable._replay.call_site import call_site
+from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.checkpointer import Checkpointer
+from powertools_durable._runtime.seams import Witness
+from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
+from powertools_durable.errors import ValidationError
+from powertools_durable.scope import ScopeInfo
+
+__all__ = ["Placement"]
+
+_BESIDE = {
+    OperationType.STEP: "the retry policy or the serdes",
+    OperationType.CONTEXT: "the serdes, the summary or the completion rule",
+}
+
+
+class Placement:
+    """Judges the calls of one invocation.
+
+    Parameters
+    ----------
+    engine : ReplayEngine
+        The invocation's.
+    checkpointer : Checkpointer
+        Whose lock is the engine's.
+    witness : Witness | None
+        Hears of calls while a suspension passes through their context.
+    """
+
+    def __init__(self, engine: ReplayEngine, checkpointer: Checkpointer, witness: Witness | None) -> None:
+        self._engine = engine
+        self._checkpointer = checkpointer
+        self._witness = witness
+
+    def require_open(self, frame: Frame, call: str) -> None:
+        """Refuse a call while *frame* is being left, and after it.
+
+        Raises
+        ------
+        SuspendExecution
+            The context is being left; the signal was swallowed and is raised again.
+        CheckpointingStopped, NonDeterminismError, ValidationError
+            The invocation has failed; so was that.
+        BranchOrphaned
+            The fan-out around this branch is complete.
+        """
+        if frame.suspension is not None:
+            if self._witness is not None:
+                self._witness.refused(frame, call)
+            raise frame.suspension
+        if (reason := self._engine.interruption) is not None:
+            raise reason if isinstance(reason, UNRECOVERABLE) else CheckpointingStopped(reason)
+        if frame.is_orphaned:
+            raise BranchOrphaned
+
+    def judge(self, frame: Frame, call: str, scope: ScopeInfo | None) -> None:
+        """Refuse a call that does not come from the code of *frame*, as what it is.
+
+        Raises
+        ------
+        ValidationError
+            The place is wrong.
+        SuspendExecution, CheckpointingStopped, NonDeterminismError, BranchOrphaned
+            As `require_open` does, where that comes before.
+        """
+        running = _frame_of(scope)
+        root = _root_of(frame)
+        by_hand = root.detached or frame.detached
+        if not by_hand:
+            if root.closed:
+                raise _error(call, *_OVER)
+            if running is not None and running.engine is not self._engine:
+                raise _error(call, *_FOREIGN)
+        if running is not None and running.engine is self._engine and running.suspension is not None:
+            self.require_open(running, call)
+        if frame.suspension is not None or self._engine.interruption is not None:
+            self.require_open(frame, call)
+        misuse = _misuse(frame, call, scope, running)
+        if misuse is None:
+            return
+        error = _error(call, *misuse)
+        if not by_hand and not _in_a_hook(scope, running):
+            self._checkpointer.interrupt(error, unless_over=root)
+        raise error
+
+
+def _misuse(frame: Frame, call: str, scope: ScopeInfo | None, running: Frame | None) -> tuple[str, str] | None:
+    """Return what is wrong with the place, and what to do instead."""
+    here = threading.get_ident()
+    if scope is not None and scope.step is not None:
+        step = scope.step.name or scope.step.operation_id[:8]
+        return f"is called inside the body of step {step!r}", _NOT_IN_A_STEP
+    if scope is not None and scope.where is not frame and hasattr(scope.where, "beside"):
+        return f"is called by {_beside(scope.where.beside)}", _NOT_BESIDE
+    if frame.closed:
+        return "is called after its context has ended", _NOT_AFTER
+    if not frame.detached:
+        if _in_a_hook(scope, running):
+            return "is called by a hook of a plugin", _NOT_IN_A_HOOK
+        if running is not frame and running is not None and running.owner == here:
+            is_callback = call.startswith("callback.")
+            return (_ANOTHER_CALLBACK, _CREATE_YOUR_OWN) if is_callback else (_ANOTHER_CONTEXT, _USE_YOUR_OWN)
+    if frame.owner is not None and frame.owner != here:
+        return "is called from another thread than the one its context belongs to", _NOT_ON_A_THREAD
+    if frame.busy_with is not None and frame.busy_on in {here, None} and not _runs_below(frame, running):
+        return f"is called by {_beside(frame.busy_with)}", _NOT_BESIDE
+    return None if _runs_here(frame, running) else (_ANOTHER_CONTEXT, _USE_YOUR_OWN)
+
+
+def _runs_here(frame: Frame, running: Frame | None) -> bool:
+    """True where the code of *frame* runs; for one made by hand, where no code of a context below it runs."""
+    if running is frame:
+        return True
+    below = running if frame.detached else None
+    while below is not None and below is not frame:
+        below = below.parent
+    return frame.detached and below is None
+
+
+def _runs_below(frame: Frame, running: Frame | None) -> bool:
+    return running is not None and running is not frame and running.engine is frame.engine
+
+
+def _frame_of(scope: ScopeInfo | None) -> Frame | None:
+    """Return the context whose code runs, or around what runs."""
+    where: Any = scope.where if scope is not None else None
+    return where if isinstance(where, Frame) else getattr(where, "frame", None)
+
+
+def _root_of(frame: Frame) -> Frame:
+    while frame.parent is not None:
+        frame = frame.parent
+    return frame
+
+
+def _in_a_hook(scope: ScopeInfo | None, running: Frame | None) -> bool:
+    return scope is not None and running is None and scope.step is None
+
+
+def _beside(work: object) -> str:
+    """Name code of the user's that is no function of an operation: a policy, a serdes, a rule."""
+    if not isinstance(work, OperationHandle):
+        return str(work)
+    code = "the serdes"
+    if work.sub_type == SubType.WAIT_FOR_CONDITION:
+        code = "the condition or the serdes"
+    elif work.type in _BESIDE:
+        code = _BESIDE[work.type]
+    return f"{code} of {work.label}"
+
+
+def _error(call: str, fact: str, advice: str) -> ValidationError:
+    name = call if call.startswith("callback.") else f"ctx.{call}"
+    place = call_site()
+    return ValidationError(f"{name}() {fact}{f', at {place}' if place else ''}{advice}")
+
+
+_NOT_IN_A_STEP = (
+    ". A step's body may run again, or never: call it from the handler, or use ctx.run_in_child_context to group "
+    "operations"
+)
+_NOT_BESIDE = (
+    ". Such code runs any number of times, and not at all on a replay, so what it asks for would have no fixed place: "
+    "call it from the handler, and hand the value on"
+)
+_NOT_ON_A_THREAD = "; operations are numbered in call order, which threads don't keep. Start threads inside a step"
+_NOT_AFTER = "; a context must not outlive the function it was given to"
+_NOT_IN_A_HOOK = "; plugins look on: make durable calls in the handler"
+_ANOTHER_CONTEXT = "is called on a context other than the one whose code is running"
+_USE_YOUR_OWN = "; use the context that was passed to this function"
+_ANOTHER_CALLBACK = "is called on a callback of a context other than the one whose code is running"
+_CREATE_YOUR_OWN = (
+    "; create the callback inside the branch or child context that waits for its answer: use the context that was "
+    "passed to this function"
+)
+_OVER = (
+    "is called after its context has ended: its invocation is over",
+    "; don't keep a context, use the one that this invocation gave to the handler",
+)
+_FOREIGN = ("is called on a context of another execution than the one whose code is running", _USE_YOUR_OWN)
