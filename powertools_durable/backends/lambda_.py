@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,15 +34,17 @@ class LambdaBackend:
     Parameters
     ----------
     client : object | None
-        A boto3 Lambda client; default: one for the process, made with the first call or by `warm`.
+        A boto3 Lambda client; default: one for the process, made with the first call or by `warm`. Outside of Lambda
+        another one is made when the environment tells botocore something else.
     """
 
     def __init__(self, client: Any = None) -> None:
         self._client = client
+        self._is_shared = client is None
 
     def warm(self) -> None:
         """Make the client now: in Lambda's init phase the CPU is free, in the first invocation it is not."""
-        if self._client is None:
+        if self._is_shared:
             self._client = _shared_client()
 
     @property
@@ -120,15 +123,23 @@ def _longest(connect: float, read: float, attempts: int) -> float:
 
 # -- the client -----------------------------------------------------------------------------------------------
 
-_shared: list[Any] = []
+_shared: list[tuple[object, Any]] = []  # what the environment said, and the client that was made of it
 _making = threading.Lock()
 
 
 def _shared_client() -> Any:
+    settings = _settings()
     with _making:  # a session is not safe to use from two threads
-        if not _shared:
-            _shared.append(_new_client())
-    return _shared[0]
+        if not _shared or _shared[0][0] != settings:
+            _shared[:] = [(settings, _new_client())]
+        return _shared[0][1]
+
+
+def _settings() -> object:
+    """Return what the environment tells botocore; in Lambda it stays as it is, and is not looked at."""
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        return None
+    return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 
 
 def _new_client() -> Any:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from powertools_durable._functions import UNANNOTATED, innermost, return_annotation
+from powertools_durable._protocol.genuine import known_to_pydantic
 from powertools_durable.errors import DurableConfigError
 
 if TYPE_CHECKING:
@@ -100,9 +101,10 @@ def adapter_of(annotation: Any, role: str) -> TypeAdapter[Any]:
     try:
         from pydantic import TypeAdapter
 
-        adapter = annotation if isinstance(annotation, TypeAdapter) else TypeAdapter(annotation)
-        if not getattr(adapter, "pydantic_complete", True):  # it refers to a class that was not there yet
-            adapter.rebuild(raise_errors=True)
+        with known_to_pydantic():
+            adapter = annotation if isinstance(annotation, TypeAdapter) else TypeAdapter(annotation)
+            if not getattr(adapter, "pydantic_complete", True):  # it refers to a class that was not there yet
+                adapter.rebuild(raise_errors=True)
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise DurableConfigError(

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from powertools_durable._protocol.genuine import GENUINE
 from powertools_durable._protocol.record import record
 from powertools_durable.batch import BatchResult
 from powertools_durable.serdes.paths import (
@@ -238,7 +239,7 @@ def _comes_back_as(was: object, came: object) -> bool:
         return isinstance(was, (bytearray, memoryview))
     if cls is float and type(was) is int:
         return True
-    if cls is datetime or not isinstance(was, datetime):  # a datetime is a date to Python, and more than a date
+    if cls is GENUINE.datetime or not isinstance(was, datetime):  # a datetime is a date to Python, and more than a date
         return cls.__module__ in _BUILT_IN and cls is not object and isinstance(was, cls)
     return False
 

@@ -8,12 +8,14 @@ import re
 import typing
 from collections.abc import Callable
 from enum import Enum
-from types import CodeType, FunctionType, SimpleNamespace
+from types import CodeType, FunctionType
 from typing import Annotated, Any, ClassVar
 
 from powertools_durable._functions import UNANNOTATED, return_annotation
+from powertools_durable._protocol.genuine import known_to_pydantic
 from powertools_durable.errors import DurableConfigError, SerDesError
 from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError
+from powertools_durable.serdes.meanings import Meanings, looked_up, meanings_of, still_mean
 from powertools_durable.serdes.paths import ROOT, Path, at_depth, by_field, by_index, by_key, class_name, locate, shown
 from powertools_durable.serdes.promises import named
 from powertools_durable.serdes.tagged import AnnotatedTaggedJson
@@ -53,9 +55,10 @@ class ModelSerDes:
 
         self.annotation = annotation
         try:
-            self._adapter: TypeAdapter[Any] = (
-                annotation if isinstance(annotation, TypeAdapter) else TypeAdapter(annotation)
-            )
+            with known_to_pydantic():
+                self._adapter: TypeAdapter[Any] = (
+                    annotation if isinstance(annotation, TypeAdapter) else TypeAdapter(annotation)
+                )
         except (PydanticUserError, SchemaError, TypeError, NameError) as error:
             reason = str(error).partition("\n")[0]
             message = f"pydantic has no schema for {_shown(annotation)}: {reason}"
@@ -349,7 +352,7 @@ def _is_class_to_keep(cls: type) -> bool:
 # -- which annotation a function has --------------------------------------------------------------------------
 
 # By the id of the code object, which the entry keeps alive: a lambda or closure made anew each time shares it.
-_known: dict[int, tuple[CodeType, object, SerDes[Any]]] = {}
+_known: dict[int, tuple[CodeType, object, SerDes[Any], Meanings]] = {}
 
 
 def serdes_of(func: Callable[..., Any] | None, returns: Any = None) -> SerDes[Any]:
@@ -360,17 +363,17 @@ def serdes_of(func: Callable[..., Any] | None, returns: Any = None) -> SerDes[An
     if raw is UNANNOTATED:
         return TAGGED
     if written_at is None:
-        return serdes_for(_looked_up(None, raw))
+        return serdes_for(looked_up(None, raw))
     code = written_at.__code__
     if isinstance(raw, str) and any(name in raw for name in code.co_freevars):  # may name another class each time
-        return serdes_for(_looked_up(written_at, raw))
+        return serdes_for(looked_up(written_at, raw))
     entry = _known.get(id(code))
-    if entry is not None and entry[1] is raw:
+    if entry is not None and entry[1] is raw and still_mean(written_at, entry[3]):
         return entry[2]
     if len(_known) >= _REMEMBERED:
         _known.clear()
-    found = serdes_for(_looked_up(written_at, raw))
-    _known[id(code)] = (code, raw, found)
+    found = serdes_for(looked_up(written_at, raw))
+    _known[id(code)] = (code, raw, found, meanings_of(written_at, raw))
     return found
 
 
@@ -391,25 +394,4 @@ def annotation_of(func: object) -> Any:
     where the function was defined.
     """
     raw, written_at = return_annotation(func)
-    return None if raw is UNANNOTATED else _looked_up(written_at, raw)
-
-
-def _looked_up(func: FunctionType | None, raw: object) -> Any:
-    if func is None and isinstance(raw, type):  # a class
-        return raw
-    asked = SimpleNamespace(__annotations__={"return": raw})
-    names = (func.__globals__, _enclosing(func)) if func is not None else ({}, {})
-    try:
-        return typing.get_type_hints(asked, *names, include_extras=True)["return"]
-    except Exception:  # noqa: BLE001 - an annotation may be any text; then it tells nothing
-        return None
-
-
-def _enclosing(func: FunctionType) -> dict[str, Any]:
-    names = {}
-    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=False):
-        try:
-            names[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    return names
+    return None if raw is UNANNOTATED else looked_up(written_at, raw)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from json.scanner import make_scanner
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from powertools_durable._protocol.genuine import GENUINE
 from powertools_durable._protocol.record import record
 from powertools_durable.batch import from_mapping
 from powertools_durable.errors import SerDesError
@@ -251,8 +252,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "B": lambda body: base64.b64decode(body, validate=True),
     "u": UUID,
     "d": lambda body: Decimal(_exactly(str)(body)),
-    "dt": datetime.fromisoformat,
-    "D": date.fromisoformat,
+    "dt": GENUINE.datetime.fromisoformat,
+    "D": GENUINE.date.fromisoformat,
     "t": lambda body: tuple(_listed(body)),
     "l": _listed,
     "m": _mapped,

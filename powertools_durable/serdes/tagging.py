@@ -10,13 +10,14 @@ import base64
 import math
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from enum import Enum
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 from uuid import UUID
 
+from powertools_durable._protocol.genuine import GENUINE
 from powertools_durable.batch import BatchResult, to_mapping
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes.exact import MOST_PLAIN, is_plain
@@ -171,8 +172,8 @@ _LEAF_WRITERS: dict[type, Callable[[Any], str]] = {
     memoryview: _quoting("B", _base64),
     UUID: _quoting("u", str),
     Decimal: _quoting("d", str),
-    datetime: _quoting("dt", datetime.isoformat),
-    date: _quoting("D", date.isoformat),
+    GENUINE.datetime: _quoting("dt", GENUINE.datetime.isoformat),
+    GENUINE.date: _quoting("D", GENUINE.date.isoformat),
     time: _time,
     timedelta: lambda value: f'{{"t":"xtd","v":{value // _MICROSECOND}}}',
 }

@@ -251,12 +251,23 @@ def test_our_own_client_is_one_a_process_waits_for_bounded_times_and_says_who_it
     first, second = LambdaBackend(), LambdaBackend()
     checkpoint(first)
     checkpoint(second)
-    (shared,) = lambda_._shared  # noqa: SLF001 - the promise is that there is one
+    ((_, shared),) = lambda_._shared  # noqa: SLF001 - the promise is that there is one
     config = shared.meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 50)
     assert (config.retries["mode"], config.retries["total_max_attempts"]) == ("standard", 4)
     assert "powertools-durable/" in service.requests[0]["agent"]
     shared.close()
+
+
+def test_outside_of_lambda_the_client_is_that_of_the_environment_of_each_call(service, monkeypatch):
+    monkeypatch.setattr(lambda_, "_shared", [])
+    backend = LambdaBackend()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9/of-an-earlier-test")
+    backend.warm()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
+    service.answer(body={"CheckpointToken": "t-2"})
+    assert checkpoint(backend).checkpoint_token == "t-2"
+    lambda_._shared[0][1].close()  # noqa: SLF001 - the one that was made last
 
 
 @pytest.mark.parametrize(

@@ -367,7 +367,7 @@ def test_in_lambda_the_client_is_made_when_the_module_loads_and_elsewhere_when_i
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
     durable(double)
     durable(double)
-    assert [client.meta.service_model.service_name for client in clients] == ["lambda"]
+    assert [client.meta.service_model.service_name for _, client in clients] == ["lambda"]
 
 
 # -- the order of work before user code -----------------------------------------------------------------------
