@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -25,7 +22,7 @@ from powertools_durable.cli.diagnosis.handler import formats, telemetry
 from powertools_durable.cli.diagnosis.policy import policy
 from powertools_durable.cli.diagnosis.source import Source
 from powertools_durable.cli.options import JsonFlag, Target
-from powertools_durable.cli.output import console, print_json
+from powertools_durable.cli.output import console, muted, own_output, print_json
 from powertools_durable.cli.targets import ResolvedTarget, load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, here
 from powertools_durable.decorator import program_of
@@ -43,7 +40,7 @@ def doctor(target: Target, as_json: JsonFlag = False) -> None:
     """
     resolved = resolve_target(target)  # a word that names nothing is a wrong call, not an ill handler
     findings = [*environment()]
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # what its module prints
+    with own_output(), muted():
         handler, found = _loaded(target, resolved)
     findings += found
     program = program_of(handler)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from powertools_durable.cli.options import JsonFlag, Target
-from powertools_durable.cli.output import console, print_json
+from powertools_durable.cli.output import console, muted, own_output, print_json
 from powertools_durable.cli.run import Answers, Functions, inputs_of, targets_of
 from powertools_durable.cli.targets import load_targets, resolve_targets
 from powertools_durable.cli.usage import UsageError, here
@@ -47,7 +45,7 @@ def explore(
     targets = resolve_targets(targets_of(target, function))
     page = console(sys.stdout)
     status = page.status("exploring") if page.is_interactive and not as_json else nullcontext()
-    with status, Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # what it prints
+    with own_output(), status, muted():
         loaded = load_targets(targets, side_by_side=False)
         handler = loaded.pop("")
         found = explore_handler(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +15,7 @@ from rich.text import Text
 from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.inputs import STANDARD_INPUT, read_standard_input, refuse_second_standard_input
 from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target
-from powertools_durable.cli.output import console, one_line, print_json
+from powertools_durable.cli.output import console, muted, one_line, own_output, print_json
 from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.targets import load_target, resolve_target
 from powertools_durable.cli.usage import absolute, here
@@ -61,8 +59,7 @@ def replay(
     output = sys.stdout
     page = console(output)
     broken = unreadable = 0
-    # What the handler prints is not in the way of the verdicts.
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+    with own_output(), muted():
         handler = load_target(found)
         for history, path in sources:
             name, verdict = _verdict(handler, history, path)

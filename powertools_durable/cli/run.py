@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 
+from powertools_durable.cli.diagnosis.decorators import decorators
+from powertools_durable.cli.diagnosis.finding import Level
 from powertools_durable.cli.inputs import read_json, refuse_second_standard_input
 from powertools_durable.cli.interrupts import Interrupt, answering_interrupts
 from powertools_durable.cli.main import INTERRUPTED
@@ -19,7 +21,7 @@ from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.cli.trace import Through, traced
 from powertools_durable.cli.usage import UsageError
-from powertools_durable.decorator import record_stack_traces
+from powertools_durable.decorator import durable_inside, record_stack_traces
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
 __all__ = ["Answers", "Functions", "inputs_of", "resume", "run", "targets_of"]
@@ -114,9 +116,19 @@ def _runner(
 ) -> LocalRunner:
     loaded = load_targets(targets)
     for handler in loaded.values():
+        _refuse_wrong_decorators(handler)
         record_stack_traces(handler)  # on this machine the one who reads them is the one who wrote the code
     loaded = {name: through(handler) for name, handler in loaded.items()}
     return LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
+
+
+def _refuse_wrong_decorators(handler: Callable[..., Any]) -> None:
+    """Say what can't work before anything is started: some decorators fail in words of their own."""
+    if durable_inside(handler) is None:
+        return
+    for finding in decorators(handler):
+        if finding.level is Level.ERROR:
+            raise UsageError(f"{finding.words}; {finding.advice}")
 
 
 @contextmanager

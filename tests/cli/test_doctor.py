@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from aws_lambda_powertools.logging import correlation_paths as originals
 from typer.testing import CliRunner
 
 from powertools_durable.cli.app import app
+from powertools_durable.integrations import correlation_paths
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -378,3 +380,68 @@ def test_what_its_module_prints_is_not_in_the_way(tmp_path):
     file = tmp_path / "loud.py"
     file.write_text("from powertools_durable import durable\nprint('loud')\n@durable\ndef handler(event, ctx): ...\n")
     assert "loud\n" not in doctor(f"{file}:handler").output
+
+
+# -- correlation paths -----------------------------------------------------------------------------------------
+
+
+def correlated(path, above=True):
+    from aws_lambda_powertools import Logger
+
+    from powertools_durable import durable
+    from powertools_durable.cli.diagnosis.decorators import decorators
+
+    def body(event, ctx):
+        return None
+
+    decorate = Logger(service="doctor").inject_lambda_context(correlation_id_path=path)
+    return [
+        (finding.level, finding.words, finding.advice)
+        for finding in decorators(decorate(durable(body)) if above else durable(decorate(body)))
+    ]
+
+
+@pytest.mark.parametrize("name", correlation_paths.__all__)
+def test_a_correlation_path_of_powertools_is_named_with_ours_beside_it(name):
+    ((level, words, advice),) = correlated(getattr(originals, name))
+    assert level == "warning"
+    assert "looks for Powertools' correlation_paths." in words
+    assert f"correlation_paths.{name}" in advice
+    assert "from powertools_durable.integrations import correlation_paths" in advice
+
+
+def test_a_path_of_one_s_own_gets_the_way_to_the_input():
+    ((_, words, advice),) = correlated("order.id")
+    assert "correlation_id_path='order.id'" in words
+    assert "InputPayload | powertools_json(@).order.id'" in advice
+
+
+@pytest.mark.parametrize("path", [correlation_paths.EVENT_BRIDGE, "DurableExecutionArn", None])
+def test_a_path_through_lambda_s_event_is_fine(path):
+    assert [level for level, *_ in correlated(path)] == ["ok"]
+
+
+def test_below_durable_it_is_the_other_way_round():
+    assert [level for level, *_ in correlated(originals.EVENT_BRIDGE, above=False)] == ["ok"]
+    ((level, words, _),) = correlated(correlation_paths.EVENT_BRIDGE, above=False)
+    assert (level, "stands below @durable" in words) == ("warning", True)
+
+
+@pytest.mark.parametrize("decorator", ["@event_parser(model=Order)", "@idempotent(persistence_store=None)"])
+def test_run_refuses_what_doctor_calls_an_error_before_anything_is_started(tmp_path, monkeypatch, decorator):
+    monkeypatch.chdir(tmp_path)
+    Path("wrong.py").write_text(f"""
+from aws_lambda_powertools.utilities.idempotency import idempotent
+from aws_lambda_powertools.utilities.parser import event_parser
+from pydantic import BaseModel
+from powertools_durable import durable
+class Order(BaseModel): ...
+{decorator}
+@durable
+def handler(event, ctx): ...
+""")
+    done = CliRunner().invoke(app, ["run", "wrong.py:handler"])
+    assert done.exit_code == 2, done.output
+    assert "stands above @durable" in done.stderr
+    assert "put it below @durable" in done.stderr
+    assert not Path(".powertools-durable").exists()

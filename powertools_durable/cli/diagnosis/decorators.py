@@ -10,6 +10,12 @@ from typing import Any, NamedTuple
 
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.decorator import DurableFunction
+from powertools_durable.integrations.correlation_advice import (
+    is_through_the_event,
+    misses_the_input,
+    names_of,
+    through_the_event,
+)
 from powertools_durable.parser.order import REPLACING
 
 __all__ = ["decorators"]
@@ -57,10 +63,32 @@ def _judged_above(layer: _Layer) -> Finding | None:
     if layer.name == "Tracer.capture_lambda_handler" and layer.made_with.get("capture_response"):
         words = f"{shown} captures the answer to the service, with the result in it"
         return Finding.warning(_SUBJECT, words, f"say {shown}(capture_response=False)")
-    return None
+    return _judged_path(_path(layer), shown)
+
+
+def _judged_path(path: str | None, shown: str) -> Finding | None:
+    if path is None or not misses_the_input(path):
+        return None
+    names = names_of(path)
+    if names:
+        what = f"Powertools' correlation_paths.{' or '.join(names)}"
+        ours = " or ".join(f"correlation_paths.{name}" for name in names)
+        advice = f"from powertools_durable.integrations import correlation_paths, then {ours}"
+    else:
+        what, advice = f"correlation_id_path={path!r}", f"say correlation_id_path={through_the_event(path)!r}"
+    words = f"{shown} looks for {what} in the event of Lambda's, which holds yours: the correlation id is None"
+    return Finding.warning(_SUBJECT, words, advice)
+
+
+def _path(layer: _Layer) -> str | None:
+    path = layer.made_with.get("correlation_id_path")
+    return path if layer.name == "Logger.inject_lambda_context" and isinstance(path, str) else None
 
 
 def _judged_below(layer: _Layer) -> Finding | None:
+    if is_through_the_event(_path(layer) or ""):
+        words = f"{_shown(layer)} stands below @durable, where the event is yours: the path through Lambda's gives None"
+        return Finding.warning(_SUBJECT, words, "put it above @durable, or say Powertools' own correlation_paths")
     if layer.name.endswith(_METRICS):
         words = "@metrics.log_metrics stands below @durable: it flushes at each suspension"
         return Finding.warning(_SUBJECT, words, "put it above @durable")

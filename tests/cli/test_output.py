@@ -1,0 +1,154 @@
+"""What goes where: only JSON lines on standard output, whole lines in a pipe, nothing cut on narrow terminals (T9)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+import pytest
+
+from tests.cli.processes import Terminal, command
+
+pytestmark = pytest.mark.slow
+
+APP = """
+import logging, os, subprocess, sys
+from powertools_durable import Retry, durable
+
+logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
+print("from the import")
+
+def noisy():
+    print("from the step")
+    os.write(1, b"from the descriptor\\n")
+    subprocess.run(["echo", "from a child"], check=True)
+    logging.info("from the log")
+    return 1
+
+@durable
+def handler(event, ctx):
+    noisy()
+    return ctx.step(noisy, name="noisy")
+
+@durable
+def waits(event, ctx):
+    noisy()
+    return ctx.create_callback(name="go").result()
+
+def fails():
+    raise ValueError("REASON: " + "word " * 40 + "\\nand a second line\\u2028and a third " + "X" * 150)
+
+@durable
+def failing(event, ctx):
+    ctx.step(fails, name="a-name-that-is-not-short", retry=Retry(max_attempts=1))
+"""
+NOISE = {"from the import", "from the step", "from the descriptor", "from a child", "from the log"}
+CONTROL = re.compile(r"\x1b\[[0-9;?]*([a-zA-Z])")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("output")
+    (folder / "app.py").write_text(APP)
+    assert command(folder, "run", "app.py:failing", "--name", "failed").returncode == 1
+    assert command(folder, "run", "app.py:handler", "--name", "ended").returncode == 0
+    (folder / "ended.json").write_text(command(folder, "export", "ended").stdout)
+    return folder
+
+
+# -- what the handler prints -----------------------------------------------------------------------------------
+
+VERBS = [
+    ("run", "app.py:handler"),
+    ("run", "app.py:handler", "--json"),
+    ("run", "app.py:waits", "--answer", "go=1", "--json"),
+    ("explore", "app.py:handler", "--json"),
+    ("replay", "app.py:handler", "ended.json", "--json"),
+    ("doctor", "app.py:handler", "--json"),
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_standard_output_is_json_lines_and_nothing_else(folder, words):
+    done = command(folder, *words)
+    assert done.returncode == 0 or words[0] == "explore", done.stderr  # which need not like a handler that prints
+    assert all(isinstance(json.loads(line), dict) for line in done.stdout.splitlines())
+    if words[0] == "run":
+        assert set(done.stderr.splitlines()) == NOISE
+
+
+def test_resume_keeps_it_apart_too(folder):
+    assert command(folder, "run", "app.py:waits", "--name", "two", "--no-wait").returncode == 3
+    done = command(folder, "resume", "two", "--answer", "go=1", "--json")
+    assert done.returncode == 0
+    assert [json.loads(line) for line in done.stdout.splitlines()][-1]["status"] == "SUCCEEDED"
+    assert set(done.stderr.splitlines()) <= NOISE
+    assert "from the step" in done.stderr
+
+
+def test_json_on_a_terminal_draws_nothing(folder):
+    terminal = Terminal(folder, "run", "app.py:failing", "--json")
+    terminal.read_to_the_end()
+    assert terminal.ended() == 1
+    lines = terminal.raw.decode().splitlines()
+    assert b"\x1b" not in terminal.raw
+    assert [line for line in lines if not line.startswith("{")] == ["from the import"]
+
+
+# -- lines -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", ["20", "80"])
+def test_off_a_terminal_each_moment_is_one_line_whole(folder, columns):
+    done = command(folder, "show", "failed", env={**os.environ, "COLUMNS": columns})
+    (line,) = [line for line in done.stdout.splitlines() if "a-name-that-is-not-short" in line]
+    assert line.rstrip().endswith("in fails)")
+    assert r"\nand a second line\u2028and a third X" in line
+    assert "X" * 150 in line
+
+
+@pytest.mark.parametrize("verb", ["show", "run"])
+@pytest.mark.parametrize("columns", [12, 30, 60])
+def test_on_a_narrow_terminal_nothing_of_the_reason_is_cut(folder, verb, columns):
+    words = ("show", "failed") if verb == "show" else ("run", "app.py:failing")
+    terminal = Terminal(folder, *words, columns=columns)
+    text = "".join(terminal.read_to_the_end().split())
+    assert terminal.ended() == (0 if verb == "show" else 1)
+    reason = "".join(f"REASON: {'word ' * 40}\nand a second line and a third {'X' * 150}".split())
+    assert reason in text.replace(r"\u2028", "")
+    assert "…" not in text.replace("…a-name", "")
+
+
+# -- colour and drawing ----------------------------------------------------------------------------------------
+
+
+def controls(data):
+    return {match[1] for match in CONTROL.finditer(data)}
+
+
+COLOURS = [
+    ({}, set()),
+    ({"FORCE_COLOR": "1"}, {"m"}),
+    ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, set()),
+    ({"FORCE_COLOR": "1", "CI": "true", "GITHUB_ACTIONS": "true", "TERM": "xterm-256color"}, {"m"}),
+    ({"TTY_INTERACTIVE": "1", "TTY_COMPATIBLE": "1"}, set()),
+]
+
+
+@pytest.mark.parametrize(("variables", "expected"), COLOURS, ids=" ".join)
+def test_a_pipe_gets_colours_if_they_are_forced_and_never_a_cursor(folder, variables, expected):
+    clean = {key: value for key, value in os.environ.items() if key not in {"FORCE_COLOR", "NO_COLOR"}}
+    shown = command(folder, "show", "failed", env=clean | variables).stdout
+    assert controls(shown) == expected
+    assert controls(command(folder, "run", "app.py:failing", env=clean | variables).stdout) == set()
+
+
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"CI": "true"}], ids=" ".join)
+def test_a_terminal_is_drawn_on_whatever_the_colours(folder, variables):
+    terminal = Terminal(folder, "run", "app.py:failing", NO_COLOR=variables.get("NO_COLOR"), CI=variables.get("CI"))
+    terminal.read_to_the_end()
+    terminal.ended()
+    text = terminal.raw.decode()
+    assert controls(text) - {"m"}
+    assert bool(re.search(r"\x1b\[[0-9;]*3[1-6]m", text)) is ("NO_COLOR" not in variables)
