@@ -89,6 +89,7 @@ _SETTINGS: dict[str, _Setting] = {
     "max_payload_bytes": _Setting("MAX_PAYLOAD_BYTES", _whole, 1024 * 1024),
     "max_threads": _Setting(None, _whole, 32),
     "stack_traces": _Setting(None, _flag, default=False),
+    "log_failures": _Setting(None, _flag, default=True),
 }
 
 
@@ -132,7 +133,9 @@ class DurableConfig:
     max_threads : int
         Threads of a map or parallel, 32.
     stack_traces : bool
-        Record shortened stack traces with errors, false.
+        Record shortened stack traces with errors, in place of the one line where it was raised; false.
+    log_failures : bool
+        Log a failed attempt of a step as a warning, and the execution's failure as an error with its traceback; true.
 
     Raises
     ------
@@ -154,6 +157,7 @@ class DurableConfig:
     max_payload_bytes: int = UNSET
     max_threads: int = UNSET
     stack_traces: bool = UNSET
+    log_failures: bool = UNSET
 
     def __post_init__(self) -> None:
         for name, setting in _SETTINGS.items():

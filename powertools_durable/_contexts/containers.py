@@ -224,6 +224,8 @@ class Containers(Steps):
                         delay = decide(retry, error, attempt, self._session.engine.random)
                     if delay is None:
                         raise
+                    if (failures := self._session.driver.failures) is not None:
+                        failures.of_retried_calls(child._frame, shown, attempt, delay, error)  # noqa: SLF001 - of its own class
                 child.wait(
                     delay, name=operations.wait_for_callback.inner_name(shown, f"-backoff-{attempt}") if shown else None
                 )

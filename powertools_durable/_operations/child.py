@@ -93,16 +93,16 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
             except RetryableSerDesError:
                 raise
             except SerDesError as error:  # of whichever class: it is read back as what it is
-                yield Checkpoint(op.fail(SerDesError(str(error))), closes=frame)
+                yield Checkpoint(op.fail(SerDesError(str(error))), closes=frame, failure=error)
                 return None
             except Exception as error:  # noqa: BLE001 - a summary is the user's code, and fails the context
-                yield Checkpoint(op.fail(error), closes=frame)
+                yield Checkpoint(op.fail(error), closes=frame, failure=error)
                 return None
             else:
                 yield Checkpoint(op.succeed(payload, replay_children=oversize), closes=frame)
                 return seen
         case Raised(error):
-            yield Checkpoint(op.fail(error), closes=frame)
+            yield Checkpoint(op.fail(error), closes=frame, failure=error)
             return None
 
 

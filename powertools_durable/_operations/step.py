@@ -80,15 +80,15 @@ def _settle(
             except RetryableSerDesError:
                 raise
             except (SerDesError, PayloadTooLargeError) as error:  # the body would only make such a value again
-                yield Checkpoint(op.fail(error), deferrable=deferrable)
+                yield Checkpoint(op.fail(error), deferrable=deferrable, failure=error)
         case Raised(SerDesError() | PayloadTooLargeError() as error):
-            yield Checkpoint(op.fail(error), deferrable=deferrable)
+            yield Checkpoint(op.fail(error), deferrable=deferrable, failure=error)
         case Raised(error):
             delay = decide(retry, error, op.attempts + 1, op.random)
             if delay is None:
-                yield Checkpoint(op.fail(error), deferrable=deferrable)
+                yield Checkpoint(op.fail(error), deferrable=deferrable, failure=error)
             else:
-                yield Checkpoint(op.retry(error, delay))
+                yield Checkpoint(op.retry(error, delay), failure=error)
 
 
 def _require_started(op: OperationHandle) -> None:

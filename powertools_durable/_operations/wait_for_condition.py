@@ -55,24 +55,25 @@ def _check(op: OperationHandle, check: Callable[[S], S], state: S, polling: Poll
     number = op.attempts + 1
     outcome: Outcome = yield Attempt(lambda: check(state), number=number)
     try:
-        update = _decided(op, outcome, number, polling, serdes)
+        checkpoint = _decided(op, outcome, number, polling, serdes)
     except (RetryableSerDesError, ValidationError):
         raise
     except Exception as error:  # noqa: BLE001 - the check's, the condition's or the serdes': none is tried again
-        update = op.fail(error)
-    yield Checkpoint(update)
+        checkpoint = Checkpoint(op.fail(error), failure=error)
+    yield checkpoint
 
 
-def _decided(op: OperationHandle, outcome: Outcome, number: int, polling: Polling, serdes: SerDes[Any]) -> Any:
+def _decided(op: OperationHandle, outcome: Outcome, number: int, polling: Polling, serdes: SerDes[Any]) -> Checkpoint:
     match outcome:
         case Raised(error):
-            return op.fail(error)
+            return Checkpoint(op.fail(error), failure=error)
         case Returned(value):
             text, seen = op.encode(value, serdes)
             text = op.fitting(text)
             if polling.until(seen):
-                return op.succeed(text)
+                return Checkpoint(op.succeed(text))
             if number >= polling.max_attempts:
                 message = f"the condition of {op.label} was not met in {number} checks"
-                return op.fail(WaitForConditionError(message))
-            return op.retry_with(text, polling.delay(number, op.random))
+                error = WaitForConditionError(message)
+                return Checkpoint(op.fail(error), failure=error)
+            return Checkpoint(op.retry_with(text, polling.delay(number, op.random)))

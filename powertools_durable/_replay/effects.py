@@ -7,6 +7,7 @@ and nothing is thrown into it: an attempt's failure arrives as the value `Raised
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -28,13 +29,14 @@ class Checkpoint:
 
     A ``deferrable`` one needs no acknowledgement while its context is in batch mode: it is then applied to
     the local view at once and sent with the next batch (protocol.md 21.4). One that ``closes`` a context
-    makes orphans of all that still runs in it.
+    makes orphans of all that still runs in it. ``failure`` is the exception that the update records, for the log.
     """
 
     update: OperationUpdate
     wait: bool = True
     deferrable: bool = False
     closes: Frame | None = None
+    failure: BaseException | None = field(default=None, compare=False)
 
 
 @record

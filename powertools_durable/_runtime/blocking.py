@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
@@ -41,6 +42,7 @@ from powertools_durable.errors import BackendError, StepTimeoutError, SuspendExe
 from powertools_durable.scope import SCOPE, ScopeInfo
 
 if TYPE_CHECKING:
+    from powertools_durable._runtime.failures import Failures
     from powertools_durable._runtime.observers import Observers
 
 __all__ = ["BlockingDriver"]
@@ -64,6 +66,7 @@ class BlockingDriver:
     ) -> None:
         self.engine = engine
         self.observers = observers
+        self.failures: Failures | None = None  # what logs them; a context without an invocation has none
         self.checkpointer = checkpointer
         self.deadline = deadline
         self.scopes = scopes
@@ -112,6 +115,7 @@ class BlockingDriver:
             while True:
                 match flow.send(answer):
                     case Checkpoint() as effect:
+                        self.notice(frame, op, effect)
                         self._checkpoint(frame, effect)
                         answer = None
                     case Attempt() as effect:
@@ -119,7 +123,8 @@ class BlockingDriver:
                     case Enter() as effect:
                         answer = self.enter(frame, effect)
                     case FanOut() as effect:
-                        answer = self._fan_out(frame, effect)
+                        with self._counting(op, effect):
+                            answer = self._fan_out(frame, effect)
                     case Suspend(until):
                         raise frame.suspend_until(until, op)  # noqa: TRY301 - an effect like the others
         except StopIteration as done:
@@ -132,6 +137,17 @@ class BlockingDriver:
             frame.busy_with = None
         self._end(frame)
         return value
+
+    def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
+        """Have a failure logged that is about to be recorded."""
+        if effect.failure is not None and self.failures is not None:
+            self.failures.recorded(frame, effect, op.losses)
+
+    def _counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
+        """Have the failures of a fan-out counted."""
+        if self.failures is None:
+            return nullcontext()
+        return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
 
     def _followed(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         if self.observers is not None:
@@ -199,6 +215,8 @@ class BlockingDriver:
             self.placement.require_open(outer, "run_in_child_context")
         if isinstance(outcome, Returned):
             look_in_context(frame)
+        elif self.failures is not None:
+            self.failures.of_virtual(frame, outcome.error)
         return outcome
 
     def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:

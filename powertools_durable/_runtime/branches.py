@@ -46,6 +46,8 @@ class EntersContexts(Protocol):
 
     def enter(self, outer: Frame, effect: Enter) -> Outcome: ...
 
+    def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None: ...
+
 
 @record
 class Task:
@@ -236,7 +238,7 @@ class Coordinator:
         slot = Frame(op.engine, parent=self._effect.frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
         self._wanted.pop(index, None)
         self._awaited.pop(index, None)
-        if (news := self._advance(index, slot, self._driver.heard(op, flow), None)) is not None:
+        if (news := self._advance(index, op, slot, self._driver.heard(op, flow), None)) is not None:
             news()  # it ended at once, as one does that an earlier invocation finished
 
     def _listen(self) -> None:
@@ -302,19 +304,20 @@ class Coordinator:
 
     # -- on whichever thread has the branch ----------------------------------------------------------------
 
-    def _advance(self, index: int, slot: Frame, flow: Flow[Any], answer: object) -> News | None:
+    def _advance(self, index: int, op: OperationHandle, slot: Frame, flow: Flow[Any], answer: object) -> News | None:
         """Perform what a branch's own operation asks for; return what is to be told, unless its code is to run."""
         try:
             while True:
                 effect: Effect = flow.send(answer)
                 match effect:
                     case Checkpoint(update, closes=closes):
+                        self._driver.notice(slot, op, effect)
                         # Nobody waits for what a branch says of itself: the end of the fan-out, which somebody does
                         # wait for, goes out behind all of it. Until then a crash finds the branch as it was.
                         self._checkpointer.submit(slot, update, wait=False, ahead=True, closes=closes)
                         answer = None
                     case Enter():
-                        self._pool.submit(Task(self, partial(self._enter, index, slot, flow, effect)))
+                        self._pool.submit(Task(self, partial(self._enter, index, op, slot, flow, effect)))
                         return None
                     case _:
                         _throw(InvalidStateError(f"a branch asked for {type(effect).__name__}"))
@@ -327,7 +330,7 @@ class Coordinator:
         except BaseException as signal:  # noqa: BLE001 - decided by the coordinating thread
             return partial(_throw, signal)
 
-    def _enter(self, index: int, slot: Frame, flow: Flow[Any], effect: Enter) -> None:
+    def _enter(self, index: int, op: OperationHandle, slot: Frame, flow: Flow[Any], effect: Enter) -> None:
         """Run a branch's code."""
         try:
             outcome = self._variables.copy().run(self._driver.enter, slot, effect)
@@ -336,16 +339,18 @@ class Coordinator:
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
             self._tell(partial(_throw, error))
         else:
-            news = self._variables.copy().run(self._advance_beside, index, slot, flow, outcome)
+            news = self._variables.copy().run(self._advance_beside, index, op, slot, flow, outcome)
             if news is not None:
                 self._tell(news)
 
-    def _advance_beside(self, index: int, slot: Frame, flow: Flow[Any], outcome: Outcome) -> News | None:
+    def _advance_beside(
+        self, index: int, op: OperationHandle, slot: Frame, flow: Flow[Any], outcome: Outcome
+    ) -> News | None:
         """Go on with a branch, which may run a serdes of the user's."""
         scope = SCOPE.get()
         if scope is not None:
             SCOPE.set(replace(scope, where=Beside(self._effect.frame, "the serdes of a branch")))
-        return self._advance(index, slot, flow, outcome)
+        return self._advance(index, op, slot, flow, outcome)
 
     def _tell(self, news: News) -> None:
         with self._pool.lock:

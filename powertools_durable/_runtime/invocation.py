@@ -12,13 +12,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS, MAX_RESPONSE_BYTES
-from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType
+from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import InvocationResult, InvocationStatus
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable._replay.effects import Outcome, Raised, Returned
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.failures import Failures
 from powertools_durable._runtime.leftovers import look_in_execution
 from powertools_durable._runtime.paging import pages
 from powertools_durable._runtime.places import place_of
@@ -35,12 +36,10 @@ from powertools_durable.errors import (
     SuspendExecution,
     ValidationError,
 )
-from powertools_durable.errors.recording import to_error_object
 
 if TYPE_CHECKING:
     from powertools_durable._runtime.calls import CountedBackend
     from powertools_durable._runtime.observers import Observers
-    from powertools_durable.config import DurableConfig
     from powertools_durable.parser.event import DurableInvocationEvent
 
 __all__ = ["run_invocation"]
@@ -73,11 +72,12 @@ def run_invocation(
     event = parse_event(raw_event)
     arn, token, updated = event.durable_execution_arn, event.checkpoint_token, event.updated_operation_ids
     deadline = Deadline(lambda_context, seams.clock)
+    failures = Failures(program, arn, execution_name(arn))
     counted = _counted(backend, seams) if program.plugins else None
     try:
         state = _load(event, counted or backend)
     except BackendError as error:
-        return to_wire(_refused(error, program.config))  # type: ignore[no-any-return]
+        return to_wire(_refused(error, failures))  # type: ignore[no-any-return]
     del event  # the state has the records
     record = execution_record(state.operations.values(), arn)
     name = (record.name if record else None) or execution_name(arn)
@@ -94,7 +94,7 @@ def run_invocation(
 
     def answer() -> InvocationResult:
         if misfit is not None:
-            return _rejected(misfit, program, state)
+            return _rejected(misfit, program, state, failures)
         session = Session(
             program,
             state,
@@ -108,11 +108,12 @@ def run_invocation(
             started_at=started_at,
             updated=updated,
             observers=observers,
+            failures=failures,
         )
         program.begins(session)
         interrupted = False
         try:
-            return _answer(session, _handle(session, payload))
+            return _answer(session, _handle(session, payload), failures)
         except KeyboardInterrupt:  # a developer's, who waits for no body that runs on
             interrupted = True
             raise
@@ -170,14 +171,16 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
     return state
 
 
-def _rejected(error: PayloadValidationError, program: Program, state: ExecutionState) -> InvocationResult:
+def _rejected(
+    error: PayloadValidationError, program: Program, state: ExecutionState, failures: Failures
+) -> InvocationResult:
     """Fail a new execution; keep a running one, for it is the deploy that is wrong (powertools.md 4.3)."""
     if _is_running(state) and program.config.on_model_change == "raise":
         logger.error("the input of a running execution no longer fits the handler's model: %s", error)
         from powertools_durable.parser.payload import model_changed
 
         raise model_changed(error) from None
-    return _failed(error, program.config)
+    return _failed(error, failures)
 
 
 def _handle(session: Session, payload: object) -> Outcome:
@@ -231,25 +234,25 @@ def _run_deferred(session: Session, context: Any, first: Exception | None) -> Ex
     return first
 
 
-def _answer(session: Session, outcome: Outcome) -> InvocationResult:
+def _answer(session: Session, outcome: Outcome, failures: Failures) -> InvocationResult:
     engine = session.engine
     if engine.interruption is not None and not engine.revoked:
-        return _refused(engine.interruption, session.program.config)
+        return _refused(engine.interruption, failures)
     if engine.revoked or session.root.suspension is not None:
         return PENDING
     match outcome:
         case Raised(RetryableSerDesError() as error):
             raise error
         case Raised(error):
-            return _failed(error, session.program.config)
+            return _failed(error, failures)
         case Returned(value):
             try:
-                return _succeeded(session, session.program.write_result(value))
+                return _succeeded(session, session.program.write_result(value), failures)
             except SerDesError as error:
-                return _failed(error, session.program.config)
+                return _failed(error, failures)
 
 
-def _succeeded(session: Session, text: str) -> InvocationResult:
+def _succeeded(session: Session, text: str, failures: Failures) -> InvocationResult:
     """Answer with the result; one that does not fit the answer is checkpointed first (protocol.md 3.1)."""
     if len(text) * 4 <= MAX_RESPONSE_BYTES or len(text.encode()) <= MAX_RESPONSE_BYTES:
         return InvocationResult(status=InvocationStatus.SUCCEEDED, result=text)
@@ -263,28 +266,20 @@ def _succeeded(session: Session, text: str) -> InvocationResult:
     try:
         session.checkpointer.checkpoint(session.root, update)
     except CheckpointingStopped as stopped:
-        return _refused(stopped.reason, session.program.config)
+        return _refused(stopped.reason, failures)
     except SuspendExecution:
         return PENDING
     return InvocationResult(status=InvocationStatus.SUCCEEDED, result="")
 
 
-def _refused(reason: BaseException, config: DurableConfig) -> InvocationResult:
+def _refused(reason: BaseException, failures: Failures) -> InvocationResult:
     """End as the table of protocol.md 14.4 says: fail what can't heal, raise what another invocation may."""
     match reason:
         case NonDeterminismError() | ValidationError() | BackendError(retryable=False):
-            return _failed(reason, config)
+            return _failed(reason, failures)
         case _:
             raise reason
 
 
-def _failed(error: BaseException, config: DurableConfig) -> InvocationResult:
-    if isinstance(error, RecursionError):
-        message = f"{error}. Contexts inside contexts count towards Python's recursion limit: nest less deeply, or loop"
-        return InvocationResult(
-            status=InvocationStatus.FAILED, error=ErrorObject(error_message=message, error_type="RecursionError")
-        )
-    written = to_error_object(
-        error, stack_traces=config.stack_traces, include_input=config.include_validation_input, is_answer=True
-    )
-    return InvocationResult(status=InvocationStatus.FAILED, error=written)
+def _failed(error: BaseException, failures: Failures) -> InvocationResult:
+    return InvocationResult(status=InvocationStatus.FAILED, error=failures.answer(error))

@@ -21,6 +21,7 @@ from powertools_durable.retry import Retry, RetryPolicy
 from powertools_durable.serdes.base import SerDes
 
 if TYPE_CHECKING:
+    from powertools_durable._runtime.failures import Failures
     from powertools_durable._runtime.observers import Observers
     from powertools_durable.plugins import PluginSource
 
@@ -80,6 +81,7 @@ class Session:
         updated: Iterable[str] = (),
         calls: DurableBackend | None = None,
         observers: Observers | None = None,
+        failures: Failures | None = None,
     ) -> None:
         config = program.config
         rules = Rules(
@@ -107,5 +109,6 @@ class Session:
             max_threads=config.max_threads,
             observers=observers,
         )
+        self.driver.failures = failures
         self.root = Frame(self.engine)
         self.default_retry: RetryPolicy = program.retry or Retry.default()  # of steps without a policy of their own

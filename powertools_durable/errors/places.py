@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["is_library", "place", "raised_at", "traceback_of", "user_frames"]
+__all__ = ["is_library", "is_own", "place", "raised_at", "traceback_of", "user_frames"]
 
 _PACKAGE = __name__.partition(".")[0]
 _OWN_FILES = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - text, no file
@@ -20,12 +20,18 @@ _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep  # no
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
+def is_own(frame: FrameType) -> bool:
+    """Tell whether *frame* runs code of this package."""
+    name = frame.f_globals.get("__name__", "")
+    return f"{name}.".startswith(f"{_PACKAGE}.") or frame.f_code.co_filename.startswith(_OWN_FILES)
+
+
 def is_library(frame: FrameType) -> bool:
     """Tell whether *frame* runs code of this package, of an installed one or of Python's own library."""
     file = frame.f_code.co_filename
     return (
-        f"{frame.f_globals.get('__name__', '')}.".startswith(f"{_PACKAGE}.")
-        or file.startswith(("<frozen ", _OWN_FILES, _STANDARD_LIBRARY))
+        is_own(frame)
+        or file.startswith(("<frozen ", _STANDARD_LIBRARY))
         or any(directory in file for directory in _INSTALLED)
     )
 

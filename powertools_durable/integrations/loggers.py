@@ -20,7 +20,7 @@ from powertools_durable.errors import DurableConfigError
 from powertools_durable.integrations.instrumentation import on_reset
 from powertools_durable.integrations.replay_filter import FILTER, filter_records_of
 
-__all__ = ["LogIntegration", "logger_for"]
+__all__ = ["LogIntegration", "logger_for", "logger_of_failures"]
 
 _LEVELS: WeakKeyDictionary[logging.Logger, int] = WeakKeyDictionary()  # from before sampling raised them
 _FACES: WeakKeyDictionary[logging.Logger, Any] = WeakKeyDictionary()
@@ -106,6 +106,11 @@ def logger_for(handler: Callable[..., Any], given: Any) -> Any:
         return named
     found = next((entry for entry in _registered() if hasattr(entry, "powertools_handler")), None)
     return logging.getLogger(innermost(handler).__module__) if found is None else _face_of(found)
+
+
+def logger_of_failures(handler: Callable[..., Any], given: Any) -> Any:
+    """Return the logger for what fails: as `logger_for`, but the module's own where ``logger=False``."""
+    return logging.getLogger(innermost(handler).__module__) if given is False else logger_for(handler, given)
 
 
 def named_loggers(handler: Callable[..., Any]) -> Iterator[Any]:

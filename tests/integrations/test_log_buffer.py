@@ -214,7 +214,7 @@ def test_an_uncaught_error_flushes_what_is_live(log):
         raise ValueError
 
     assert Simulator(handler).start().finish().status == "FAILED"
-    assert log.messages == ["line"]
+    assert log.messages == ["line", "the execution failed: ValueError"]
 
 
 @pytest.mark.parametrize("said", ["error", "debug", "clear_buffer"])

@@ -390,6 +390,29 @@ def test_an_input_that_does_not_fit_is_not_shown(event, capsys):
         assert SECRET not in told
 
 
+OF_OURS = [cannot_be_written, cannot_be_read, grows_too_large, is_no_json, records_no_json, misfits, answers_too_much]
+OF_OURS += [invokes_with_too_much, is_misused, asks_wrongly, has_a_bad_policy]
+
+
+@pytest.mark.parametrize("code", OF_OURS, ids=lambda code: code.__name__)
+def test_words_of_an_exception_are_its_author_s_and_ours_hold_no_value(code, capsys):
+    """A value in an error that ours was made of would be shown by the traceback: ours are raised from None."""
+    watched = Watched(code, EVENT, capsys).drive()
+    watched.assert_silent()
+    assert watched.run.status in {"FAILED", "SUCCEEDED"}
+    lines = [json.loads(line) for line in watched.lines.getvalue().splitlines()]
+    failed = [line for line in lines if str(line["message"]).startswith("the execution failed")]
+    assert len(failed) == (watched.run.status == "FAILED")
+    assert SECRET not in json.dumps(failed)
+
+
+def test_the_words_and_the_data_of_a_failed_step_are_told_as_such(capsys):
+    watched = Watched(lambda event, ctx: ctx.step(fails, retry=ONCE, name="fails"), EVENT, capsys).drive()
+    watched.assert_silent()
+    lines = watched.lines.getvalue()
+    assert f"step 'fails' failed: {__name__}.Lost: {WORDS}" in lines  # its message, and not its data
+
+
 def test_errors_of_ours_show_no_secret_in_repr_or_in_their_arguments(capsys):
     seen = []
 

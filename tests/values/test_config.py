@@ -25,6 +25,7 @@ DEFAULTS = {
     "max_payload_bytes": 1024 * 1024,
     "max_threads": 32,
     "stack_traces": False,
+    "log_failures": True,
 }
 
 VARIABLES = [

@@ -1,0 +1,224 @@
+"""Decides what is logged when something fails: this module alone (values.md F1).
+
+Lines go through the user's own logger, so that they carry its keys and go where its other lines go. Our words hold no
+payload; the message and the traceback of an exception that user code raised are its author's. Only what happens now is
+logged, never a replay of it: an attempt's failure where it is recorded, the execution's where it is answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from powertools_durable._protocol.operation import ErrorObject, OperationType, SubType
+from powertools_durable._protocol.update import OperationAction
+from powertools_durable._replay.effects import Checkpoint
+from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.tracebacks import exc_info_of
+from powertools_durable.errors import (
+    CallbackSubmitterError,
+    ChildContextError,
+    OperationError,
+    StepError,
+    WaitForConditionError,
+)
+from powertools_durable.errors.places import is_library
+from powertools_durable.errors.recording import to_error_object
+from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.session import Program
+
+__all__ = ["Failures"]
+
+logger = logging.getLogger(__name__)
+
+LINES_OF_A_FAN_OUT: Final = 20  # afterwards they are counted
+_NEST_LESS = "Contexts inside contexts count towards Python's recursion limit: nest less deeply, or loop"
+_LOGGED_WHERE_IT_HAPPENED = (StepError, WaitForConditionError, CallbackSubmitterError, ChildContextError)
+
+
+class Failures:
+    """The log lines of one invocation's failures.
+
+    Parameters
+    ----------
+    program : Program
+        Says whether they are logged, and by which logger.
+    execution_arn, execution_name : str
+        The execution.
+    """
+
+    def __init__(self, program: Program, execution_arn: str, execution_name: str) -> None:
+        self._program = program
+        self._scope: dict[str, Any] = {"execution_arn": execution_arn, "execution_name": execution_name}
+        self._fan_outs: dict[Frame, int] = {}  # those that run, and how many lines there were of each
+        self._lock = threading.Lock()
+
+    # -- what fails ----------------------------------------------------------------------------------------
+
+    def recorded(self, frame: Frame, effect: Checkpoint, losses: list[str]) -> None:
+        """Log a failure that is about to be recorded: of an attempt of a step, or of a context's code.
+
+        Parameters
+        ----------
+        frame : Frame
+            The context that the operation is in.
+        effect : Checkpoint
+            The update, and the exception it was made of.
+        losses : list[str]
+            What of the exception could not be recorded; emptied.
+        """
+        error, update = effect.failure, effect.update
+        if error is None or update.error is None or frame.engine.revoked:
+            return
+        name = update.name or update.id[:8]
+        if losses:
+            kind = update.type.value.lower()
+            logger.warning("the failure of %s %r is recorded without %s", kind, name, " and ".join(losses))
+            losses.clear()
+        if update.type is OperationType.CONTEXT:
+            self.of_context(frame, update.id, update.name, error, update.error)
+            return
+        record = frame.engine.state.operations.get(update.id)
+        attempt = (record.attempts if record is not None else 0) + 1
+        scope = self._scope_in(frame, operation_id=update.id, operation_name=update.name, attempt=attempt)
+        if update.action is OperationAction.RETRY and update.step_options is not None:
+            seconds = update.step_options.next_attempt_delay_seconds
+            shown = _summary(update.error)
+            text = f"attempt {attempt} of step {name!r} failed, the next one is in {seconds} s: {shown}"
+            self._log_within(frame, text, None, scope)
+            return
+        cls = WaitForConditionError if update.sub_type == SubType.WAIT_FOR_CONDITION else StepError
+        self._log_within(frame, _described(cls, update.error, name, attempt), error, scope)
+
+    def of_context(
+        self, frame: Frame, context_id: str, name: str | None, error: BaseException, written: ErrorObject | None = None
+    ) -> None:
+        """Log what a child context, a branch or an item failed with, unless the line of a step did."""
+        if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) or frame.engine.revoked:
+            return
+        described = _described(ChildContextError, written or self._written(error), name or context_id, None)
+        scope = self._scope_in(frame, operation_id=context_id, operation_name=name)
+        self._log_within(frame, described, error, scope)
+
+    def of_virtual(self, frame: Frame, error: BaseException) -> None:
+        """Log what a context without a record failed with; its code runs again on every replay."""
+        is_virtual = frame.context_id is not None and frame.context_id != frame.parent_id
+        if is_virtual and frame.replay_state is ReplayState.LIVE and frame.context_id is not None:
+            self.of_context(frame, frame.context_id, None, error)
+
+    def of_retried_calls(self, frame: Frame, name: str | None, attempt: int, delay: int, error: Exception) -> None:
+        """Log that `with_retry` runs its function again, unless it only does so on a replay."""
+        if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) or frame.engine.revoked or frame.recorded_ahead() is not None:
+            return
+        shown = _summary(self._written(error))
+        text = f"attempt {attempt} of {name or 'with_retry'!r} failed, the next one is in {delay} s: {shown}"
+        self._log_within(frame, text, None, self._scope_in(frame, attempt=attempt))
+
+    def answer(self, error: BaseException) -> ErrorObject:
+        """Log that the execution has failed, and return what it is answered with."""
+        losses: list[str] = []
+        written = self._written(error, is_answer=True, losses=losses)
+        if isinstance(error, RecursionError):
+            message = f"{written.error_message}. {_NEST_LESS}"
+            written = ErrorObject(error_message=message, error_type="RecursionError", stack_trace=written.stack_trace)
+        if losses:
+            logger.warning("the failure of the execution is answered without %s", " and ".join(losses))
+        described = _summary(written)
+        if isinstance(error, OperationError) and type(error).__module__ == OperationError.__module__:
+            described = error.describe()
+        shown = None if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) else error
+        self._log(logging.ERROR, f"the execution failed: {described}", shown, ScopeInfo(**self._scope))
+        return written
+
+    # -- fan-outs ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def of_fan_out(self, frame: Frame, name: str) -> Iterator[None]:
+        """Log the first failures below *frame*, and at its end or suspension how many more there were."""
+        with self._lock:
+            self._fan_outs[frame] = 0
+        try:
+            yield
+        finally:
+            with self._lock:
+                more = self._fan_outs.pop(frame, 0) - LINES_OF_A_FAN_OUT
+            if more > 0:
+                text = f"{more} more failures in {name!r} are not logged, after the first {LINES_OF_A_FAN_OUT}"
+                self._log(logging.WARNING, text, None, self._scope_in(frame))
+
+    def _has_room(self, frame: Frame) -> bool:
+        """Count a line in the outermost fan-out around *frame*; tell whether it is one of the first."""
+        outermost: Frame | None = None
+        around: Frame | None = frame
+        while around is not None:
+            if around in self._fan_outs:
+                outermost = around
+            around = around.parent
+        if outermost is None:
+            return True
+        with self._lock:
+            self._fan_outs[outermost] += 1
+            return self._fan_outs[outermost] <= LINES_OF_A_FAN_OUT
+
+    # -- logging -------------------------------------------------------------------------------------------
+
+    def _scope_in(self, frame: Frame, **own: Any) -> ScopeInfo:
+        return ScopeInfo(**self._scope, context_id=frame.context_id, **own)
+
+    def _written(self, error: BaseException, **options: Any) -> ErrorObject:
+        config = self._program.config
+        return to_error_object(
+            error, stack_traces=config.stack_traces, include_input=config.include_validation_input, **options
+        )
+
+    def _log_within(self, frame: Frame, text: str, error: BaseException | None, scope: ScopeInfo) -> None:
+        if self._has_room(frame):
+            self._log(logging.WARNING, text, error, scope)
+
+    def _log(self, level: int, text: str, error: BaseException | None, scope: ScopeInfo) -> None:
+        """Log by the user's logger, whose `log` neither fills nor flushes the buffer of Powertools."""
+        config = self._program.config
+        if not config.log_failures:
+            return
+        from powertools_durable.integrations.loggers import logger_of_failures
+
+        token = SCOPE.set(scope)
+        try:
+            shown = exc_info_of(error, include_input=config.include_validation_input) if error is not None else None
+            users = logger_of_failures(self._program.handler, self._program.logger)
+            users.log(level, text, exc_info=shown, stacklevel=_stacklevel())
+        except Exception as broken:  # noqa: BLE001 - whatever a logger does, the failure is recorded
+            logger.warning("a failure could not be logged: the logger raised %s", type(broken).__name__)
+        finally:
+            SCOPE.reset(token)
+
+
+def _described(cls: type[OperationError], written: ErrorObject, name: str, attempts: int | None) -> str:
+    error = cls(written.error_message or "", error_type=_raised(written))
+    return error.named(name, attempts).describe()
+
+
+def _summary(written: ErrorObject) -> str:
+    message = f": {written.error_message}" if written.error_message else ""
+    return f"{_raised(written)}{message}"
+
+
+def _raised(written: ErrorObject) -> str | None:
+    kind = written.error_type or ""
+    return kind.partition("(")[2][:-1] if kind.endswith(")") else kind
+
+
+def _stacklevel() -> int:
+    """Return how far up the line of the user's code is, seen from the caller of this; 1 where there is none."""
+    level, frame = 1, sys._getframe(1)  # noqa: SLF001 - the documented way to look at the stack
+    while is_library(frame):
+        if frame.f_back is None:
+            return 1
+        level, frame = level + 1, frame.f_back
+    return level

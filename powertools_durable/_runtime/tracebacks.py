@@ -1,0 +1,100 @@
+"""Makes of an exception what may be logged: the user's lines, and no values that pydantic refused.
+
+A class of the user's may do anything when it is read. An exception that can't be shown as it is, or whose text holds
+refused values, is shown by a stand-in of the same name with the same traceback, and so are those that it came from.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from powertools_durable.errors.places import is_own, traceback_of
+from powertools_durable.errors.recording import to_error_object
+from powertools_durable.errors.validation import is_validation_error
+
+__all__ = ["exc_info_of"]
+
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+
+_MOST = 50  # exceptions of a chain
+_LONGEST = 8_192  # characters of a text
+_ATTRIBUTES = ("__cause__", "__context__", "__suppress_context__", "__traceback__")
+
+
+def exc_info_of(error: BaseException, *, include_input: bool = False) -> ExcInfo | None:
+    """Return what `logging` takes as ``exc_info``; None for an error that passed no line of the user's."""
+    trace = users_traceback(traceback_of(error))
+    if trace is None:
+        return None
+    shown = error
+    if any(_must_stand_in(one, include_input=include_input) for one in _chain(error)):
+        shown = _stand_in(error, include_input=include_input, depth=0)
+    return type(shown), shown, trace
+
+
+def users_traceback(trace: TracebackType | None) -> TracebackType | None:
+    """Return *trace* without the frames of this package."""
+    kept = []
+    while trace is not None:
+        if not is_own(trace.tb_frame):
+            kept.append(trace)
+        trace = trace.tb_next
+    below: TracebackType | None = None
+    for one in reversed(kept):
+        below = TracebackType(below, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return below
+
+
+def _read(error: BaseException, attribute: str) -> Any:
+    """Read what every exception has, whatever a user's class makes of the attribute."""
+    return vars(BaseException)[attribute].__get__(error)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return *error*, what it came from, and the members of groups."""
+    found: list[BaseException] = []
+    queue: list[BaseException | None] = [error]
+    while queue and len(found) < _MOST:
+        one = queue.pop(0)
+        if one is None or any(one is known for known in found):
+            continue
+        found.append(one)
+        queue += [_read(one, "__cause__"), _read(one, "__context__")]
+        if isinstance(one, BaseExceptionGroup):
+            queue += one.exceptions
+    return found
+
+
+def _must_stand_in(error: BaseException, *, include_input: bool) -> bool:
+    if is_validation_error(error):
+        return not include_input
+    cls = type(error)
+    if hasattr(cls, "__notes__") or any(getattr(cls, name) is not vars(BaseException)[name] for name in _ATTRIBUTES):
+        return True
+    try:
+        text = str(error)
+        return type(text) is not str or len(text) > _LONGEST
+    except Exception:  # noqa: BLE001 - the user's __str__ may do anything
+        return True
+
+
+def _stand_in(error: BaseException, *, include_input: bool, depth: int) -> BaseException:
+    text = to_error_object(error, include_input=include_input).error_message or ""
+    cls = type(error)
+    names = {"__module__": str(cls.__module__), "__qualname__": str(cls.__qualname__)}
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) and depth < _MOST else ()
+    made: BaseException
+    if members:
+        own = type(cls.__name__, (BaseExceptionGroup,), names)
+        made = own(text, [_stand_in(one, include_input=include_input, depth=depth + 1) for one in members])
+    else:
+        made = type(cls.__name__, (Exception,), names)(text)
+    if depth < _MOST:
+        cause, context = _read(error, "__cause__"), _read(error, "__context__")
+        if cause is not None:
+            made.__cause__ = _stand_in(cause, include_input=include_input, depth=depth + 1)
+        elif context is not None and not _read(error, "__suppress_context__"):
+            made.__context__ = _stand_in(context, include_input=include_input, depth=depth + 1)
+    made.__suppress_context__ = _read(error, "__suppress_context__")
+    return made.with_traceback(users_traceback(traceback_of(error)))
