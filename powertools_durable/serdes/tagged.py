@@ -38,10 +38,7 @@ class TaggedJson:
     """
 
     def keeps(self, value: object) -> bool:
-        """True for values that need no proof: exactly an integer, a boolean, None, or a text of ASCII.
-
-        Two surrogates side by side read back as the one character they stand for.
-        """
+        """True for values that need no proof: exactly an integer, a boolean, None, or a text of ASCII."""
         return type(value) in _PRIMITIVE and (type(value) is not str or value.isascii())
 
     def exact_text(self, value: object) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import math
 from collections import OrderedDict, defaultdict
 from datetime import date
@@ -40,7 +41,8 @@ class Word(str):
 def test_one_pass_writes_what_two_write_and_every_part_comes_back_with_its_class(value):
     text = exact_text(value)
     if text is None:
-        pytest.fail("of exact classes, and not written")
+        assert "\\ud" in json.dumps(value), "of exact classes, and not written"
+        return
     if text.startswith('{"t"'):
         assert text == tagged_text(value)
     seen = TaggedJson().deserialize(text, HERE)

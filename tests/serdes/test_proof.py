@@ -223,6 +223,17 @@ def test_what_would_come_back_as_something_else_is_refused_with_what_would_help(
     assert caught.value.__context__ is None or "canary" not in str(caught.value.__context__)
 
 
-def test_two_surrogates_are_seen_by_the_first_run_as_by_every_other():
-    text, seen = prove("\ud83d\ude00", TaggedJson(), HERE)
-    assert seen == TaggedJson().deserialize(text, HERE) == "😀"
+@pytest.mark.parametrize(
+    "value", ["\ud83d\ude00", ["\ud83d\ude00"], {"a": "\ud83d\ude00"}, {"\ud83d\ude00": 1}], ids=ascii
+)
+def test_two_surrogates_that_would_come_back_as_one_character_are_refused(value):
+    with pytest.raises(SerDesError, match="record can't keep"):
+        prove(value, serdes_for(None), HERE)
+
+
+@pytest.mark.parametrize(
+    "value", ["😀", "\ud83d", ["😀", 1], {"😀": ("\ude00", b"x")}, {"😀": 1, "\ud83d": 2}], ids=ascii
+)
+def test_one_character_or_a_lone_surrogate_comes_back(value):
+    text, seen = prove(value, serdes_for(None), HERE)
+    assert seen == value == TaggedJson().deserialize(text, HERE)
