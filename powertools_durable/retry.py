@@ -205,9 +205,10 @@ class Retry(_Timing):
         return cls(max_attempts=6, initial_delay=1, increment=1, jitter="none")
 
     @classmethod
-    def fixed(cls, interval: Duration = 5) -> Retry:
-        """Five attempts, always the same time apart."""
-        return cls(max_attempts=5, initial_delay=interval, max_delay=interval, backoff_rate=1, jitter="none")
+    def fixed(cls, interval: Duration = 5, max_attempts: int | None = None) -> Retry:
+        """Attempts that are always the same time apart; five, unless *max_attempts* says otherwise."""
+        attempts = 5 if max_attempts is None else max_attempts
+        return cls(max_attempts=attempts, initial_delay=interval, max_delay=interval, backoff_rate=1, jitter="none")
 
 
 @record(repr=False)
@@ -240,6 +241,26 @@ class Polling(_Timing):
         until: object = self.until
         if not callable(until):
             self._refuse("until is a function of the state")
+
+    @classmethod
+    def every(cls, interval: Duration, until: Callable[[Any], bool], *, max_attempts: int = 60) -> Polling:
+        """Check at a fixed interval.
+
+        Parameters
+        ----------
+        interval : Duration
+            Between two checks; seconds, or a `timedelta`.
+        until, max_attempts
+            As of the class.
+        """
+        return cls(
+            until,
+            max_attempts=max_attempts,
+            initial_delay=interval,
+            max_delay=interval,
+            backoff_rate=1,
+            jitter="none",
+        )
 
     def delay(self, attempt: int, draw: RandomFraction) -> int:
         """Return the seconds to wait after check number *attempt*."""

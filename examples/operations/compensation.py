@@ -43,6 +43,19 @@ def travel(city: str, ctx: DurableContext) -> list[str]:
 # --8<-- [end:saga]
 
 
+# --8<-- [start:undo]
+@durable
+def fly(city: str, ctx: DurableContext) -> list[str]:
+    with ctx.saga() as saga:
+        seat = ctx.invoke("flights:live", {"city": city}, returns=str)
+        saga.undo(cancel_flight, seat)
+        car = ctx.step(book_car, city, retry=Retry.none())
+        return [seat, car]
+
+
+# --8<-- [end:undo]
+
+
 def charge(amount: int) -> str:
     return f"payment-of-{amount}"
 

@@ -16,7 +16,7 @@ from powertools_durable.scope import ExecutionMode, ReplayState
 if TYPE_CHECKING:  # decorating loads them: what a handler's annotations need is loaded with the context
     from random import Random
 
-    from powertools_durable._operations.compensation import Compensation
+    from powertools_durable._operations.compensation import Compensation, Undo
     from powertools_durable._replay.engine import ReplayEngine
     from powertools_durable._replay.frame import Frame
     from powertools_durable._replay.handle import OperationHandle
@@ -24,7 +24,16 @@ if TYPE_CHECKING:  # decorating loads them: what a handler's annotations need is
     from powertools_durable._runtime.session import Session
     from powertools_durable.backends.base import DurableBackend
 
-__all__ = ["BaseContext"]
+__all__ = ["LAMBDA_NAMES", "BaseContext"]
+
+LAMBDA_NAMES = frozenset(
+    {
+        *("aws_request_id", "log_group_name", "log_stream_name", "function_name", "function_version"),
+        *("invoked_function_arn", "memory_limit_in_mb", "identity", "client_context", "tenant_id"),
+        "get_remaining_time_in_millis",
+    }
+)
+"""What the context of Lambda's runtime has."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +47,7 @@ class BaseContext:
     def __init__(self, session: Session, frame: Frame) -> None:
         self._session = session
         self._frame = frame
-        self._compensations: list[Compensation] = []
+        self._compensations: list[Compensation | Undo] = []
         self._deferred: list[Callable[[], object]] = []
         self._random: Random | None = None
         self._uuids = 0
@@ -46,6 +55,20 @@ class BaseContext:
     def __repr__(self) -> str:
         place = f"in context {self._frame.context_id[:8]}" if self._frame.context_id else "at the root"
         return f"<{type(self).__name__} {place}, {self.execution_mode.value.lower()}>"
+
+    if not TYPE_CHECKING:  # for a checker there is no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Say where what Lambda's context has is."""
+            if name in LAMBDA_NAMES:
+                also = " (or ctx.remaining_time)" if name == "get_remaining_time_in_millis" else ""
+                message = (
+                    f"a {type(self).__name__} has no attribute {name!r}, which is one of Lambda's own context: "
+                    f"write ctx.lambda_context.{name}{also}"
+                )
+                raise AttributeError(message, name=name, obj=self)
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(message, name=name, obj=self)
 
     # -- identity ------------------------------------------------------------------------------------------
 

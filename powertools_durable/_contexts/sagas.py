@@ -20,21 +20,59 @@ from powertools_durable.errors import (
     PayloadTooLargeError,
     RetryableSerDesError,
     SerDesError,
+    StepError,
     ValidationError,
 )
 from powertools_durable.errors.recording import raised_type
 
 if TYPE_CHECKING:
-    from powertools_durable._operations.compensation import CompensationItem, CompensationResult
+    from powertools_durable._operations.compensation import Compensation, CompensationItem, CompensationResult
     from powertools_durable._protocol.duration import Duration
     from powertools_durable._replay.frame import Frame
     from powertools_durable.retry import RetryPolicy
     from powertools_durable.serdes.base import SerDes
 
-__all__ = ["Sagas"]
+__all__ = ["Saga", "Sagas"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+class Saga:
+    """A block whose steps are undone when it raises: what ``with ctx.saga() as saga:`` gives."""
+
+    __slots__ = ("_context", "_is_over")
+
+    def __init__(self, context: Sagas) -> None:
+        self._context = context
+        self._is_over = False
+
+    def undo(self, func: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Remember how to undo what was just done, whatever that was.
+
+        Should the block raise, ``func(*args)`` runs as a step, with the default retries and an idempotency key of
+        its own. It has its turn among the compensations of `step_with_compensation`: the last one first.
+
+        Parameters
+        ----------
+        func : Callable
+            Undoes it. What it returns is not kept.
+        *args
+            What it is called with.
+
+        Raises
+        ------
+        ValidationError
+            The block is over, or this is no place for a durable call.
+        """
+        arguments.callable_(func, "saga.undo")
+        if self._is_over:
+            message = "saga.undo() is called after the end of its block: call it in the block, after what it undoes"
+            raise ValidationError(message)
+        self._context._remember(func, args)  # noqa: SLF001 - two halves of one thing
+
+    def _end(self) -> None:
+        self._is_over = True
 
 
 class Sagas(Containers):
@@ -83,8 +121,13 @@ class Sagas(Containers):
         return self._compensate(down_to=0)
 
     @contextmanager
-    def saga(self) -> Iterator[None]:
+    def saga(self) -> Iterator[Saga]:
         """Undo the compensated steps of a block when it raises, the last one first.
+
+        Yields
+        ------
+        Saga
+            Its ``undo(func, *args)`` remembers a compensation for what is no step.
 
         Raises
         ------
@@ -95,8 +138,9 @@ class Sagas(Containers):
         """
         self._guard("saga")
         before = len(self._compensations)
+        saga = Saga(self)
         try:
-            yield
+            yield saga
         except (RetryableSerDesError, MemoryError):  # another invocation goes on from here
             raise
         except Exception as error:
@@ -108,24 +152,36 @@ class Sagas(Containers):
             failure = CompensationError(words, error_type=raised_type(error))
             failure.result = result
             raise failure from error
+        finally:
+            saga._end()  # noqa: SLF001 - two halves of one thing
+
+    def _remember(self, func: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self._session.driver.guard(self._frame, "saga.undo")
+        self._compensations.append(operations.compensation.Undo(arguments.name_of(func, None), func, args))
 
     def _compensate(self, down_to: int) -> CompensationResult:
         told = operations.compensation
         items: list[CompensationItem] = []
         while len(self._compensations) > down_to:
-            compensation = self._compensations[-1]
-            op = self._begin("run_compensations", OperationType.CONTEXT, SubType.COMPENSATION, compensation.name)
-            self._compensations.pop()
-            undo = partial(self._undo, compensation.undo, compensation.value)
+            self._session.driver.guard(self._frame, "run_compensations")
+            compensation = self._compensations.pop()
             try:
-                self._drive(op, operations.child.child(op, partial(self._frame.child, op), undo, formats.PassThrough()))
+                if isinstance(compensation, told.Undo):
+                    self.step(_without_result, compensation.func, compensation.args, name=compensation.name or "")
+                else:
+                    self._compensate_step(compensation)
             except RetryableSerDesError:
                 raise
-            except (ChildContextError, SerDesError, PayloadTooLargeError) as error:
+            except (StepError, ChildContextError, SerDesError, PayloadTooLargeError) as error:
                 items.append(told.CompensationItem(compensation.name, "Failed", str(error)))
             else:
                 items.append(told.CompensationItem(compensation.name, "Succeeded"))
         return told.CompensationResult(tuple(items))
+
+    def _compensate_step(self, compensation: Compensation) -> None:
+        op = self._begin("run_compensations", OperationType.CONTEXT, SubType.COMPENSATION, compensation.name)
+        undo = partial(self._undo, compensation.undo, compensation.value)
+        self._drive(op, operations.child.child(op, partial(self._frame.child, op), undo, formats.PassThrough()))
 
     def _undo(self, undo: Callable[..., Any], value: Any, frame: Frame) -> None:
         if _required_parameters(undo) > 1:
@@ -205,6 +261,12 @@ class Sagas(Containers):
             self._session.driver.flush(self._frame)
         finally:
             self._frame.batch_mode = before
+
+
+def _without_result(func: Callable[..., object], args: tuple[Any, ...]) -> object:
+    """Call what undoes something; what it returns is nobody's, but what is no result yet is refused as a step's is."""
+    result = func(*args)
+    return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
 
 
 def _required_parameters(function: Callable[..., Any]) -> int:

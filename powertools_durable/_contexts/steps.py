@@ -252,6 +252,7 @@ class Steps(BlockingCore):
         *,
         initial: S,
         polling: Polling,
+        timeout: Duration | None = None,
         name: str | None = None,
         returns: Any = None,
         serdes: SerDes[S] | None = None,
@@ -266,6 +267,9 @@ class Steps(BlockingCore):
             The state before the first check.
         polling : Polling
             When the condition is met, and how long to wait between two checks.
+        timeout : timedelta | int | float | None
+            Of the whole wait, from its recorded start; None: as long as ``polling`` goes on. The last check is made
+            when it is over.
         name : str | None
             Default: the function's name.
         returns : type | None
@@ -281,16 +285,21 @@ class Steps(BlockingCore):
         Raises
         ------
         WaitForConditionError
-            A check raised, or none of ``max_attempts`` met the condition.
+            A check raised, or none of ``max_attempts``, or none within *timeout*, met the condition.
         ValidationError
             The call is wrong; nothing was recorded. Source: protocol.md 11.5.
         """
         arguments.callable_(check, "wait_for_condition")
         rhythm = arguments.polling_of(polling)
+        seconds = arguments.body_timeout(timeout)
         written = self._serdes(check, returns, serdes)
         shown = arguments.name_of(check, name)
         op = self._begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, shown)
-        return self._drive(op, operations.wait_for_condition.wait_for_condition(op, check, initial, rhythm, written))
+        limit = None
+        if seconds is not None:
+            limit = operations.wait_for_condition.Limit(seconds, self._session.seams.clock.now)
+        flow = operations.wait_for_condition.wait_for_condition(op, check, initial, rhythm, written, limit=limit)
+        return self._drive(op, flow)
 
     def invoke(
         self,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from powertools_durable._protocol.record import record
 
-__all__ = ["Compensation", "CompensationItem", "CompensationResult"]
+__all__ = ["Compensation", "CompensationItem", "CompensationResult", "Undo"]
 
 
 @record
@@ -20,13 +20,22 @@ class Compensation:
 
 
 @record
+class Undo:
+    """Undoes whatever was just done: a function that runs as a step, with what it is called with."""
+
+    name: str | None
+    func: Callable[..., object]
+    args: tuple[Any, ...]
+
+
+@record
 class CompensationItem:
     """The outcome of one compensation.
 
     Attributes
     ----------
     name : str | None
-        The name of the step it undoes.
+        The name of the step it undoes; of what `Saga.undo` was given, the function's.
     status : str
         ``"Succeeded"`` or ``"Failed"``.
     error : str | None

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from powertools_durable._protocol.operation import OperationStatus as Status
+from powertools_durable._protocol.record import record
 from powertools_durable._replay.effects import Attempt, Checkpoint, Flow, Outcome, Raised, Returned, Suspend
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import RetryableSerDesError, ValidationError, WaitForConditionError
 from powertools_durable.retry import Polling
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["wait_for_condition"]
+__all__ = ["Limit", "wait_for_condition"]
 
 S = TypeVar("S")
 
 
+@record
+class Limit:
+    """How long the whole wait may take: *seconds* from its recorded start; *now* tells the time."""
+
+    seconds: float
+    now: Callable[[], datetime]
+
+    def left(self, op: OperationHandle) -> float:
+        """Return the seconds that are left of it; all of them while nothing is recorded."""
+        started = op.record.start_timestamp if op.record is not None else None
+        if started is None:
+            return self.seconds
+        return (started + timedelta(seconds=self.seconds) - self.now()).total_seconds()
+
+
 def wait_for_condition(
-    op: OperationHandle, check: Callable[[S], S], initial: S, polling: Polling, serdes: SerDes[S]
+    op: OperationHandle,
+    check: Callable[[S], S],
+    initial: S,
+    polling: Polling,
+    serdes: SerDes[S],
+    *,
+    limit: Limit | None = None,
 ) -> Flow[S]:
-    """Check until the condition is met. Source: protocol.md 11.5."""
+    """Check until the condition is met, or *limit* is over. Source: protocol.md 11.5."""
     while True:
         match op.status:
             case Status.SUCCEEDED:
@@ -31,9 +55,9 @@ def wait_for_condition(
             case None | Status.READY:
                 state = _state(op, initial, serdes)  # read first: a START may clear it
                 yield Checkpoint(op.start(), wait=False)
-                yield from _check(op, check, state, polling, serdes)
+                yield from _check(op, check, state, polling, serdes, limit)
             case Status.STARTED:
-                yield from _check(op, check, _state(op, initial, serdes), polling, serdes)
+                yield from _check(op, check, _state(op, initial, serdes), polling, serdes, limit)
             case _:
                 raise op.failure(WaitForConditionError)
 
@@ -51,11 +75,18 @@ def _state(op: OperationHandle, initial: S, serdes: SerDes[S]) -> S:
     return first
 
 
-def _check(op: OperationHandle, check: Callable[[S], S], state: S, polling: Polling, serdes: SerDes[S]) -> Flow[None]:
+def _check(  # noqa: PLR0917 - what a check needs
+    op: OperationHandle,
+    check: Callable[[S], S],
+    state: S,
+    polling: Polling,
+    serdes: SerDes[S],
+    limit: Limit | None,
+) -> Flow[None]:
     number = op.attempts + 1
     outcome: Outcome = yield Attempt(lambda: check(state), number=number)
     try:
-        checkpoint = _decided(op, outcome, number, polling, serdes)
+        checkpoint = _decided(op, outcome, number, polling, serdes, limit)
     except (RetryableSerDesError, ValidationError):
         raise
     except Exception as error:  # noqa: BLE001 - the check's, the condition's or the serdes': none is tried again
@@ -63,7 +94,9 @@ def _check(op: OperationHandle, check: Callable[[S], S], state: S, polling: Poll
     yield checkpoint
 
 
-def _decided(op: OperationHandle, outcome: Outcome, number: int, polling: Polling, serdes: SerDes[Any]) -> Checkpoint:
+def _decided(  # noqa: PLR0917 - what the decision needs
+    op: OperationHandle, outcome: Outcome, number: int, polling: Polling, serdes: SerDes[Any], limit: Limit | None
+) -> Checkpoint:
     match outcome:
         case Raised(error):
             return Checkpoint(op.fail(error), failure=error)
@@ -73,7 +106,18 @@ def _decided(op: OperationHandle, outcome: Outcome, number: int, polling: Pollin
             if polling.until(seen):
                 return Checkpoint(op.succeed(text))
             if number >= polling.max_attempts:
-                message = f"the condition of {op.label} was not met in {number} checks"
-                error = WaitForConditionError(message)
-                return Checkpoint(op.fail(error), failure=error)
-            return Checkpoint(op.retry_with(text, polling.delay(number, op.random)))
+                return _given_up(op, f"the condition of {op.label} was not met in {number} checks")
+            delay = polling.delay(number, op.random)
+            left = limit.left(op) if limit is not None else None
+            if limit is None or left is None:
+                return Checkpoint(op.retry_with(text, delay))
+            if left <= 0:
+                span = f"within {limit.seconds:g} seconds, in {number} checks"
+                return _given_up(op, f"the condition of {op.label} was not met {span}")
+            last = max(1, math.ceil(left))  # the last check is made when the time is over
+            return Checkpoint(op.retry_with(text, min(delay, last)))
+
+
+def _given_up(op: OperationHandle, message: str) -> Checkpoint:
+    error = WaitForConditionError(message)
+    return Checkpoint(op.fail(error), failure=error)

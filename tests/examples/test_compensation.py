@@ -94,3 +94,14 @@ def test_clean_room_unlocks_after_a_failure_too(monkeypatch):
     run = Simulator(example.clean_room).start("101").finish()
     assert (run.status, run.error.error_message) == ("FAILED", "somebody sleeps there")
     assert run.operation("unlock").status == "SUCCEEDED"
+
+
+def test_fly_gives_the_seat_back_when_there_is_no_car():
+    functions = {"flights:live": lambda event: f"seat-to-{event['city']}"}
+    run = Simulator(example.fly, functions=functions).start("venice").finish()
+    assert (run.status, run.error.error_message) == ("FAILED", "there are no cars in venice")
+    assert run.operation("cancel_flight").status == "SUCCEEDED"
+    assert Simulator(example.fly, functions=functions).start("turin").finish().result == [
+        "seat-to-turin",
+        "car-in-turin",
+    ]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
 from powertools_durable import Polling
-from powertools_durable._operations.wait_for_condition import wait_for_condition
+from powertools_durable._operations.wait_for_condition import Limit, wait_for_condition
 from powertools_durable._protocol.operation import ErrorObject, OperationType
 from powertools_durable._replay.effects import Attempt, Checkpoint, Raised, Returned
 from powertools_durable._replay.frame import Frame
@@ -16,7 +20,7 @@ def polling(limit=3, **options):
     return Polling(lambda state: state >= limit, jitter="none", **options)
 
 
-def polled(found, *outcomes, initial=0, rhythm=None, serdes=None):
+def polled(found, *outcomes, initial=0, rhythm=None, serdes=None, limit=None):
     op = Frame(engine(found)).begin(OperationType.STEP, "WaitForCondition", "op")
     seen = []
 
@@ -24,7 +28,8 @@ def polled(found, *outcomes, initial=0, rhythm=None, serdes=None):
         seen.append(state)
         return state
 
-    result = play(op, wait_for_condition(op, check, initial, rhythm or polling(), serdes or TaggedJson()), outcomes)
+    flow = wait_for_condition(op, check, initial, rhythm or polling(), serdes or TaggedJson(), limit=limit)
+    result = play(op, flow, outcomes)
     for effect in result.effects:
         if isinstance(effect, Attempt):
             effect.body()
@@ -128,3 +133,34 @@ def test_a_serdes_that_asks_for_another_invocation_records_nothing():
     result, _ = polled(None, Returned(1), serdes=Away())
     assert [type(effect) for effect in result.effects] == [Checkpoint, Attempt]
     assert isinstance(result.raised, RetryableSerDesError)
+
+
+# -- the timeout of the whole wait ----------------------------------------------------------------------------
+
+
+def after(seconds):
+    return lambda: NOON + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(("passed", "delay"), [(0, 5), (55, 5), (56, 4), (58.5, 2), (59.5, 1)])
+def test_a_timeout_ends_the_last_delay(passed, delay):
+    found = record(S.READY, attempt=1, result="1", start_timestamp=NOON)
+    result, _ = polled(found, Returned(1), rhythm=Polling.every(5, lambda _: False), limit=Limit(60, after(passed)))
+    assert result.updates == ["START", "RETRY"]
+    (retry,) = [e.update for e in result.effects if isinstance(e, Checkpoint) and e.update.action == "RETRY"]
+    assert retry.step_options.next_attempt_delay_seconds == delay
+
+
+@pytest.mark.parametrize("passed", [60, 61, 3600])
+def test_after_it_a_check_that_is_not_met_is_the_last(passed):
+    found = record(S.READY, attempt=2, result="1", start_timestamp=NOON)
+    result, _ = polled(found, Returned(1), limit=Limit(60, after(passed)))
+    assert result.updates == ["START", "FAIL"]
+    assert type(result.raised) is WaitForConditionError
+    assert "was not met within 60 seconds, in 3 checks" in str(result.raised)
+
+
+def test_after_it_a_check_that_is_met_succeeds():
+    found = record(S.READY, attempt=2, result="1", start_timestamp=NOON)
+    result, _ = polled(found, Returned(3), limit=Limit(60, after(61)))
+    assert result.returned == 3

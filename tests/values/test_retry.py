@@ -49,6 +49,8 @@ PRESETS = [
     (Retry.linear(), *[[1, 2, 3, 4, 5]] * 2),
     (Retry.fixed(), *[[5, 5, 5, 5]] * 2),
     (Retry.fixed(timedelta(minutes=1)), *[[60] * 4] * 2),
+    (Retry.fixed(7, max_attempts=3), *[[7, 7]] * 2),
+    (Retry.fixed(7, 2), *[[7]] * 2),
     (Retry(max_attempts=4, initial_delay=10, max_delay=25, jitter="none"), *[[10, 20, 25]] * 2),
     (Retry(max_attempts=4, initial_delay=2, increment=3, jitter="half"), [1, 3, 4], [2, 5, 8]),
 ]
@@ -232,3 +234,18 @@ def test_polling_delays_grow_as_those_of_a_retry():
 def test_polling_needs_a_function():
     with pytest.raises(ValidationError, match="until is a function of the state"):
         Polling(True)
+
+
+@pytest.mark.parametrize("interval", [2, 1.5, timedelta(seconds=2)])
+def test_polling_at_a_fixed_interval(interval):
+    polling = Polling.every(interval, bool, max_attempts=7)
+    assert (polling.until, polling.max_attempts) == (bool, 7)
+    assert [polling.delay(number, Random(0)) for number in (1, 2, 6)] == [2, 2, 2]
+    assert Polling.every(interval, bool).max_attempts == 60
+
+
+def test_a_fixed_interval_that_is_none_is_refused():
+    with pytest.raises(ValidationError, match="initial_delay"):
+        Polling.every("2", bool)
+    with pytest.raises(ValidationError, match="max_attempts"):
+        Retry.fixed(2, max_attempts=0)

@@ -11,6 +11,7 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
+from powertools_durable._contexts.base import LAMBDA_NAMES
 from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.cli.diagnosis.source import DurableCall, Source
@@ -62,6 +63,9 @@ def calls(source: Source) -> Iterator[Finding]:
 
 
 def _unknown(source: Source, call: DurableCall) -> Finding:
+    if call.method in LAMBDA_NAMES:
+        words = f"{call.shown}() at {source.place(call.node)}: a DurableContext has no {call.method!r}; Lambda's has"
+        return Finding.error(_SUBJECT, words, f"write {call.shown.replace('.', '.lambda_context.', 1)}()")
     close = get_close_matches(call.method, [name for name in dir(DurableContext) if name[0] != "_"], n=1)
     words = f"{call.shown}() at {source.place(call.node)}: a DurableContext has no {call.method!r}"
     return Finding.error(_SUBJECT, words, f"did you mean {close[0]!r}?" if close else "see the reference of its class")
