@@ -12,14 +12,14 @@ from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-from powertools_durable._contexts.arguments import check_retry, check_serdes
 from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable._contexts.decorated import check_function, check_options, place_of
 from powertools_durable._functions import innermost
-from powertools_durable.errors import DurableConfigError, ValidationError
+from powertools_durable.errors import DurableConfigError
 
 if TYPE_CHECKING:
     from powertools_durable._runtime.seams import Seams
-    from powertools_durable._runtime.session import Program, Session
+    from powertools_durable._runtime.session import Program
     from powertools_durable._service.family import Target
     from powertools_durable.backends.base import DurableBackend
     from powertools_durable.config import DurableConfig
@@ -96,6 +96,7 @@ class DurableFunction(Generic[R]):
         self._program = program
         self._backend = backend
         self._telemetry = telemetry
+        self._was_called = False
 
     @property  # type: ignore[misc] # read-only here, where a class attribute is not
     def __class__(self) -> type:
@@ -136,9 +137,12 @@ class DurableFunction(Generic[R]):
             Another invocation may succeed; Lambda makes one.
         """
         from powertools_durable._runtime.seams import Seams
-        from powertools_durable.parser.order import refuse_idempotent
+        from powertools_durable.parser.order import refuse_idempotent, warn_of_decorators
 
         refuse_idempotent(event)
+        if not self._was_called:
+            self._was_called = True
+            warn_of_decorators(self.__wrapped__, place_of(self.__wrapped__))
         program = self._program
         if extra:
             from dataclasses import replace
@@ -318,9 +322,11 @@ def _decorate(
     from powertools_durable.parser.payload import PayloadParser
     from powertools_durable.parser.result import ResultWriter
 
-    place = _place(function)
-    _check_function(function, place)
-    _check_options(options, place)
+    place = place_of(function)
+    check_function(function, place)
+    if durable_inside(function) is not None:
+        raise DurableConfigError(f"{place} is durable already: one @durable is enough")
+    check_options(options, Options.__annotations__, place)
     config = options.get("config") or DurableConfig()
     handed = model is None
     if handed:
@@ -349,7 +355,7 @@ def _decorate(
         _load_the_rest()
     program = Program(
         handler=function,
-        make_context=_make_context,
+        make_context=lambda session: DurableContext(session, session.root),
         read_payload=parser.parse,
         write_result=writer.write,
         deferred=DurableContext.deferred_calls,
@@ -367,10 +373,6 @@ def _decorate(
     return DurableFunction(function, program, _backend(options), telemetry)
 
 
-def _make_context(session: Session) -> DurableContext:
-    return DurableContext(session, session.root)
-
-
 def _backend(options: Options) -> DurableBackend:
     backend = options.get("backend")
     if backend is not None:
@@ -383,8 +385,7 @@ def _backend(options: Options) -> DurableBackend:
     return mine
 
 
-def _is_lambda() -> bool:
-    """Tell whether this is Lambda's init phase, where the CPU is free; the first invocation's is not."""
+def _is_lambda() -> bool:  # then this is its init phase, where the CPU is free; the first invocation's is not
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
@@ -394,49 +395,3 @@ def _load_the_rest() -> None:
     import_module("powertools_durable.parser.order")
     import_module("powertools_durable.serdes.choosing")
     import_module("powertools_durable._operations.step")
-
-
-def _check_options(options: Options, place: str) -> None:
-    from powertools_durable.config import DurableConfig
-
-    if unknown := set(options) - set(Options.__annotations__):
-        message = f"durable() has no option {', '.join(sorted(unknown))!r} (handler {place})"
-        raise DurableConfigError(message)
-    config: object = options.get("config")
-    if config is not None and not isinstance(config, DurableConfig):
-        message = f"durable(config=...) takes a DurableConfig, not a {type(config).__name__} (handler {place})"
-        raise DurableConfigError(message)
-    try:
-        check_retry(options.get("retry"))
-        check_serdes(options.get("serdes"))
-    except ValidationError as error:
-        message = f"durable(): {error} (handler {place})"
-        raise DurableConfigError(message) from None
-
-
-def _check_function(function: object, place: str) -> None:
-    if not callable(function):
-        message = f"@durable decorates a function, not a {type(function).__name__}"
-        raise DurableConfigError(message)
-    inner = innermost(function)
-    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        message = f"{place} is a generator; a durable handler returns its result"
-        raise DurableConfigError(message)
-    if inspect.iscoroutinefunction(inner):
-        message = f"{place} is async; this version runs 'def' handlers only, so write 'def' instead of 'async def'"
-        raise DurableConfigError(message)
-    try:
-        inspect.signature(function).bind(None, None)
-    except (TypeError, ValueError):  # some builtins tell nothing
-        message = (
-            f"{place} must take two positional parameters, the event and the context: "
-            f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
-        )
-        raise DurableConfigError(message) from None
-
-
-def _place(function: object) -> str:
-    inner = innermost(function) if callable(function) else function
-    code = getattr(inner, "__code__", None)
-    name = getattr(inner, "__qualname__", repr(function))
-    return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code else name

@@ -222,7 +222,32 @@ def fine(payload, ctx):
     return None
 
 
+def swapped_names(ctx, event):
+    pass
+
+
+def swapped_annotation(ctx: DurableContext, order: dict):
+    pass
+
+
+def swapped_class(context, payload):
+    pass
+
+
+swapped_class.__annotations__["context"] = DurableContext  # as without `from __future__ import annotations`
+
+
+class SwappedMethod:
+    def __call__(self, durable_context, event):
+        pass
+
+
 REFUSED = [
+    (swapped_names, {}, "parameters swapped: (ctx, event)"),
+    (swapped_annotation, {}, "parameters swapped: (ctx, order)"),
+    (swapped_class, {}, "parameters swapped: (context, payload)"),
+    (SwappedMethod(), {}, "parameters swapped: (durable_context, event)"),
+    (functools.partial(swapped_names), {}, "def handler(event, ctx)"),
     (no_parameter, {}, "two positional parameters"),
     (one_parameter, {}, "def one_parameter(event, ctx)"),
     (three_parameters, {}, "two positional parameters"),
@@ -470,3 +495,41 @@ def test_a_decorator_above_that_replaced_the_event_is_named():
     handler = above(durable(backend=Service())(double))
     with pytest.raises(DecoratorOrderError, match="Order"):
         handler(event(1), None)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda event, ctx: None,
+        lambda ctx, payload: None,  # an odd name, and nothing that says more
+        lambda context, ctx: None,
+        lambda *both: None,
+    ],
+)
+def test_names_that_may_be_right_are_taken(function):
+    durable(function)
+
+
+def test_a_handler_that_is_durable_already_is_refused_also_below_another_decorator():
+    @durable
+    def handler(event, ctx):
+        pass
+
+    @functools.wraps(handler)
+    def wrapped(event, context):
+        return handler(event, context)
+
+    for twice in (handler, wrapped):
+        with pytest.raises(DurableConfigError, match=r"handler at .*test_decorator.py:\d+ is durable already"):
+            durable(twice)
+
+
+def test_no_source_is_read_for_the_checks(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("read")
+
+    for name in ("getsource", "getsourcelines", "getsourcefile", "findsource"):
+        monkeypatch.setattr(inspect, name, refuse)
+    durable(lambda event, ctx: None)
+    with pytest.raises(DurableConfigError, match="swapped"):
+        durable(swapped_names)

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import partial
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, get_origin
 
 from powertools_durable._contexts.base import LAMBDA_NAMES
 from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable._functions import innermost
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.cli.diagnosis.source import DurableCall, Source
+from powertools_durable.serdes.models import annotation_of
 
 __all__ = ["calls"]
 
@@ -51,7 +53,7 @@ def calls(source: Source) -> Iterator[Finding]:
         if not hasattr(DurableContext, call.method):
             yield _unknown(source, call)
             continue
-        yield from _uncallable(source, call)
+        yield from [*_misgiven(source, call)] or _uncallable(source, call)
         kind = _KINDS.get(call.method)
         if kind is not None and _is_unnamed(call):
             unnamed[kind].append(call)
@@ -69,6 +71,34 @@ def _unknown(source: Source, call: DurableCall) -> Finding:
     close = get_close_matches(call.method, [name for name in dir(DurableContext) if name[0] != "_"], n=1)
     words = f"{call.shown}() at {source.place(call.node)}: a DurableContext has no {call.method!r}"
     return Finding.error(_SUBJECT, words, f"did you mean {close[0]!r}?" if close else "see the reference of its class")
+
+
+def _misgiven(source: Source, call: DurableCall) -> Iterator[Finding]:
+    """Yield arguments that no operation takes: keywords for the function, and a function that was called already."""
+    known = inspect.signature(getattr(DurableContext, call.method)).parameters
+    function = ast.unparse(call.node.args[0]) if call.node.args else "func"
+    for keyword in call.node.keywords:
+        if keyword.arg is not None and keyword.arg not in known:
+            words = f"{call.shown}() at {source.place(call.node)} has no option {keyword.arg!r}"
+            advice = f"for the function's own: functools.partial({function}, {keyword.arg}=...)"
+            yield Finding.error(_SUBJECT, words, advice)
+    if call.method in {*_GIVES, *_GIVES_ALL} - {"parallel"} and call.node.args:
+        first = call.node.args[0]
+        if isinstance(first, ast.Call) and _gives_no_function(source.value(first.func)):
+            name = ast.unparse(first.func)
+            words = f"{call.shown}() at {source.place(call.node)} is given what {name}() returns, not the function"
+            yield Finding.error(_SUBJECT, words, f"leave out the parentheses: {call.shown}({name}, ...)")
+
+
+def _gives_no_function(function: Any) -> bool:
+    """Tell whether what *function* returns is surely nothing that can be called."""
+    if not isinstance(function, FunctionType):
+        return False
+    found = annotation_of(function)
+    found = get_origin(found) or found
+    if not isinstance(found, type) or found in {object, Any}:
+        return False
+    return not any("__call__" in vars(cls) for cls in found.__mro__)
 
 
 def _uncallable(source: Source, call: DurableCall) -> Iterator[Finding]:
@@ -96,6 +126,10 @@ def _uncallable(source: Source, call: DurableCall) -> Iterator[Finding]:
 def _checked(source: Source, call: DurableCall, node: ast.expr, gives: list[str], count: int) -> Iterator[Finding]:
     function = source.value(node)
     if not _is_function(function):
+        return
+    if inspect.iscoroutinefunction(innermost(function)):
+        words = f"{call.shown}() at {source.place(call.node)} calls {ast.unparse(node)}(), which is async"
+        yield Finding.error(_SUBJECT, words, "a 'def' handler calls 'def' functions: asyncio.run(...) in one of those")
         return
     try:
         inspect.signature(function).bind(*[None] * count)

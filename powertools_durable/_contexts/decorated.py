@@ -1,0 +1,97 @@
+"""What `durable` is put on and given: checked when the module loads, with file and line. No source is read for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from powertools_durable._contexts.arguments import check_retry, check_serdes
+from powertools_durable._contexts.base import BaseContext
+from powertools_durable._functions import innermost
+from powertools_durable.errors import DurableConfigError, ValidationError
+
+__all__ = ["check_function", "check_options", "place_of"]
+
+_CONTEXTS = {"ctx", "context", "durable_context"}
+
+
+def check_options(options: Mapping[str, Any], known: Iterable[str], place: str) -> None:
+    """Refuse options that `durable` does not have, or that are not what it takes."""
+    from powertools_durable.config import DurableConfig
+
+    if unknown := set(options) - set(known):
+        message = f"durable() has no option {', '.join(sorted(unknown))!r} (handler {place})"
+        raise DurableConfigError(message)
+    config: object = options.get("config")
+    if config is not None and not isinstance(config, DurableConfig):
+        message = f"durable(config=...) takes a DurableConfig, not a {type(config).__name__} (handler {place})"
+        raise DurableConfigError(message)
+    try:
+        check_retry(options.get("retry"))
+        check_serdes(options.get("serdes"))
+    except ValidationError as error:
+        message = f"durable(): {error} (handler {place})"
+        raise DurableConfigError(message) from None
+
+
+def check_function(function: object, place: str) -> None:
+    """Refuse what is no handler.
+
+    Raises
+    ------
+    DurableConfigError
+        It is no function, or one that can't be called with an event and a context in that order.
+    """
+    if not callable(function):
+        message = f"@durable decorates a function, not a {type(function).__name__}"
+        raise DurableConfigError(message)
+    inner = innermost(function)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        message = f"{place} is a generator; a durable handler returns its result"
+        raise DurableConfigError(message)
+    if inspect.iscoroutinefunction(inner):
+        message = f"{place} is async; this version runs 'def' handlers only, so write 'def' instead of 'async def'"
+        raise DurableConfigError(message)
+    try:
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError):  # some builtins tell nothing
+        message = (
+            f"{place} must take two positional parameters, the event and the context: "
+            f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
+        )
+        raise DurableConfigError(message) from None
+    if (names := _swapped(function)) is not None:
+        message = (
+            f"{place} has its parameters swapped: ({names}). The event comes first, the context second: "
+            f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
+        )
+        raise DurableConfigError(message)
+
+
+def _swapped(function: Callable[..., Any]) -> str | None:
+    """Return the first two parameters if the first is annotated, or both are named, as the other."""
+    parameters = [*inspect.signature(function).parameters.values()]
+    if len(parameters) < 2:  # *args
+        return None
+    first, second = parameters[:2]
+    unannotated = inspect.Parameter.empty
+    is_context = _names_context(first.annotation)
+    by_name = first.name in _CONTEXTS and second.name == "event" and first.annotation is unannotated
+    if (is_context or by_name) and not _names_context(second.annotation):
+        return f"{first.name}, {second.name}"
+    return None
+
+
+def _names_context(annotation: object) -> bool:
+    if isinstance(annotation, str):  # as it is written; that of a class under TYPE_CHECKING names nothing here
+        return annotation.strip("'\" ").rpartition(".")[2] in {"DurableContext", "AsyncDurableContext"}
+    return isinstance(annotation, type) and issubclass(annotation, BaseContext)
+
+
+def place_of(function: object) -> str:
+    """Return ``name at file:line``."""
+    inner = innermost(function) if callable(function) else function
+    code = getattr(inner, "__code__", None)
+    name = getattr(inner, "__qualname__", repr(function))
+    return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code else name
