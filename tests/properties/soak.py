@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from multiprocessing import SimpleQueue
@@ -41,18 +42,29 @@ class Soaked:
         self.scripts += other.scripts
 
 
+@contextmanager
+def unseen_lines() -> Iterator[None]:
+    """Keep Python from printing warnings to stderr for want of a handler."""
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
 def soaked(first: int, seeds: int) -> Soaked:
     """Run all cases of some seeds."""
-    logging.getLogger().addHandler(logging.NullHandler())
     found, began = Soaked(), time.process_time()
-    for seed in range(first, first + seeds):
-        for one in examined_of(seed):
-            found.executions += 1
-            found.tally.update(one.tally())
-            if one.violations:
-                found.scripts.append(script(one.case, one.violations))
-        if len(found.scripts) >= _MOST_SHOWN:
-            break
+    with unseen_lines():
+        for seed in range(first, first + seeds):
+            for one in examined_of(seed):
+                found.executions += 1
+                found.tally.update(one.tally())
+                if one.violations:
+                    found.scripts.append(script(one.case, one.violations))
+            if len(found.scripts) >= _MOST_SHOWN:
+                break
     found.seconds = time.process_time() - began
     return found
 
