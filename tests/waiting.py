@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from powertools_durable.testing.run import SimulatedRun
 
-PATIENCE = 10.0  # seconds for a thread to end that can
+PATIENCE = 30.0  # seconds for a thread to end that can
 _FOREVER = 60.0  # seconds after which what does not come never will
 
 

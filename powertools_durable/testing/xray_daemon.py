@@ -21,7 +21,7 @@ from aws_xray_sdk.core.sampling.local.sampler import LocalSampler  # type: ignor
 __all__ = ["XRayDaemon", "recording"]
 
 _LARGEST_DATAGRAM = 65_536
-_PATIENCE = 5.0  # seconds until a datagram must have arrived; loopback takes microseconds
+_PATIENCE = 30.0  # seconds until a datagram must have arrived; loopback takes microseconds
 _ON_THE_WAY = 3  # of the largest documents, what a default buffer holds
 _TRACE_HEADER = "_X_AMZN_TRACE_ID"
 _SWITCHES = ("POWERTOOLS_TRACE_DISABLED", "AWS_XRAY_SDK_ENABLED", "AWS_SAM_LOCAL", "AWS_CHALICE_CLI_MODE")
