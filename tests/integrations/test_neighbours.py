@@ -332,7 +332,7 @@ def test_a_resolver_is_one_for_the_whole_process_so_it_is_not_for_branches():
 
     @durable
     def handler(event, ctx):
-        ctx.map(lambda child, n: app.resolve(http("GET", f"/orders/{n}"), child)["statusCode"], [1, 2])
+        ctx.map(lambda child, n: int(app.resolve(http("GET", f"/orders/{n}"), child)["statusCode"]), [1, 2])
 
     assert ended(handler).status == "SUCCEEDED"
     assert seen == {"2": "/orders/2", "1": "/orders/2"}  # branch 1 sees the event of branch 2
