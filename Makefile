@@ -67,8 +67,11 @@ lint: $(VENV)/.dev ## ruff
 	$(BIN)/ruff check .
 
 .PHONY: types
-types: $(VENV)/.dev ## mypy, strict
+types: $(VENV)/.dev ## mypy, strict; mypy as it comes and pyright over what users write
 	$(BIN)/mypy $(wildcard powertools_durable examples tests/typing)
+	$(BIN)/mypy --config-file= --warn-unused-ignores --cache-dir .mypy_cache/as-it-comes tests/typing/right.py tests/typing/wrong.py
+	@if $(BIN)/pyright --version >/dev/null 2>&1; then $(BIN)/pyright -p tests/typing --pythonpath $(BIN)/python; \
+	else echo "pyright: skipped, npm's registry can't be reached"; fi
 
 .PHONY: test
 test: $(VENV)/.dev ## the tests; PYTEST_ARGS="-k wait" for some of them, WORKERS=0 in one process

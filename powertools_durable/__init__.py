@@ -26,14 +26,20 @@ if TYPE_CHECKING:
         CompensationError,
         DurableError,
         InvokeError,
+        NonDeterminismError,
         OperationError,
+        SerDesError,
         StepError,
         StepInterruptedError,
         StepTimeoutError,
+        SuspendExecution,
+        ValidationError,
         WaitForConditionError,
     )
     from powertools_durable.retry import Polling, Retry
-    from powertools_durable.scope import ExecutionMode, current_scope, current_step
+    from powertools_durable.scope import ExecutionMode, current_scope, current_step, current_step_or_none
+
+    __version__: str
 
 _HOME = {
     "Callback": "_contexts.blocking",
@@ -53,6 +59,7 @@ _HOME = {
     "ExecutionMode": "scope",
     "current_scope": "scope",
     "current_step": "scope",
+    "current_step_or_none": "scope",
     "BatchError": "errors",
     "CallbackError": "errors",
     "CallbackExternalError": "errors",
@@ -66,6 +73,10 @@ _HOME = {
     "StepError": "errors",
     "StepInterruptedError": "errors",
     "StepTimeoutError": "errors",
+    "NonDeterminismError": "errors",
+    "SerDesError": "errors",
+    "SuspendExecution": "errors",
+    "ValidationError": "errors",
     "WaitForConditionError": "errors",
 }
 
@@ -90,22 +101,34 @@ __all__ = [
     "ExecutionMode",
     "InvokeError",
     "Nesting",
+    "NonDeterminismError",
     "OperationError",
     "Polling",
     "Retry",
+    "SerDesError",
     "StepError",
     "StepInterruptedError",
     "StepSemantics",
     "StepTimeoutError",
+    "SuspendExecution",
+    "ValidationError",
     "WaitForConditionError",
+    "__version__",
     "current_scope",
     "current_step",
+    "current_step_or_none",
     "durable",
 ]
 
 
 # Without a `__dir__`: what looks at each attribute of each module, as freezegun does, need not load all of it.
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("powertools-durable")
+        globals()[name] = value
+        return value
     if name not in _HOME:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

@@ -13,7 +13,15 @@ from typing import Protocol
 
 from powertools_durable._protocol.record import record
 
-__all__ = ["ExecutionMode", "ReplayState", "ScopeInfo", "StepInfo", "current_scope", "current_step"]
+__all__ = [
+    "ExecutionMode",
+    "ReplayState",
+    "ScopeInfo",
+    "StepInfo",
+    "current_scope",
+    "current_step",
+    "current_step_or_none",
+]
 
 
 class ReplayState(StrEnum):
@@ -123,7 +131,27 @@ def current_scope() -> ScopeInfo | None:
     return SCOPE.get()
 
 
-def current_step() -> StepInfo | None:
+def current_step() -> StepInfo:
+    """Return the step whose body is running.
+
+    Raises
+    ------
+    ValidationError
+        No step's body is running here: `current_step_or_none` returns None in this case.
+    """
+    step = current_step_or_none()
+    if step is None:
+        from powertools_durable.errors import ValidationError
+
+        message = (
+            "current_step() is called outside of a step's body. Call it in the function that ctx.step(...) runs, or "
+            "use current_step_or_none() in code that also runs elsewhere"
+        )
+        raise ValidationError(message)
+    return step
+
+
+def current_step_or_none() -> StepInfo | None:
     """Return the step whose body is running; None elsewhere."""
     scope = SCOPE.get()
     return scope.step if scope else None

@@ -62,7 +62,7 @@ def _caught(operation: dict[str, Any], ctx: DurableContext) -> Any:
 
 def _body(operation: dict[str, Any]) -> Any:
     step = current_step()
-    if step is not None and step.attempt <= operation.get("failures", 0):
+    if step.attempt <= operation.get("failures", 0):
         raise ProgramError(f"attempt {step.attempt}")
     return operation["result"]
 

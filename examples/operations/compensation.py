@@ -98,8 +98,7 @@ def pay_back(payment: str, key: str | None) -> None:
 
 # --8<-- [start:key]
 def pay_back_once(payment: str) -> None:
-    step = current_step()
-    pay_back(payment, key=step.idempotency_key if step else None)
+    pay_back(payment, key=current_step().idempotency_key)
 
 
 def undo_payment(child: DurableContext, payment: str) -> None:

@@ -80,9 +80,8 @@ def pay(order_id: str, ctx: DurableContext) -> str:
 
 # --8<-- [start:step_key]
 def charge_by_key(order_id: str) -> str:
-    step = current_step()
-    assert step is not None
-    return f"{charge(order_id)} under {step.idempotency_key[:8]}"  # the payment service recognises the key
+    key = current_step().idempotency_key
+    return f"{charge(order_id)} under {key[:8]}"  # the payment service recognises the key
 
 
 # --8<-- [end:step_key]

@@ -8,17 +8,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from powertools_durable import _operations as operations
-from powertools_durable import serdes as formats
 from powertools_durable._contexts import arguments
-from powertools_durable._contexts.steps import Steps
+from powertools_durable._contexts.submitting import Submitting
 from powertools_durable._operations.semantics import Nesting
 from powertools_durable._protocol.operation import OperationType, SubType
 from powertools_durable._protocol.record import record
 
 if TYPE_CHECKING:
     from powertools_durable._contexts.blocking import DurableContext
-    from powertools_durable._protocol.duration import Duration
-    from powertools_durable._replay.effects import Flow
     from powertools_durable._replay.frame import Frame
     from powertools_durable._replay.handle import OperationHandle
     from powertools_durable.batch import BatchResult
@@ -46,7 +43,7 @@ class _FanOut:
     results: Sequence[SerDes[Any]]
 
 
-class Containers(Steps):
+class Containers(Submitting):
     """Operations with operations inside."""
 
     __slots__ = ()
@@ -112,68 +109,6 @@ class Containers(Steps):
         return self._drive(op, operations.child.child(op, partial(self._frame.child, op), body, written, summary))
 
     child_context = run_in_child_context
-
-    def wait_for_callback(
-        self,
-        submit: Callable[[str, *Ts], object],
-        *args: *Ts,
-        name: str | None = None,
-        timeout: Duration | None = None,
-        heartbeat_timeout: Duration | None = None,
-        retry: RetryPolicy | None = None,
-        returns: type[T] | None = None,
-        serdes: SerDes[T] | None = None,
-    ) -> T:
-        """Hand a callback id to somebody, and suspend the execution until it is answered.
-
-        Parameters
-        ----------
-        submit, *args
-            Called as ``submit(callback_id, *args)``, as a step; what it returns is not kept.
-        name : str | None
-            Default: the function's name.
-        timeout, heartbeat_timeout : Duration | None
-            How long to wait for the answer, and between signs of life; None is none.
-        retry : Retry | None
-            When to submit again after an exception.
-        returns, serdes
-            Type of the answer, or how it is read; without them it is raw text.
-
-        Returns
-        -------
-        T
-            What was answered.
-
-        Raises
-        ------
-        CallbackExternalError, CallbackTimeoutError
-            It was answered with a failure, or not in time.
-        CallbackSubmitterError
-            Submitting failed for good.
-        ValidationError
-            The call is wrong; nothing was recorded. Source: protocol.md 11.4.
-        """
-        arguments.callable_(submit, "wait_for_callback")
-        arguments.check_retry(retry)
-        arguments.callback_seconds(timeout, "timeout")
-        arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
-        arguments.check_serdes(serdes)
-        answer = formats.choosing.answer_serdes(returns, serdes)
-        shown = arguments.name_of(submit, name)
-        named = operations.wait_for_callback
-
-        def body(frame: Frame) -> T:
-            child = self._below(frame)
-            callback = child.create_callback(
-                name=named.callback_name(shown), timeout=timeout, heartbeat_timeout=heartbeat_timeout, serdes=answer
-            )
-            child.step(_submitting, submit, callback.callback_id, args, name=named.submitter_name(shown), retry=retry)
-            return callback.result()
-
-        op = self._begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, shown)
-        written: SerDes[T] = formats.choosing.answered_serdes(returns, self._session.program.serdes)
-        flow: Flow[T] = operations.child.child(op, partial(self._frame.child, op), body, written)
-        return self._drive(op, named.surfacing(flow))
 
     def with_retry(
         self,
@@ -407,7 +342,3 @@ class Containers(Steps):
         candidates = (serdes, item_serdes, self._session.program.serdes)
         wrapping = next((given for given in candidates if isinstance(given, WrappingSerDes)), None)
         return plain if wrapping is None else wrapping.around_batch(plain)
-
-
-def _submitting(submit: Callable[..., object], callback_id: str, args: tuple[Any, ...]) -> None:
-    submit(callback_id, *args)

@@ -102,7 +102,7 @@ class Sagas(Containers):
         compensate : Callable
             ``compensate(result)``, or ``compensate(child, result)`` with two required parameters when it uses
             durable operations itself. `run_compensations` calls it; it may run more than once after a crash. It is
-            no step, so `current_step` is None in it: for an idempotency key let it take *child*, and make a step.
+            no step, so `current_step` raises in it: for an idempotency key let it take *child*, and make a step.
         """
         arguments.callable_(compensate, "step_with_compensation")
         op, value = self._step(func, args, name, retry, semantics, timeout, returns, serdes, sub_type)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, overload
 
 from powertools_durable import _operations as operations
 from powertools_durable import serdes as formats
@@ -16,6 +16,10 @@ from powertools_durable._operations.semantics import StepSemantics
 from powertools_durable._protocol.operation import OperationType, SubType
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from typing_extensions import TypeForm, Unpack
+
+    from powertools_durable._contexts.options import CallbackOptions, InvokeOptions
     from powertools_durable._protocol.duration import Duration
     from powertools_durable._protocol.update import ChainedInvokeOptions
     from powertools_durable._replay.handle import OperationHandle
@@ -195,16 +199,34 @@ class Steps(BlockingCore):
         """Return the time, recorded: the same on every replay."""
         return self.step(self._session.seams.clock.now, name="now", returns=datetime)
 
+    # fmt: off
+    @overload
+    def create_callback(
+        self, *, returns: None = None, serdes: None = None, **options: Unpack[CallbackOptions]
+    ) -> Callback[str | None]: ...
+    @overload
+    def create_callback(
+        self, *, returns: None = None, serdes: SerDes[T], **options: Unpack[CallbackOptions]
+    ) -> Callback[T]: ...
+    @overload
+    def create_callback(
+        self, *, returns: TypeAdapter[T], serdes: SerDes[Any] | None = None, **options: Unpack[CallbackOptions]
+    ) -> Callback[T]: ...
+    @overload
+    def create_callback(
+        self, *, returns: TypeForm[T], serdes: SerDes[Any] | None = None, **options: Unpack[CallbackOptions]
+    ) -> Callback[T]: ...
+    # fmt: on
     def create_callback(
         self,
         *,
         name: str | None = None,
         timeout: Duration | None = None,
         heartbeat_timeout: Duration | None = None,
-        returns: type[T] | None = None,
-        serdes: SerDes[T] | None = None,
+        returns: Any = None,
+        serdes: SerDes[Any] | None = None,
         sub_type: str | None = None,
-    ) -> Callback[T]:
+    ) -> Callback[Any]:
         """Have the service make an id that somebody outside can answer.
 
         Parameters
@@ -301,6 +323,28 @@ class Steps(BlockingCore):
         flow = operations.wait_for_condition.wait_for_condition(op, check, initial, rhythm, written, limit=limit)
         return self._drive(op, flow)
 
+    # fmt: off
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any = None, *,
+        returns: None = None, serdes: None = None, **options: Unpack[InvokeOptions]
+    ) -> Any: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any = None, *,
+        returns: None = None, serdes: SerDes[T], **options: Unpack[InvokeOptions]
+    ) -> T: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any = None, *,
+        returns: TypeAdapter[T], serdes: SerDes[Any] | None = None, **options: Unpack[InvokeOptions]
+    ) -> T: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any = None, *,
+        returns: TypeForm[T], serdes: SerDes[Any] | None = None, **options: Unpack[InvokeOptions]
+    ) -> T: ...
+    # fmt: on
     def invoke(
         self,
         function_name: str,
@@ -308,10 +352,10 @@ class Steps(BlockingCore):
         *,
         name: str | None = None,
         tenant_id: str | None = None,
-        returns: type[T] | None = None,
+        returns: Any = None,
         payload_serdes: SerDes[Any] | None = None,
-        serdes: SerDes[T] | None = None,
-    ) -> T:
+        serdes: SerDes[Any] | None = None,
+    ) -> Any:
         """Call another Lambda function; the execution is suspended until it has answered.
 
         Parameters

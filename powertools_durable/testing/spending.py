@@ -10,7 +10,7 @@ from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import ValidationError
-from powertools_durable.scope import current_step
+from powertools_durable.scope import current_step_or_none
 from powertools_durable.testing.sandbox import SANDBOX
 
 __all__ = ["Bystander", "attend", "spend"]
@@ -73,7 +73,7 @@ def spend(span: Duration) -> None:
         raise ValidationError(message) from None
     sandbox = SANDBOX.get()
     if sandbox is not None:
-        step, flush = current_step(), _FLUSH.get()
+        step, flush = current_step_or_none(), _FLUSH.get()
         if step is not None and flush is not None and seconds >= _LINGERS:
             flush()
         sandbox.spend(seconds, step.deadline if step else None)

@@ -24,7 +24,8 @@ DOORS = {
     "": f"""
         BatchItem BatchResult Callback CompensationItem CompensationResult Completion DurableConfig
         DurableContext DurableError DurableFunction
-        ExecutionMode Nesting Polling Retry StepSemantics current_scope current_step durable
+        ExecutionMode Nesting NonDeterminismError Polling Retry SerDesError StepSemantics SuspendExecution
+        ValidationError __version__ current_scope current_step current_step_or_none durable
         {OPERATION_ERRORS}
     """,
     "errors": f"""

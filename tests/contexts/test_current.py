@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from powertools_durable import Retry, current_scope, current_step, durable
+from powertools_durable import Retry, ValidationError, current_scope, current_step, current_step_or_none, durable
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.testing import Simulator
 
@@ -22,14 +22,14 @@ def ran(handler, **options):
 
 
 def test_outside_an_invocation_there_is_neither():
-    assert (current_step(), current_scope()) == (None, None)
+    assert (current_step_or_none(), current_scope()) == (None, None)
 
     @durable
     def handler(event, ctx):
         ctx.step(lambda: 1)
 
     ran(handler)
-    assert (current_step(), current_scope()) == (None, None)
+    assert (current_step_or_none(), current_scope()) == (None, None)
 
 
 def test_in_a_handler_and_in_a_child_there_is_a_scope_but_no_step():
@@ -37,9 +37,9 @@ def test_in_a_handler_and_in_a_child_there_is_a_scope_but_no_step():
 
     @durable
     def handler(event, ctx):
-        seen.append((current_step(), current_scope()))
-        ctx.run_in_child_context(lambda child: seen.append((current_step(), current_scope())), name="child")
-        seen.append((current_step(), current_scope()))
+        seen.append((current_step_or_none(), current_scope()))
+        ctx.run_in_child_context(lambda child: seen.append((current_step_or_none(), current_scope())), name="child")
+        seen.append((current_step_or_none(), current_scope()))
 
     run = ran(handler)
     assert [step for step, _ in seen] == [None] * 3
@@ -51,6 +51,27 @@ def test_in_a_handler_and_in_a_child_there_is_a_scope_but_no_step():
     assert root.execution_name == "run-1"
 
 
+def test_outside_of_a_step_current_step_says_what_to_do_and_harms_nothing():
+    def refused(*_):
+        with pytest.raises(ValidationError, match=r"current_step\(\) is called outside of a step's body.*or_none"):
+            current_step()
+        return True
+
+    assert refused()
+
+    @durable
+    def handler(event, ctx):
+        assert refused()
+        assert ctx.run_in_child_context(refused, name="child")
+        assert ctx.map(refused, [1, 2], name="branches").results == [True, True]
+        assert ctx.parallel([refused]).results == [True]
+        ctx.step_with_compensation(lambda: 1, compensate=refused, name="undone")
+        assert ctx.run_compensations().all_succeeded
+        return ctx.step(lambda: (current_step(), current_step_or_none())[0] == current_step_or_none(), name="step")
+
+    assert ran(handler).result is True
+
+
 # -- steps ----------------------------------------------------------------------------------------------------
 
 
@@ -58,7 +79,7 @@ def test_a_body_learns_its_attempt_its_name_and_a_key_that_stays():
     seen = []
 
     def body():
-        seen.append((current_step(), current_scope()))
+        seen.append((current_step_or_none(), current_scope()))
         if len(seen) == 1:
             raise ValueError
 

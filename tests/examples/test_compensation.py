@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from examples.operations import compensation as example
-from powertools_durable import Retry, current_step, durable
+from powertools_durable import Retry, current_step_or_none, durable
 from powertools_durable.testing import Ledger, Simulator, explore
 
 
@@ -52,7 +52,7 @@ def test_a_compensation_with_one_parameter_is_no_step_and_has_no_key():
     ledger, seen = Ledger(), []
 
     def pay_back(payment):
-        seen.append(current_step())
+        seen.append(current_step_or_none())
         ledger.record("pay back", payment=payment)
 
     @durable

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from powertools_durable import DurableContext, current_step, durable
+from powertools_durable import DurableContext, current_step_or_none, durable
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Ledger, Simulator
 from powertools_durable.testing.sandbox import SANDBOX
@@ -36,7 +36,7 @@ class Thing:
 
 def does(name: str) -> str:
     """Do something once."""
-    step = current_step()
+    step = current_step_or_none()
     LEDGER.record("did", key=step.idempotency_key if step else None)
     return name
 
@@ -48,7 +48,7 @@ def reads(name: str) -> str:
 
 def does_at_last(name: str, attempts: int) -> str:
     """Fail but for the last of *attempts*."""
-    step = current_step()
+    step = current_step_or_none()
     if step is not None and step.attempt < attempts:
         raise TimeoutError(name)
     return does(name)
@@ -61,7 +61,7 @@ def refuses(name: str) -> str:
 
 def refuses_again(name: str) -> str:
     """Fail always, and say in which attempt."""
-    step = current_step()
+    step = current_step_or_none()
     raise PermissionError(f"{name}/{step.attempt if step else 0}")
 
 

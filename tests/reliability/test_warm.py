@@ -7,7 +7,7 @@ from itertools import cycle
 
 import pytest
 
-from powertools_durable import DurableContext, Retry, current_step, durable
+from powertools_durable import DurableContext, Retry, current_step_or_none, durable
 from powertools_durable.scope import current_scope
 from powertools_durable.testing import Simulator
 from tests.leaks import Objects, left_open, open_files, started_threads
@@ -132,6 +132,6 @@ def test_one_execution_leaves_no_scope_no_step_and_no_context_to_the_next(kind):
 
     Simulator(handler).start()
     assert current_scope() is None
-    assert current_step() is None
+    assert current_step_or_none() is None
     with pytest.raises(BaseException, match=r"context has ended|suspends"):
         contexts[0].step(lambda: 1)

@@ -56,8 +56,7 @@ def broken() -> NoReturn:
 
 def unreliable(result: str, succeeds_at: int) -> str:
     """Fail until attempt number *succeeds_at*."""
-    step = current_step()
-    if step is None or step.attempt < succeeds_at:
+    if current_step().attempt < succeeds_at:
         raise BrokenError("not yet")
     return result
 
@@ -71,6 +70,6 @@ def crash() -> NoReturn:
 def crash_once_started(ctx: DurableContext) -> NoReturn:
     """Crash when the service knows that the running step has started; at-least-once steps do not wait for it."""
     step = current_step()
-    while step is not None and ctx.replay_engine.get(step.operation_id) is None:
+    while ctx.replay_engine.get(step.operation_id) is None:
         time.sleep(0.05)
     crash()

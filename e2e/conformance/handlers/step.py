@@ -121,8 +121,7 @@ def interrupted_for_good(text: str, ctx: DurableContext) -> str:
 def interrupted_once(text: str, ctx: DurableContext) -> str:
     def flaky() -> str:
         ctx.logger.info(text)
-        step = current_step()
-        if step is None or step.attempt == 1:
+        if current_step().attempt == 1:
             crash()
         return "succeeded on second attempt"
 

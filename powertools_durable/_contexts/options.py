@@ -1,0 +1,38 @@
+"""The options that every form of a call has, for type checkers: forms differ in what tells the type of the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from powertools_durable._protocol.duration import Duration
+    from powertools_durable.retry import RetryPolicy
+    from powertools_durable.serdes.base import SerDes
+
+__all__ = ["CallbackOptions", "InvokeOptions", "SubmitOptions"]
+
+
+class CallbackOptions(TypedDict, total=False):
+    """Of `create_callback`."""
+
+    name: str | None
+    timeout: Duration | None
+    heartbeat_timeout: Duration | None
+    sub_type: str | None
+
+
+class SubmitOptions(TypedDict, total=False):
+    """Of `wait_for_callback`."""
+
+    name: str | None
+    timeout: Duration | None
+    heartbeat_timeout: Duration | None
+    retry: RetryPolicy | None
+
+
+class InvokeOptions(TypedDict, total=False):
+    """Of `invoke`."""
+
+    name: str | None
+    tenant_id: str | None
+    payload_serdes: SerDes[Any] | None
