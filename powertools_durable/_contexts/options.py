@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter as TypeAdapter  # noqa: PLC0414 - handed on, for type checkers only
+    from typing_extensions import TypeForm as TypeForm  # noqa: PLC0414
+
     from powertools_durable._protocol.duration import Duration
     from powertools_durable.retry import RetryPolicy
     from powertools_durable.serdes.base import SerDes

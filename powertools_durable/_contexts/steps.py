@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, Unpack, overload
 
 from powertools_durable import _operations as operations
 from powertools_durable import serdes as formats
@@ -16,10 +16,7 @@ from powertools_durable._operations.semantics import StepSemantics
 from powertools_durable._protocol.operation import OperationType, SubType
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-    from typing_extensions import TypeForm, Unpack
-
-    from powertools_durable._contexts.options import CallbackOptions, InvokeOptions
+    from powertools_durable._contexts.options import CallbackOptions, InvokeOptions, TypeAdapter, TypeForm
     from powertools_durable._protocol.duration import Duration
     from powertools_durable._protocol.update import ChainedInvokeOptions
     from powertools_durable._replay.handle import OperationHandle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
 from powertools_durable import _operations as operations
 from powertools_durable import serdes as formats
@@ -13,10 +13,7 @@ from powertools_durable._contexts.steps import Steps
 from powertools_durable._protocol.operation import OperationType, SubType
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-    from typing_extensions import TypeForm, Unpack
-
-    from powertools_durable._contexts.options import SubmitOptions
+    from powertools_durable._contexts.options import SubmitOptions, TypeAdapter, TypeForm
     from powertools_durable._protocol.duration import Duration
     from powertools_durable._replay.effects import Flow
     from powertools_durable._replay.frame import Frame

@@ -6,14 +6,18 @@ import io
 import json
 import logging
 import sys
-from contextlib import redirect_stdout
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from powertools_durable._service.host import Invocation
+from powertools_durable.errors import ValidationError
 
-__all__ = ["Recorder", "SimulatedInvocation"]
+__all__ = ["LISTENING", "Recorder", "SimulatedInvocation", "exploring"]
 
 
 @dataclass(slots=True)
@@ -38,34 +42,35 @@ class SimulatedInvocation(Invocation):
     metrics: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Recorder(logging.Handler):
-    """Listens to the root logger and to standard output while an invocation runs.
+class Recorder:
+    """Takes down what is logged and printed while an invocation runs, by the code that runs in it.
 
-    One for a run: the replay filter, once put on it, stays.
+    Several may be at work at once, on threads or one inside of another; the context tells whose a line is. What
+    comes from a thread that has no context of a run, for the handler has started it by itself, goes to the one that
+    is at work; with several nobody can tell, and it goes to none.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.logs: list[logging.LogRecord] = []
         self.metrics: list[dict[str, Any]] = []
         self._begins = (0, 0)
-        self._output: redirect_stdout[_Tee] | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record."""
-        self.logs.append(record)
+        self._line = ""
+        self._listening = ExitStack()
 
     def __enter__(self) -> Self:
         self._begins = (len(self.logs), len(self.metrics))
-        logging.getLogger().addHandler(self)
-        self._output = redirect_stdout(_Tee(sys.stdout, self.metrics))
-        self._output.__enter__()
+        self._listening.enter_context(_listening(self))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        logging.getLogger().removeHandler(self)
-        if self._output is not None:
-            self._output.__exit__(kind, error, at)
+        self._listening.close()
+
+    def printed(self, text: str) -> None:
+        """Pick out the lines that are metrics."""
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            if '"_aws"' in line and isinstance(metric := _json(line), dict):
+                self.metrics.append(metric)
 
     def seen(self, invocation: Invocation) -> SimulatedInvocation:
         """Return *invocation*, which is the last that ran, with what it said."""
@@ -75,28 +80,115 @@ class Recorder(logging.Handler):
         )
 
 
-class _Tee(io.TextIOBase):
-    """Passes text on, and picks out the lines that are metrics."""
+# -- whose line is it? ----------------------------------------------------------------------------------------
 
-    def __init__(self, passes_on_to: Any, metrics: list[dict[str, Any]]) -> None:
-        self._out = passes_on_to
-        self._metrics = metrics
-        self._line = ""
+LISTENING: ContextVar[tuple[Recorder, ...]] = ContextVar("powertools_durable_listening", default=())
+_EXPLORES: ContextVar[bool] = ContextVar("powertools_durable_explores", default=False)
+_at_work: list[Recorder] = []
+_explorations: list[object] = []
+_lock = threading.RLock()
+
+
+@contextmanager
+def _listening(recorder: Recorder) -> Iterator[None]:
+    with _lock:
+        if _explorations and not _EXPLORES.get():
+            message = (
+                "explore() is at work on another thread: it changes what the whole process sees, its clock, environment"
+                " and module globals, so nothing can be simulated beside it. Run one after the other"
+            )
+            raise ValidationError(message)
+        _at_work.append(recorder)
+        output = _Output.over(sys.stdout)
+        output.listeners += 1
+        sys.stdout = output
+        if _EAR not in logging.root.handlers:
+            logging.root.addHandler(_EAR)
+    before = LISTENING.get()
+    LISTENING.set((*before, recorder))
+    try:
+        yield
+    finally:
+        LISTENING.set(before)
+        with _lock:
+            _at_work.remove(recorder)
+            output.listeners -= 1
+            if not output.listeners and sys.stdout is output:
+                sys.stdout = output.passes_on_to
+            if not _at_work:
+                logging.root.removeHandler(_EAR)
+
+
+@contextmanager
+def exploring() -> Iterator[None]:
+    """Surround an exploration: it changes what the whole process sees, so it has the process to itself.
+
+    Raises
+    ------
+    ValidationError
+        Something is explored or simulated already.
+    """
+    with _lock:
+        if _explorations or _at_work:
+            other = "explore()" if _explorations else "a simulator"
+            message = (
+                f"{other} is at work already: explore() changes what the whole process sees, its clock, environment "
+                "and module globals. Run one after the other, or in processes of their own, as pytest-xdist does"
+            )
+            raise ValidationError(message)
+        token = object()
+        _explorations.append(token)
+    _EXPLORES.set(True)
+    try:
+        yield
+    finally:
+        _EXPLORES.set(False)
+        with _lock:
+            _explorations.remove(token)
+
+
+def _concerned() -> tuple[Recorder, ...]:
+    listeners = LISTENING.get()
+    if not listeners and len(_at_work) == 1:
+        return (_at_work[0],)
+    return tuple(one for one in listeners if one in _at_work)
+
+
+class _Ear(logging.Handler):
+    """Hands records on; the replay filter, once put on it, stays."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for recorder in _concerned():
+            recorder.logs.append(record)
+
+
+_EAR = _Ear()
+
+
+class _Output(io.TextIOBase):
+    """Stands in for standard output: passes text on, and lets recorders hear it."""
+
+    def __init__(self, passes_on_to: Any) -> None:
+        self.passes_on_to = passes_on_to
+        self.listeners = 0
+
+    @classmethod
+    def over(cls, output: Any) -> _Output:
+        """Return *output* if it is one, else one for it."""
+        return output if isinstance(output, cls) else cls(output)
 
     def write(self, text: str) -> int:
-        self._out.write(text)
-        *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            if '"_aws"' in line and isinstance(metric := _json(line), dict):
-                self._metrics.append(metric)
+        self.passes_on_to.write(text)
+        for recorder in _concerned():
+            recorder.printed(text)
         return len(text)
 
     def flush(self) -> None:
-        if not getattr(self._out, "closed", False):  # also called when this is thrown away, long after
-            self._out.flush()
+        if not getattr(self.passes_on_to, "closed", False):  # also called when this is thrown away, long after
+            self.passes_on_to.flush()
 
     def __getattr__(self, name: str) -> Any:  # encoding, fileno, isatty: as the real one has them
-        return getattr(self._out, name)
+        return getattr(self.passes_on_to, name)
 
 
 def _json(line: str) -> Any:

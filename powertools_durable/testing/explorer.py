@@ -12,6 +12,8 @@ from typing import Any
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._service.view import label
 from powertools_durable.errors import ValidationError
+from powertools_durable.testing.captured import exploring
+from powertools_durable.testing.checks import expect
 from powertools_durable.testing.crashes import CrashHost, CrashPlan, Watcher
 from powertools_durable.testing.exploration import Exploration
 from powertools_durable.testing.judgement import Judge, changing_keys
@@ -70,8 +72,14 @@ def explore(
     Raises
     ------
     ValidationError
-        The execution does not end without crashes either: a callback has no answer here, for example.
+        An argument is wrong; or the execution does not end without crashes either: a callback has no answer here, for
+        example; or something is explored or simulated on another thread.
     """
+    if ledger is not None:
+        expect(ledger, Ledger, "explore(ledger=...)", "a Ledger")
+    if callbacks is not None:
+        expect(callbacks, Mapping, "explore(callbacks=...)", "a mapping of names to answers")
+    expect(crashes, int, "explore(crashes=...)", "a number of processes that die")
     if crashes < 1:
         message = f"crashes={crashes!r}: at least one process dies"
         raise ValidationError(message)
@@ -93,7 +101,7 @@ class _Explorer:
         self._found = Exploration(getattr(function, "__qualname__", repr(function)))
 
     def explore(self, crashes: int) -> Exploration:
-        with self._surroundings, ExitStack() as at_the_end:
+        with exploring(), self._surroundings, ExitStack() as at_the_end:
             at_the_end.callback(self._ledger.clear)
             expected = self._run(CrashPlan())
             self._must_have_ended(expected)

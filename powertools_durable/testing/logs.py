@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, overload
 
 __all__ = ["CapturedLogs", "capturing"]
@@ -60,23 +62,43 @@ class CapturedLogs(Sequence[dict[str, Any]]):
         self._lines.append(_line(handler, record))
 
 
+_CAPTURING: ContextVar[tuple[CapturedLogs, ...]] = ContextVar("powertools_durable_capturing", default=())
+_at_work: list[CapturedLogs] = []
+_lock = threading.Lock()
+_handle = logging.Handler.handle
+
+
 @contextmanager
 def capturing() -> Iterator[CapturedLogs]:
-    """Collect what every handler lets out, also those of loggers that are made meanwhile."""
-    captured = CapturedLogs()
-    handle = logging.Handler.handle
+    """Collect what every handler lets out, also those of loggers that are made meanwhile.
 
-    def noted(self: logging.Handler, record: logging.LogRecord) -> Any:
-        passed: bool | logging.LogRecord = handle(self, record)  # a record from Python 3.12 on
-        if passed:
-            captured._note(self, passed if isinstance(passed, logging.LogRecord) else record)  # noqa: SLF001
-        return passed
-
-    logging.Handler.handle = noted  # type: ignore[method-assign]
+    Of several at once, each collects what is logged in its own context; one alone collects all there is.
+    """
+    global _handle  # noqa: PLW0603 - whatever stood there when the first one began
+    captured, before = CapturedLogs(), _CAPTURING.get()
+    with _lock:
+        if not _at_work:
+            _handle = logging.Handler.handle
+            logging.Handler.handle = _noted  # type: ignore[method-assign]
+        _at_work.append(captured)
+    _CAPTURING.set((*before, captured))
     try:
         yield captured
     finally:
-        logging.Handler.handle = handle  # type: ignore[method-assign]
+        _CAPTURING.set(before)
+        with _lock:
+            _at_work.remove(captured)
+            if not _at_work and logging.Handler.handle is _noted:
+                logging.Handler.handle = _handle  # type: ignore[method-assign]
+
+
+def _noted(self: logging.Handler, record: logging.LogRecord) -> Any:
+    passed: bool | logging.LogRecord = _handle(self, record)  # a record from Python 3.12 on
+    if passed:
+        mine = _CAPTURING.get() if len(_at_work) > 1 else _at_work
+        for captured in mine:
+            captured._note(self, passed if isinstance(passed, logging.LogRecord) else record)  # noqa: SLF001
+    return passed
 
 
 def _line(handler: logging.Handler, record: logging.LogRecord) -> dict[str, Any]:

@@ -16,8 +16,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
+from functools import partial
 
 from powertools_durable.testing.baton import SeededCondition, SeededSignal, SeededThread, Task
+from powertools_durable.testing.captured import LISTENING
 from powertools_durable.testing.turns import Turns
 
 __all__ = ["SeededThreads"]
@@ -53,7 +56,9 @@ class SeededThreads(Turns):
 
     def spawn(self, run: Callable[[], None], name: str) -> threading.Thread:
         """Start a thread; it runs when it is picked."""
-        thread = SeededThread(self, run, name)
+        context = Context()  # of the caller's, only whose lines are whose
+        context.run(LISTENING.set, LISTENING.get())
+        thread = SeededThread(self, partial(context.run, run), name)
         thread.start()
         self._spawned.append(thread)
         with self._mutex:

@@ -17,6 +17,7 @@ from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import check_execution_name, input_text
+from powertools_durable.testing.checks import expect
 from powertools_durable.testing.leftovers import noting
 from powertools_durable.testing.module_globals import modules_of
 from powertools_durable.testing.run import SimulatedRun
@@ -81,6 +82,12 @@ class Simulator:
         if durable_inside(handler) is None:
             message = f"Simulator() runs what @durable made, not a {type(handler).__name__}"
             raise ValidationError(message)
+        if functions is not None:
+            expect(functions, Mapping, "Simulator(functions=...)", "a mapping of names to functions")
+        for name, function in (functions or {}).items():
+            expect(name, str, "Simulator(functions=...)", "names of functions")
+            expect(function, Callable, f"Simulator(functions={{{name!r}: ...}})", "a function")  # type: ignore[arg-type]
+        expect(seed, int, "Simulator(seed=...)", "an integer")
         self.handler = handler
         self._functions = dict(functions or {})
         durable = [function for function in self._functions.values() if durable_inside(function) is not None]

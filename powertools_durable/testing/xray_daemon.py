@@ -9,14 +9,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from random import Random
 from typing import Any, Self
-from uuid import uuid4
 
 from aws_xray_sdk import global_sdk_config  # type: ignore[import-untyped]
 from aws_xray_sdk.core import xray_recorder  # type: ignore[import-untyped]
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter  # type: ignore[import-untyped]
 from aws_xray_sdk.core.lambda_launcher import LambdaContext  # type: ignore[import-untyped]
 from aws_xray_sdk.core.sampling.local.sampler import LocalSampler  # type: ignore[import-untyped]
+
+from powertools_durable.errors import ValidationError
 
 __all__ = ["XRayDaemon", "recording"]
 
@@ -25,6 +27,14 @@ _PATIENCE = 30.0  # seconds until a datagram must have arrived; loopback takes m
 _ON_THE_WAY = 3  # of the largest documents, what a default buffer holds
 _TRACE_HEADER = "_X_AMZN_TRACE_ID"
 _SWITCHES = ("POWERTOOLS_TRACE_DISABLED", "AWS_XRAY_SDK_ENABLED", "AWS_SAM_LOCAL", "AWS_CHALICE_CLI_MODE")
+
+
+_ONE = threading.Lock()
+_random = Random()  # noqa: S311 - ids of its own, whatever a test makes of uuid4
+
+
+def _hex(digits: int) -> str:
+    return f"{_random.getrandbits(4 * digits):0{digits}x}"
 
 
 class XRayDaemon:
@@ -100,8 +110,8 @@ class XRayDaemon:
             What was decided about it.
         """
         if new_trace or not self.trace_id:
-            self.trace_id = f"1-{uuid4().hex[:8]}-{uuid4().hex[:24]}"
-        parent = uuid4().hex[:16]
+            self.trace_id = f"1-{_hex(8)}-{_hex(24)}"
+        parent = _hex(16)
         os.environ[_TRACE_HEADER] = f"Root={self.trace_id};Parent={parent};Sampled={int(sampled)}"
         return parent
 
@@ -137,7 +147,16 @@ def recording() -> Iterator[XRayDaemon]:
 
     The process's recorder and its environment are as before when the block ends. A `Tracer` must be made inside:
     one that was made outside of Lambda stays disabled.
+
+    Raises
+    ------
+    ValidationError
+        Another thread records already.
     """
+    if not _ONE.acquire(blocking=False):
+        message = "xray_segments is in use already: the process has one recorder. Use it in one test at a time"
+        raise ValidationError(message)
+    changed = (*_SWITCHES, "AWS_XRAY_DAEMON_ADDRESS", "LAMBDA_TASK_ROOT", _TRACE_HEADER)
     environment = dict(os.environ)
     before = {name: getattr(xray_recorder, name) for name in ("sampler", "context", "emitter", "streaming")}
     threshold = xray_recorder.streaming_threshold
@@ -160,12 +179,14 @@ def recording() -> Iterator[XRayDaemon]:
                 yield daemon
         finally:
             emitter.close()
-            os.environ.clear()
-            os.environ.update(environment)
+            for name in changed:  # and nothing else: it may be of the test's setup
+                os.environ.pop(name, None)
+            os.environ.update({name: environment[name] for name in changed if name in environment})
             for name, value in before.items():
                 setattr(xray_recorder, name, value)
             xray_recorder.streaming_threshold = threshold
             global_sdk_config.set_sdk_enabled(enabled)
+            _ONE.release()
 
 
 class _Emitter(UDPEmitter):  # type: ignore[misc]

@@ -56,12 +56,13 @@ PLACES = {
     "aws_xray_sdk": ("integrations/xray.py", "integrations/xray_context.py", "testing/xray_daemon.py"),
     "boto3": ("backends/lambda_.py", "cli/"),
     "botocore": ("backends/lambda_.py", "cli/"),
-    "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors/"),
+    "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors/", "_contexts/options.py"),
     "pydantic_core": ("parser/", "serdes/models.py", "backends/lambda_.py"),
     "pytest": ("testing/pytest_plugin.py",),
     "rich": ("cli/",),
     "time_machine": ("testing/surroundings.py",),
     "typer": ("cli/",),
+    "typing_extensions": ("_contexts/options.py",),  # for type checkers, which know it without its being installed
 }
 
 

@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from powertools_durable import Retry, StepError, StepInterruptedError, StepSemantics, current_step, durable
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Simulator, spend
-from powertools_durable.testing.captured import _Tee
+from powertools_durable.testing.captured import _Output
 
 log = logging.getLogger(__name__)
 ONCE = StepSemantics.AT_MOST_ONCE
@@ -188,7 +188,7 @@ def test_what_an_invoked_durable_function_logs_belongs_to_the_run_but_to_no_invo
 
 def test_what_captured_metrics_is_thrown_away_without_a_word_when_the_output_is_closed():
     out = io.StringIO()
-    tee = _Tee(out, [])
+    tee = _Output(out)
     out.close()
     tee.close()
     assert tee.closed
