@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.text import Text
 
 from powertools_durable.cli.options import JsonFlag, Target
@@ -32,6 +34,10 @@ def explore(
     ledger: Annotated[
         str | None, typer.Option(metavar="NAME", help="The Ledger in TARGET's module in which its fakes write.")
     ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="How many runs with crashes at most; of more, some are drawn.", min=1),
+    ] = None,
     answer: Answers = None,
     function: Functions = None,
     as_json: JsonFlag = False,
@@ -44,8 +50,8 @@ def explore(
     payload, answers = inputs_of(event, answer)
     targets = resolve_targets(targets_of(target, function))
     page = console(sys.stdout)
-    status = page.status("exploring") if page.is_interactive and not as_json else nullcontext()
-    with own_output(), status, muted():
+    bar = _bar(page) if page.is_interactive and not as_json else None
+    with own_output(), bar or nullcontext(), muted():
         loaded = load_targets(targets, side_by_side=False)
         handler = loaded.pop("")
         found = explore_handler(
@@ -54,12 +60,25 @@ def explore(
             ledger=_ledger(handler, ledger),
             crashes=crashes,
             callbacks=answers,
+            most=most,
+            progress=_moving(bar) if bar is not None else None,
         )
     if as_json:
         _print_json(found)
     else:
         _print(found, page)
     raise typer.Exit(1 if found.failures else 0)
+
+
+def _bar(page: Console) -> Bar:
+    columns = (TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Bar(*columns, console=page, transient=True)
+
+
+def _moving(bar: Bar) -> Callable[[int, int], None]:
+    """Return what moves *bar*."""
+    task = bar.add_task("exploring", total=None)
+    return lambda made, planned: bar.update(task, completed=made, total=planned)
 
 
 def _ledger(handler: Callable[..., Any], name: str | None) -> Ledger | None:
@@ -91,5 +110,5 @@ def _print_json(found: Exploration) -> None:
         print_json({"event": "Failure"} | told)
     for warning in found.warnings:
         print_json({"event": "Warning", "words": here(warning)})
-    counts = {"runs": found.runs, "crash_points": len(found.crash_points)}
+    counts = {"runs": found.runs, "crash_points": len(found.crash_points), "left_out": found.left_out}
     print_json({"event": "Explored", "survives": not found.failures} | counts)

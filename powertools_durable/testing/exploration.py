@@ -49,6 +49,10 @@ class Exploration:
         How many executions were run.
     warnings : list[str]
         What did no harm here, and may elsewhere.
+    left_out : int
+        How many runs with crashes were not made, because there were more than ``most``.
+    seed : int
+        What drew those that were made.
     causes : dict[str, str]
         ``file:line`` of what is asked outside of steps and says something else on each replay, and what is called.
     """
@@ -58,6 +62,8 @@ class Exploration:
     runs: int = 0
     warnings: list[str] = field(default_factory=list)
     causes: dict[str, str] = field(default_factory=dict)
+    left_out: int = 0
+    seed: int = 0
     _found: dict[tuple[str, str], list[_Sighting]] = field(default_factory=dict)
 
     @property
@@ -88,6 +94,8 @@ class Exploration:
     def report(self) -> str:
         """Return all that was found, for people."""
         runs = f"{self.runs} runs, {len(self.crash_points)} crash points"
+        if self.left_out:
+            runs += f", drawn by seed {self.seed}: {self.left_out} more runs were left out"
         if not self._found:
             return "\n".join([f"{self.name} survives: {runs}", *self._warned()])
         many = len(self._found)

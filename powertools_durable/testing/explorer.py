@@ -12,6 +12,7 @@ from typing import Any
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._service.view import label
 from powertools_durable.errors import ValidationError
+from powertools_durable.testing.budget import Budget, Progress
 from powertools_durable.testing.captured import exploring
 from powertools_durable.testing.checks import expect
 from powertools_durable.testing.crashes import CrashHost, CrashPlan, Watcher
@@ -39,6 +40,8 @@ def explore(
     ledger: Ledger | None = None,
     crashes: int = 1,
     callbacks: Mapping[str, Any] | None = None,
+    most: int | None = None,
+    progress: Progress | None = None,
 ) -> Exploration:
     """Run a handler again and again; in each run its process dies at another moment.
 
@@ -63,6 +66,12 @@ def explore(
     callbacks : Mapping[str, object] | None
         What callbacks are answered with, by name: a value, or a function that takes the `SimulatedCallback` and
         answers it. Others time out.
+    most : int | None
+        How many runs with crashes are made at most, beside some that are always made. Of more, the simulator's seed
+        draws which are made; the report says so, and another seed draws others. None makes all of them.
+    progress : Callable | None
+        Called after each run as ``progress(made, planned)``; more may be planned on the way. If it raises, it is not
+        called again.
 
     Returns
     -------
@@ -80,15 +89,23 @@ def explore(
     if callbacks is not None:
         expect(callbacks, Mapping, "explore(callbacks=...)", "a mapping of names to answers")
     expect(crashes, int, "explore(crashes=...)", "a number of processes that die")
-    if crashes < 1:
-        message = f"crashes={crashes!r}: at least one process dies"
-        raise ValidationError(message)
+    if most is not None:
+        expect(most, int, "explore(most=...)", "a number of runs")
+        if most < 1:
+            message = f"most={most!r}: at least one run is made"
+            raise ValidationError(message)
+    if progress is not None:
+        expect(progress, Callable, "explore(progress=...)", "a function of two numbers")  # type: ignore[arg-type]
     simulator = handler if isinstance(handler, Simulator) else Simulator(handler)
-    return _Explorer(simulator, event, Ledger() if ledger is None else ledger, callbacks or {}).explore(crashes)
+    budget = Budget(most, simulator.seed, progress)
+    return _Explorer(simulator, event, Ledger() if ledger is None else ledger, callbacks or {}, budget).explore(crashes)
 
 
 class _Explorer:
-    def __init__(self, simulator: Simulator, event: object, ledger: Ledger, callbacks: Mapping[str, Any]) -> None:
+    def __init__(
+        self, simulator: Simulator, event: object, ledger: Ledger, callbacks: Mapping[str, Any], budget: Budget
+    ) -> None:
+        self._budget = budget
         self._simulator = simulator
         self._event = event
         self._ledger = ledger
@@ -111,16 +128,22 @@ class _Explorer:
             self._longest = _ENOUGH + 4 * len(expected.watcher.points)
             self._judge = Judge(expected, again, self._home)
             self._look(expected, otherwise, inspector)
-            outcomes = [self._try(CrashPlan((point.number,))) for point in expected.watcher.points]
+            others = list(_others(inspector))
+            self._budget.plan(1 + len(others))
             started = self._try(CrashPlan(eager=True))
             inside = [point for point in started.watcher.points if point.moment.startswith(_INSIDE)]
-            outcomes += [self._try(CrashPlan((point.number,), eager=True)) for point in inside]
-            self._found.crash_points = (*expected.watcher.points, *inside)
-            for plan in _others(inspector):
+            points = {CrashPlan((point.number,)): point for point in expected.watcher.points}
+            points |= {CrashPlan((point.number,), eager=True): point for point in inside}
+            chosen = self._budget.choose(points)
+            outcomes = [self._try(plan) for plan in chosen]
+            self._found.crash_points = tuple(points[plan] for plan in chosen)
+            for plan in others:
                 self._try(plan)
             for _ in range(crashes - 1):
-                outcomes = [self._try(plan) for plan in _continued(outcomes)]
+                outcomes = [self._try(plan) for plan in self._budget.choose(_continued(outcomes))]
+        self._found.left_out, self._found.seed = self._budget.left_out, self._simulator.seed
         self._hint(inspector)
+        self._found.warnings += self._budget.warnings
         return self._found
 
     def _look(self, expected: Outcome, otherwise: Outcome, inspector: Inspector) -> None:
@@ -169,6 +192,7 @@ class _Explorer:
             self._push(run)
         except ValidationError as problem:
             stuck = str(problem)
+        self._budget.made()
         return Outcome.of(run, watcher, self._ledger.entries, stuck)
 
     def _push(self, run: SimulatedRun) -> None:

@@ -92,7 +92,7 @@ class Simulator:
         self._functions = dict(functions or {})
         durable = [function for function in self._functions.values() if durable_inside(function) is not None]
         self.modules = modules_of(handler, *durable)
-        self._seed = seed
+        self.seed = seed
         self._invocation_timeout = _more_than_none(invocation_timeout)
         self._started = 0
 
@@ -134,9 +134,9 @@ class Simulator:
         """
         self._started += 1
         name = check_execution_name(name or f"run-{self._started}")
-        random = chance(f"{self._seed}/{self._started}")
+        random = chance(f"{self.seed}/{self._started}")
         clock = VirtualClock()
-        threads = SeededThreads(clock, Whims(f"{self._seed}/{name}/{schedule}"))
+        threads = SeededThreads(clock, Whims(f"{self.seed}/{name}/{schedule}"))
         service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
         notes = partial(noting, self.modules) if watch is None else nullcontext  # explore() undoes what it changes
         sandboxes = Sandboxes(

@@ -423,3 +423,45 @@ def test_a_fan_out_tells_whether_a_branch_was_cut_off(result, cut_off):
         id="a", type=OperationType.CONTEXT, status=OperationStatus.SUCCEEDED, sub_type="Map", context_details=details
     )
     assert _cut_off(record) is cut_off
+
+
+# -- a bound, and how far it is -------------------------------------------------------------------------------
+
+
+def many_steps():
+    @durable
+    def handler(event, ctx):
+        for number in range(10):
+            ctx.step(int, number, name=f"step-{number}")
+
+    return handler
+
+
+def test_a_bound_draws_runs_by_the_seed_and_says_so():
+    whole = explore(many_steps())
+    some, again = (explore(many_steps(), most=5) for _ in range(2))
+    other = explore(Simulator(many_steps(), seed=1), most=5)
+    assert (len(some.crash_points), some.left_out) == (5, len(whole.crash_points) - 5)
+    assert some.runs == whole.runs - some.left_out
+    assert some.crash_points == again.crash_points
+    assert some.crash_points != other.crash_points
+    assert f"drawn by seed 0: {some.left_out} more runs were left out" in some.report()
+    assert (whole.left_out, "left out" in whole.report()) == (0, False)
+    pairs = explore(many_steps(), most=len(whole.crash_points) + 3, crashes=2)
+    assert (pairs.runs, len(pairs.crash_points)) == (whole.runs + 3, len(whole.crash_points))
+
+
+def test_a_watcher_hears_of_each_run_and_can_not_hurt():
+    heard = []
+    found = explore(many_steps(), most=7, crashes=2, progress=lambda made, planned: heard.append((made, planned)))
+    assert [made for made, _ in heard] == list(range(1, found.runs + 1))
+    assert all(made <= planned for made, planned in heard)
+    assert heard[-1] == (found.runs, found.runs)
+    spoiled = explore(many_steps(), most=7, progress=lambda made, planned: 1 / 0)
+    assert spoiled.warnings == ["progress= raised ZeroDivisionError and was not called again"]
+
+
+@pytest.mark.parametrize("wrong", [{"most": 0}, {"most": 1.5}, {"most": "all"}, {"progress": 3}])
+def test_a_wrong_bound_or_watcher_is_refused(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        explore(many_steps(), **wrong)
