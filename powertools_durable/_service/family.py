@@ -18,7 +18,7 @@ from powertools_durable._protocol.operation import ErrorObject, Operation, Opera
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.host import Host, Invocation, Invoker
 
-__all__ = ["Family", "Target"]
+__all__ = ["Family", "Target", "child_id"]
 
 Answer = tuple[OperationStatus, str | None, ErrorObject | None]
 
@@ -164,7 +164,7 @@ class Family:
         return None
 
     def _child_arn(self, call: _Call) -> str:
-        unique = blake2b(f"{call.caller}/{call.record.id}".encode(), digest_size=16).hexdigest()
+        unique = child_id(call.caller, call.record.id)
         function = re.sub(r"[^A-Za-z0-9_-]+", "-", call.function.rpartition(":function:")[2] or call.function)
         account = call.caller.partition(":function:")[0]
         return f"{account}:function:{function[:64]}:1/durable-execution/{unique[:12]}/{unique}"
@@ -194,6 +194,11 @@ class Family:
             if not execution.is_terminal:  # stopped meanwhile, by another process
                 execution.complete_invoke(call.record.id, status, self._host.clock.now(), result=result, error=error_)
         return True
+
+
+def child_id(caller: str, operation: str) -> str:
+    """Return the id of the execution that an operation of *caller* invokes."""
+    return blake2b(f"{caller}/{operation}".encode(), digest_size=16).hexdigest()
 
 
 def _ended(child: ServiceExecution) -> Answer | None:

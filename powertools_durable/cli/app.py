@@ -9,7 +9,7 @@ from typing import IO, ParamSpec, TypeVar, cast
 import typer
 from rich.text import Text
 
-from powertools_durable.cli import doctor, executions, exploring, histories, run
+from powertools_durable.cli import doctor, executions, exploring, histories, pruning, run
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.output import LossyStream, console, harmless, safe_streams
 from powertools_durable.cli.usage import UsageError, begun_here, here
@@ -71,7 +71,14 @@ def _say(errors: LossyStream, words: str) -> None:
 app.command()(_command(run.run))
 app.command()(_command(run.resume))
 app.command("list")(_command(executions.list_))
-for _function in (executions.show, executions.callback, executions.stop, histories.export, histories.replay):
+for _function in (
+    executions.show,
+    executions.callback,
+    executions.stop,
+    pruning.prune,
+    histories.export,
+    histories.replay,
+):
     app.command()(_command(_function))
 app.command()(_command(exploring.explore))
 app.command()(_command(doctor.doctor))

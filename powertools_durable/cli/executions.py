@@ -33,8 +33,9 @@ from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.remote_execution import Summary
 from powertools_durable.cli.timeline import Lines, outcome
 from powertools_durable.cli.usage import UsageError
-from powertools_durable.cli.words import Shown, ending, moment_of, span, told
+from powertools_durable.cli.words import Shown, failure, moment_of, span, standing, told
 from powertools_durable.local import LocalExecution
+from powertools_durable.local.executions import LocalSummary
 
 __all__ = ["callback", "list_", "show", "stop"]
 
@@ -62,10 +63,10 @@ def list_(
     if isinstance(there, RemoteExecutions):
         _list_account(there, as_json=as_json)
     elif as_json:
-        for one in there:
-            print_json({key: value for key, value in _summary(one).items() if key != "result"})
+        for one in there.summaries():
+            print_json(_listed(one))
     else:
-        _print_table(("id", "name", "status", "started", "invocations", "waits for"), map(_row, there))
+        _print_table(("id", "name", "status", "started", "invocations", "waits for"), map(_row, there.summaries()))
 
 
 def _list_account(there: RemoteExecutions, *, as_json: bool) -> None:
@@ -171,9 +172,17 @@ def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> N
     console().print(table)
 
 
-def _row(one: LocalExecution) -> tuple[str, ...]:
-    waits = ", ".join(one.label(record) for record in one.waiting_for)
-    return one.id[:8], one.name, ending(one)[0], _clock(one.started), str(one.invocations), waits
+def _row(one: LocalSummary) -> tuple[str, ...]:
+    waits = ", ".join(one.waiting_for)
+    return one.id[:8], one.name, standing(one), _clock(one.started), str(one.invocations), waits
+
+
+def _listed(one: LocalSummary) -> dict[str, Any]:
+    """Return what there is to say of an execution without its payloads."""
+    said = _summary_of(one) | {"invocations": one.invocations, "target": one.target}
+    if one.status == "SUCCEEDED":
+        return said
+    return said | ({"error": failure(one.error)} if one.error is not None else {"waitingFor": list(one.waiting_for)})
 
 
 def _row_of(one: Summary) -> tuple[str, ...]:
@@ -191,7 +200,7 @@ def _summary(one: Shown) -> dict[str, Any]:
     return _summary_of(one) | counted | target | told(one)
 
 
-def _summary_of(one: Shown | Summary) -> dict[str, Any]:
+def _summary_of(one: Shown | Summary | LocalSummary) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": one.name,

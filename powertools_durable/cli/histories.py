@@ -14,12 +14,13 @@ from rich.text import Text
 
 from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.inputs import STANDARD_INPUT, read_standard_input, refuse_second_standard_input
-from powertools_durable.cli.options import DEFAULT_STORE, ExecutionId, JsonFlag, Store, Target
+from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store
 from powertools_durable.cli.output import console, muted, one_line, own_output, print_json
 from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.targets import load_target, resolve_target
-from powertools_durable.cli.usage import absolute, here
+from powertools_durable.cli.usage import UsageError, absolute, here
 from powertools_durable.errors import ValidationError
+from powertools_durable.local.housekeeping import copy_store
 from powertools_durable.testing import ReplayVerdict
 from powertools_durable.testing import replay as replay_history
 
@@ -30,12 +31,29 @@ _ADVICE = "Guard the change with ctx.patched(...), or deploy it as a new version
 
 
 def export(
-    execution: ExecutionId, store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None
+    execution: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Its id, the beginning of it, its name, or its ARN.")
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Without ID: copy the whole store into this new file.")
+    ] = None,
+    aws: AwsFlag = False,
+    function: AwsFunction = None,
 ) -> None:
-    """Print an execution's history as JSON, for `replay`.
+    """Print an execution's history as JSON, for `replay`; or copy the whole store.
 
-    It is what GetDurableExecutionHistory answers, and holds payloads and callback ids as they are: treat it as data.
+    A history is what GetDurableExecutionHistory answers, and holds payloads and callback ids as they are: treat it as
+    data. So does a copy, which is one file; of a store in use, part may lie in the file -wal beside it.
     """
+    if execution is None:
+        if to is None or aws:
+            raise UsageError("say which execution; or copy the whole store of this machine: export --to FILE")
+        copy_store(open_store(store), to)
+        print(f"{absolute(to)} is the whole store")
+        return
+    if to is not None:
+        raise UsageError("--to takes the whole store, so it goes without an ID")
     one = Place(store, aws, function).executions().find(execution)
     print(json.dumps({"DurableExecutionArn": one.arn, "Events": _readable(one.history())}, indent=2))
 

@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.remote_execution import RemoteExecution
 from powertools_durable.local import LocalExecution
+from powertools_durable.local.executions import LocalSummary
 
-__all__ = ["Moment", "Shown", "ending", "moment_of", "said", "span", "told"]
+__all__ = ["Moment", "Shown", "ending", "failure", "moment_of", "said", "span", "standing", "told"]
 
 Shown: TypeAlias = LocalExecution | RemoteExecution
 
@@ -162,7 +164,7 @@ def ending(one: Shown) -> tuple[str, str]:
         case "RUNNING":
             names = ", ".join(one.label(record) for record in one.waiting_for)
             idle = "its handler runs" if one.is_running else "waits for nothing that can happen here"
-            return _running(one), f"after {calls}; {f'waits for {names}' if names else idle}"
+            return standing(one), f"after {calls}; {f'waits for {names}' if names else idle}"
         case _:
             error = one.error
             words = ": ".join(filter(None, (error.error_type, error.error_message))) if error else ""
@@ -172,10 +174,20 @@ def ending(one: Shown) -> tuple[str, str]:
             return one.status, f"after {effort}\n{words}" if words else f"after {effort}"
 
 
-def _running(one: Shown) -> str:
+def standing(one: Shown | LocalSummary) -> str:
+    """Return the status, and of one that has not ended whether a process stays with it."""
+    if one.status != "RUNNING":
+        return one.status
     if one.is_running:
         return "RUNNING"
     return "KILLED" if one.is_invoked else "SUSPENDED"
+
+
+def failure(error: ErrorObject) -> dict[str, Any]:
+    """Return an error as JSON has it."""
+    place = place_of(error.stack_trace)
+    said = {"type": error.error_type, "message": error.error_message}
+    return said | ({"place": place} if place else {})
 
 
 def told(one: Shown) -> dict[str, Any]:
@@ -183,7 +195,5 @@ def told(one: Shown) -> dict[str, Any]:
     if one.status == "SUCCEEDED":
         return {"result": one.result}
     if one.error is not None:
-        place = place_of(one.error.stack_trace)
-        told = {"type": one.error.error_type, "message": one.error.error_message}
-        return {"error": told | ({"place": place} if place else {})}
+        return {"error": failure(one.error)}
     return {"waitingFor": [one.label(record) for record in one.waiting_for]}

@@ -12,13 +12,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from powertools_durable.errors import ValidationError
 from powertools_durable.local.store import SqliteStore
 
-__all__ = ["is_running", "running"]
+__all__ = ["forget_lock", "is_running", "running"]
 
 _connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it
+_GLANCE = 0.25  # seconds that a lock is waited for: who only looks whether it is held holds it for a moment
 
 
 @contextmanager
@@ -29,31 +31,41 @@ def running(store: SqliteStore, arn: str) -> Iterator[None]:
     ------
     ValidationError
         Another process, or another runner in this one, runs it.
+    StoreError
+        The store may only be read.
     """
+    store.check_writable()
     path = _lock_file(store, arn)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    with closing(_connect(path, timeout=0, isolation_level=None)) as lock:
+    with closing(_connect(path, timeout=_GLANCE, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:
             message = f"execution {arn.rpartition('/')[2]} is being run by another process; wait for it, or stop it"
             raise ValidationError(message) from None
         yield
-        execution = store.load(arn)
-    if execution is not None and execution.is_terminal:  # nobody needs its lock any more
-        with suppress(OSError):
-            path.unlink()
+        execution = store.header(arn)
+    if execution is None or execution.ended is not None:  # nobody needs its lock any more
+        forget_lock(store, arn)
 
 
 def is_running(store: SqliteStore, arn: str) -> bool:
-    """Tell whether somebody holds `running`."""
-    if not _lock_file(store, arn).exists():
+    """Tell whether somebody holds `running`; a store that may only be read can be asked too."""
+    path = _lock_file(store, arn)
+    if not path.exists():
         return False
     try:
-        with running(store, arn):
-            return False
-    except ValidationError:
-        return True
+        with closing(_connect(f"file:{quote(str(path))}?mode=ro", timeout=0, isolation_level=None, uri=True)) as lock:
+            lock.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError as problem:
+        return getattr(problem, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return False
+
+
+def forget_lock(store: SqliteStore, arn: str) -> None:
+    """Remove the lock file of an execution that nobody will run."""
+    with suppress(OSError):
+        _lock_file(store, arn).unlink()
 
 
 def _lock_file(store: SqliteStore, arn: str) -> Path:

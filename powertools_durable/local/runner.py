@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from random import Random
@@ -33,7 +34,8 @@ __all__ = ["LocalRunner"]
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.1  # seconds between two looks at what other processes changed
-_WALL = WallClock()
+_TICKS = 0.005  # seconds in which any clock moves on
+_real_sleep = time.sleep  # as it is now: a test that patches it means the handler's
 
 Watcher = Callable[[LocalExecution, list[HistoryEvent]], None]
 
@@ -169,7 +171,7 @@ class LocalRunner:
         LookupError
             There is none of that name or id, or more than one.
         ValidationError
-            Another process runs it.
+            Another process runs it, or it waits and the clock stands still.
         StoreError
             The store can't be read or written.
         """
@@ -220,8 +222,16 @@ class LocalRunner:
             return False
         if timer is not None and self._skip_time:
             clock.move_to(timer)
-        else:
-            _sleep(clock.now(), family.next_moment())
+            return True
+        before = clock.now()
+        slept = _sleep(before, family.next_moment())
+        if clock.now() == before and family.next_moment(callbacks=not self._skip_time) is not None:
+            message = (
+                f"the clock stands still: it is {before:%Y-%m-%d %H:%M:%S} before and after a sleep of {slept:.2g} s, "
+                "so a wait would never end. Let it tick (freezegun and time-machine: tick=True), or skip the time "
+                "(skip_time=True, --skip-time)"
+            )
+            raise ValidationError(message)
         return True
 
 
@@ -264,6 +274,9 @@ def _answer(one: LocalExecution, answers: Mapping[str, object]) -> bool:
     return bool(waiting)
 
 
-def _sleep(now: datetime, until: datetime | None) -> None:
+def _sleep(now: datetime, until: datetime | None) -> float:
+    """Sleep until something may have happened; return how many seconds that was."""
     left = (until - now).total_seconds() if until is not None else _LOOK_EVERY
-    _WALL.sleep(max(0.0, min(left, _LOOK_EVERY)))
+    seconds = max(_TICKS, min(left, _LOOK_EVERY))
+    _real_sleep(seconds)
+    return seconds

@@ -134,6 +134,11 @@ class SqliteStore:
         """Change something inside of `transaction`; return how many rows it was."""
         return self._connection.execute(statement, values).rowcount
 
+    def maintain(self, statement: str) -> None:
+        """Run a statement that works step by step, and is a transaction of its own."""
+        with self._failing(), self._lock:
+            self._connection.executescript(statement)  # `execute` would make the first step only
+
     def forget(self, arn: str) -> None:
         """Forget what is in memory of an execution."""
         self._known.pop(arn, None)

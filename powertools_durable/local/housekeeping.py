@@ -1,0 +1,151 @@
+"""Removes executions that have ended from a store, and copies a whole store into one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from powertools_durable._service.family import child_id
+from powertools_durable.errors import ValidationError
+from powertools_durable.local.lock import forget_lock, is_running
+from powertools_durable.local.store import SqliteStore, StoreError
+
+__all__ = ["Pruned", "copy_store", "prune"]
+
+_AT_ONCE = 50  # executions removed by one transaction: others wait for it
+_PAGES_AT_ONCE = 2_000
+_TABLES = ("operations", "events", "callbacks", "executions")
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a prune came to.
+
+    Attributes
+    ----------
+    executions : int
+        How many were removed.
+    bytes : int
+        By how much the file became smaller.
+    """
+
+    executions: int
+    bytes: int
+
+
+def prune(
+    store: SqliteStore, *, ended_before: datetime | None = None, name: str | None = None, only_count: bool = False
+) -> Pruned:
+    """Remove executions that have ended.
+
+    One that another still waits for, or that a process stays with, is kept; those that it invoked go with it. Each
+    transaction removes some of them whole, so a process that is killed leaves each execution there or gone.
+
+    Parameters
+    ----------
+    store : SqliteStore
+        Where they are.
+    ended_before : datetime | None
+        Only those that ended before; UTC-aware.
+    name : str | None
+        Only those whose name matches, ``*`` and ``?`` standing for any text and any character.
+    only_count : bool
+        Remove nothing.
+
+    Raises
+    ------
+    StoreError
+        The store can't be written.
+    """
+    store.check_writable()
+    before = _size(store)
+    removed, after = 0, 0
+    while True:
+        rows = store.query(
+            "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number > ?1"
+            " AND (?2 IS NULL OR ended < ?2) AND (?3 IS NULL OR name GLOB ?3) ORDER BY number LIMIT ?4",
+            after,
+            ended_before.timestamp() if ended_before is not None else None,
+            name.replace("[", "[[]") if name is not None else None,
+            _AT_ONCE,
+        )
+        if not rows:
+            break
+        after = rows[-1][0]
+        arns = [arn for _, arn in rows]
+        removed += len(list(_unused(store, arns))) if only_count else _remove(store, arns)
+    if removed and not only_count:
+        _give_back(store)
+    return Pruned(removed, max(0, before - _size(store)))
+
+
+def _unused(store: SqliteStore, arns: list[str]) -> Iterator[str]:
+    """Yield those that nobody runs and nobody waits for: a caller that finds no answer would invoke again."""
+    rows = store.query(
+        "SELECT o.arn, o.id FROM operations o JOIN executions e ON e.arn = o.arn"
+        " WHERE o.waits IS NOT NULL AND e.status = 'RUNNING'"
+    )
+    awaited = {child_id(*row) for row in rows}
+    return (arn for arn in arns if arn.rpartition("/")[2] not in awaited and not is_running(store, arn))
+
+
+def _remove(store: SqliteStore, arns: list[str]) -> int:
+    with store.transaction():
+        unused = list(_unused(store, arns))
+        for arn in unused:  # grows by those that were invoked
+            unused += [child for child in _invoked_by(store, arn) if child not in unused]
+            for table in _TABLES:
+                store.execute(f"DELETE FROM {table} WHERE arn = ?", arn)  # noqa: S608 - our own names
+            store.forget(arn)
+    for arn in unused:
+        forget_lock(store, arn)
+    return len(unused)
+
+
+def _invoked_by(store: SqliteStore, arn: str) -> Iterator[str]:
+    for (key,) in store.query("SELECT id FROM operations WHERE arn = ?", arn):
+        rows = store.query("SELECT arn FROM executions WHERE id = ? AND status != 'RUNNING'", child_id(arn, key))
+        yield from (row[0] for row in rows)
+
+
+def _give_back(store: SqliteStore) -> None:
+    """Let the file become smaller; what is in use meanwhile becomes so by a later prune."""
+    with suppress(StoreError):
+        if store.query("PRAGMA auto_vacuum")[0][0]:
+            for _ in range(0, store.query("PRAGMA freelist_count")[0][0], _PAGES_AT_ONCE):
+                store.maintain(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+        else:  # of an older version
+            store.maintain("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
+        store.query("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _size(store: SqliteStore) -> int:
+    return int(store.query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0])
+
+
+def copy_store(store: SqliteStore, to: Path) -> None:
+    """Write the whole store into one new file that needs no other beside it.
+
+    Raises
+    ------
+    ValidationError
+        There is such a file already.
+    StoreError
+        It can't be written.
+    """
+    to = to.expanduser().absolute()
+    if to.exists():
+        raise ValidationError(f"{to} exists already; name another file")
+    part = to.with_name(f"{to.name}.part")
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        store.query("VACUUM INTO ?", str(part))
+        part.replace(to)
+    except OSError as error:
+        raise StoreError(f"{to} can't be written: {error.strerror}", retryable=False) from None
+    finally:
+        part.unlink(missing_ok=True)
