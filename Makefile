@@ -10,6 +10,7 @@ SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition p
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SOAK_ARGS ?=
+GROWTH_ARGS ?=
 
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
@@ -93,6 +94,10 @@ demo: $(VENV)/.run ## run an order on this machine
 .PHONY: bench
 bench: $(VENV)/.dev ## measure, beside peers; HARNESS=where the scenarios are, BENCH_ARGS="--only replay" for some rows
 	$(BIN)/python -m benchmarks --harness '$(HARNESS)' $(BENCH_ARGS)
+
+.PHONY: growth
+growth: $(VENV)/.dev ## measure how costs grow with size; GROWTH_ARGS="--only G1" for some rows
+	$(BIN)/python -m benchmarks.growth $(GROWTH_ARGS)
 
 .PHONY: soak
 soak: $(VENV)/.dev ## 100,000 simulated executions with crashes and faults; SOAK_ARGS="--first 40000" for other seeds

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import growth
 from benchmarks.rows import Figure, Row, Run
 
 __all__ = ["as_text", "keep", "last", "lines", "page", "verdict"]
@@ -125,10 +126,20 @@ A figure in bold is more than it should be. What is known of the reasons, with p
 * *Import* loads what the annotations of a handler need. Decorating loads what runs it: both belong to the cold start.
   In Lambda the first invocation loads nothing besides.
 
+## How costs grow
+
+Printed by `make growth`: the cost at the largest size, and the exponent between the two largest, as it was before and
+as it is. 1 is linear, 0 does not grow at all. Memory and bytes are counted, milliseconds are of a busy machine.
+
+| What | n | Cost | before | exponent | now | exponent |
+|---|--:|---|--:|--:|--:|--:|
+{growth}
+
 To measure it yourself, on a quiet machine:
 
 ```shell
 make bench
+make growth
 ```
 
 Counts that do not depend on a machine are tests: calls, updates, threads, and the Python function calls that one
@@ -139,7 +150,7 @@ replayed operation costs (`tests/guards`).
 def page(run: list[Line]) -> str:
     """Write the page of the documentation."""
     head, *report = run
-    return PAGE.format(**head, rows="\n".join(map(_row, report)))
+    return PAGE.format(**head, rows="\n".join(map(_row, report)), growth=growth.section())
 
 
 def _row(line: Line) -> str:

@@ -17,6 +17,6 @@ def test_the_page_is_made_of_the_last_run():
 
 def test_each_line_of_the_run_is_in_it():
     head, *lines = table.last(ROOT / "benchmarks" / "history")
-    text = (ROOT / "docs" / "how-fast.md").read_text()
+    text, _, _ = (ROOT / "docs" / "how-fast.md").read_text().partition("## How costs grow")
     assert head["commit"] in text
     assert sum(line.startswith("| ") for line in text.splitlines()) == len(lines) + 1

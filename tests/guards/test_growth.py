@@ -1,0 +1,142 @@
+"""Growth as counts: what one more costs does not depend on how many there are. Figures are for ``make growth``."""
+
+from __future__ import annotations
+
+import sqlite3
+import tracemalloc
+
+import pytest
+
+from powertools_durable import durable
+from powertools_durable.local import LocalExecutions, LocalRunner
+from powertools_durable.testing import Simulator
+from tests.guards.counts import counted_calls
+
+
+@durable
+def steps(count, ctx):
+    for number in range(count):
+        ctx.step(int, number, name="step")
+
+
+@durable
+def asks(count, ctx):
+    callbacks = [ctx.create_callback(name=f"c{number}", timeout=3600) for number in range(count)]
+    callbacks[0].result()
+
+
+@durable
+def a_year(count, ctx):
+    for _ in range(count):
+        ctx.wait(60)
+
+
+@durable
+def echo(event, ctx):
+    return event
+
+
+@pytest.mark.parametrize("handler", [steps, asks])
+def test_one_operation_more_costs_the_same_beside_many_as_beside_few(handler):
+    """G1, G2. Failed with a walk over all records at each checkpoint: four times and twice as many."""
+    Simulator(handler).start(3)
+    totals = []
+    for count in (50, 100, 400, 450):
+        with counted_calls() as calls:
+            Simulator(handler).start(count)
+        totals.append(calls.total())
+    few, many = totals[1] - totals[0], totals[3] - totals[2]
+    assert many <= 1.05 * few
+
+
+def test_open_callbacks_are_not_written_again_with_each_save(tmp_path):
+    """G2. Failed with the callbacks' timers in the header: 7,000 characters more."""
+    runner = LocalRunner(asks, tmp_path / "store.sqlite")
+    few, many = (runner.run(count, name=f"of-{count}", wait=False) for count in (10, 60))
+    lengths = dict(runner.store.query("SELECT name, length(header) FROM executions"))
+    assert abs(lengths["of-60"] - lengths["of-10"]) <= 10
+    assert (len(few.open_callbacks), len(many.open_callbacks)) == (10, 60)
+
+
+def test_what_an_invocation_was_shown_takes_no_copy_of_it():
+    """G3. Failed with each invocation keeping its event: 3.8 times as much for twice as many."""
+    Simulator(a_year).start(3).finish()
+    peaks = []
+    for count in (50, 100, 200):
+        tracemalloc.start()
+        try:
+            kept = Simulator(a_year).start(count).finish()
+            peaks.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+        assert len(kept.invocations[-1].event["InitialExecutionState"]["Operations"]) == count + 1
+    assert peaks[2] - peaks[1] <= 2.4 * (peaks[1] - peaks[0])
+
+
+# -- G4 and T12: what a store of many is asked -------------------------------------------------------------------
+
+PAYLOADS = {("executions", "result"), ("operations", "record"), ("events", "event")}
+LOOKS = {
+    "start": lambda runner: runner.start("new", name="new"),
+    "list": lambda runner: list(runner.executions.summaries()),
+    "find by name": lambda runner: runner.executions.find("order-3").status,
+    "find by the beginning of its id": lambda runner: runner.executions.find(runner.first[:9]).status,
+    "find the newest": lambda runner: runner.executions.find().status,
+}
+
+
+@pytest.fixture
+def runner(tmp_path):
+    runner = LocalRunner(echo, tmp_path / "store.sqlite")
+    for number in range(6):
+        runner.start("x" * 1000, name=f"order-{number}")
+    runner.first = runner.executions.find("order-0").id
+    return runner
+
+
+def looked_at(runner, look):
+    """Return the columns that are read, and the statements that are run."""
+    connection = runner.store._connection  # noqa: SLF001 - SQLite says what it reads
+    columns, statements = set(), []
+
+    def note(action, table, column, *_):
+        if action == sqlite3.SQLITE_READ:
+            columns.add((table, column))
+        return sqlite3.SQLITE_OK
+
+    connection.set_authorizer(note)
+    connection.set_trace_callback(statements.append)
+    try:
+        look(runner)
+    finally:
+        connection.set_authorizer(None)
+        connection.set_trace_callback(None)
+    return columns, statements
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_payload_is_read_to_look_at_a_store(runner, look):
+    """Failed with `list` loading each execution, and a start comparing itself with all inputs."""
+    columns, _ = looked_at(runner, LOOKS[look])
+    assert not columns & PAYLOADS
+
+
+@pytest.mark.parametrize("look", set(LOOKS) - {"list"})
+def test_an_index_leads_to_what_is_looked_for(runner, look):
+    """Failed without the index of names."""
+    _, statements = looked_at(runner, LOOKS[look])
+    for statement in statements:
+        if statement.startswith("SELECT"):
+            plan = [row[3] for row in runner.store.query(f"EXPLAIN QUERY PLAN {statement}")]
+            assert not [step for step in plan if step.startswith("SCAN")], (statement, plan)
+
+
+def test_of_many_executions_that_were_looked_at_few_are_held(runner):
+    """Failed with each execution kept that was ever loaded."""
+    quick = LocalRunner(echo, runner.store, skip_time=True)
+    for number in range(20):
+        quick.run("x", name=f"ended-{number}")
+    for one in LocalExecutions(runner.store):
+        assert one.operations == []
+    held = runner.store._known.values()  # noqa: SLF001
+    assert sum(execution.is_terminal for _, execution in held) == 1
