@@ -149,7 +149,11 @@ class DurableFunction(Generic[R]):
 
             program = replace(program, handler=functools.partial(program.handler, **extra))
         backend, seams = _STAND_IN.get() or (self._backend, Seams())
-        answer = self._run(program, event, context, backend, seams)
+        try:
+            answer = self._run(program, event, context, backend, seams)
+        except BaseException:
+            self._telemetry.raised()
+            raise
         self._telemetry.ended(answer)
         return answer
 

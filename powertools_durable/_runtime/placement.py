@@ -19,6 +19,7 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.seams import Witness
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
+from powertools_durable._runtime.unwinding import tell_called
 from powertools_durable.errors import ValidationError
 from powertools_durable.scope import ScopeInfo
 
@@ -63,6 +64,7 @@ class Placement:
         if frame.suspension is not None:
             if self._witness is not None:
                 self._witness.refused(frame, call)
+            tell_called(frame)
             raise frame.suspension
         if (reason := self._engine.interruption) is not None:
             raise reason if isinstance(reason, UNRECOVERABLE) else CheckpointingStopped(reason)

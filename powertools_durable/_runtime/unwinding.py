@@ -5,12 +5,16 @@ Source: protocol.md 10.4; powertools.md 9.
 
 from __future__ import annotations
 
+import linecache
 import logging
+import sys
+from types import FrameType
 
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.places import place_of
+from powertools_durable.errors.places import is_library, place, traceback_of, user_frames
 
-__all__ = ["tell_dropped", "tell_swallowed"]
+__all__ = ["tell_called", "tell_dropped", "tell_swallowed"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +29,66 @@ def tell_dropped(error: Exception) -> None:
 
 
 def tell_swallowed(frame: Frame) -> None:
-    """Warn of code that returned although a suspension was raised in it."""
+    """Warn of code that returned although a suspension was raised in it; once for each suspension."""
+    signal = frame.suspension
+    if signal is None or signal.is_reported:
+        return
+    signal.is_reported = True
+    caught = next(user_frames(traceback_of(signal)), None)
+    _warn(frame, "caught the signal that suspends the execution, or returned in a 'finally'", caught)
+
+
+def tell_called(frame: Frame) -> None:
+    """Warn of a durable call after a suspension was caught; not of one in a ``finally``, which it passes through."""
+    signal = frame.suspension
+    if signal is None or signal.is_reported:
+        return
+    if not _is_passing(signal):
+        tell_swallowed(frame)
+        return
+    caller: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to look at the stack
+    while caller is not None and is_library(caller):
+        caller = caller.f_back
+    if caller is not None and _is_in_except(caller):
+        signal.is_reported = True
+        what = "makes a durable call in an 'except' block that caught the signal that suspends the execution"
+        _warn(frame, what, (caller, caller.f_lineno))
+
+
+def _warn(frame: Frame, what: str, caught: tuple[FrameType, int] | None) -> None:
     where = "the handler" if frame.context_id is None else f"the context of operation {frame.context_id[:8]}"
+    at = f" at {place(*caught)}" if caught is not None else ""
     logger.warning(
-        "code in %s caught the signal that suspends the execution, or returned in a 'finally'; the execution is "
-        "suspended all the same. Write 'except Exception:', which lets the signal pass",
+        "code in %s%s %s; the execution is suspended all the same. Write 'except Exception:', which lets the signal "
+        "pass",
         where,
+        at,
+        what,
     )
+
+
+def _is_passing(signal: BaseException) -> bool:
+    """Tell whether the code that runs is an ``except`` or ``finally`` block which *signal* has entered."""
+    handled = sys.exception()
+    while handled is not None:
+        if handled is signal:
+            return True
+        handled = handled.__context__
+    return False
+
+
+def _is_in_except(frame: FrameType) -> bool:
+    """Tell by the source whether the innermost block around the line is an ``except``; False without source."""
+    lines = linecache.getlines(frame.f_code.co_filename)[: frame.f_lineno]
+    if len(lines) < frame.f_lineno:
+        return False
+    around = len(lines[-1])
+    for line in reversed(lines[frame.f_code.co_firstlineno - 1 :]):
+        text = line.strip()
+        indent = len(line) - len(line.lstrip())
+        if not text or text.startswith("#") or indent >= around:
+            continue
+        if text.startswith(("except", "finally")):
+            return text.startswith("except")
+        around = indent
+    return False

@@ -39,3 +39,4 @@ class SuspendExecution(BaseException):
         )
         self.until = until
         self.waits_for = waits_for
+        self.is_reported = False  # a warning has said where it was caught

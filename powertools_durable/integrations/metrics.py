@@ -15,7 +15,7 @@ from powertools_durable.integrations.instrumentation import on_reset
 from powertools_durable.integrations.replay_filter import suppresses
 from powertools_durable.scope import SCOPE
 
-__all__ = ["ReplaySafeProvider", "expect_nothing", "make_replay_safe"]
+__all__ = ["ReplaySafeProvider", "expect_no_error", "expect_nothing", "make_replay_safe"]
 
 _GATE = "_powertools_durable"
 _invocation = threading.local()  # .has_nothing: it need not have anything to count
@@ -50,11 +50,14 @@ class _Gate:
     def flush_metrics(self, *args: Any, **kwargs: Any) -> Any:
         """Send what was taken; nothing, where nothing is to be expected, is no reason to warn or to raise."""
         quiet = _is_repeated() or getattr(_invocation, "has_nothing", False)
+        is_answered = SCOPE.get() is None and getattr(_invocation, "is_answered", False)
         if SCOPE.get() is None:  # above @durable: the invocation is over
-            _invocation.has_nothing = False
+            _invocation.has_nothing = _invocation.is_answered = False
         if quiet and not getattr(self.provider, "metric_set", None):
             self.provider.clear_metrics()
             return None
+        if is_answered and not getattr(self.provider, "metric_set", None):
+            args, kwargs = (), {}  # without raise_on_empty_metrics: the answer stays, and Powertools warns
         with _one_at_a_time:
             return self._flush(*args, **kwargs)
 
@@ -113,8 +116,13 @@ def make_replay_safe(metrics: Any) -> None:
 
 
 def expect_nothing(*, expected: bool) -> None:
-    """Say whether this thread's invocation need not have anything to count: it replays, or suspends."""
-    _invocation.has_nothing = expected
+    """Say whether this thread's invocation need not have anything to count: it replays, suspends or fails."""
+    _invocation.has_nothing, _invocation.is_answered = expected, False
+
+
+def expect_no_error() -> None:
+    """Say that this thread's invocation has succeeded: an empty set is no reason to take that back."""
+    _invocation.is_answered = True
 
 
 def _is_repeated() -> bool:

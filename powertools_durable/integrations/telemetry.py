@@ -11,6 +11,7 @@ from powertools_durable.config import DurableConfig
 from powertools_durable.integrations.instrumentation import report
 from powertools_durable.integrations.log_buffer import instrument_buffers
 from powertools_durable.integrations.loggers import LogIntegration
+from powertools_durable.integrations.uncaught import act_as_at_an_uncaught_error
 
 if TYPE_CHECKING:
     from powertools_durable.plugins import PluginSource
@@ -66,13 +67,27 @@ class Telemetry:
 
     def ended(self, answer: Mapping[str, Any]) -> None:
         """Take note of how an invocation ended, before decorators above do their part."""
-        if answer.get("Status") == "PENDING":  # what is counted may come later
+        status = answer.get("Status")
+        if status != "SUCCEEDED":  # what is counted may come later, or never for want of success
             _expect_nothing(expected=True)
+        else:
+            _answered()
+        if status == "FAILED":
+            act_as_at_an_uncaught_error(answer.get("Error") or {})
+
+    def raised(self) -> None:
+        """Take note that an invocation raises, so that Lambda makes another one."""
+        _expect_nothing(expected=True)
 
 
 def _expect_nothing(*, expected: bool) -> None:
     if (module := sys.modules.get(_METRICS)) is not None:  # somebody has metrics: here, or with a provider by hand
         module.expect_nothing(expected=expected)
+
+
+def _answered() -> None:
+    if (module := sys.modules.get(_METRICS)) is not None:
+        module.expect_no_error()
 
 
 def _engine_metrics(metrics: Any) -> tuple[PluginSource, ...]:
