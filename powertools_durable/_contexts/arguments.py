@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from powertools_durable._contexts.binding import bind, fits
 from powertools_durable._operations.semantics import Nesting, StepSemantics
 from powertools_durable._protocol.duration import Duration, seconds_of, whole_seconds
 from powertools_durable._protocol.limits import (
@@ -52,7 +53,6 @@ __all__ = [
     "until_seconds",
 ]
 
-_BEHIND = "its arguments behind it: "
 _AT_LEAST_ONCE = StepSemantics.AT_LEAST_ONCE
 _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
@@ -60,10 +60,14 @@ _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 def callable_(function: object, call: str) -> None:
     """Refuse what can't be called, such as the *result* of the function meant."""
     if not callable(function):
-        behind = (
-            "the items behind it: ctx.map(ship, parcels)" if call == "map" else f"{_BEHIND}ctx.{call}(charge, order)"
+        given = "ship, parcels" if call == "map" else "charge, order"
+        after = "the items" if call == "map" else "its arguments"
+        if inspect.iscoroutine(function):
+            function.close()
+        message = (
+            f"ctx.{call}() takes a function, not a {type(function).__name__}, which may be what it returned: pass the "
+            f"function itself, without calling it, and {after} after it: ctx.{call}({given})"
         )
-        message = f"ctx.{call}() takes a function, not a {type(function).__name__}; pass the function itself, {behind}"
         raise ValidationError(message)
 
 
@@ -116,7 +120,7 @@ def check_retry(policy: object) -> None:
         return
     if isinstance(policy, type) or not callable(policy):
         shown = policy.__name__ if isinstance(policy, type) else type(policy).__name__
-    elif _takes(policy, 2):
+    elif fits(policy, 2):
         return
     else:
         shown = f"function {getattr(policy, '__qualname__', type(policy).__name__)!r}, which does not take the two"
@@ -243,6 +247,7 @@ def item_names(inputs: Sequence[Any], item_name: Callable[[Any, int], str] | Non
     if item_name is None:
         return [f"map-item-{index}" for index in range(len(inputs))]
     callable_(item_name, "map")
+    bind(item_name, 2, "map", role="item_name", before="the item")
     return [name_of(None, item_name(item, index)) for index, item in enumerate(inputs)]
 
 
@@ -329,13 +334,3 @@ def _seconds(duration: Duration, what: str) -> float:
     except (TypeError, ValueError) as error:
         message = f"{what}: {error}"
         raise ValidationError(message) from None
-
-
-def _takes(function: Callable[..., Any], count: int) -> bool:
-    try:
-        inspect.signature(function).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:  # some builtins tell nothing
-        return True
-    return True

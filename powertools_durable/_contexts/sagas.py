@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Never, TypeVar, TypeVarTuple
 
 from powertools_durable import _operations as operations
 from powertools_durable import serdes as formats
-from powertools_durable._contexts import arguments
-from powertools_durable._contexts.containers import Containers
+from powertools_durable._contexts import arguments, binding
+from powertools_durable._contexts.fan_outs import FanOuts
 from powertools_durable._operations.semantics import StepSemantics
 from powertools_durable._protocol.operation import OperationType, SubType
 from powertools_durable.errors import (
@@ -66,6 +66,7 @@ class Saga:
             The block is over, or this is no place for a durable call.
         """
         arguments.callable_(func, "saga.undo")
+        binding.bind(func, len(args), "saga.undo")
         if self._is_over:
             message = "saga.undo() is called after the end of its block: call it in the block, after what it undoes"
             raise ValidationError(message)
@@ -75,7 +76,7 @@ class Saga:
         self._is_over = True
 
 
-class Sagas(Containers):
+class Sagas(FanOuts):
     """Operations that belong together."""
 
     __slots__ = ()
@@ -92,6 +93,7 @@ class Sagas(Containers):
         returns: Any = None,
         serdes: SerDes[T] | None = None,
         sub_type: str | None = None,
+        **unknown: Never,
     ) -> T:
         """Run a step, and remember how to undo it once it succeeded.
 
@@ -104,7 +106,10 @@ class Sagas(Containers):
             durable operations itself. `run_compensations` calls it; it may run more than once after a crash. It is
             no step, so `current_step` raises in it: for an idempotency key let it take *child*, and make a step.
         """
+        binding.refuse_unknown(func, "step_with_compensation", unknown)
         arguments.callable_(compensate, "step_with_compensation")
+        before, count = ("the context", 2) if _required_parameters(compensate) > 1 else ("the result", 1)
+        binding.bind(compensate, count, "step_with_compensation", role="compensate", before=before)
         op, value = self._step(func, args, name, retry, semantics, timeout, returns, serdes, sub_type)
         self._register(op, value, compensate)
         return value
@@ -189,7 +194,7 @@ class Sagas(Containers):
         else:
             undo(value)
 
-    def defer(self, func: Callable[[*Ts], object], *args: *Ts) -> None:
+    def defer(self, func: Callable[[*Ts], object], *args: *Ts, **unknown: Never) -> None:
         """Have a function run once, as a step, when the execution ends; not when it suspends.
 
         Deferred calls run last in, first out, all of them, after success and after failure. The first that fails
@@ -200,11 +205,13 @@ class Sagas(Containers):
         ValidationError
             Called on a child context: its code does not run again on every replay. Source: api.md 11.
         """
+        binding.refuse_unknown(func, "defer", unknown)
         arguments.callable_(func, "defer")
         self._guard("defer")
         if self._frame.parent is not None:
             message = "ctx.defer() is for the handler's own context; a child context that has ended is not run again"
             raise ValidationError(message)
+        binding.bind(func, len(args), "defer")
         self._deferred.append(partial(self.step, func, *args))
 
     # -- changing code in flight ---------------------------------------------------------------------------

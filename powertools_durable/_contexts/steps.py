@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, TypeVarTuple, Unpack, overload
 
 from powertools_durable import _operations as operations
 from powertools_durable import serdes as formats
-from powertools_durable._contexts import arguments
+from powertools_durable._contexts import arguments, binding
 from powertools_durable._contexts.core import BlockingCore
 from powertools_durable._operations.semantics import StepSemantics
-from powertools_durable._protocol.operation import OperationType, SubType
+from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
 
 if TYPE_CHECKING:
     from powertools_durable._contexts.options import CallbackOptions, InvokeOptions, TypeAdapter, TypeForm
@@ -27,6 +27,7 @@ __all__ = ["Callback", "Steps"]
 
 # Looked up once, for steps are what there is most of.
 _OF_STEP, _STEP, _AT_LEAST_ONCE = OperationType.STEP, SubType.STEP, StepSemantics.AT_LEAST_ONCE
+_STARTED, _READY = OperationStatus.STARTED, OperationStatus.READY
 S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -89,6 +90,7 @@ class Steps(BlockingCore):
         returns: Any = None,
         serdes: SerDes[T] | None = None,
         sub_type: str | None = None,
+        **unknown: Never,
     ) -> T:
         """Run a function once and write its result down.
 
@@ -127,6 +129,8 @@ class Steps(BlockingCore):
         ValidationError
             The call is wrong; nothing was recorded. Source: protocol.md 11.1.
         """
+        if unknown:
+            binding.refuse_unknown(func, "step", unknown)
         _, value = self._step(func, args, name, retry, semantics, timeout, returns, serdes, sub_type)
         return value
 
@@ -151,6 +155,12 @@ class Steps(BlockingCore):
         sub_type = _STEP if sub_type is None else arguments.sub_type_or(_STEP, sub_type)
         written = self._serdes(func, returns, serdes)
         op = self._begin("step", _OF_STEP, sub_type, arguments.name_of(func, name))
+        record = op.engine.state.operations.get(op.id)  # as `runs_body` does, without a call: steps are many
+        if record is None or record.status is _READY or (record.status is _STARTED and not once):
+            binding.bind(func, len(args), "step")
+            condition = getattr(retry or self._session.default_retry, "retry_if", None)
+            if condition is not None:
+                binding.bind(condition, 1, "step", role="retry_if", before="the exception")
         flow = operations.step.step(
             op,
             partial(func, *args) if args else func,
@@ -275,6 +285,7 @@ class Steps(BlockingCore):
         name: str | None = None,
         returns: Any = None,
         serdes: SerDes[S] | None = None,
+        **unknown: Never,
     ) -> S:
         """Look again and again until something is so; the execution is suspended between two looks.
 
@@ -308,12 +319,17 @@ class Steps(BlockingCore):
         ValidationError
             The call is wrong; nothing was recorded. Source: protocol.md 11.5.
         """
+        if unknown:
+            binding.refuse_unknown(check, "wait_for_condition", unknown)
         arguments.callable_(check, "wait_for_condition")
         rhythm = arguments.polling_of(polling)
         seconds = arguments.body_timeout(timeout)
         written = self._serdes(check, returns, serdes)
         shown = arguments.name_of(check, name)
         op = self._begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, shown)
+        if op.runs_body:
+            binding.bind(check, 1, "wait_for_condition", before="the state")
+            binding.bind(rhythm.until, 1, "wait_for_condition", role="until", before="the state")
         limit = None
         if seconds is not None:
             limit = operations.wait_for_condition.Limit(seconds, self._session.seams.clock.now)

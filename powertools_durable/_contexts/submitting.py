@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, Never, TypeVar, TypeVarTuple, Unpack, overload
 
 from powertools_durable import _operations as operations
 from powertools_durable import serdes as formats
-from powertools_durable._contexts import arguments
+from powertools_durable._contexts import arguments, binding
 from powertools_durable._contexts.steps import Steps
 from powertools_durable._protocol.operation import OperationType, SubType
 
@@ -81,6 +81,7 @@ class Submitting(Steps):
         retry: RetryPolicy | None = None,
         returns: Any = None,
         serdes: SerDes[Any] | None = None,
+        **unknown: Never,
     ) -> Any:
         """Hand a callback id to somebody, and suspend the execution until it is answered.
 
@@ -111,6 +112,7 @@ class Submitting(Steps):
         ValidationError
             The call is wrong; nothing was recorded. Source: protocol.md 11.4.
         """
+        binding.refuse_unknown(submit, "wait_for_callback", unknown)
         arguments.callable_(submit, "wait_for_callback")
         arguments.check_retry(retry)
         arguments.callback_seconds(timeout, "timeout")
@@ -129,6 +131,8 @@ class Submitting(Steps):
             return callback.result()
 
         op = self._begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, shown)
+        if op.runs_body:
+            binding.bind(submit, 1 + len(args), "wait_for_callback", before="the callback id")
         written: SerDes[Any] = formats.choosing.answered_serdes(returns, self._session.program.serdes)
         flow: Flow[Any] = operations.child.child(op, partial(self._frame.child, op), body, written)
         return self._drive(op, named.surfacing(flow))

@@ -36,6 +36,7 @@ from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, p
 __all__ = ["OperationHandle"]
 
 E = TypeVar("E", bound=OperationError)
+_STARTED, _READY = OperationStatus.STARTED, OperationStatus.READY
 _KIND = {OperationType.CHAINED_INVOKE: "invoke"}
 _OURS = frozenset({OperationType.STEP, OperationType.CONTEXT})  # what other records say is somebody else's words
 
@@ -94,6 +95,12 @@ class OperationHandle:
         """True once it has ended, however."""
         status = self.status
         return status is not None and status.is_terminal
+
+    @property
+    def runs_body(self) -> bool:
+        """True when the user's function is about to run: nothing is recorded yet, or an attempt is open or due."""
+        record = self.engine.state.operations.get(self.id)
+        return record is None or record.status is _STARTED or record.status is _READY
 
     @property
     def attempts(self) -> int:

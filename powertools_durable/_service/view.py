@@ -105,9 +105,12 @@ class ExecutionView:
         """
         for record in self.open_callbacks_called(name):
             return record
-        names = ", ".join(repr(self.label(record)) for record in self.open_callbacks) or "none"
-        message = f"no callback named {name!r} waits for an answer; open: {names}"
-        raise LookupError(message)
+        message = f"no callback named {name!r} waits for an answer"
+        if self.status == "RUNNING":
+            names = ", ".join(repr(self.label(record)) for record in self.open_callbacks) or "none"
+            raise LookupError(f"{message}; open: {names}")
+        why = f" with {self.error.error_type}: {self.error.error_message}" if self.error is not None else ""
+        raise LookupError(f"{message}: the execution is {self.status}{why}")
 
     def history(self) -> list[HistoryEvent]:
         """Return the events as GetDurableExecutionHistory does, the oldest first."""

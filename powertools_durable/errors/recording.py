@@ -14,7 +14,7 @@ from typing import Any
 from powertools_durable._protocol.limits import MAX_ERROR_CHARACTERS
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable.errors import OperationError
+from powertools_durable.errors import OperationError, ValidationError
 from powertools_durable.errors.places import raised_at, traceback_of
 from powertools_durable.errors.validation import is_validation_error, words_of
 
@@ -28,14 +28,27 @@ _OWN = OperationError.__module__
 
 
 def answer_error(error: Exception | ErrorObject | str) -> ErrorObject:
-    """Return what a callback is failed with from outside; text is the message of an error without a type."""
-    match error:
+    """Return what a callback is failed with from outside; text is the message of an error without a type.
+
+    Raises
+    ------
+    ValidationError
+        It is something else.
+    """
+    given: object = error
+    match given:
         case ErrorObject():
-            return error
+            return given
         case Exception():
-            return to_error_object(error)
+            return to_error_object(given)
+        case str() | None:
+            return ErrorObject(error_message=given or None)
         case _:
-            return ErrorObject(error_message=error or None)
+            message = (
+                f"fail() takes an exception, an ErrorObject or a text, not a {type(given).__name__}: "
+                "fail(ErrorObject(error_type='Rejected', error_message='no'))"
+            )
+            raise ValidationError(message)
 
 
 def to_error_object(

@@ -164,7 +164,10 @@ FAR = datetime(2030, 1, 1, tzinfo=UTC)
 
 WRONG = {
     "step('charge', charge)": (lambda c: c.step("charge", charge), "ctx.step() takes a function, not a str"),
-    "step(charge())": (lambda c: c.step(charge()), "pass the function itself, its arguments behind it"),
+    "step(charge())": (
+        lambda c: c.step(charge()),
+        "pass the function itself, without calling it, and",
+    ),
     "child(None)": (lambda c: c.run_in_child_context(None), "ctx.run_in_child_context() takes a function, not a None"),
     "name too long": (lambda c: c.step(charge, name="x" * 257), "up to 256 printable ASCII characters; give name="),
     "name not ASCII": (lambda c: c.wait(1, name="Überweisung"), "'Überweisung' can't name an operation"),

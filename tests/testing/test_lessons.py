@@ -47,7 +47,7 @@ def test_a_callback_that_is_not_there_yet_or_no_longer_says_which_are_open(run):
     with pytest.raises(LookupError, match="open: 'signature'"):
         run.callback("approval")
     run.callback("signature").succeed()
-    with pytest.raises(LookupError, match="open: none"):
+    with pytest.raises(LookupError, match="waits for an answer: the execution is SUCCEEDED"):
         run.callback("signature")
 
 

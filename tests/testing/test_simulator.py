@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from powertools_durable import Retry, StepError, durable
-from powertools_durable.errors import CallbackExternalError, CallbackTimeoutError
+from powertools_durable.errors import CallbackExternalError, CallbackTimeoutError, ValidationError
 from powertools_durable.testing import Simulator
 
 log = logging.getLogger(__name__)
@@ -446,3 +446,41 @@ def test_a_body_that_outlasts_the_invocation_fails_it_and_runs_again_in_the_next
     assert (run.status, run.invocations[0].answer.error_type) == ("RUNNING", "BackendError")
     go.set()
     assert run.finish().result == "in time"
+
+
+# -- callbacks: what is said of those that can't be answered ---------------------------------------------------------
+
+
+def test_a_callback_of_an_execution_that_has_ended_is_named_with_how_it_ended():
+    @durable
+    def handler(event, ctx):
+        ctx.create_callback(name="approval")
+        raise KeyError("sku")
+
+    run = Simulator(handler).start().finish()
+    with pytest.raises(
+        LookupError, match="no callback named 'approval' waits for an answer: the execution is FAILED with"
+    ):
+        run.callback("approval")
+
+
+def test_a_callback_that_is_not_open_is_told_beside_those_that_are():
+    @durable
+    def handler(event, ctx):
+        return ctx.create_callback(name="approval").result()
+
+    run = Simulator(handler).start().finish()
+    with pytest.raises(LookupError, match="waits for an answer; open: 'approval'"):
+        run.callback("aproval")
+
+
+@pytest.mark.parametrize("wrong", [{"ErrorType": "Rejected"}, 7, ["no"], KeyError], ids=repr)
+def test_a_failure_is_an_exception_an_error_object_or_text(wrong):
+    @durable
+    def handler(event, ctx):
+        return ctx.create_callback(name="approval").result()
+
+    run = Simulator(handler).start().finish()
+    with pytest.raises(ValidationError, match=r"fail\(\) takes an exception, an ErrorObject or a text, not a "):
+        run.callback("approval").fail(wrong)
+    assert run.status == "RUNNING"

@@ -1,0 +1,158 @@
+"""Binds what a function of the user's is called with, before anything of the call is recorded (values.md M1).
+
+A call that can't be bound fails each time it is tried, in a library's file and after all retries. Here it fails at the
+line that made it. It is bound whenever the body is about to run, and never for a record that has ended.
+
+For a plain function two numbers are compared. `inspect.Signature.bind` judges other callables, and words the error. A
+decorator may add or take arguments, so what a callable wraps is not looked at: a wrapper is bound by its own
+parameters.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from types import FunctionType, MethodType
+from typing import Any
+
+from powertools_durable.errors import ValidationError
+
+__all__ = ["bind", "fits", "refuse_unknown"]
+
+_VARIES = inspect.CO_VARARGS
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def bind(function: Callable[..., Any], count: int, call: str, *, role: str = "", before: str = "") -> None:
+    """Refuse a function that can't be called with *count* positional arguments.
+
+    Parameters
+    ----------
+    function : Callable
+        What is to be called.
+    count : int
+        How many arguments it gets.
+    call : str
+        The durable call, as ``step``.
+    role : str
+        The option by which it was given, as ``compensate``; empty for the function itself.
+    before : str
+        What it gets before the arguments of the user's, as ``the context``.
+
+    Raises
+    ------
+    ValidationError
+        It takes another number of arguments, or is ``async def``.
+    """
+    if type(function) is FunctionType and _fits_code(function, count) and not function.__code__.co_flags & _ASYNC:
+        return
+    if _is_async(function):
+        raise _error(
+            f"{_name_of(function)}() is an 'async def' function, and this handler is a 'def' function, which does not "
+            f"await what ctx.{call}() calls. Write 'def {_name_of(function)}', or call asyncio.run() in it"
+        )
+    if fits(function, count):
+        return
+    signature = inspect.signature(function, follow_wrapped=False)
+    shown = _name_of(function)
+    passed = f"ctx.{call}({shown}, ...) passes {count}"
+    if role:
+        passed = f"ctx.{call}({role}={shown}) passes {count}"
+    first = f" ({before} first)" if before and count > 1 else f" ({before})" if before else ""
+    raise _error(f"{shown}() takes ({_parameters(signature)}); {passed}{first}.{_advice(signature, shown, before)}")
+
+
+def fits(function: Callable[..., Any], count: int) -> bool:
+    """Tell whether *function* can be called with *count* positional arguments; True when it does not tell."""
+    if type(function) is FunctionType:
+        return _fits_code(function, count)
+    if isinstance(function, MethodType) and type(function.__func__) is FunctionType:
+        return _fits_code(function.__func__, count + 1)
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # some builtins tell nothing
+        return True
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def refuse_unknown(function: object, call: str, unknown: Mapping[str, object]) -> None:
+    """Refuse options that there are not: mostly keyword arguments meant for the function.
+
+    Raises
+    ------
+    ValidationError
+        Says how to pass them.
+    """
+    if not unknown:
+        return
+    name = _name_of(function)
+    options = ", ".join(map(repr, unknown))
+    meant = ", ".join(f"{option}=..." for option in unknown)
+    raise _error(
+        f"ctx.{call}() has no option {options}. For keyword arguments: "
+        f"ctx.{call}(functools.partial({name}, {meant}), ...)"
+    )
+
+
+def _fits_code(function: FunctionType, count: int) -> bool:
+    code = function.__code__
+    most = code.co_argcount
+    if count > most and not code.co_flags & _VARIES:
+        return False
+    if count < most - len(function.__defaults__ or ()):
+        return False
+    needed = code.co_kwonlyargcount
+    return not needed or needed <= len(function.__kwdefaults__ or ())
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    called: Any = function
+    while isinstance(called, functools.partial):
+        called = called.func
+    if not isinstance(called, (FunctionType, MethodType, type)):
+        called = type(called).__call__
+    return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
+
+
+def _name_of(function: object) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__name__", None) or type(function).__name__
+    return "lambda" if name == "<lambda>" else str(name)
+
+
+def _parameters(signature: inspect.Signature) -> str:
+    """Write parameters without annotations and defaults, which may be long, and may be values."""
+    shown: list[str] = []
+    kinds = inspect.Parameter
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is kinds.KEYWORD_ONLY and "*" not in shown and not any(n.startswith("*") for n in shown):
+            shown.append("*")
+        stars = "*" if parameter.kind is kinds.VAR_POSITIONAL else "**" if parameter.kind is kinds.VAR_KEYWORD else ""
+        shown.append(f"{stars}{name}{'' if parameter.default is kinds.empty else '=...'}")
+    return ", ".join(shown)
+
+
+def _advice(signature: inspect.Signature, name: str, before: str) -> str:
+    """Show how keyword arguments are given, by a parameter that may be one."""
+    kinds = inspect.Parameter
+    parameters = list(signature.parameters.values())
+    if before and parameters and parameters[0].kind in _POSITIONAL:
+        del parameters[0]
+    for parameter in parameters:
+        if parameter.kind in {kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY}:
+            return f" For keyword arguments: functools.partial({name}, {parameter.name}=...)"
+    return ""
+
+
+def _error(text: str) -> ValidationError:
+    from powertools_durable._replay.call_site import call_site  # importing a context's class loads no engine
+
+    place = call_site()
+    return ValidationError(f"{text} (at {place})" if place else text)
