@@ -38,6 +38,7 @@ __all__ = ["MockDurableContext", "MockRun"]
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:durable-execution/mock"
 FIRST_TOKEN = "mock-checkpoint-token"  # noqa: S105 - of an execution that does not exist
+TIMED_OUT = "Callback.Timeout"  # what the service names as the type of such a failure
 S = OperationStatus
 
 
@@ -264,10 +265,14 @@ class MockDurableContext(Preparing):
 def _answered(error: Failure) -> ErrorObject:
     """Return what the context of a callback records: the type tells which of its operations failed."""
     written = failure(error)
-    match written.error_type:
-        case "CallbackTimeoutError" | "CallbackExternalError":
-            return written
+    kind, bracket, raised = (written.error_type or "").partition("(")
+    match kind:
+        case "CallbackExternalError" | "":
+            recorded = written.error_type or "CallbackExternalError"
+        case "CallbackTimeoutError":
+            recorded = f"CallbackTimeoutError({raised or f'{TIMED_OUT})'}"
         case "CallbackSubmitterError":
-            return replace(written, error_type="StepError")
+            recorded = f"StepError{bracket}{raised}"
         case _:
-            return replace(written, error_type="CallbackExternalError")
+            recorded = f"CallbackExternalError({written.error_type})"
+    return replace(written, error_type=recorded)

@@ -176,6 +176,7 @@ def test_an_arn_of_any_kind_leads_to_no_file_outside_the_store_s_folder(tmp_path
 
 # Every variable that code of this package reads, and what for. The test kit and the command line are not among them.
 VARIABLES = {
+    "AWS_",  # backends/lambda_: whether botocore's settings are still those that the client was made with
     "AWS_LAMBDA_FUNCTION_NAME",  # decorator: make the client in the init phase
     "POWERTOOLS_DEV",  # instrumentation: print instead of warn
     "POWERTOOLS_DURABLE_PLUGINS",  # entry points that other packages offer, by name; empty by default
@@ -234,13 +235,12 @@ SWITCHES = {
 # -- secrets and chance ------------------------------------------------------------------------------------------
 
 
-def test_tokens_and_callback_ids_of_the_runner_have_more_than_128_bits_from_the_system(monkeypatch):
-    asked = []
-    monkeypatch.setattr("secrets.token_hex", lambda size: asked.append(size) or "0" * 2 * size)
-    SystemIds().token()
-    SystemIds().callback_id()
-    assert all(8 * size >= 128 for size in asked)
-    assert len(asked) == 2
+def test_tokens_and_callback_ids_of_the_runner_have_more_than_128_bits_whatever_a_test_patches(monkeypatch):
+    for source in ("secrets.token_hex", "os.urandom", "uuid.uuid4", "random.getrandbits"):
+        monkeypatch.setattr(source, lambda *_: pytest.fail("a name that tests patch"))
+    ids = [make() for _ in range(500) for make in (SystemIds().token, SystemIds().callback_id)]
+    assert all(8 * len(bytes.fromhex(text)) >= 128 for text in ids)
+    assert len(set(ids)) == 1000
 
 
 def test_no_two_are_the_same():

@@ -106,7 +106,7 @@ def test_a_value_that_a_real_step_could_not_return_is_refused_as_the_step_would_
     run = mock().with_step_result("untyped", Parcel("cup")).with_step_result("charge", {"no": "id"}).build()
     with pytest.raises(SerDesError, match="a Parcel can't be recorded by default; annotate"):
         run.ctx.step(untyped)
-    with pytest.raises(SerDesError, match=r"not a Payment: id \(missing\)"):
+    with pytest.raises(SerDesError, match=r"not a Payment: result.id \(missing\)"):
         run.ctx.step(charge, "order")
 
 
@@ -235,7 +235,7 @@ class DeclinedError(Exception):
             lambda m: m.with_wait_for_callback("a", error=CallbackTimeoutError("too late")),
             lambda ctx: ctx.wait_for_callback(untyped, name="a"),
             CallbackTimeoutError,
-            ("CallbackTimeoutError", "too late", None),
+            ("Callback.Timeout", "too late", None),
         ),
         (
             lambda m: m.with_wait_for_callback("a", error=CallbackSubmitterError("no mail")),
@@ -607,6 +607,11 @@ def test_whatever_a_step_or_context_raises_can_be_prepared_and_is_raised_the_sam
 FAILURES = [error for error in ERRORS if not isinstance(error, SerDesError)]  # the others end a fan-out
 
 
+def kept(batch):
+    errors = [item.error and (type(item.error), item.error.error_type, item.error.data) for item in batch]
+    return batch.results, errors, batch.completion_reason
+
+
 @given(st.lists(values | st.sampled_from(FAILURES), max_size=4))
 def test_whatever_a_fan_out_returns_can_be_prepared_and_is_returned_the_same(outcomes):
     def branch(_, outcome):
@@ -618,7 +623,7 @@ def test_whatever_a_fan_out_returns_can_be_prepared_and_is_returned_the_same(out
     real = mock().build().ctx.map(branch, outcomes, name="m", completion=tolerant)
     prepared = mock().with_map("m", outcomes).build().ctx.map(branch, outcomes, name="m", completion=tolerant)
     assert repr(prepared.items) == repr(real.items)
-    assert prepared == real
+    assert kept(prepared) == kept(real)  # but for the line that raised: nothing was raised for a prepared one
 
 
 @pytest.mark.parametrize(
@@ -627,7 +632,7 @@ def test_whatever_a_fan_out_returns_can_be_prepared_and_is_returned_the_same(out
         (lambda run: run.callback("ask").fail("declined"), "declined"),
         (lambda run: run.callback("ask").fail(DeclinedError("no funds")), DeclinedError("no funds")),
         (lambda run: run.advance(timedelta(minutes=2)), CallbackTimeoutError("Callback timed out")),
-        (lambda _: None, CallbackSubmitterError("no mail")),
+        (lambda _: None, CallbackSubmitterError("no mail", error_type="RuntimeError")),
     ],
     ids=["text", "error", "timeout", "submitter"],
 )
