@@ -85,7 +85,7 @@ def replay(
                 print_json(_told(name, verdict), output)
             else:
                 _print(name, verdict, page)
-            broken += isinstance(verdict, ReplayVerdict) and verdict.breaks
+            broken += isinstance(verdict, ReplayVerdict) and not verdict
             unreadable += isinstance(verdict, ValidationError)
     if broken and not as_json:
         page.print(Text(_ADVICE, style="dim"))
@@ -107,7 +107,7 @@ def _print(name: str, verdict: ReplayVerdict | ValidationError, page: Console) -
     if isinstance(verdict, ValidationError):
         console(sys.stderr).print(Text(one_line(f"error: {_words(name, verdict)}")), style="red")
         return
-    style = "red bold" if verdict.breaks else "green bold"
+    style = "green bold" if verdict else "red bold" if verdict.breaks else "yellow bold"
     page.print(Text.assemble((f"{verdict.status:<6}", style), one_line(f"  {name}: {here(verdict.summary)}")))
 
 

@@ -31,6 +31,7 @@ from powertools_durable.testing.verdict import ReplayVerdict
 __all__ = ["replay"]
 
 _SECONDS = 900.0
+_DEEP = 40  # contexts in each other, which no code of its own fills a stack with by mistake
 _ARN = "arn:aws:lambda:us-east-1:000000000000:function:replayed:1/durable-execution"
 
 
@@ -54,7 +55,7 @@ def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
     Returns
     -------
     ReplayVerdict
-        ``SAFE`` or ``BREAKS``, and where; true when it is safe.
+        ``SAFE`` or ``BREAKS``, and where; ``TOO DEEP`` where nobody can say. True when it is safe.
 
     Raises
     ------
@@ -127,6 +128,20 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
             history=read,
         )
     raised = script.outcome.error if isinstance(script.outcome, Raised) else None
+    if isinstance(raised, RecursionError) and _levels(script.found) >= _DEEP:
+        deep = (
+            "contexts lie too deep in each other for a replay, which takes more of Python's stack than an execution: "
+            "raise sys.setrecursionlimit(...) and try again"
+        )
+        return ReplayVerdict(
+            breaks=False,
+            too_deep=True,
+            operation="the handler",
+            location=site_of(raised),
+            reason=deep,
+            replayed=replayed,
+            history=read,
+        )
     if (left := script.left()) is not None:
         return _leftover(*left, raised, replayed, read)
     if raised is not None and script.found.status == "SUCCEEDED":
@@ -142,6 +157,14 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
         )
     ends = f"raises {type(raised).__name__} ({site_of(raised)})" if raised is not None else script.stopped_at
     return ReplayVerdict(breaks=False, replayed=replayed, stopped_at=ends, history=read)
+
+
+def _levels(found: Recollection) -> int:
+    """Return how many contexts lie in each other, where it is deepest."""
+    levels: dict[str | None, int] = {}
+    for record in found.operations.values():  # a parent is recorded before what is in it
+        levels[record.id] = levels.get(record.parent_id, 0) + 1
+    return max(levels.values(), default=0)
 
 
 def _leftover(record: Operation, site: str, raised: BaseException | None, replayed: int, read: str) -> ReplayVerdict:

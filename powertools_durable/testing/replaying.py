@@ -200,9 +200,7 @@ class ReplayDriver(BlockingDriver):
 
     def _unasked_marks(self, parent: str) -> set[str]:
         """Return the marks of patches directly below a context that no code has asked for so far."""
-        records = self._script.found.operations.values()
-        marks = {record.id for record in records if record.sub_type == SubType.PATCH and record.parent_id == parent}
-        return marks - self.engine.asked
+        return self._script.marks_below(parent) - self.engine.asked
 
     def _branch(self, effect: FanOut, index: int) -> Outcome | None:
         """Run a branch as far as it is recorded; None when it is suspended there."""

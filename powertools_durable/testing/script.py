@@ -72,6 +72,16 @@ class Script:
         self._asked: set[str] = set()
         self._ended: list[Frame] = []
         self._sites: dict[str | None, str] = {}
+        self._marks: dict[str | None, set[str]] | None = None
+
+    def marks_below(self, parent: str) -> set[str]:
+        """Return the marks of patches directly below a context; they are looked for once, not by each fan-out."""
+        if self._marks is None:
+            self._marks = {}
+            for record in self.found.operations.values():
+                if record.sub_type == SubType.PATCH:
+                    self._marks.setdefault(record.parent_id, set()).add(record.id)
+        return self._marks.get(parent, set())
 
     def shown(self) -> list[Operation]:
         """Return the records as the code shall find them at its beginning."""

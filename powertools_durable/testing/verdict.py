@@ -17,6 +17,9 @@ class ReplayVerdict:
     ----------
     breaks : bool
         It can't.
+    too_deep : bool
+        Nobody can say: contexts lie so deep in each other that a replay, which takes more frames for each than an
+        execution does, has no room for them on the stack.
     operation : str
         The operation in question, as ``step 'charge' (#3)``.
     location : str
@@ -35,6 +38,7 @@ class ReplayVerdict:
     """
 
     breaks: bool
+    too_deep: bool = False
     operation: str = ""
     location: str = ""
     recorded: Mapping[str, str | None] = field(default_factory=dict)
@@ -45,19 +49,21 @@ class ReplayVerdict:
     history: str = ""
 
     def __bool__(self) -> bool:
-        return not self.breaks
+        return not self.breaks and not self.too_deep
 
     def __repr__(self) -> str:
         return f"<{self.status}: {self.summary}>"
 
     @property
     def status(self) -> str:
-        """``SAFE`` or ``BREAKS``."""
-        return "BREAKS" if self.breaks else "SAFE"
+        """``SAFE``, ``BREAKS`` or ``TOO DEEP``."""
+        return "BREAKS" if self.breaks else "TOO DEEP" if self.too_deep else "SAFE"
 
     @property
     def summary(self) -> str:
         """The verdict in a line, for people."""
+        if self.too_deep:
+            return self.reason
         if not self.breaks:
             ends = f"; then {self.stopped_at}" if self.stopped_at else ""
             return f"{self.replayed} recorded operation{'s' * (self.replayed != 1)} asked for{ends}"
@@ -78,11 +84,12 @@ class ReplayVerdict:
         Raises
         ------
         AssertionError
-            It can't; the message says where, what was recorded and what is asked.
+            It can't, or nobody can say; the message says where, what was recorded and what is asked.
         """
-        if self.breaks:
+        if not self:
             read = f" ({self.history})" if self.history else ""
-            message = f"replaying the history{read} BREAKS: {self.summary}\n{self.reason}"
+            says = "BREAKS" if self.breaks else "is TOO DEEP to judge"
+            message = f"replaying the history{read} {says}: {self.summary}\n{self.reason}"
             raise AssertionError(message)
 
 

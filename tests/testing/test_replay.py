@@ -193,3 +193,29 @@ def test_a_handler_that_is_not_durable_and_a_history_that_is_none_are_refused():
         replay(unchanged, recorded())
     with pytest.raises(ValidationError):
         replay(durable(unchanged), {"Events": [{"EventType": "Surprise"}]})
+
+
+# -- too deep to judge ----------------------------------------------------------------------------------------
+
+
+def test_contexts_that_lie_too_deep_for_a_replay_are_a_verdict_of_their_own():
+    @durable
+    def handler(event, ctx):
+        def down(child, levels):
+            if not levels:
+                return child.step(int, 1, name="bottom")
+            return child.run_in_child_context(down, levels - 1, name=f"level-{levels}")
+
+        return down(ctx, event)
+
+    verdicts = {}
+    for depth in (20, 100):
+        run = Simulator(handler).start(depth).finish()
+        assert run.status == "SUCCEEDED"
+        verdicts[depth] = replay(handler, {"Events": run.history()})
+    assert verdicts[20].status == "SAFE"
+    deep = verdicts[100]
+    assert (deep.status, deep.breaks, deep.too_deep, bool(deep)) == ("TOO DEEP", False, True, False)
+    assert "too deep" in deep.summary
+    with pytest.raises(AssertionError, match="TOO DEEP to judge"):
+        deep.assert_safe()
