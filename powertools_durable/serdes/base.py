@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
 from typing import Any, Never, Protocol, TypeVar
 
 from powertools_durable._protocol.record import record
@@ -85,7 +86,14 @@ class UnkeptError(SerDesError):
         return f"{subject}{self._tail}"
 
 
-def prove(value: Any, serdes: SerDes[Any], context: SerDesContext, *, promised: bool = True) -> tuple[str | None, Any]:
+def prove(
+    value: Any,
+    serdes: SerDes[Any],
+    context: SerDesContext,
+    *,
+    promised: bool = True,
+    apart_from: Callable[[Any], bool] | None = None,
+) -> tuple[str | None, Any]:
     """Write *value*, and read it back as every replay will.
 
     Parameters
@@ -98,6 +106,8 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext, *, promised: 
         Whose value it is.
     promised : bool
         It was returned by the function whose annotation chose the format, so it must fit that.
+    apart_from : Callable | None
+        Tells of a path (`serdes.paths`) whether what is there may be lost.
 
     Returns
     -------
@@ -135,7 +145,7 @@ def prove(value: Any, serdes: SerDes[Any], context: SerDesContext, *, promised: 
             return text, seen
         from powertools_durable.serdes.difference import first_difference  # nearly nobody needs it
 
-        found = first_difference(value, seen, lambda: _writes_as(text, seen, serdes, context))
+        found = first_difference(value, seen, lambda: _writes_as(text, seen, serdes, context), apart_from=apart_from)
         if found is None:
             return text, seen
         problem = str(found)

@@ -57,7 +57,9 @@ class Difference:
         return f"{place} was {was} and came back as {'another one' if was == came_back else came_back}"
 
 
-def first_difference(value: object, seen: object, same_text: Callable[[], bool]) -> Difference | None:
+def first_difference(
+    value: object, seen: object, same_text: Callable[[], bool], *, apart_from: Callable[[Path], bool] | None = None
+) -> Difference | None:
     """Return the first place where *seen* is not *value*; None when they count as equal.
 
     Parameters
@@ -66,8 +68,10 @@ def first_difference(value: object, seen: object, same_text: Callable[[], bool])
         What was written, and what was read back.
     same_text : Callable
         Tells whether *seen* is written as *value* was: that decides for what can't be compared.
+    apart_from : Callable | None
+        Tells of a path whether it may differ there.
     """
-    search = _Search(same_text)
+    search = _Search(same_text, apart_from)
     try:
         return search.compare(value, seen, ROOT)
     except RecursionError:
@@ -75,16 +79,22 @@ def first_difference(value: object, seen: object, same_text: Callable[[], bool])
 
 
 class _Search:
-    def __init__(self, same_text: Callable[[], bool]) -> None:
+    def __init__(self, same_text: Callable[[], bool], apart_from: Callable[[Path], bool] | None) -> None:
         self._write = same_text
+        self._apart_from = apart_from
         self._text: bool | None = None
         self._tolerated = 0  # how many times something that is unequal counted as equal
 
     def compare(self, was: Any, came: Any, path: Path) -> Difference | None:
         if was is came:
             return None
-        cls, other = type(was), type(came)
-        if bare(cls) is not bare(other) and not _comes_back_as(was, came):
+        if self._apart_from is not None and self._apart_from(path):
+            self._tolerated += 1
+            return None
+        return self._compare_at(was, came, path)
+
+    def _compare_at(self, was: Any, came: Any, path: Path) -> Difference | None:
+        if bare(type(was)) is not bare(type(came)) and not _comes_back_as(was, came):
             return Difference(path, was, came)
         if isinstance(came, dict):
             return self._mapping(was, came, path)

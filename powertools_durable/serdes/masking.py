@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from powertools_durable.errors import DurableConfigError, SerDesError
-from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read
+from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
+from powertools_durable.serdes.paths import Path, keys_of
 from powertools_durable.serdes.tagged import TaggedJson
 from powertools_durable.serdes.wrapping import WrappingSerDes
 
@@ -90,7 +91,7 @@ class MaskingSerDes(WrappingSerDes):
 
     def proven(self, value: Any, context: SerDesContext, *, promised: bool = True) -> tuple[str | None, Any]:
         """Mask *value*, and prove of it and of the masked one that they read back as what they are."""
-        text, _ = prove(value, self._format, context, promised=promised)
+        text = self._proven_unmasked(value, context, promised=promised)
         if text is None:
             return None, None
         masked = self.wrap(text, context)
@@ -106,6 +107,20 @@ class MaskingSerDes(WrappingSerDes):
         raise SerDesError(
             f"a {type(value).__qualname__} can't be masked by {self!r}: {problem}. Mask fields that take a text"
         )
+
+    def _proven_unmasked(self, value: Any, context: SerDesContext, *, promised: bool) -> str | None:
+        """Write *value*, and prove of it what will not be masked: a secret may be lost where a mask takes its place."""
+        masked: list[set[tuple[str, ...]]] = []
+
+        def is_masked(path: Path) -> bool:
+            if not masked:
+                data = json.loads(write(value, self._format, context) or "null")
+                before = _view(data) if isinstance(self.innermost or _TAGGED, TaggedJson) else data
+                masked.append(set(_changed(before, self._masked(before))))
+            return keys_of(path) in masked[0]
+
+        text, _ = prove(value, self._format, context, promised=promised, apart_from=is_masked)
+        return text
 
     def _masked(self, data: Any) -> Any:
         try:
@@ -149,6 +164,18 @@ def _view(node: Any) -> Any:
             return {str(_view(key)): _view(item) for key, item in pairs}
         case _, value:
             return value
+
+
+def _changed(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the paths at which masking changed something."""
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        for key, item in before.items():
+            yield from _changed(item, after[key], (*path, str(key)))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, item in enumerate(before):
+            yield from _changed(item, after[index], (*path, str(index)))
+    elif before != after:
+        yield path
 
 
 def _merged(node: Any, before: Any, after: Any) -> Any:

@@ -145,9 +145,12 @@ class AnnotatedSerDes(ModelSerDes):
         import pydantic
 
         super().__init__(annotation)
-        can_read_names = tuple(map(int, pydantic.VERSION.split(".")[:2])) >= _BY_NAME_SINCE
-        self._reading: dict[str, Any] = {"by_alias": True, "by_name": True} if can_read_names else {}
-        self._by_alias: bool | None = None if can_read_names else True
+        self._by_alias = True
+        self._reading: dict[str, Any] = {}
+        aliases = _aliases(self._adapter.core_schema)
+        if aliases and tuple(map(int, pydantic.VERSION.split(".")[:2])) >= _BY_NAME_SINCE:
+            self._by_alias = all(can_be_read for can_be_read in aliases)
+            self._reading = {"by_alias": True, "by_name": True}
 
     def _misfit(self, value: Any, words: str, options: dict[str, Any]) -> SerDesError:
         place = self._misplaced(value, words, options)
@@ -166,8 +169,6 @@ class AnnotatedSerDes(ModelSerDes):
 
     def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002
         """Write *value*, which must be of the annotated type."""
-        if self._by_alias is None:
-            self._by_alias = _reads_its_aliases(self._adapter.core_schema)
         return self._written(value, by_alias=self._by_alias, round_trip=True)
 
     def deserialize(self, text: str, context: SerDesContext) -> Any:
@@ -229,22 +230,21 @@ def _answered(annotation: Any, _text: str) -> AnswerSerDes:
     return AnswerSerDes(annotation)
 
 
-def _reads_its_aliases(schema: Any) -> bool:
-    """Tell whether each field of pydantic's *schema* can be read by the alias that it is written by."""
+def _aliases(schema: Any) -> list[bool]:
+    """Tell of each field with an alias in pydantic's *schema* whether it is read by the name that it is written by."""
+    found: list[bool] = []
     pending: list[Any] = [schema]
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            written = node.get("serialization_alias")
-            if isinstance(written, str) and str(node.get("type")).endswith("-field"):
-                read = node.get("validation_alias")
+            read, written = node.get("validation_alias"), node.get("serialization_alias")
+            if (read or written) and str(node.get("type")).endswith("-field"):
                 choices = read if isinstance(read, list) else [read]
-                if written not in choices and [written] not in choices:
-                    return False
+                found.append(written is None or written in choices or [written] in choices)
             pending += [part for key, part in node.items() if key not in {"metadata", "cls", "config"}]
         elif isinstance(node, (list, tuple)):
             pending += node
-    return True
+    return found
 
 
 def _unwritable(value: object) -> str:
@@ -359,7 +359,14 @@ def serdes_of(func: Callable[..., Any] | None, returns: Any = None) -> SerDes[An
     """Return the format for what *func* returns: by *returns*, else by its return annotation."""
     if returns is not None:
         return serdes_for(returns)
-    raw, written_at = _annotated(func)
+    written_at: FunctionType | None
+    if type(func) is FunctionType and not func.__dict__:  # nothing is wrapped around it, as nearly always
+        try:
+            raw, written_at = func.__annotations__.get("return", UNANNOTATED), func
+        except Exception:  # noqa: BLE001 - Python 3.14 evaluates annotations here
+            return TAGGED
+    else:
+        raw, written_at = return_annotation(func)
     if raw is UNANNOTATED:
         return TAGGED
     if written_at is None:
@@ -375,16 +382,6 @@ def serdes_of(func: Callable[..., Any] | None, returns: Any = None) -> SerDes[An
     found = serdes_for(looked_up(written_at, raw))
     _known[id(code)] = (code, raw, found, meanings_of(written_at, raw))
     return found
-
-
-def _annotated(func: Any) -> tuple[Any, FunctionType | None]:
-    """Return what `return_annotation` returns, at once for a function that nothing is wrapped around."""
-    if type(func) is FunctionType and not func.__dict__:
-        try:
-            return func.__annotations__.get("return", UNANNOTATED), func
-        except Exception:  # noqa: BLE001 - Python 3.14 evaluates them here
-            return UNANNOTATED, func
-    return return_annotation(func)
 
 
 def annotation_of(func: object) -> Any:

@@ -21,6 +21,7 @@ __all__ = [
     "by_key",
     "class_name",
     "field_names",
+    "keys_of",
     "locate",
     "shown",
 ]
@@ -71,6 +72,16 @@ def class_name(value: object) -> str:
         return "None"
     name = type(value).__qualname__.rpartition("<locals>.")[2]
     return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def keys_of(path: Path) -> tuple[str, ...]:
+    """Return the fields, keys and indexes of a path as JSON would have them: ``("pets", "0", "breed")``."""
+    steps: list[str] = []
+    place: Any = path
+    while place is not ROOT and place is not None:
+        place, step = place
+        steps.append(step.lstrip(".").strip("[]'"))
+    return tuple(reversed(steps))
 
 
 def field_names(value: object) -> list[str] | None:

@@ -99,12 +99,12 @@ class AnnotatedTaggedJson(TaggedJson):
         What the function is annotated to return; ``Any`` when it is not.
     """
 
-    __slots__ = ("_annotation", "_classes")
+    __slots__ = ("_annotation", "promise")
 
     compares: ClassVar = True
     strict: ClassVar = True
     _annotation: Any
-    _classes: tuple[type, ...] | None
+    promise: Callable[[object], bool] | None  # tells whether a value is what the annotation says; None for any is
 
     __eq__ = object.__eq__  # the base class has no fields, and would take all of these for one
     __hash__ = object.__hash__
@@ -112,16 +112,13 @@ class AnnotatedTaggedJson(TaggedJson):
     def __init__(self, annotation: Any = Any) -> None:
         # A `TaggedJson` is frozen.
         object.__setattr__(self, "_annotation", annotation)
-        object.__setattr__(self, "_classes", classes_of(annotation))
+        classes = classes_of(annotation)
+        object.__setattr__(self, "promise", None if classes is None else lambda value: fits(value, classes))
 
     @property
     def annotation_name(self) -> str:
         """The annotation, for messages."""
         return named(self._annotation)
-
-    def promise(self, value: object) -> bool:
-        """Tell whether *value* is what the annotation says."""
-        return self._classes is None or fits(value, self._classes)
 
 
 # -- reading --------------------------------------------------------------------------------------------------

@@ -6,19 +6,20 @@ import json
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
 from aws_lambda_powertools.utilities.data_masking import DataMasking
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from powertools_durable import Nesting, durable
 from powertools_durable.errors import DurableConfigError, SerDesError
 from powertools_durable.serdes import EncryptingSerDes, MaskingSerDes, PlainJson, SerDesContext, TaggedJson
 from powertools_durable.serdes.base import prove
-from powertools_durable.serdes.models import ModelSerDes
+from powertools_durable.serdes.models import ModelSerDes, serdes_for
 from powertools_durable.testing import Simulator
 from tests.serdes.vault import Vault
 
@@ -71,7 +72,7 @@ def test_a_model_stays_a_model():
 
 
 def test_a_field_that_takes_no_text_can_t_be_masked_and_nobody_is_told_its_value():
-    with pytest.raises(SerDesError, match=r"limit \(int_parsing\).*Mask fields that take a text") as caught:
+    with pytest.raises(SerDesError, match=r"result.limit \(int_parsing\).*Mask fields that take a text") as caught:
         prove(Customer(name="Ann", card=CARD, limit=9_999), masking("limit", inner=ModelSerDes(Customer)), HERE)
     assert "9999" not in str(caught.value)
     assert CARD not in str(caught.value)
@@ -206,3 +207,51 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
 
 def test_it_says_what_it_masks():
     assert repr(masking("a.b", inner=PlainJson())) == "MaskingSerDes(['a.b'])"
+
+
+# -- what is not masked is proven (values.md V2) -----------------------------------------------------------------
+
+
+class Animal(BaseModel):
+    name: str = "rex"
+
+
+class Dog(Animal):
+    breed: str = "pug"
+
+
+class Visit(BaseModel):
+    token: SecretStr = SecretStr("s3cr3t")
+    pet: Animal = Animal()
+
+
+class Bag(BaseModel):
+    data: dict[str, Any]
+    pet: Animal = Animal()
+
+
+def test_what_is_masked_may_be_lost_for_a_mask_takes_its_place():
+    text, seen = prove(Bag(data={"born": WHEN, "n": 1}), masking("data.born", inner=serdes_for(Bag)), HERE)
+    assert seen == Bag(data={"born": "*****", "n": 1})
+    assert "2026" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "fields", "place"),
+    [
+        (Bag(data={"born": WHEN}, pet=Dog()), ["data.born"], "result.pet was a Dog and came back as an Animal"),
+        (Bag(data={"born": WHEN, "n": 1}), ["data.n"], r"result.data\['born'\] was a datetime and came back as a str"),
+        (Visit(), ["pet.name"], "result.token was a SecretStr"),
+        ([Visit(), Visit(pet=Dog())], ["[*].pet.name"], r"result\[0\].token was a SecretStr"),
+    ],
+    ids=["a subclass", "a datetime", "a secret", "in a list"],
+)
+def test_what_is_not_masked_must_come_back_equal(value, fields, place):
+    annotation = list[Visit] if isinstance(value, list) else type(value)
+    with pytest.raises(SerDesError, match=place):
+        prove(value, masking(*fields, inner=serdes_for(annotation)), HERE)
+
+
+def test_a_masked_result_must_fit_its_annotation():
+    with pytest.raises(SerDesError, match="is annotated -> dict but returned a list"):
+        prove([{"a": 1}], masking("[*].a", inner=serdes_for(dict)), HERE)
