@@ -44,10 +44,6 @@ class Twin(BaseModel):
     fee: Decimal = 0  # pydantic does not look at a default
 
 
-class OneWay(BaseModel):
-    id: str = Field(serialization_alias="ID")
-
-
 class Renamed(BaseModel):
     id: str = Field(alias="ID")
 
@@ -123,7 +119,6 @@ KEPT = [
     (CardPayment | Payment, CardPayment(id="1", card="2")),
     (list[ByKind], [CashPayment(id="1"), CardPayment(id="2", card="3")]),
     (Renamed, Renamed(ID="1")),
-    (OneWay, OneWay(id="1")),
     (Encoded, Encoded(data=b"\xff")),
     (Node, Node(Node(), [Node()])),
     (list[Line], [Line("a", Decimal("0.10"))]),
@@ -186,11 +181,11 @@ REFUSED = [
     (Node, around(Node()), "a Node holds something that has no JSON text: result.many[0] is nested without end"),
     (Node, deep(Node, None), "is nested 5001 containers deep"),
     (Payment, Payment.model_construct(id=5), "-> Payment but returned a Payment: result.id is of another type"),
-    (Twin, Twin(id="1"), "-> Twin but returned a Twin: its field 'fee' is of another type"),
+    (Twin, Twin(id="1"), "-> Twin but returned a Twin"),
     (
         dict[str, Twin],
         {"a": Twin(id="1")},
-        "-> dict[str, Twin] but returned a dict: its field 'fee' is of another type",
+        "-> dict[str, Twin] but returned a dict",
     ),
     (list[Payment], {"id": "1"}, "is annotated -> list[Payment] but returned a dict"),
     (Iterable[Payment], [1], "is annotated -> Iterable[Payment] but returned a list"),
