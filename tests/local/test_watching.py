@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from powertools_durable import durable
@@ -60,3 +63,56 @@ def test_a_watcher_may_stop_the_run_by_a_keyboard_interrupt_and_it_goes_on_later
     with pytest.raises(KeyboardInterrupt):
         runner.run(watch=watch)
     assert runner.resume().result == "done"
+
+
+# -- Ctrl-C ----------------------------------------------------------------------------------------------------
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from datetime import timedelta
+from powertools_durable import durable
+from powertools_durable.local import LocalRunner
+
+go, runs = threading.Event(), threading.Semaphore(0)
+
+def stays():
+    runs.release()
+    go.wait()
+    return 1
+
+@durable
+def handler(event, ctx):
+    return ctx.{call}
+
+def press():
+    for _ in range({bodies}):
+        runs.acquire()
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=press, daemon=True).start()
+runner = LocalRunner(handler, sys.argv[1])
+try:
+    runner.run(name="one")
+except KeyboardInterrupt:
+    print("returned", runner.executions.find("one").status)
+go.set()
+one = runner.resume("one")
+print(one.status, sum(event["EventType"] == "ExecutionSucceeded" for event in one.history()))
+"""
+CALLS = {
+    "map": ('map(lambda child, n: child.step(stays, name=f"s{n}"), [1, 2], name="m").results', 2),
+    "parallel": ('parallel([lambda child: child.step(stays, name="a")], name="p").results', 1),
+    "timeout": ('step(stays, name="s", timeout=timedelta(minutes=5))', 1),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", CALLS)
+def test_ctrl_c_waits_for_no_body_on_another_thread(tmp_path, call):
+    """The bodies end only after `run` has returned: one that waited for them would never."""
+    words, bodies = CALLS[call]
+    script = INTERRUPTED.format(call=words, bodies=bodies)
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "s"], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout == "returned RUNNING\nSUCCEEDED 1\n", done.stderr
