@@ -22,13 +22,13 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic_core import to_json, to_jsonable_python
 
 from powertools_durable.errors import SerDesError
+from powertools_durable.errors.wording import reads_like_a_name
 
 __all__ = ["PAYLOAD", "RESULT", "JsonWriter", "NotFiniteError", "NotJsonError"]
 
 _SCALARS = (UUID, Decimal, date, time, timedelta, Enum)
 _OBJECTS = (BaseModel, set, frozenset, *_SCALARS)
 _PATH_CHARACTERS = 200
-_KEY_CHARACTERS = 40
 
 
 class NotJsonError(Exception):
@@ -228,8 +228,7 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _at_key(path: str, key: object, number: int) -> str:
     """Extend *path* by a key that could be the name of a field; any other is data, so it is counted."""
-    named = isinstance(key, str) and len(key) <= _KEY_CHARACTERS and key.isidentifier() and not key.isupper()
-    return f"{path}[{key!r}]" if named else f"{path}[key {number}]"
+    return f"{path}[{key!r}]" if reads_like_a_name(key) else f"{path}[key {number}]"
 
 
 def _shown(path: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from powertools_durable.batch import BatchResult
+from powertools_durable.errors.wording import reads_like_a_name
 
 __all__ = [
     "MISSING",
@@ -27,7 +28,6 @@ __all__ = [
 ]
 
 MISSING: Final = type("_Missing", (), {"__repr__": lambda _: "nothing"})()
-_LONGEST_NAME = 40
 _LONGEST_PATH = 200
 _CONTAINERS = (dict, list, tuple, set, frozenset, BatchResult)
 
@@ -49,7 +49,7 @@ def by_index(path: Path, index: int) -> Path:
 
 def by_key(path: Path, key: object, number: int) -> Path:
     """Extend *path* by a key of a dict, its *number* when it is no name."""
-    if type(key) is str and key.isidentifier() and len(key) <= _LONGEST_NAME:
+    if type(key) is str and reads_like_a_name(key):
         return path, f"[{key!r}]"
     return path, f"[key {number + 1}]"
 

@@ -46,7 +46,8 @@ class Signed:
 
     def __init__(self, func):
         self._func = func
-        self.__signature__ = inspect.Signature(return_annotation=Rate)
+        anything = inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)
+        self.__signature__ = inspect.Signature([anything], return_annotation=Rate)
 
     def __call__(self, *args):
         return self._func(*args)
