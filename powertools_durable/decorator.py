@@ -305,7 +305,7 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
     local_names = sys._getframe(1).f_locals  # noqa: SLF001 - the documented way to look at the caller
     if function is None:
         return functools.partial(_decorate, model=model, options=options, local_names=local_names)
-    return _decorate(function, model=model, options=options, local_names=local_names, stacklevel=4)
+    return _decorate(function, model=model, options=options, local_names=local_names)
 
 
 def _decorate(
@@ -314,7 +314,6 @@ def _decorate(
     model: Any,
     options: Options,
     local_names: Mapping[str, object],
-    stacklevel: int = 3,  # of the line that decorates, seen from what this calls
 ) -> DurableFunction[Any]:
     # Decorating loads pydantic and what runs a handler, importing does not (architecture.md 5.9).
     from powertools_durable._runtime.session import Program
@@ -354,7 +353,7 @@ def _decorate(
     except DurableConfigError as error:
         message = f"{error} (handler {place})"
         raise DurableConfigError(message) from error.__cause__
-    warn_of_unstable_defaults(model, stacklevel=stacklevel)
+    warn_of_unstable_defaults(model)
     if _is_lambda():
         _load_the_rest()
     program = Program(

@@ -18,6 +18,7 @@ from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import NonDeterminismError, SuspendExecution
+from powertools_durable.errors.places import without_folders
 from powertools_durable.scope import ReplayState
 
 __all__ = ["Frame", "operation_id"]
@@ -304,11 +305,12 @@ class Frame:
         It stays: the execution fails with it even when the handler catches it (reliability.md 2, row 52).
         """
         where = call_site()
+        place = without_folders(where) or "an unknown place"
         differences = "; ".join(
             f"{field}: recorded {_quoted(recorded[field])}, asked {_quoted(value)}" for field, value in asked.items()
         )
         error = NonDeterminismError(
-            f"{op.label} at {where or 'an unknown place'} is not what this execution recorded there: {differences}. "
+            f"{op.label} at {place} is not what this execution recorded there: {differences}. "
             "The code changed while this execution was running, or it branches on something that differs between "
             "runs (time, random numbers, a global). Deploy the old version for running executions, or guard the "
             "change with ctx.patched(...)",

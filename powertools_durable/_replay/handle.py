@@ -29,6 +29,7 @@ from powertools_durable.errors import (
     PayloadTooLargeError,
     SerDesError,
 )
+from powertools_durable.errors.places import without_folders
 from powertools_durable.errors.rebuilding import rebuild
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, prove, read, write
@@ -209,8 +210,7 @@ class OperationHandle:
             message = f"{self.label}: {error}"
         else:
             return error
-        # Only the file's name: absolute paths tell an attacker about the build (reliability.md 5).
-        place = (call_site() or self.place or "").rpartition("/")[2]
+        place = without_folders(call_site() or self.place or "")
         return SerDesError(f"{message} (at {place})" if place else message)
 
     def sendable(self, value: Any, serdes: SerDes[Any]) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from powertools_durable._functions import innermost
 from powertools_durable._protocol.operation import ErrorObject, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction
 from powertools_durable._replay.effects import Checkpoint
@@ -26,7 +27,7 @@ from powertools_durable.errors import (
     StepError,
     WaitForConditionError,
 )
-from powertools_durable.errors.places import is_library
+from powertools_durable.errors.places import log_level_of_the_user, traceback_of, user_frames, users_frame
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
 
@@ -91,7 +92,7 @@ class Failures:
             seconds = update.step_options.next_attempt_delay_seconds
             shown = _summary(update.error)
             text = f"attempt {attempt} of step {name!r} failed, the next one is in {seconds} s: {shown}"
-            self._log_within(frame, text, None, scope)
+            self._log_within(frame, text, error, scope, with_traceback=False)
             return
         cls = WaitForConditionError if update.sub_type == SubType.WAIT_FOR_CONDITION else StepError
         self._log_within(frame, _described(cls, update.error, name, attempt), error, scope)
@@ -118,7 +119,7 @@ class Failures:
             return
         shown = _summary(self._written(error))
         text = f"attempt {attempt} of {name or 'with_retry'!r} failed, the next one is in {delay} s: {shown}"
-        self._log_within(frame, text, None, self._scope_in(frame, attempt=attempt))
+        self._log_within(frame, text, error, self._scope_in(frame, attempt=attempt), with_traceback=False)
 
     def answer(self, error: BaseException) -> ErrorObject:
         """Log that the execution has failed, and return what it is answered with."""
@@ -132,8 +133,9 @@ class Failures:
         described = _summary(written)
         if isinstance(error, OperationError) and type(error).__module__ == OperationError.__module__:
             described = error.describe()
-        shown = None if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) else error
-        self._log(logging.ERROR, f"the execution failed: {described}", shown, ScopeInfo(**self._scope))
+        with_traceback = not isinstance(error, _LOGGED_WHERE_IT_HAPPENED)
+        text = f"the execution failed: {described}"
+        self._log(logging.ERROR, text, error, ScopeInfo(**self._scope), with_traceback=with_traceback)
         return written
 
     # -- fan-outs ------------------------------------------------------------------------------------------
@@ -177,11 +179,15 @@ class Failures:
             error, stack_traces=config.stack_traces, include_input=config.include_validation_input, **options
         )
 
-    def _log_within(self, frame: Frame, text: str, error: BaseException | None, scope: ScopeInfo) -> None:
+    def _log_within(
+        self, frame: Frame, text: str, error: BaseException, scope: ScopeInfo, *, with_traceback: bool = True
+    ) -> None:
         if self._has_room(frame):
-            self._log(logging.WARNING, text, error, scope)
+            self._log(logging.WARNING, text, error, scope, with_traceback=with_traceback)
 
-    def _log(self, level: int, text: str, error: BaseException | None, scope: ScopeInfo) -> None:
+    def _log(
+        self, level: int, text: str, error: BaseException | None, scope: ScopeInfo, *, with_traceback: bool = True
+    ) -> None:
         """Log by the user's logger, whose `log` neither fills nor flushes the buffer of Powertools."""
         config = self._program.config
         if not config.log_failures:
@@ -190,13 +196,34 @@ class Failures:
 
         token = SCOPE.set(scope)
         try:
-            shown = exc_info_of(error, include_input=config.include_validation_input) if error is not None else None
+            shown = None
+            if error is not None and with_traceback:
+                shown = exc_info_of(error, include_input=config.include_validation_input)
             users = logger_of_failures(self._program.handler, self._program.logger)
-            users.log(level, text, exc_info=shown, stacklevel=_stacklevel())
+            if users_frame(sys._getframe()) is None and hasattr(users, "makeRecord"):  # noqa: SLF001 - documented
+                _log_at(self._line_of(error), users, level, text, shown)
+            else:
+                users.log(level, text, exc_info=shown, stacklevel=log_level_of_the_user())
         except Exception as broken:  # noqa: BLE001 - whatever a logger does, the failure is recorded
             logger.warning("a failure could not be logged: the logger raised %s", type(broken).__name__)
         finally:
             SCOPE.reset(token)
+
+    def _line_of(self, error: BaseException | None) -> tuple[str, int, str]:
+        """Return file, line and function where *error* passed the user's code, else where the handler begins."""
+        passed = list(user_frames(traceback_of(error))) if error is not None else []
+        if passed:
+            frame, line = passed[-1]
+            return frame.f_code.co_filename, line, frame.f_code.co_name
+        code = getattr(innermost(self._program.handler), "__code__", None)
+        return (code.co_filename, code.co_firstlineno, code.co_name) if code else ("(unknown file)", 0, "(unknown)")
+
+
+def _log_at(line: tuple[str, int, str], users: Any, level: int, text: str, exc_info: Any) -> None:
+    """Log as from *line*: on the thread of a branch, and under Lambda's runtime, no line of the user's is running."""
+    if users.isEnabledFor(level):
+        file, number, function = line
+        users.handle(users.makeRecord(users.name, level, file, number, text, (), exc_info, function))
 
 
 def _described(cls: type[OperationError], written: ErrorObject, name: str, attempts: int | None) -> str:
@@ -212,13 +239,3 @@ def _summary(written: ErrorObject) -> str:
 def _raised(written: ErrorObject) -> str | None:
     kind = written.error_type or ""
     return kind.partition("(")[2][:-1] if kind.endswith(")") else kind
-
-
-def _stacklevel() -> int:
-    """Return how far up the line of the user's code is, seen from the caller of this; 1 where there is none."""
-    level, frame = 1, sys._getframe(1)  # noqa: SLF001 - the documented way to look at the stack
-    while is_library(frame):
-        if frame.f_back is None:
-            return 1
-        level, frame = level + 1, frame.f_back
-    return level

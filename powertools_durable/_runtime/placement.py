@@ -21,6 +21,7 @@ from powertools_durable._runtime.seams import Witness
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.unwinding import tell_called
 from powertools_durable.errors import ValidationError
+from powertools_durable.errors.places import without_folders
 from powertools_durable.scope import ScopeInfo
 
 __all__ = ["Placement"]
@@ -169,7 +170,7 @@ def _beside(work: object) -> str:
 
 def _error(call: str, fact: str, advice: str) -> ValidationError:
     name = call if call.startswith("callback.") else f"ctx.{call}"
-    place = call_site()
+    place = without_folders(call_site())
     return ValidationError(f"{name}() {fact}{f', at {place}' if place else ''}{advice}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from powertools_durable.errors import DurableError, OperationError
+from powertools_durable.errors.places import is_own, place, traceback_of, user_frames
 
 __all__ = ["place_of"]
 
@@ -14,10 +15,13 @@ _FRAMES = 5
 def place_of(error: BaseException) -> str:
     """Return ``KeyError at shop.py:12 in notify, called by shop.py:40 in handler``; names of files only.
 
-    The words of our own errors are shown, but for those that repeat what a user's code raised.
+    Lines of the user's own code where it passed one, else those of installed packages, else of this one. The words of
+    our own errors are shown, but for those that repeat what a user's code raised.
     """
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}" for frame in reversed(frames)]
+    trace = traceback_of(error)
+    walked = list(traceback.walk_tb(trace))
+    frames = list(user_frames(trace)) or [one for one in walked if not is_own(one[0])] or walked
+    places = [place(*one) for one in reversed(frames[-_FRAMES:])]
     ours = isinstance(error, DurableError) and not isinstance(error, OperationError)
     words = f" ({error})" if ours else ""
     return f"{type(error).__qualname__} at {', called by '.join(places) or 'an unknown place'}{words}"

@@ -12,7 +12,7 @@ from types import FrameType
 
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.places import place_of
-from powertools_durable.errors.places import is_library, place, traceback_of, user_frames
+from powertools_durable.errors.places import place, traceback_of, user_frames, users_frame
 
 __all__ = ["tell_called", "tell_dropped", "tell_swallowed"]
 
@@ -46,9 +46,7 @@ def tell_called(frame: Frame) -> None:
     if not _is_passing(signal):
         tell_swallowed(frame)
         return
-    caller: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to look at the stack
-    while caller is not None and is_library(caller):
-        caller = caller.f_back
+    caller = users_frame(sys._getframe(1))  # noqa: SLF001 - the documented way to look at the stack
     if caller is not None and _is_in_except(caller):
         signal.is_reported = True
         what = "makes a durable call in an 'except' block that caught the signal that suspends the execution"

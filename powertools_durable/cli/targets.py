@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from powertools_durable.cli.module_folders import ModuleFolders, shared_names
 from powertools_durable.cli.usage import UsageError, absolute
 from powertools_durable.decorator import durable_inside
+from powertools_durable.errors.places import users_location
 
 __all__ = ["ResolvedTarget", "load_target", "load_targets", "resolve_target", "resolve_targets"]
 
@@ -186,9 +186,8 @@ def _imported(target: ResolvedTarget) -> ModuleType:
     except UsageError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a module may raise
-        frames = traceback.extract_tb(error.__traceback__)
-        theirs = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
-        place = f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else ""
+        location = users_location(error)
+        place = f" ({location})" if location else ""
         name = f" as {target.module}" if "." in target.module and target.module != target.where else ""
         message = f"importing {target.where}{name} failed: {type(error).__name__}: {error}{place}"
     raise UsageError(message)

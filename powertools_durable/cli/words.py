@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.remote_execution import RemoteExecution
+from powertools_durable.errors.places import is_users_place
 from powertools_durable.local import LocalExecution
 from powertools_durable.local.executions import LocalSummary
 
@@ -32,7 +32,6 @@ _FIXED = {
     "ChainedInvokeStarted": ("wait", "invoked"),
     "WaitSucceeded": ("ok", ""),
 }
-_OWN_FILES = {path.name for path in Path(__file__).parents[1].rglob("*.py")}  # stacks hold no folders
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -105,8 +104,8 @@ def moment_of(event: Mapping[str, Any]) -> Moment:
 
 
 def place_of(stack: Sequence[str] | None) -> str | None:
-    """Return the innermost line of a recorded stack that is not of this package; None when none was recorded."""
-    lines = [line for line in stack or () if line.partition(":")[0] not in _OWN_FILES] or list(stack or ())
+    """Return the innermost line of the user's own code in a recorded stack; None when none was recorded."""
+    lines = list(filter(is_users_place, stack or ())) or list(stack or ())
     return lines[-1] if lines else None
 
 

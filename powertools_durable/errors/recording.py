@@ -15,7 +15,7 @@ from powertools_durable._protocol.limits import MAX_ERROR_CHARACTERS
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable.errors import OperationError, ValidationError
-from powertools_durable.errors.places import raised_at, traceback_of
+from powertools_durable.errors.places import place, raised_at, traceback_of
 from powertools_durable.errors.validation import is_validation_error, words_of
 
 __all__ = ["answer_error", "error_size", "raised_type", "recorded_type", "to_error_object"]
@@ -184,11 +184,10 @@ def _stack(error: BaseException, lost: list[str], *, whole: bool) -> tuple[str, 
 
 
 def _lines(error: BaseException) -> tuple[str, ...]:
-    frames = traceback.extract_tb(traceback_of(error))
     lines: list[str] = []
     room = _STACK_BUDGET
-    for frame in reversed(frames):
-        line = f"{frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}"
+    for frame, number in reversed(list(traceback.walk_tb(traceback_of(error)))):
+        line = place(frame, number)
         room -= len(line) + 4
         if room < 0:
             break

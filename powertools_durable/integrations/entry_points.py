@@ -6,10 +6,10 @@ Without a name in the environment, none of another package is loaded.
 from __future__ import annotations
 
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable.errors import DurableConfigError
+from powertools_durable.errors.places import warn_the_user
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -48,7 +48,7 @@ def plugins_of(listed: Any) -> tuple[PluginSource, ...]:
                 f"a plugin is a Plugin of powertools_durable.plugins or makes one; {shown} is none"
             )
         if any(source is known for known in found):
-            warnings.warn(f"plugin {source!r} is listed twice; it hears everything once", stacklevel=5)
+            warn_the_user(f"plugin {source!r} is listed twice; it hears everything once", UserWarning)
         else:
             found.append(source)
     return tuple(found)

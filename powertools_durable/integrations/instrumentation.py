@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 
 from powertools_durable.errors import DurableConfigError
+from powertools_durable.errors.places import warn_the_user
 
 __all__ = ["develops", "on_reset", "report", "reset"]
 
@@ -31,7 +31,7 @@ def develops() -> bool:
     return os.environ.get("POWERTOOLS_DEV", "").strip().lower() in _TRUE
 
 
-def report(problem: str, *, stacklevel: int = 2) -> None:
+def report(problem: str) -> None:
     """Tell that an integration is off, because this version of Powertools is not one it knows.
 
     Raises
@@ -41,7 +41,7 @@ def report(problem: str, *, stacklevel: int = 2) -> None:
     """
     if develops():
         raise DurableConfigError(problem)
-    warnings.warn(problem, _category(), stacklevel=stacklevel + 1)
+    warn_the_user(problem, _category())
 
 
 def _category() -> type[Warning]:

@@ -36,8 +36,7 @@ def xray_tracer(recorder: Any, config: DurableConfig) -> OperationTracer:
         return XRayTracer(recorder, config)
     report(
         f"X-Ray's recorder has a context of its own, a {type(recorder.context).__name__}; it is left as it is, so "
-        "operations are not traced, and subsegments of later invocations may hang at the first one's",
-        stacklevel=5,
+        "operations are not traced, and subsegments of later invocations may hang at the first one's"
     )
     return ProviderTracer(recorder)
 

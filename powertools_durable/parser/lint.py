@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from datetime import date
@@ -18,6 +17,8 @@ from weakref import WeakSet
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from powertools_durable.errors.places import warn_the_user
 
 __all__ = ["is_unstable", "warn_of_unstable_defaults"]
 
@@ -34,20 +35,18 @@ _UNSTABLE = {
 }
 
 
-def warn_of_unstable_defaults(model: Any, *, stacklevel: int = 2) -> None:
+def warn_of_unstable_defaults(model: Any) -> None:
     """Warn, once per class, of default factories that give another value at each replay.
 
     Parameters
     ----------
     model : Any
         A model, dataclass or any type that may contain some; nested ones are looked at too.
-    stacklevel : int
-        As for `warnings.warn`, counted from the caller of this function.
     """
     for cls, fields in _findings(model):
         if cls not in _WARNED:
             _WARNED.add(cls)
-            warnings.warn(_text(cls, fields), _category(), stacklevel=stacklevel + 1)
+            warn_the_user(_text(cls, fields), _category())
 
 
 def _text(cls: type, fields: list[str]) -> str:

@@ -15,9 +15,9 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._service.host import Host, Invocation, Invoker, Killed
 from powertools_durable.errors import SuspendExecution
+from powertools_durable.errors.places import user_frames
 from powertools_durable.scope import current_scope
 from powertools_durable.testing.ledger import Entry
-from powertools_durable.testing.module_globals import is_users
 from powertools_durable.testing.sandbox import Sandbox
 from powertools_durable.testing.spending import attend
 from powertools_durable.testing.surroundings import Surroundings
@@ -203,12 +203,9 @@ class Watcher:
     def swallowed(self, frame: Frame) -> None:
         """Note where a suspension was caught."""
         caught = frame.suspension.__traceback__ if frame.suspension is not None else None
-        while caught is not None:  # the first frame of the user is the one that caught it
-            code = caught.tb_frame.f_code
-            if is_users(code.co_filename):
-                self.swallows.add(f"{code.co_filename}:{caught.tb_lineno}")
-                return
-            caught = caught.tb_next
+        for where, line in user_frames(caught):  # the first is the one that caught it
+            self.swallows.add(f"{where.f_code.co_filename}:{line}")
+            return
 
     def _where(self, updates: Sequence[OperationUpdate]) -> str:
         return self.site(updates[-1].id).location

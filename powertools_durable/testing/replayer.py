@@ -23,9 +23,10 @@ from powertools_durable.errors import (
     PayloadModelChangedError,
     ValidationError,
 )
+from powertools_durable.errors.places import users_location
 from powertools_durable.testing.history_file import History, read_history
 from powertools_durable.testing.replaying import ReplayDriver
-from powertools_durable.testing.script import Script, label_of, site_of
+from powertools_durable.testing.script import Script, label_of
 from powertools_durable.testing.verdict import ReplayVerdict
 
 __all__ = ["replay"]
@@ -137,7 +138,7 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
             breaks=False,
             too_deep=True,
             operation="the handler",
-            location=site_of(raised),
+            location=users_location(raised),
             reason=deep,
             replayed=replayed,
             history=read,
@@ -148,14 +149,14 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
         return ReplayVerdict(
             breaks=True,
             operation="the handler",
-            location=site_of(raised),
+            location=users_location(raised),
             recorded={"outcome": "SUCCEEDED"},
             asked={"outcome": f"raised {type(raised).__name__}"},
             reason=f"the handler raised {type(raised).__name__} where the recorded execution succeeded",
             replayed=replayed,
             history=read,
         )
-    ends = f"raises {type(raised).__name__} ({site_of(raised)})" if raised is not None else script.stopped_at
+    ends = f"raises {type(raised).__name__} ({users_location(raised)})" if raised is not None else script.stopped_at
     return ReplayVerdict(breaks=False, replayed=replayed, stopped_at=ends, history=read)
 
 
@@ -173,7 +174,7 @@ def _leftover(record: Operation, site: str, raised: BaseException | None, replay
     return ReplayVerdict(
         breaks=True,
         operation=label,
-        location=site if raised is None else site_of(raised) or site,
+        location=site if raised is None else users_location(raised) or site,
         recorded={"operation": label},
         asked={"operation": None},
         reason=f"the code {ended} without asking for {label}, which is recorded. Guard such a change with "

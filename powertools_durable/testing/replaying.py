@@ -25,8 +25,9 @@ from powertools_durable._runtime.blocking import BlockingDriver
 from powertools_durable._runtime.signals import UNRECOVERABLE
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError, SerDesError, SuspendExecution
+from powertools_durable.errors.places import users_location
 from powertools_durable.scope import ScopeInfo
-from powertools_durable.testing.script import Script, inside, label_of, site_of
+from powertools_durable.testing.script import Script, inside, label_of
 
 __all__ = ["ReplayDriver"]
 
@@ -134,7 +135,11 @@ class ReplayDriver(BlockingDriver):
         if end is not None and end.status is OperationStatus.SUCCEEDED:
             raised = f"raised {type(error).__name__}"
             raise self._script.breaks(
-                self.engine.interrupt, label_of(end), site_of(error), {"outcome": "SUCCEEDED"}, {"outcome": raised}
+                self.engine.interrupt,
+                label_of(end),
+                users_location(error),
+                {"outcome": "SUCCEEDED"},
+                {"outcome": raised},
             )
 
     def enter(self, outer: Frame, effect: Enter) -> Outcome:

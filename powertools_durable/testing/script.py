@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
 from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
 from powertools_durable._protocol.operation import ContextDetails, Operation, OperationStatus, OperationType, SubType
@@ -21,11 +19,10 @@ from powertools_durable._service.recollection import Recollection
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError
 
-__all__ = ["Script", "inside", "label_of", "site_of"]
+__all__ = ["Script", "inside", "label_of"]
 
 _FAN_OUTS = (SubType.MAP, SubType.PARALLEL)
 _MOST_TIMES_LONGER = 4  # is a text in any format than in plain JSON
-_PACKAGE = str(Path(__file__).parents[1])
 _KIND = {OperationType.CHAINED_INVOKE: "invoke"}
 
 
@@ -203,9 +200,3 @@ def label_of(told: OperationUpdate | Operation) -> str:
     """Return how an operation is called in a verdict."""
     kind = _KIND.get(told.type, told.type.value.lower())
     return f"{kind} {told.name!r}" if told.name else f"{kind} {told.id[:8]!r}"
-
-
-def site_of(error: BaseException) -> str:
-    """Return ``file:line`` of the innermost line outside this package that *error* came through."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_PACKAGE)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
