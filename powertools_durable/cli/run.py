@@ -186,7 +186,8 @@ def _stay(runner: LocalRunner, one: LocalExecution, display: Display, answers: d
     output = cast("LossyStream", display.output)
     with answering_interrupts(lambda: display.interrupted(name, command)) as interrupt:
         watcher = _Watcher(display, interrupt)
-        output.on_loss = interrupt.press
+        if one.status == "RUNNING":  # one that has ended is only shown; its exit code stays what it is
+            output.on_loss = interrupt.press
         try:
             display.begin(one)
             runner.resume(one.id, answers=answers, wait=wait, watch=watcher)

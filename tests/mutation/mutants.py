@@ -39,7 +39,6 @@ ENGINE = "_replay/engine.py"
 FRAME = "_replay/frame.py"
 PLAN = "_replay/fan_out.py"
 REQUESTS = "_runtime/requests.py"
-DRIVER = "_runtime/blocking.py"
 INVOCATION = "_runtime/invocation.py"
 
 MUTANTS = (
@@ -90,8 +89,8 @@ MUTANTS = (
         "a poll forgets its state",
         "protocol.md 11.5",
         "_operations/wait_for_condition.py",
-        "return op.retry_with(text, polling.delay(number, op.random))",
-        "return op.retry_with(None, polling.delay(number, op.random))",
+        "return Checkpoint(op.retry_with(text, delay))",
+        "return Checkpoint(op.retry_with(None, delay))",
     ),
     Mutant(
         "a large context is not marked for rebuilding",
@@ -125,15 +124,15 @@ MUTANTS = (
         "compensations run first in, first out",
         "protocol.md 21.2: last in, first out",
         "_contexts/sagas.py",
-        "compensation = self._compensations[-1]",
-        "compensation = self._compensations[down_to]",
+        "compensation = self._compensations.pop()",
+        "compensation = self._compensations.pop(down_to)",
     ),
     Mutant(
         "values are returned without having been read back",
         "I15",
         "serdes/base.py",
-        "            return text, seen\n",
-        "            return text, value\n",
+        "        return text, read(text, serdes, context)\n",
+        "        return text, value\n",
     ),
     Mutant(
         "the old token is used again",
@@ -274,7 +273,7 @@ MUTANTS = (
         "row 27: never SUCCEEDED while owed updates are lost",
         INVOCATION,
         "    if engine.interruption is not None and not engine.revoked:\n"
-        "        return _refused(engine.interruption)\n",
+        "        return _refused(engine.interruption, failures)\n",
         "",
     ),
     Mutant(
@@ -287,8 +286,36 @@ MUTANTS = (
     Mutant(
         "a durable call in a step is let through",
         "G5",
-        DRIVER,
+        "_runtime/placement.py",
         "if scope is not None and scope.step is not None:",
         "if scope is None and frame is None:",
+    ),
+    Mutant(
+        "a misplaced call does not stick",
+        "G5, values.md M4",
+        "_runtime/placement.py",
+        "            self._checkpointer.interrupt(error, unless_over=root)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "a value that can't be written is a tolerated failure of its branch",
+        "values.md M2",
+        PLAN,
+        "case Raised(SerDesError() as mistake) if not self._rebuilds:",
+        "case Raised(SerDesError() as mistake) if False:",
+    ),
+    Mutant(
+        "what comes back as something else is taken",
+        "values.md V2",
+        "serdes/base.py",
+        "        if found is None:\n",
+        "        if True:\n",
+    ),
+    Mutant(
+        "what an annotation promises is not looked at",
+        "values.md V3",
+        "serdes/base.py",
+        "promised and not promise(value)",
+        "promised and False",
     ),
 )

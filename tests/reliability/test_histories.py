@@ -564,11 +564,13 @@ def test_row_49_an_input_that_cannot_be_read_fails_once_with_no_call_and_is_nowh
 
     handler.__annotations__["event"] = Model if annotation == "model" else dict
     run = Run(durable(handler))
-    execution = run._execution  # noqa: SLF001 - no client of ours would send such an input
-    record = next(iter(execution.operations.values()))
-    execution.operations[record.id] = replace(
-        record, execution_details=replace(record.execution_details, input_payload=text)
-    )
+
+    def with_text(raw):  # no client of ours would send such an input
+        changed = copy.deepcopy(raw)
+        changed["InitialExecutionState"]["Operations"][0]["ExecutionDetails"]["InputPayload"] = text
+        return changed
+
+    run.event = with_text
     run.settle()
     assert (run.status, len(run.invocations)) == ("FAILED", 1)
     assert run.error.error_type == "PayloadValidationError"
