@@ -24,6 +24,7 @@ from powertools_durable._protocol.limits import (
     MIN_TIMER_SECONDS,
 )
 from powertools_durable.errors import ValidationError
+from powertools_durable.errors.wording import class_name
 
 if TYPE_CHECKING:
     from powertools_durable.retry import Polling
@@ -57,15 +58,18 @@ _AT_LEAST_ONCE = StepSemantics.AT_LEAST_ONCE
 _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
-def callable_(function: object, call: str) -> None:
-    """Refuse what can't be called, such as the *result* of the function meant."""
+def callable_(function: object, call: str, *args: object) -> None:
+    """Refuse what can't be called, such as the *result* of the function meant, or a name in front of it."""
     if not callable(function):
+        if isinstance(function, str) and args and callable(args[0]):
+            message = f"ctx.{call}() takes the function first, and its name as an option: ctx.{call}(charge, name=...)"
+            raise ValidationError(message)
         given = "ship, parcels" if call == "map" else "charge, order"
         after = "the items" if call == "map" else "its arguments"
         if inspect.iscoroutine(function):
             function.close()
         message = (
-            f"ctx.{call}() takes a function, not a {type(function).__name__}, which may be what it returned: pass the "
+            f"ctx.{call}() takes a function, not {class_name(function)}, which may be what it returned: pass the "
             f"function itself, without calling it, and {after} after it: ctx.{call}({given})"
         )
         raise ValidationError(message)
@@ -225,7 +229,10 @@ def branches(given: object) -> dict[str, Callable[..., Any]]:
         raise _without_order("parallel", given, "a list of functions, or a dict of names and functions")
     for name, branch in named.items():
         if not callable(branch):
-            message = f"branch {name!r} of ctx.parallel() is a {type(branch).__name__}, not a function of a context"
+            message = (
+                f"branch {name!r} of ctx.parallel() is {class_name(branch)}, which may be what a function "
+                "returned: pass functions of a context, without calling them, such as lambda child: child.step(charge)"
+            )
             raise ValidationError(message)
     return named
 
@@ -285,7 +292,7 @@ def _has_order(given: object) -> bool:
 
 def _without_order(call: str, given: object, wanted: str) -> ValidationError:
     return ValidationError(
-        f"ctx.{call}() takes {wanted}, not a {type(given).__name__}: branches are told apart by their place, which "
+        f"ctx.{call}() takes {wanted}, not {class_name(given)}: branches are told apart by their place, which "
         "must be the same on every replay. Make a list of it, sorted if it has no order of its own"
     )
 
@@ -296,7 +303,7 @@ def polling_of(polling: object) -> Polling:
 
     if isinstance(polling, Polling):
         return polling
-    message = f"ctx.wait_for_condition() takes polling=Polling(until), not a {type(polling).__name__}"
+    message = f"ctx.wait_for_condition() takes polling=Polling(until), not {class_name(polling)}"
     raise ValidationError(message)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from powertools_durable import _operations as operations
+from powertools_durable.errors.wording import class_name
 from powertools_durable.scope import ExecutionMode, ReplayState
 
 if TYPE_CHECKING:  # decorating loads them: what a handler's annotations need is loaded with the context
@@ -63,7 +64,7 @@ class BaseContext:
             if name in LAMBDA_NAMES:
                 also = " (or ctx.remaining_time)" if name == "get_remaining_time_in_millis" else ""
                 message = (
-                    f"a {type(self).__name__} has no attribute {name!r}, which is one of Lambda's own context: "
+                    f"{class_name(self)} has no attribute {name!r}, which is one of Lambda's own context: "
                     f"write ctx.lambda_context.{name}{also}"
                 )
                 raise AttributeError(message, name=name, obj=self)

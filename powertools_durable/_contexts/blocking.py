@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from powertools_durable._contexts.sagas import Sagas
@@ -80,3 +81,14 @@ class DurableContext(Sagas):
         frame = Frame(self._session.engine, parent=self._frame, context_id=operation_id, parent_id=operation_id)
         frame.detached = True
         return DurableContext(self._session, frame)
+
+
+def _name_methods(cls: type) -> None:
+    """Name every method after the class that users see: Python's own messages about wrong calls show it."""
+    for base in cls.__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, FunctionType) and not name.startswith("_"):
+                member.__qualname__ = f"{cls.__name__}.{name}"
+
+
+_name_methods(DurableContext)

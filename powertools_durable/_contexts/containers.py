@@ -76,7 +76,7 @@ class Containers(Submitting):
             The result can't be recorded. Source: protocol.md 11.7.
         """
         binding.refuse_unknown(func, "run_in_child_context", unknown)
-        arguments.callable_(func, "run_in_child_context")
+        arguments.callable_(func, "run_in_child_context", *args)
         sub_type = arguments.sub_type_or(SubType.RUN_IN_CHILD_CONTEXT, sub_type)
         written = self._serdes(func, returns, serdes)
         op = self._begin(
@@ -130,7 +130,7 @@ class Containers(Submitting):
             Every attempt failed; ``error_type`` and ``message`` are the last one's. Source: protocol.md 13.
         """
         binding.refuse_unknown(func, "with_retry", unknown)
-        arguments.callable_(func, "with_retry")
+        arguments.callable_(func, "with_retry", *args)
         arguments.required_retry(retry, "with_retry")
         self._guard("with_retry")
         ahead = self._frame.recorded_ahead()

@@ -10,6 +10,7 @@ from powertools_durable._contexts.arguments import check_retry, check_serdes
 from powertools_durable._contexts.base import BaseContext
 from powertools_durable._functions import innermost
 from powertools_durable.errors import DurableConfigError, ValidationError
+from powertools_durable.errors.wording import class_name
 
 __all__ = ["check_function", "check_options", "place_of"]
 
@@ -21,11 +22,15 @@ def check_options(options: Mapping[str, Any], known: Iterable[str], place: str) 
     from powertools_durable.config import DurableConfig
 
     if unknown := set(options) - set(known):
-        message = f"durable() has no option {', '.join(sorted(unknown))!r} (handler {place})"
+        from difflib import get_close_matches
+
+        close = get_close_matches(min(unknown), known, n=1)
+        meant = f"; do you mean {close[0]!r}?" if close else ""
+        message = f"durable() has no option {', '.join(sorted(unknown))!r}{meant} (handler {place})"
         raise DurableConfigError(message)
     config: object = options.get("config")
     if config is not None and not isinstance(config, DurableConfig):
-        message = f"durable(config=...) takes a DurableConfig, not a {type(config).__name__} (handler {place})"
+        message = f"durable(config=...) takes a DurableConfig, not {class_name(config)} (handler {place})"
         raise DurableConfigError(message)
     try:
         check_retry(options.get("retry"))
@@ -44,7 +49,7 @@ def check_function(function: object, place: str) -> None:
         It is no function, or one that can't be called with an event and a context in that order.
     """
     if not callable(function):
-        message = f"@durable decorates a function, not a {type(function).__name__}"
+        message = f"@durable decorates a function, not {class_name(function)}"
         raise DurableConfigError(message)
     inner = innermost(function)
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):

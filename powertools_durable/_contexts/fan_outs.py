@@ -154,7 +154,7 @@ class FanOuts(Containers):
         from powertools_durable.completion import Completion
 
         binding.refuse_unknown(func, "map", unknown)
-        arguments.callable_(func, "map")
+        arguments.callable_(func, "map", items)
         inputs = arguments.items(items)
         with self._frame.busy("the item_name of ctx.map()"):
             names = arguments.item_names(inputs, item_name)

@@ -65,7 +65,7 @@ class Saga:
         ValidationError
             The block is over, or this is no place for a durable call.
         """
-        arguments.callable_(func, "saga.undo")
+        arguments.callable_(func, "saga.undo", *args)
         binding.bind(func, len(args), "saga.undo")
         if self._is_over:
             message = "saga.undo() is called after the end of its block: call it in the block, after what it undoes"
@@ -206,7 +206,7 @@ class Sagas(FanOuts):
             Called on a child context: its code does not run again on every replay. Source: api.md 11.
         """
         binding.refuse_unknown(func, "defer", unknown)
-        arguments.callable_(func, "defer")
+        arguments.callable_(func, "defer", *args)
         self._guard("defer")
         if self._frame.parent is not None:
             message = "ctx.defer() is for the handler's own context; a child context that has ended is not run again"

@@ -147,7 +147,7 @@ class Steps(BlockingCore):
         sub_type: str | None,
     ) -> tuple[OperationHandle, T]:
         if type(func) is not FunctionType:
-            arguments.callable_(func, "step")
+            arguments.callable_(func, "step", *args)
         if retry is not None:
             arguments.check_retry(retry)
         once = semantics is not _AT_LEAST_ONCE and arguments.at_most_once(semantics)

@@ -113,7 +113,7 @@ class Submitting(Steps):
             The call is wrong; nothing was recorded. Source: protocol.md 11.4.
         """
         binding.refuse_unknown(submit, "wait_for_callback", unknown)
-        arguments.callable_(submit, "wait_for_callback")
+        arguments.callable_(submit, "wait_for_callback", *args)
         arguments.check_retry(retry)
         arguments.callback_seconds(timeout, "timeout")
         arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")

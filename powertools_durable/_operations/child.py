@@ -23,6 +23,7 @@ from powertools_durable.errors import (
     ValidationError,
 )
 from powertools_durable.errors.rebuilding import rebuild
+from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes
 
 __all__ = ["child", "context", "summarised", "virtual_child"]
@@ -110,7 +111,7 @@ def summarised(value: Any, summary: Summary | None) -> str:
     """Ask for the text that is recorded in place of, or beside, a value that is too large."""
     text: object = summary(value) if summary else ""
     if not isinstance(text, str):
-        message = f"summary returned a {type(text).__name__}; it returns text"
+        message = f"summary returned {class_name(text)}; it returns text"
         raise TypeError(message)
     return text
 

@@ -17,6 +17,7 @@ from powertools_durable._protocol.wire import to_wire
 from powertools_durable.errors import OperationError, ValidationError
 from powertools_durable.errors.places import place, raised_at, traceback_of
 from powertools_durable.errors.validation import is_validation_error, words_of
+from powertools_durable.errors.wording import class_name
 
 __all__ = ["answer_error", "error_size", "raised_type", "recorded_type", "to_error_object"]
 
@@ -45,7 +46,7 @@ def answer_error(error: Exception | ErrorObject | str) -> ErrorObject:
             return ErrorObject(error_message=given or None)
         case _:
             message = (
-                f"fail() takes an exception, an ErrorObject or a text, not a {type(given).__name__}: "
+                f"fail() takes an exception, an ErrorObject or a text, not {class_name(given)}: "
                 "fail(ErrorObject(error_type='Rejected', error_message='no'))"
             )
             raise ValidationError(message)
@@ -161,7 +162,7 @@ def _data(error: BaseException, lost: list[str]) -> str | None:
                 text = json.dumps(data)
         size = len(json.dumps(text := _plain(text)))
     except Exception as broken:  # noqa: BLE001 - an exception's odd attribute must not hide the exception
-        lost.append(f"its data (a {type(data).__name__} that can't be written as JSON: {type(broken).__name__})")
+        lost.append(f"its data ({class_name(data)} that can't be written as JSON: {type(broken).__name__})")
         return None
     if size > _DATA_BUDGET:
         lost.append(f"its data ({size:,} characters, {_DATA_BUDGET:,} fit)")

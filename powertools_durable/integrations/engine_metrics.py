@@ -16,6 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
+from powertools_durable.errors.wording import class_name
 from powertools_durable.integrations.instrumentation import report
 from powertools_durable.plugins import InvocationEnd, InvocationInfo, OperationInfo, Plugin, PluginSource, ReplayInfo
 
@@ -28,7 +29,7 @@ def engine_metrics(metrics: Any) -> Iterable[PluginSource]:
     """Return what makes an `EngineMetrics` for each invocation; nothing for another provider than CloudWatch's."""
     provider = getattr(metrics, "provider", metrics)
     if not isinstance(provider, AmazonCloudWatchEMFProvider):
-        report(f"engine_metrics are written for CloudWatch; a {type(provider).__name__} gets none")
+        report(f"engine_metrics are written for CloudWatch; {class_name(provider)} gets none")
         return ()
     return (partial(EngineMetrics, provider),)
 

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from powertools_durable._functions import innermost
 from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.integrations.instrumentation import on_reset
 from powertools_durable.integrations.replay_filter import FILTER, filter_records_of
 
@@ -49,7 +50,7 @@ class LogIntegration:
         self._given = None if given is None else () if given is False else _listed(given)
         for one in self._given or ():
             if not hasattr(one, "handlers"):
-                message = f"durable(logger=...) takes a Logger, several, or False, not a {type(one).__name__}"
+                message = f"durable(logger=...) takes a Logger, several, or False, not {class_name(one)}"
                 raise DurableConfigError(message)
         self._config = config
         self._handler = handler

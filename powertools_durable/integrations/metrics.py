@@ -11,6 +11,7 @@ from weakref import WeakSet
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from powertools_durable.errors import DurableConfigError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.integrations.instrumentation import on_reset
 from powertools_durable.integrations.replay_filter import suppresses
 from powertools_durable.scope import SCOPE
@@ -104,7 +105,7 @@ def make_replay_safe(metrics: Any) -> None:
     if present is not None:  # of this module before it was loaded anew
         present.leave()
     if not all(callable(getattr(provider, name, None)) for name in ("add_metric", "flush_metrics", "clear_metrics")):
-        message = f"durable(metrics=...) takes a Metrics of Powertools, not a {type(metrics).__name__}"
+        message = f"durable(metrics=...) takes a Metrics of Powertools, not {class_name(metrics)}"
         raise DurableConfigError(message)
     gate = _Gate(provider, provider.add_metric, provider.flush_metrics)
     gate.stand()

@@ -18,6 +18,7 @@ from typing import Any
 from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
 from powertools_durable.config import DurableConfig
 from powertools_durable.errors import DurableConfigError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.integrations.tracing import (
     InvocationEnding,
     OperationEnding,
@@ -269,7 +270,7 @@ def plugins_of_tracer(tracer: Any, config: DurableConfig) -> tuple[PluginSource,
     """
     provider = getattr(tracer, "provider", None)
     if provider is None or not callable(getattr(provider, "in_subsegment", None)):
-        message = f"durable(tracer=...) takes a Tracer of Powertools, not a {type(tracer).__name__}"
+        message = f"durable(tracer=...) takes a Tracer of Powertools, not {class_name(tracer)}"
         raise DurableConfigError(message)
     if getattr(tracer, "disabled", False):
         return ()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 from weakref import WeakSet
 
+from powertools_durable.errors.wording import class_name
 from powertools_durable.integrations.instrumentation import develops, on_reset
 from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
 
@@ -113,7 +114,7 @@ class ReplayFilter(logging.Filter):
                 raise
             self._warn(
                 "filter",
-                f"the filter of log lines failed with a {type(error).__name__}; lines pass as they are, replayed ones "
+                f"the filter of log lines failed with {class_name(error)}; lines pass as they are, replayed ones "
                 "too. Set POWERTOOLS_DEV=true to see where",
             )
             return True

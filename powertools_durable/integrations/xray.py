@@ -11,6 +11,7 @@ from aws_xray_sdk.core.models.trace_header import TraceHeader  # type: ignore[im
 
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable.config import DurableConfig
+from powertools_durable.errors.wording import class_name
 from powertools_durable.integrations.instrumentation import report
 from powertools_durable.integrations.tracing import (
     NAMESPACE,
@@ -35,7 +36,7 @@ def xray_tracer(recorder: Any, config: DurableConfig) -> OperationTracer:
     if install(recorder, trace_backend_calls=config.trace_backend_calls):
         return XRayTracer(recorder, config)
     report(
-        f"X-Ray's recorder has a context of its own, a {type(recorder.context).__name__}; it is left as it is, so "
+        f"X-Ray's recorder has a context of its own, {class_name(recorder.context)}; it is left as it is, so "
         "operations are not traced, and subsegments of later invocations may hang at the first one's"
     )
     return ProviderTracer(recorder)

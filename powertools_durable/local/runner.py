@@ -22,6 +22,7 @@ from powertools_durable._service.host import Host
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.local.change import clock_of
 from powertools_durable.local.executions import LocalExecution, LocalExecutions
 from powertools_durable.local.ids import SystemIds
@@ -77,7 +78,7 @@ class LocalRunner:
     ) -> None:
         inner = durable_inside(handler)
         if inner is None:
-            message = f"LocalRunner() runs what @durable made, not a {type(handler).__name__}"
+            message = f"LocalRunner() runs what @durable made, not {class_name(handler)}"
             raise ValidationError(message)
         self.store = store if isinstance(store, SqliteStore) else SqliteStore(store)
         self._handler = handler

@@ -17,6 +17,7 @@ from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import StatePage
 from powertools_durable._protocol.wire import WIRE
 from powertools_durable.errors import DecoratorOrderError, DurableError, NotADurableInvocationError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.parser.order import culprit
 from powertools_durable.parser.unfit import places
 
@@ -146,7 +147,7 @@ def execution_name(arn: str) -> str:
 def _replaced(event: object) -> DecoratorOrderError:
     likely = "@event_parser" if isinstance(event, BaseModel) else "@event_parser or @validator(envelope=...)"
     return DecoratorOrderError(
-        f"@durable was handed a {type(event).__name__} instead of Lambda's event. Most likely {culprit() or likely} "
+        f"@durable was handed {class_name(event)} instead of Lambda's event. Most likely {culprit() or likely} "
         "stands above it: put @durable above it, or say @durable(model=..., envelope=...). If no decorator stands "
         "there, the function was invoked as an ordinary one, without DurableConfig. In tests use "
         "powertools_durable.testing"

@@ -9,6 +9,7 @@ from typing import Any, Never, Protocol, TypeVar
 
 from powertools_durable._protocol.record import record
 from powertools_durable.errors import RetryableSerDesError, SerDesError
+from powertools_durable.errors.wording import class_name
 
 __all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "UnkeptError", "prove", "read", "write"]
 
@@ -171,8 +172,6 @@ def _writes_as(text: str, seen: object, serdes: SerDes[Any], context: SerDesCont
 
 def _broken(value: object, serdes: SerDes[Any]) -> SerDesError:
     _check_finished(value)
-    from powertools_durable.serdes.paths import class_name
-
     annotation = getattr(serdes, "annotation_name", "")
     return UnkeptError(
         f" is annotated -> {annotation} but returned {class_name(value)}; return what the annotation says, or "
@@ -186,7 +185,7 @@ def _proven_inside(value: Any, serdes: Any, context: SerDesContext, *, promised:
     except (SerDesError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - a preview may raise anything
-        failure = f"a {_name_of(type(value))} can't be written by {_name_of(type(serdes))}: {type(error).__name__}"
+        failure = f"{class_name(value)} can't be written by {_name_of(type(serdes))}: {type(error).__name__}"
     else:
         return found
     raise SerDesError(failure)
@@ -223,13 +222,12 @@ def write(value: Any, serdes: SerDes[Any], context: SerDesContext) -> str | None
         It can't be written.
     """
     _check_finished(value)
-    name = _name_of(type(value))
     try:
         text: object = serdes.serialize(value, context)
     except (SerDesError, RetryableSerDesError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001
-        failure = f"a {name} can't be written by {_name_of(type(serdes))}: {type(error).__name__}"
+        failure = f"{class_name(value)} can't be written by {_name_of(type(serdes))}: {type(error).__name__}"
     else:
         if text is None or isinstance(text, str):
             return text
@@ -239,8 +237,7 @@ def write(value: Any, serdes: SerDes[Any], context: SerDesContext) -> str | None
 
 def _check_finished(value: object) -> None:
     if inspect.isgenerator(value) or inspect.iscoroutine(value) or inspect.isasyncgen(value):
-        name = _name_of(type(value))
-        message = f"a {name} can't be recorded: it is not a result yet. Return list(...) of it, or await it"
+        message = f"{class_name(value)} can't be recorded: it is not a result yet. Return list(...) of it, or await it"
         raise SerDesError(message)
 
 

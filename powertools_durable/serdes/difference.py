@@ -14,6 +14,7 @@ from typing import Any
 from powertools_durable._protocol.genuine import GENUINE
 from powertools_durable._protocol.record import record
 from powertools_durable.batch import BatchResult
+from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.paths import (
     MISSING,
     ROOT,
@@ -21,7 +22,6 @@ from powertools_durable.serdes.paths import (
     by_field,
     by_index,
     by_key,
-    class_name,
     field_names,
     shown,
 )

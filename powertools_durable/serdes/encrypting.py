@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from powertools_durable.errors import DurableConfigError, RetryableSerDesError, SerDesError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext
 from powertools_durable.serdes.wrapping import WrappingSerDes
 
@@ -99,7 +100,7 @@ class EncryptingSerDes(WrappingSerDes):
             failure = _failure("encrypted", _codes(error, around), error)
         else:
             if not isinstance(secret, str):
-                failure = SerDesError(f"{self!r}: encrypt() returned a {type(secret).__name__}; it must return text")
+                failure = SerDesError(f"{self!r}: encrypt() returned {class_name(secret)}; it must return text")
             elif not self._tried and self.unwrap(secret, context) != text:
                 failure = SerDesError(f"{self!r}: decrypt() does not return what encrypt() was given")
             else:
@@ -125,7 +126,7 @@ class EncryptingSerDes(WrappingSerDes):
         else:
             if isinstance(clear, str):
                 return clear
-            failure = SerDesError(f"{self!r}: decrypt() returned a {type(clear).__name__}; it must return the text")
+            failure = SerDesError(f"{self!r}: decrypt() returned {class_name(clear)}; it must return the text")
         raise failure
 
 

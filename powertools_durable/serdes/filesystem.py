@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from powertools_durable.errors import DurableConfigError, RetryableSerDesError, SerDesError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext
 from powertools_durable.serdes.wrapping import WrappingSerDes
 
@@ -90,7 +91,7 @@ class FileSystemSerDes(WrappingSerDes):
         preview = self._preview(value)
         size = len(json.dumps(preview).encode())
         if size > _PREVIEW:
-            message = f"the preview of a {type(value).__qualname__} is {size:,} bytes; it may have {_PREVIEW:,}"
+            message = f"the preview of {class_name(value)} is {size:,} bytes; it may have {_PREVIEW:,}"
             raise SerDesError(message)
         return json.dumps({**json.loads(self.wrap(text, context)), "preview": preview})
 

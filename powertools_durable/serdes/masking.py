@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from powertools_durable.errors import DurableConfigError, SerDesError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
 from powertools_durable.serdes.paths import Path, keys_of
 from powertools_durable.serdes.tagged import TaggedJson
@@ -104,9 +105,7 @@ class MaskingSerDes(WrappingSerDes):
             if text is not None and json.loads(text) == json.loads(masked):
                 return text, seen
             problem = "it reads back as something else"
-        raise SerDesError(
-            f"a {type(value).__qualname__} can't be masked by {self!r}: {problem}. Mask fields that take a text"
-        )
+        raise SerDesError(f"{class_name(value)} can't be masked by {self!r}: {problem}. Mask fields that take a text")
 
     def _proven_unmasked(self, value: Any, context: SerDesContext, *, promised: bool) -> str | None:
         """Write *value*, and prove of it what will not be masked: a secret may be lost where a mask takes its place."""

@@ -14,9 +14,10 @@ from typing import Annotated, Any, ClassVar
 from powertools_durable._functions import UNANNOTATED, return_annotation
 from powertools_durable._protocol.genuine import known_to_pydantic
 from powertools_durable.errors import DurableConfigError, SerDesError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError
 from powertools_durable.serdes.meanings import Meanings, looked_up, meanings_of, still_mean
-from powertools_durable.serdes.paths import ROOT, Path, at_depth, by_field, by_index, by_key, class_name, locate, shown
+from powertools_durable.serdes.paths import ROOT, Path, at_depth, by_field, by_index, by_key, locate, shown
 from powertools_durable.serdes.promises import named
 from powertools_durable.serdes.tagged import AnnotatedTaggedJson
 
@@ -253,17 +254,17 @@ def _unwritable(value: object) -> str:
     if found is not None:
         path, deepest = found
         how = f"nested {deepest} containers deep" if deepest else "nested without end: it contains itself"
-        return f"a {type(value).__qualname__} holds something that has no JSON text: {shown(path)} is {how}"
+        return f"{class_name(value)} holds something that has no JSON text: {shown(path)} is {how}"
     culprit = locate(value, _has_no_json)
     if culprit is None:
-        return f"a {type(value).__qualname__} holds something that has no JSON text"
+        return f"{class_name(value)} holds something that has no JSON text"
     path, item = culprit
     help_ = ""
     if isinstance(item, str):
         help_ = " with a lone surrogate"
     elif isinstance(item, bytes):
         help_ = ", which needs ser_json_bytes='base64' and val_json_bytes='base64' in the model's config"
-    what = f"a {type(value).__qualname__} holds something that has no JSON text"
+    what = f"{class_name(value)} holds something that has no JSON text"
     return f"{what}: {shown(path)} is {class_name(item)}{help_}"
 
 

@@ -20,7 +20,6 @@ __all__ = [
     "by_field",
     "by_index",
     "by_key",
-    "class_name",
     "field_names",
     "keys_of",
     "locate",
@@ -64,14 +63,6 @@ def shown(path: Path) -> str:
     text = "".join(reversed(steps))
     half = _LONGEST_PATH // 2
     return text if len(text) <= _LONGEST_PATH else f"{text[:half]} ... {text[-half:]}"
-
-
-def class_name(value: object) -> str:
-    """Return ``a Dog``, ``an Animal`` or ``None``."""
-    if value is None:
-        return "None"
-    name = type(value).__qualname__.rpartition("<locals>.")[2]
-    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def keys_of(path: Path) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from uuid import UUID
 from powertools_durable._protocol.genuine import GENUINE
 from powertools_durable.batch import BatchResult, to_mapping
 from powertools_durable.errors import SerDesError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.exact import MOST_PLAIN, is_plain
 from powertools_durable.serdes.paths import ROOT, at_depth, locate, shown
 
@@ -118,7 +119,8 @@ def refusal(value: object) -> str:
     """Say what in *value* has no tag, where, and what helps."""
     found = locate(value, _has_no_tag)
     path, culprit = found or (ROOT, value)
-    cls, name = type(culprit), type(culprit).__qualname__
+    cls = type(culprit)
+    name = cls.__qualname__.rpartition("<locals>.")[2]
     is_annotatable = isinstance(culprit, Enum) or is_dataclass(cls) or hasattr(cls, "__pydantic_core_schema__")
     if is_annotatable or _is_named_tuple(culprit):
         remedy = (
@@ -128,7 +130,7 @@ def refusal(value: object) -> str:
     else:
         remedy = "return something simpler"
     place = "" if path is ROOT else f" at {shown(path)}"
-    return f"a {name}{place} can't be recorded by default; {remedy}, or give serdes="
+    return f"{class_name(culprit)}{place} can't be recorded by default; {remedy}, or give serdes="
 
 
 def _has_no_tag(value: object) -> bool:

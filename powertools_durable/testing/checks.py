@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from powertools_durable.errors import ValidationError
+from powertools_durable.errors.wording import class_name
 
 __all__ = ["expect"]
 
@@ -25,6 +26,6 @@ def expect(value: object, kind: type, argument: str, wanted: str) -> None:
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return
     # A class was probably meant to be called.
-    shown = f"the class {value.__name__}: call it" if isinstance(value, type) else f"a {type(value).__name__}"
+    shown = f"the class {value.__name__}: call it" if isinstance(value, type) else f"{class_name(value)}"
     message = f"{argument} takes {wanted}, not {shown}"
     raise ValidationError(message)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from powertools_durable.errors import ValidationError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.parser.json_text import JsonTextError, read_json_text
 
 __all__ = ["History", "read_history"]
@@ -77,7 +78,7 @@ def _events_of(page: object, what: str) -> Sequence[Mapping[str, Any]]:
 def _kind_of(page: object) -> str:
     """Say what was mistaken for a history; never what is in it."""
     if not isinstance(page, Mapping):
-        return f"a {type(page).__name__}"
+        return f"{class_name(page)}"
     return next((kind for key, kind in _MISTAKEN.items() if key in page), "an object without Events")
 
 

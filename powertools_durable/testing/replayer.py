@@ -24,6 +24,7 @@ from powertools_durable.errors import (
     ValidationError,
 )
 from powertools_durable.errors.places import users_location
+from powertools_durable.errors.wording import class_name
 from powertools_durable.testing.history_file import History, read_history
 from powertools_durable.testing.replaying import ReplayDriver
 from powertools_durable.testing.script import Script, label_of
@@ -64,7 +65,7 @@ def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
         *handler* is not durable, or *history* is none, is not complete or was got without its payloads.
     """
     if durable_inside(handler) is None:
-        message = f"replay() runs what @durable made, not a {type(handler).__name__}"
+        message = f"replay() runs what @durable made, not {class_name(handler)}"
         raise ValidationError(message)
     events, arn, read = read_history(history)
     try:

@@ -16,6 +16,7 @@ from powertools_durable._service.store import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
+from powertools_durable.errors.wording import class_name
 from powertools_durable.parser.stored import check_execution_name, input_text
 from powertools_durable.testing.checks import expect
 from powertools_durable.testing.leftovers import noting
@@ -80,7 +81,7 @@ class Simulator:
         invocation_timeout: Duration = 900,
     ) -> None:
         if durable_inside(handler) is None:
-            message = f"Simulator() runs what @durable made, not a {type(handler).__name__}"
+            message = f"Simulator() runs what @durable made, not {class_name(handler)}"
             raise ValidationError(message)
         if functions is not None:
             expect(functions, Mapping, "Simulator(functions=...)", "a mapping of names to functions")

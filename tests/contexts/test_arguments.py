@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from powertools_durable import Retry, StepSemantics, durable
-from powertools_durable.errors import ValidationError
+from powertools_durable.errors import DurableConfigError, ValidationError
 from powertools_durable.serdes.base import PlainJson
 from powertools_durable.testing import Simulator
 
@@ -258,3 +259,40 @@ def test_at_most_once_is_never_mistaken_for_the_weaker_promise(semantics):
 
     run = Simulator(handler).start().finish()
     assert (run.status, run.error.error_type, runs) == ("FAILED", "StepInterruptedError", [1])
+
+
+# -- messages that show what to write ----------------------------------------------------------------------------
+
+TAKES_KEYWORDS = r"DurableContext\.{}\(\) takes 1 positional argument but 2 were given"
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda ctx: ctx.create_callback("a"), "TypeError", TAKES_KEYWORDS.format("create_callback")),
+        (
+            lambda ctx: ctx.wait_for_condition(add, initial=0),
+            "TypeError",
+            r"Context\.wait_for_condition\(\) missing",
+        ),
+        (lambda ctx: ctx.with_retry(add), "TypeError", r"DurableContext\.with_retry\(\) missing"),
+        (
+            lambda ctx: ctx.step("a", add, 1, 2),
+            "ValidationError",
+            r"ctx\.step\(\) takes the function first, and",
+        ),
+        (lambda ctx: ctx.map("a", add, [1]), "ValidationError", r"ctx\.map\(\) takes the function first, and its name"),
+        (lambda ctx: ctx.parallel([add(1, 2)]), "ValidationError", r"is a list, which may be what a function returned"),
+        (lambda ctx: ctx.step(object), "SerDesError", r"an object can't be recorded by default"),
+    ],
+    ids=["callback", "condition", "retry", "step", "map", "parallel", "article"],
+)
+def test_a_wrong_call_shows_what_to_write(call, kind, message):
+    error = run_of(call).finish().error
+    assert error.error_type == kind
+    assert re.search(message, error.error_message)
+
+
+def test_an_option_that_is_nearly_one_is_named():
+    with pytest.raises(DurableConfigError, match=r"no option 'models'; do you mean 'model'\?"):
+        durable(models=int)(lambda event, ctx: None)

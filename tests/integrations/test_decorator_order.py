@@ -176,7 +176,7 @@ def test_event_parser_outside_with_the_durable_envelope_hands_down_a_model():
     handler = event_parser(durable(story), model=Order, envelope=DurableEnvelope)
     kind, message = told_by(finished(handler))
     assert kind == "DecoratorOrderError"
-    assert "handed a Order" in message
+    assert "handed an Order" in message
     assert "@event_parser stands above it: put @durable above it, or say @durable(model=" in message
 
 

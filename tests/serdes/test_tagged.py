@@ -80,7 +80,7 @@ class Point:
 
 
 REFUSED = [
-    (object(), "a object can't be recorded by default; return something simpler, or give serdes="),
+    (object(), "an object can't be recorded by default; return something simpler, or give serdes="),
     (Point(1), "annotate the function's return type with it ('-> Point', '-> list[Point]')"),
     (Colour.RED, "a Colour can't be recorded"),
     (Level.LOW, "a Level can't be recorded"),
