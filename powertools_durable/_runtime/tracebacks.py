@@ -74,6 +74,7 @@ def _must_stand_in(error: BaseException, *, include_input: bool) -> bool:
         return True
     try:
         text = str(error)
+        text.encode()  # a lone surrogate can't be written by most handlers, which would lose the line
         return type(text) is not str or len(text) > _LONGEST
     except Exception:  # noqa: BLE001 - the user's __str__ may do anything
         return True

@@ -371,6 +371,20 @@ def test_a_logger_that_breaks_changes_no_answer(caplog):
     assert "secret" not in caplog.text
 
 
+def surrogate(*_):
+    raise ValueError("\ud800")
+
+
+@pytest.mark.parametrize(
+    "function", [lambda _, ctx: ctx.step(surrogate, retry=ONCE), surrogate], ids=["step", "handler"]
+)
+def test_a_text_that_has_no_utf_8_is_logged_as_one_that_has(function, lines):
+    ends(function)
+    assert lines
+    for line in lines:
+        assert "ValueError" in logging.Formatter().format(line).encode().decode()
+
+
 # -- odd exceptions, and values that pydantic refused ----------------------------------------------------------------
 
 
