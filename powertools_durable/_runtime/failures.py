@@ -28,6 +28,7 @@ from powertools_durable.errors import (
     WaitForConditionError,
 )
 from powertools_durable.errors.places import log_level_of_the_user, traceback_of, user_frames, users_frame
+from powertools_durable.errors.rebuilding import raised_at_first
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
 
@@ -227,15 +228,10 @@ def _log_at(line: tuple[str, int, str], users: Any, level: int, text: str, exc_i
 
 
 def _described(cls: type[OperationError], written: ErrorObject, name: str, attempts: int | None) -> str:
-    error = cls(written.error_message or "", error_type=_raised(written))
+    error = cls(written.error_message or "", error_type=raised_at_first(written))
     return error.named(name, attempts).describe()
 
 
 def _summary(written: ErrorObject) -> str:
     message = f": {written.error_message}" if written.error_message else ""
-    return f"{_raised(written)}{message}"
-
-
-def _raised(written: ErrorObject) -> str | None:
-    kind = written.error_type or ""
-    return kind.partition("(")[2][:-1] if kind.endswith(")") else kind
+    return f"{raised_at_first(written)}{message}"

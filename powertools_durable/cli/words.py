@@ -10,8 +10,10 @@ from typing import Any, TypeAlias
 
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import parse_timestamp
+from powertools_durable.cli.failing import described_end, described_failure
 from powertools_durable.cli.remote_execution import RemoteExecution
 from powertools_durable.errors.places import is_users_place
+from powertools_durable.errors.rebuilding import raised_at_first
 from powertools_durable.local import LocalExecution
 from powertools_durable.local.executions import LocalSummary
 
@@ -62,7 +64,15 @@ class Moment:
     def error(self) -> str:
         """Type and message, short."""
         kind = (self.error_type or "").rpartition(".")[2]
-        words = ": ".join(filter(None, (kind, self.error_message)))
+        return self._placed(": ".join(filter(None, (kind, self.error_message))))
+
+    @property
+    def failure(self) -> str:
+        """That the operation failed, after how many attempts, with what."""
+        error = ErrorObject(error_message=self.error_message, error_type=self.error_type)
+        return self._placed(described_failure(error, self.attempt))
+
+    def _placed(self, words: str) -> str:
         return f"{words} ({self.error_place})" if self.error_place else words
 
     def as_json(self) -> dict[str, Any]:
@@ -97,7 +107,7 @@ def moment_of(event: Mapping[str, Any]) -> Moment:
         attempt=retry.get("CurrentAttempt"),
         retry_in=retry.get("NextAttemptDelaySeconds"),
         seconds=details.get("Duration") or details.get("Timeout") or None,
-        error_type=error.get("ErrorType"),
+        error_type=raised_at_first(ErrorObject(error_type=error.get("ErrorType"))),
         error_message=error.get("ErrorMessage"),
         error_place=place_of(error.get("StackTrace")),
     )
@@ -142,7 +152,7 @@ def said(moment: Moment, began: Moment | None) -> tuple[str, str]:
         case event if event.endswith("Succeeded"):
             return "ok", _effort(moment, began)
         case event if event.endswith(("Failed", "TimedOut", "Stopped", "Cancelled")):
-            return "bad", moment.error or "failed"
+            return "bad", moment.failure
         case _:
             return "", ""
 
@@ -166,7 +176,7 @@ def ending(one: Shown) -> tuple[str, str]:
             return standing(one), f"after {calls}; {f'waits for {names}' if names else idle}"
         case _:
             error = one.error
-            words = ": ".join(filter(None, (error.error_type, error.error_message))) if error else ""
+            words = described_end(error, one.operations) if error else ""
             place = place_of(error.stack_trace) if error else None
             words = f"{words}\n  at {place}" if place else words
             effort = ", ".join(filter(None, (took, calls)))
@@ -185,7 +195,7 @@ def standing(one: Shown | LocalSummary) -> str:
 def failure(error: ErrorObject) -> dict[str, Any]:
     """Return an error as JSON has it."""
     place = place_of(error.stack_trace)
-    said = {"type": error.error_type, "message": error.error_message}
+    said = {"type": raised_at_first(error), "message": error.error_message}
     return said | ({"place": place} if place else {})
 
 
@@ -194,5 +204,5 @@ def told(one: Shown) -> dict[str, Any]:
     if one.status == "SUCCEEDED":
         return {"result": one.result}
     if one.error is not None:
-        return {"error": failure(one.error)}
+        return {"error": failure(one.error) | {"description": described_end(one.error, one.operations)}}
     return {"waitingFor": [one.label(record) for record in one.waiting_for]}

@@ -25,7 +25,7 @@ from powertools_durable.errors import (
     WaitForConditionError,
 )
 
-__all__ = ["rebuild"]
+__all__ = ["raised_at_first", "rebuild"]
 
 E = TypeVar("E", bound=OperationError)
 
@@ -67,6 +67,11 @@ def _split(error_type: str | None) -> tuple[type[DurableError] | None, str | Non
     if (wrapped := _WRAPPED.fullmatch(text)) is not None and wrapped[1] in _REGISTRY:
         return _REGISTRY[wrapped[1]], wrapped[2]
     return _REGISTRY.get(_our_name(text)), error_type
+
+
+def raised_at_first(record: ErrorObject) -> str | None:
+    """Return the name of the class that was raised at first: ``KeyError`` of ``StepError(KeyError)``."""
+    return _split(record.error_type)[1]
 
 
 def rebuild(

@@ -11,6 +11,9 @@ from aws_xray_sdk.core.models.trace_header import TraceHeader  # type: ignore[im
 
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable.config import DurableConfig
+from powertools_durable.errors.places import traceback_of, user_frames
+from powertools_durable.errors.rebuilding import raised_at_first
+from powertools_durable.errors.validation import is_validation_error, words_of
 from powertools_durable.errors.wording import class_name
 from powertools_durable.integrations.instrumentation import report
 from powertools_durable.integrations.tracing import (
@@ -29,6 +32,7 @@ __all__ = ["XRayTracer", "xray_tracer"]
 _REJECTIONS = ("PayloadValidationError", "PayloadModelChangedError")
 _INDEXED_FAILURES = 5  # in an invocation: a trace has 50 annotations, for all of its invocations
 _MAX_ANNOTATION = 1000  # characters
+_FRAMES = 10  # of the user's own code, the innermost
 
 
 def xray_tracer(recorder: Any, config: DurableConfig) -> OperationTracer:
@@ -139,7 +143,8 @@ class XRayTracer:
             return
         entity.put_metadata("operation", operation_metadata(info, ending), NAMESPACE)
         if ending.is_final_failure:
-            _write_failure(entity, ending.exception, ending.error)
+            include_input = self._config.include_validation_input
+            _write_failure(entity, ending.exception, ending.error, include_input=include_input)
             if invocation.failures < _INDEXED_FAILURES:  # a race may index one more, which does no harm
                 invocation.failures += 1
                 entity.put_annotation("DurableOperation", (info.name or info.id)[:_MAX_ANNOTATION])
@@ -175,11 +180,17 @@ def _write_invocation(entity: Any, ending: InvocationEnding) -> None:
         entity.add_fault_flag()
 
 
-def _write_failure(entity: Any, exception: Exception | None, error: ErrorObject | None) -> None:
+def _write_failure(
+    entity: Any, exception: Exception | None, error: ErrorObject | None, *, include_input: bool = False
+) -> None:
     """Mark *entity* as failed; what only a record tells of is shown as an exception too."""
-    stack = traceback.extract_tb(exception.__traceback__, limit=10) if exception is not None else None
+    stack = None
+    if exception is not None:
+        stack = traceback.StackSummary.extract(user_frames(traceback_of(exception)), limit=-_FRAMES)
+    if exception is not None and is_validation_error(exception) and not include_input:
+        exception = type(type(exception).__name__, (Exception,), {})(words_of(exception))
     if exception is None and error is not None:
-        exception = type(error.error_type or "Exception", (Exception,), {})(error.error_message or "")
+        exception = type(raised_at_first(error) or "Exception", (Exception,), {})(error.error_message or "")
     if exception is None:
         entity.add_fault_flag()
     else:

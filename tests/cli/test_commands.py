@@ -78,6 +78,7 @@ def test_run_ends_with_1_when_the_execution_failed(cli):
         "type": "StepError",
         "message": "the card was declined",
         "place": "shop.py:31 in declined",
+        "description": "step 'charge' failed: PermissionError: the card was declined",
     }
 
 
@@ -172,8 +173,8 @@ def test_a_list_that_is_read_by_a_program_is_not_broken_into_shorter_lines(cli, 
 def test_show_says_where_an_error_came_from(cli):
     cli("run", f"{SHOP}:fails", "--name", "declined")
     shown = cli("show", "declined").stdout
-    assert "✗ charge PermissionError: the card was declined (shop.py:31 in declined)" in " ".join(shown.split())
-    assert shown.endswith("StepError: the card was declined\n  at shop.py:31 in declined\n")
+    assert "✗ charge failed: PermissionError: the card was declined (shop.py:31 in declined)" in " ".join(shown.split())
+    assert shown.endswith("step 'charge' failed: PermissionError: the card was declined\n  at shop.py:31 in declined\n")
 
 
 def test_show_tells_what_happened_and_how_to_answer(cli, waiting):

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import warnings
 
+import aws_lambda_powertools.tracing.tracer
 import pytest
 from aws_lambda_powertools import Metrics, Tracer
 from aws_lambda_powertools.logging.buffer import LoggerBufferConfig
 from aws_lambda_powertools.metrics import SchemaValidationError
+from aws_lambda_powertools.metrics.provider import cold_start
 from pydantic import BaseModel
 
 from powertools_durable import durable
@@ -83,6 +85,49 @@ def test_a_success_discards_the_buffer(place, buffering):
     assert buffering.messages == []
 
 
+@pytest.mark.parametrize("code", [fails, lambda: 1], ids=["fails", "succeeds"])
+@pytest.mark.parametrize("by", ["option", "variable"])
+@pytest.mark.parametrize("logs", [True, False])
+@everywhere
+def test_log_event(place, logs, by, code, log, monkeypatch):
+    options = {"log_event": logs}
+    if by == "variable":
+        monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", str(logs).lower())
+        options = {}
+    outcome(place, log.logger.inject_lambda_context(**options), code, logger=log.logger)
+    events = [line for line in log.lines if line["level"] == "INFO"]
+    assert bool(events) is logs
+    if place == "above":
+        assert "InitialExecutionState" not in log.stream.getvalue()
+
+
+@pytest.mark.parametrize("clears", [True, False])
+@everywhere
+def test_clear_state_does_not_take_the_keys_from_the_line_of_a_failure(place, clears, log):
+    def code():
+        log.logger.append_keys(order=42)
+        log.logger.warning("before")
+        fails()
+
+    outcome(place, log.logger.inject_lambda_context(clear_state=clears), code, logger=log.logger)
+    assert [line["order"] for line in log.lines if line["message"] == "before"] == [42]
+    assert [line["order"] for line in log.lines if line["level"] == "ERROR"] == ([42] if place != "without" else [])
+
+
+@everywhere
+def test_the_variable_of_the_level(place, monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "ERROR")
+    made = Log(level=None)
+
+    def code():
+        made.logger.warning("hidden")
+        fails()
+
+    outcome(place, made.logger.inject_lambda_context, code, logger=made.logger)
+    assert [line["level"] for line in made.lines] == (["ERROR"] if place != "without" else [])
+    made.forget()
+
+
 # -- Metrics -----------------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +194,53 @@ def test_an_invocation_that_raises_is_retried_with_its_own_error(metrics):
         metrics.log_metrics(raise_on_empty_metrics=True)(made)(event, Context())
 
 
+def blobs_of(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.parametrize("code", [fails, lambda: 1], ids=["fails", "succeeds"])
+@pytest.mark.parametrize("captures", [True, False])
+@everywhere
+def test_capture_cold_start_metric(place, captures, code, metrics, capsys, monkeypatch):
+    monkeypatch.setattr(cold_start, "is_cold_start", True)
+    monkeypatch.setenv("POWERTOOLS_METRICS_FUNCTION_NAME", "named")
+    outcome(place, metrics.log_metrics(capture_cold_start_metric=captures), code, metrics=metrics)
+    colds = [blob["function_name"] for blob in blobs_of(capsys) if "ColdStart" in blob]
+    is_counted = captures and (code is not fails or place == "above")  # Powertools counts it where the handler returns
+    assert colds == (["named"] if is_counted else [])
+
+
+@everywhere
+def test_the_variables_of_metrics(place, capsys, monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "by variable")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "orders by variable")
+    metrics = Metrics()
+    metrics.provider.clear_metrics()
+
+    def code():
+        metrics.add_metric(name="Orders", unit="Count", value=1)
+        fails()
+
+    assert outcome(place, metrics.log_metrics, code, metrics=metrics) == "LookupError"
+    (blob,) = [blob for blob in blobs_of(capsys) if "Orders" in blob]
+    assert blob["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "by variable"
+    assert blob["service"] == "orders by variable"
+
+
+@everywhere
+def test_the_variable_that_disables_metrics(place, capsys, monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    metrics = Metrics(namespace="Shop", service="orders")
+    metrics.provider.clear_metrics()
+
+    def code():
+        metrics.add_metric(name="Orders", unit="Count", value=1)
+        fails()
+
+    assert outcome(place, metrics.log_metrics, code, metrics=metrics) == "LookupError"
+    assert blobs_of(capsys) == []
+
+
 # -- Tracer ------------------------------------------------------------------------------------------------------------
 
 
@@ -165,3 +257,62 @@ def test_capture_error(place, captures, xray_segments):
     marked = [one for one in xray_segments.documents if " error" in json.dumps(one.get("metadata", {}))]
     assert bool(marked) is captures
     assert "no such order" in text
+
+
+def handlers_of(segments):
+    """Return the subsegments that ``capture_lambda_handler`` has made, one an invocation."""
+    return [one for one in segments.documents if "ColdStart" in one.get("annotations", {})]
+
+
+def responses_of(segments):
+    return [value for one in segments.documents for value in one.get("metadata", {}).get("orders", {}).items()]
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+@pytest.mark.parametrize("captures", [True, False])
+@everywhere
+def test_capture_response(place, captures, by, xray_segments, monkeypatch):
+    tracer = Tracer(service="orders", auto_patch=False)
+    xray_segments.next_invocation()
+    options = {"capture_response": captures}
+    if by == "variable":
+        monkeypatch.setenv("POWERTOOLS_TRACER_CAPTURE_RESPONSE", str(captures).lower())
+        options = {}
+    assert outcome(place, tracer.capture_lambda_handler(**options), lambda: "answered", tracer=tracer) is None
+    named = [json.dumps(value) for key, value in responses_of(xray_segments) if key.endswith(" response")]
+    assert bool(named) is captures
+    if captures:
+        assert "answered" in named[-1]  # above, in the answer: {"Status": "SUCCEEDED", "Result": ...}
+
+
+@pytest.mark.parametrize("captures", [True, False])
+@everywhere
+def test_the_variable_of_capture_error(place, captures, xray_segments, monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_TRACER_CAPTURE_ERROR", str(captures).lower())
+    tracer = Tracer(service="orders", auto_patch=False)
+    xray_segments.next_invocation()
+    decorate = tracer.capture_lambda_handler(capture_response=False)
+    assert outcome(place, decorate, fails, tracer=tracer) == "LookupError"
+    assert any(key.endswith(" error") for key, _ in responses_of(xray_segments)) is captures
+
+
+@pytest.mark.parametrize("code", [fails, lambda: 1], ids=["fails", "succeeds"])
+@everywhere
+def test_the_cold_start_is_annotated_in_the_first_invocation(place, code, xray_segments, monkeypatch):
+    monkeypatch.setattr(aws_lambda_powertools.tracing.tracer, "is_cold_start", True)
+    tracer = Tracer(service="orders", auto_patch=False)
+    xray_segments.next_invocation()
+    outcome(place, tracer.capture_lambda_handler(capture_response=False), code, tracer=tracer)
+    colds = [one["annotations"]["ColdStart"] for one in handlers_of(xray_segments)]
+    assert colds == ([True] if place == "without" else [True, False])
+    assert {one["annotations"]["Service"] for one in handlers_of(xray_segments)} == {"orders"}
+
+
+@everywhere
+def test_the_variable_that_disables_the_tracer(place, xray_segments, monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    tracer = Tracer(service="orders", auto_patch=False)
+    xray_segments.next_invocation()
+    assert outcome(place, tracer.capture_lambda_handler, fails, tracer=tracer) == "LookupError"
+    assert handlers_of(xray_segments) == []
+    Tracer(service="orders", auto_patch=False, disabled=False)  # the setting is the process's

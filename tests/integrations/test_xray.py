@@ -17,6 +17,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_xray_sdk.core import xray_recorder
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.subsegment import Subsegment
+from pydantic import BaseModel
 
 from powertools_durable import DurableConfig, InvokeError, Nesting, Polling, Retry, StepError, StepSemantics, durable
 from powertools_durable.testing import Simulator
@@ -155,6 +156,42 @@ def test_what_durable_tells_of_an_invocation(run, xray_segments):
     assert found.pop("durationMs") >= 0
     assert found == {"operations": 2, "byType": {"STEP": 1, "WAIT": 1}, "statePages": 0}
     assert not flags(first) | flags(second) | flags(replay)
+
+
+SENT = "secret-" + "4711"
+
+
+class Contact(BaseModel):
+    age: int
+
+
+def refuses(*_):
+    Contact(age=SENT)
+
+
+REFUSING = {
+    "step": lambda ctx: ctx.step(refuses, name="it", retry=Retry.none()),
+    "condition": lambda ctx: ctx.wait_for_condition(refuses, initial=None, name="it", polling=Polling(until=bool)),
+    "child": lambda ctx: ctx.run_in_child_context(refuses, name="it"),
+    "item": lambda ctx: ctx.map(refuses, [1], name="it").raise_if_failed(),
+    "handler": refuses,
+}
+
+
+@pytest.mark.parametrize("included", [False, True])
+@pytest.mark.parametrize("code", REFUSING.values(), ids=REFUSING)
+def test_what_pydantic_refused_is_shown_only_if_wanted(code, included, run, xray_segments):
+    config = DurableConfig(include_validation_input=included)
+    run(lambda event, ctx: code(ctx), config=config)
+    text = json.dumps(xray_segments.documents)
+    assert "1 validation error for Contact" in text
+    assert (SENT in text) is included
+
+
+def test_of_a_stack_the_user_s_own_lines_are_shown(run, xray_segments):
+    run(lambda event, ctx: ctx.step(lambda: json.loads("{"), name="load", retry=Retry.none()))
+    (exception,) = xray_segments.named("## step load")[0]["cause"]["exceptions"]
+    assert {frame["path"] for frame in exception["stack"]} == {"test_xray.py"}
 
 
 def test_an_attempt_that_is_tried_again_is_an_error_and_the_last_a_fault(run, xray_segments):
@@ -560,7 +597,7 @@ def test_a_tracer_that_fails_everywhere_changes_no_execution(run, xray_segments,
 
     run(handler, functions={"other:1": lambda event: event + 1})
     assert run.last.result == 2
-    assert captured_logs.messages == []
+    assert not any("charge" not in message for message in captured_logs.messages)  # the step's failures alone
 
 
 @pytest.mark.parametrize("trouble", ["nobody listens", "the emitter raises"])
