@@ -66,8 +66,9 @@ def run(
     targets = resolve_targets(targets_of(target, function))
     with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
         runner = _runner(targets, store, through, skip_time=skip_time)
-        one = runner.start(payload, name=name)
-        runner.store.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
+        with runner.store.transaction():  # an execution that is there can be gone on with
+            one = runner.start(payload, name=name)
+            runner.store.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
         code = _stay(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
 

@@ -148,9 +148,15 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep every other thread and process from changing anything; all or nothing is written."""
+        """Keep every other thread and process from changing anything; all or nothing is written.
+
+        One inside of another is part of it.
+        """
         self.check_writable()
         with self._lock, self._failing():
+            if self._connection.in_transaction:
+                yield
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
