@@ -100,7 +100,8 @@ growth: $(VENV)/.dev ## measure how costs grow with size; GROWTH_ARGS="--only G1
 	$(BIN)/python -m benchmarks.growth $(GROWTH_ARGS)
 
 .PHONY: soak
-soak: $(VENV)/.dev ## 100,000 simulated executions with crashes and faults; SOAK_ARGS="--first 40000" for other seeds
+soak: $(VENV)/.dev ## 100,000 simulated executions with crashes and faults, and racing processes; SOAK_ARGS="--first 40000" for other seeds
+	$(BIN)/python -m tests.local.pairs --rounds 200
 	$(BIN)/python -m tests.properties.soak $(SOAK_ARGS)
 
 .PHONY: compat

@@ -1,0 +1,152 @@
+"""Pairs of processes that do something to one execution at the same moment, and what may come of it.
+
+``python -m tests.local.pairs --rounds 200`` races each pair so often.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from powertools_durable import durable
+from powertools_durable.local import LocalRunner
+
+RACING = Path(__file__).parent / "racing.py"
+
+
+class Racers:
+    """Processes that wait for what to do."""
+
+    def __init__(self, folder, count):
+        self.store, self.ledger = folder / "store.sqlite", folder / "ledger.txt"
+        line = [sys.executable, str(RACING), str(self.store), str(self.ledger)]
+        self._processes = [
+            subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)
+        ]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self._processes:
+            process.communicate(timeout=120)
+
+    def race(self, *tasks):
+        """Give each process its task, to be done at one moment; return their answers."""
+        at = time.time() + 0.005
+        for process, task in zip(self._processes, tasks, strict=True):
+            process.stdin.write(json.dumps({"at": at, **task}) + "\n")
+            process.stdin.flush()
+        return [json.loads(process.stdout.readline()) for process in self._processes]
+
+    @property
+    def charged(self):
+        return Counter(self.ledger.read_text().split() if self.ledger.exists() else [])
+
+
+RUN_ELSEWHERE, GONE = "is being run by another process", ("is no longer in", "no execution has the id")
+
+
+@durable
+def asks(event, ctx):
+    return ctx.create_callback(name="approval").result()
+
+
+def told(answers):
+    return [answer.get("done") for answer in answers], " ".join(answer.get("refused", "") for answer in answers)
+
+
+def two_resume(done, refused, charged):
+    assert "SUCCEEDED" in done
+    assert done == ["SUCCEEDED"] * 2 or RUN_ELSEWHERE in refused
+    assert charged == 1
+
+
+def two_stop(done, refused, charged):
+    assert done.count("STOPPED") == 1
+    assert "has ended already: STOPPED" in refused
+    assert charged == 0
+
+
+def two_answer(done, refused, charged):
+    assert done.count("answered") == 1
+    assert "can't be answered" in refused or "no callback of that name or id" in refused
+    assert charged == 0
+
+
+def one_stops_what_the_other_resumes(done, refused, charged):
+    if done[0] == "SUCCEEDED":
+        assert "has ended already: SUCCEEDED" in refused
+        assert charged == 1
+    else:
+        assert done == ["STOPPED", "STOPPED"]
+        assert charged <= 1  # before it was stopped
+
+
+def one_prunes_what_the_other_resumes(done, refused, charged):
+    assert done[1] in {"0 removed", "1 removed"}
+    assert done[0] == "SUCCEEDED" or any(words in refused for words in GONE)
+    assert charged == 1
+
+
+def one_prunes_what_the_other_stops(done, refused, charged):
+    assert done[1] in {"0 removed", "1 removed"}
+    assert done[0] == "STOPPED" or any(words in refused for words in GONE)
+    assert charged == 0
+
+
+# what they do, whether the callback was answered before, and who judges
+PAIRS = (
+    (("resume", "resume"), True, two_resume),
+    (("stop", "stop"), False, two_stop),
+    (("callback", "callback"), False, two_answer),
+    (("resume", "stop"), True, one_stops_what_the_other_resumes),
+    (("resume", "prune"), True, one_prunes_what_the_other_resumes),
+    (("stop", "prune"), False, one_prunes_what_the_other_stops),
+)
+
+
+def race_pair(folder, pair, rounds):
+    """Race one pair so often, each time for another execution; return how often each outcome was seen."""
+    what, answered, judge = pair
+    seen = Counter()
+    with Racers(folder, 2) as two:
+        runner = LocalRunner(asks, two.store)
+        for number in range(rounds):
+            name = f"order-{number}"
+            runner.run(name, name=name, wait=False)
+            if answered:
+                runner.executions.callback("approval", execution=name).succeed("yes")
+            tasks = ({"what": one, "name": name, "handler": "asks", "value": str(n)} for n, one in enumerate(what))
+            done, refused = told(two.race(*tasks))
+            judge(done, refused, two.charged[name])
+            if what == ("callback", "callback"):
+                answer = runner.resume(name).result
+                assert answer == f'"{done.index("answered")}"'
+            seen[" and ".join(one or "refused" for one in done)] += 1
+    return seen
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.local.pairs", description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=200)
+    rounds = parser.parse_args().rounds
+    for pair in PAIRS:
+        with tempfile.TemporaryDirectory() as folder:
+            seen = race_pair(Path(folder), pair, rounds)
+        outcomes = ", ".join(f"{outcome}: {count}" for outcome, count in seen.most_common())
+        sys.stdout.write(f"{' against '.join(pair[0])}, {rounds} rounds: {outcomes}\n")
+        sys.stdout.flush()
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    sys.stdout.write(f"{sum(one.ru_utime + one.ru_stime for one in used):.0f} s of CPU\n")
+
+
+if __name__ == "__main__":
+    main()
