@@ -178,7 +178,7 @@ class Row:
 
 ROWS: dict[str, Row] = {
     "G1 simulator": Row("simulator: n steps", "ms CPU", (1000, 3000, 9000), cpu, simulated),
-    "G1 local": Row("local runner: n steps", "ms CPU", (750, 1500, 3000), cpu, on_this_machine, rounds=1),
+    "G1 local": Row("local runner: n steps", "ms CPU", (750, 1500, 3000), cpu, on_this_machine),
     "G2 simulator": Row("simulator: n open callbacks", "ms CPU", (500, 1000, 2000), cpu, simulated, asks),
     "G2 local": Row(
         "local runner: n open callbacks", "KB written", (500, 1000, 2000), written, on_this_machine, asks, rounds=1
