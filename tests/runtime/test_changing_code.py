@@ -253,7 +253,9 @@ def test_operations_that_were_recorded_and_are_never_asked_for(policy):
     run = function.start()
     function.code = shorter
     run.finish()
-    warned = [record.getMessage() for record in run.logs if "without asking" in record.getMessage()]
+    warned = [
+        line.getMessage() for line in run.logs if "without asking" in line.getMessage() and line.levelname == "WARNING"
+    ]
     told = "callback 'unused', wait 'w'"
     if policy == "fail":
         assert (run.status, run.error.error_type) == ("FAILED", "NonDeterminismError")

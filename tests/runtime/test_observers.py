@@ -447,7 +447,8 @@ def test_law_8_a_plugin_that_fails_everywhere_changes_neither_outcome_nor_checkp
         return [(r.id, r.name, r.status, r.attempts) for r in sorted(run.operations, key=lambda r: r.id)]
 
     assert shape(heard) == shape(plain)
-    assert {record.name for record in caplog.records} == {"powertools_durable._runtime.observers"}
+    ours = {record.name for record in caplog.records if record.name.startswith("powertools_durable")}
+    assert ours == {"powertools_durable._runtime.observers"}  # beside what fails in the handler on purpose
     assert any("plugin Broken failed in on_operation_end; it is ignored" in r.getMessage() for r in caplog.records)
 
 

@@ -382,7 +382,7 @@ def test_one_that_fails_after_success_fails_the_execution_when_all_were_tried():
     run = Simulator(three_deferred).start({"breaks": "ca", "fails": False}).finish()
     assert DEFERRED == ["c", "b", "a"]
     assert (run.status, run.error.error_message) == ("FAILED", "c")
-    assert "a deferred call failed" in run.logs[-1].getMessage()
+    assert any("a deferred call failed" in line.getMessage() for line in run.logs)
 
 
 def test_one_that_fails_after_a_failure_is_logged_and_the_first_error_stays():
@@ -390,7 +390,7 @@ def test_one_that_fails_after_a_failure_is_logged_and_the_first_error_stays():
     run = Simulator(three_deferred).start({"breaks": "b", "fails": True}).finish()
     assert DEFERRED == ["c", "b", "a"]
     assert (run.status, run.error.error_message) == ("FAILED", "the handler's own")
-    assert "a deferred call failed" in run.logs[-1].getMessage()
+    assert any("a deferred call failed" in line.getMessage() for line in run.logs)
 
 
 @pytest.mark.parametrize("error", [MemoryError, RetryableSerDesError("later")])
