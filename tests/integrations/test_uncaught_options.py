@@ -77,6 +77,18 @@ def test_flush_buffer_on_uncaught_error(place, flushes, buffering):
     assert buffering.messages.count("details") == flushes
 
 
+@pytest.mark.parametrize("place", ["above", "below"])
+def test_a_suspension_flushes_no_buffer(place, buffering):
+    def handler(event, ctx):
+        buffering.logger.debug("details")
+        ctx.wait(5)
+
+    decorate = buffering.logger.inject_lambda_context(flush_buffer_on_uncaught_error=True)
+    durably = durable(logger=buffering.logger)
+    Simulator(decorate(durably(handler)) if place == "above" else durably(decorate(handler))).start({})
+    assert buffering.messages == []
+
+
 @everywhere
 def test_a_success_discards_the_buffer(place, buffering):
     decorate = buffering.logger.inject_lambda_context(flush_buffer_on_uncaught_error=True)
@@ -144,6 +156,11 @@ def test_raise_on_empty_metrics_hides_no_failure_of_an_execution(place, metrics)
     decorate = metrics.log_metrics(raise_on_empty_metrics=True)
     expected = "LookupError" if place != "without" else SchemaValidationError.__name__
     assert outcome(place, decorate, fails, metrics=metrics) == expected
+
+
+def test_raise_on_empty_metrics_hides_no_failure_of_a_first_invocation(metrics):
+    made = metrics.log_metrics(raise_on_empty_metrics=True)(durable(metrics=metrics)(lambda event, ctx: fails()))
+    assert Simulator(made).start({}).finish().error.error_type == "LookupError"
 
 
 @everywhere
@@ -257,6 +274,9 @@ def test_capture_error(place, captures, xray_segments):
     marked = [one for one in xray_segments.documents if " error" in json.dumps(one.get("metadata", {}))]
     assert bool(marked) is captures
     assert "no such order" in text
+    last = handlers_of(xray_segments)[-1]
+    assert last["fault"] is True
+    assert last["cause"]
 
 
 def handlers_of(segments):
