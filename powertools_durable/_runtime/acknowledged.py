@@ -15,7 +15,7 @@ class Acknowledged:
     done : bool
         It is complete.
     error : BaseException | None
-        What whoever waits for it shall raise.
+        The exception to raise where it is waited for.
     blocks : bool
         A thread stands still for it.
     """
@@ -28,6 +28,6 @@ class Acknowledged:
         self.signal: Signal | None = None
 
     def tell(self) -> None:
-        """Let whoever waits go on."""
+        """Wake what waits for it."""
         if self.signal is not None:
             self.signal.set()

@@ -39,7 +39,7 @@ def _command(command: Callable[P, R]) -> Callable[P, R]:
             try:
                 result = command(*args, **kwargs)
                 output.flush()
-            except typer.Exit:  # its code speaks of the execution, whoever reads of it
+            except typer.Exit:  # its code tells how the execution ended, whether or not it is read
                 _is_lost(output, errors)
                 raise
             except (DurableError, LookupError, UsageError) as error:

@@ -66,7 +66,7 @@ def run(
     targets = resolve_targets(targets_of(target, function))
     with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
         runner = _runner(targets, store, through, skip_time=skip_time)
-        with runner.store.transaction():  # an execution that is there can be gone on with
+        with runner.store.transaction():  # an execution that exists can be resumed
             one = runner.start(payload, name=name)
             runner.store.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
         code = _stay(runner, one, display, answers, wait=wait)

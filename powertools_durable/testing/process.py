@@ -156,7 +156,7 @@ def _handler(handler: logging.Handler, filters: list[Any], values: list[Any]) ->
 
 @contextmanager
 def profiling(hook: Callable[[Any, str, Any], object]) -> Iterator[None]:
-    """Have *hook* called as a profiler is, on this thread and on those that begin meanwhile, beside whoever profiles.
+    """Have *hook* called as a profiler is, on this thread and on those that begin meanwhile, beside any other profiler.
 
     The profiler of the standard library can't be called; it pauses.
     """

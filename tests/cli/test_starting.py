@@ -1,4 +1,4 @@
-"""A `run` that is killed at any moment can be gone on with by `resume` alone."""
+"""A `run` that is killed at any moment is continued by `resume` alone."""
 
 from __future__ import annotations
 

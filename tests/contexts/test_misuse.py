@@ -500,7 +500,7 @@ def test_so_it_is_for_a_call_on_the_outer_context(call):
     assert (run.status, raised) == ("RUNNING", [SuspendExecution])
 
 
-# -- whoever is not concerned, is not harmed -------------------------------------------------------------------
+# -- what a mistake does not concern is not harmed ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
