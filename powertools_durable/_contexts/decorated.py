@@ -24,7 +24,7 @@ def check_options(options: Mapping[str, Any], known: Iterable[str], place: str) 
     if unknown := set(options) - set(known):
         from difflib import get_close_matches
 
-        close = get_close_matches(min(unknown), known, n=1)
+        close = get_close_matches(min(unknown), ("model", *known), n=1)
         meant = f"; do you mean {close[0]!r}?" if close else ""
         message = f"durable() has no option {', '.join(sorted(unknown))!r}{meant} (handler {place})"
         raise DurableConfigError(message)

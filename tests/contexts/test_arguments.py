@@ -164,12 +164,12 @@ NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
 
 WRONG = {
-    "step('charge', charge)": (lambda c: c.step("charge", charge), "ctx.step() takes a function, not a str"),
+    "step('charge', charge)": (lambda c: c.step("charge", charge), "ctx.step() takes the function first, and its name"),
     "step(charge())": (
         lambda c: c.step(charge()),
         "pass the function itself, without calling it, and",
     ),
-    "child(None)": (lambda c: c.run_in_child_context(None), "ctx.run_in_child_context() takes a function, not a None"),
+    "child(None)": (lambda c: c.run_in_child_context(None), "ctx.run_in_child_context() takes a function, not None"),
     "name too long": (lambda c: c.step(charge, name="x" * 257), "up to 256 printable ASCII characters; give name="),
     "name not ASCII": (lambda c: c.wait(1, name="Überweisung"), "'Überweisung' can't name an operation"),
     "name with newline": (lambda c: c.create_callback(name="a\nb"), "'a\\nb' can't name an operation"),
@@ -203,7 +203,7 @@ WRONG = {
     ),
     "callback serdes": (lambda c: c.create_callback(serdes="json"), "this is str"),
     "child serdes": (lambda c: c.run_in_child_context(charge, serdes=1), "this is int"),
-    "compensate": (lambda c: c.step_with_compensation(charge, compensate=None), "takes a function, not a NoneType"),
+    "compensate": (lambda c: c.step_with_compensation(charge, compensate=None), "takes a function, not None"),
 }
 
 
@@ -281,7 +281,7 @@ TAKES_KEYWORDS = r"DurableContext\.{}\(\) takes 1 positional argument but 2 were
             "ValidationError",
             r"ctx\.step\(\) takes the function first, and",
         ),
-        (lambda ctx: ctx.map("a", add, [1]), "ValidationError", r"ctx\.map\(\) takes the function first, and its name"),
+        (lambda ctx: ctx.map("a", add, [1]), "TypeError", r"DurableContext\.map\(\) takes 3 positional"),
         (lambda ctx: ctx.parallel([add(1, 2)]), "ValidationError", r"is a list, which may be what a function returned"),
         (lambda ctx: ctx.step(object), "SerDesError", r"an object can't be recorded by default"),
     ],

@@ -287,7 +287,7 @@ def test_what_cannot_work_is_refused_when_the_module_loads_with_file_and_line(fu
 
 @pytest.mark.parametrize("value", ["handler", 7, {"a": 1}])
 def test_what_is_no_function_is_refused(value):
-    with pytest.raises(DurableConfigError, match=f"decorates a function, not a {type(value).__name__}"):
+    with pytest.raises(DurableConfigError, match=f"decorates a function, not an? {type(value).__name__}"):
         durable(value)
 
 

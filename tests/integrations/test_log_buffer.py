@@ -206,7 +206,7 @@ def test_with_the_decorator_inside_a_suspension_flushes_nothing(log, flushes):
 
 
 def test_an_uncaught_error_flushes_what_is_live(log):
-    @durable
+    @durable(logger=log.logger)
     @log.logger.inject_lambda_context(flush_buffer_on_uncaught_error=True)
     def handler(event, ctx):
         ctx.wait(5)

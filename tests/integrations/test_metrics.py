@@ -384,5 +384,5 @@ def test_decorating_twice_wraps_once(metrics):
 
 
 def test_what_is_no_metrics_is_refused():
-    with pytest.raises(DurableConfigError, match="takes a Metrics of Powertools, not a int"):
+    with pytest.raises(DurableConfigError, match="takes a Metrics of Powertools, not an int"):
         durable(metrics=42)(lambda event, ctx: None)

@@ -123,7 +123,7 @@ def _(logger, ctx):
 def test_our_column_of_the_table(case, log):
     program, expected = ROWS[case]
 
-    @durable
+    @durable(logger=log.logger)
     def handler(event, ctx):
         program(log.logger, ctx)
 
@@ -287,7 +287,7 @@ def test_t3_the_line_behind_the_last_recorded_operation_is_new(log, fails):
         if fails:
             raise PermissionError
 
-    @durable
+    @durable(logger=log.logger)
     def handler(event, ctx):
         try:
             ctx.step(charge, retry=Retry.none())

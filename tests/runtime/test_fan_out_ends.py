@@ -268,7 +268,10 @@ def test_tolerance_is_exceeded_by_more_failures_than_it_says(tolerated, reason):
 def test_without_branches_it_is_complete_and_recorded(nesting):
     @durable
     def handler(event, ctx):
-        return [told(ctx.map(quick, [], nesting=nesting)), told(ctx.parallel([], nesting=nesting))]
+        return [
+            told(ctx.map(lambda child, _: quick(child), [], name="quick", nesting=nesting)),
+            told(ctx.parallel([], nesting=nesting)),
+        ]
 
     run = Served(handler).finish()
     assert run.result == [["ALL_COMPLETED", [], 0]] * 2

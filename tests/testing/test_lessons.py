@@ -98,7 +98,7 @@ def test_finish_says_what_is_left_to_wait_for_by_returning(run):
 
 @pytest.mark.parametrize("wrong", [lambda event, ctx: 1, "handler", None, object(), durable])
 def test_only_what_durable_made_can_be_run(wrong):
-    with pytest.raises(ValidationError, match="runs what @durable made, not a"):
+    with pytest.raises(ValidationError, match="runs what @durable made, not "):
         Simulator(wrong)
 
 

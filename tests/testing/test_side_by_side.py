@@ -168,8 +168,8 @@ WRONG = {
     "half a crash": (lambda h: explore(h, crashes=1.5), r"crashes=...\) takes a number .* not a float"),
     "crashes as a bool": (lambda h: explore(h, crashes=True), r"not a bool"),
     "a list of functions": (lambda h: Simulator(h, functions=[h]), r"functions=...\) takes a mapping .* not a list"),
-    "a number for a function": (lambda h: Simulator(h, functions={"a": 1}), r"takes a function, not a int"),
-    "a number for a name": (lambda h: Simulator(h, functions={1: h}), r"takes names of functions, not a int"),
+    "a number for a function": (lambda h: Simulator(h, functions={"a": 1}), r"takes a function, not an int"),
+    "a number for a name": (lambda h: Simulator(h, functions={1: h}), r"takes names of functions, not an int"),
     "a text for a seed": (lambda h: Simulator(h, seed="7"), r"seed=...\) takes an integer, not a str"),
 }
 

@@ -481,6 +481,6 @@ def test_a_failure_is_an_exception_an_error_object_or_text(wrong):
         return ctx.create_callback(name="approval").result()
 
     run = Simulator(handler).start().finish()
-    with pytest.raises(ValidationError, match=r"fail\(\) takes an exception, an ErrorObject or a text, not a "):
+    with pytest.raises(ValidationError, match=r"fail\(\) takes an exception, an ErrorObject or a text, not an? "):
         run.callback("approval").fail(wrong)
     assert run.status == "RUNNING"
