@@ -47,7 +47,7 @@ def invoked(ctx: DurableContext) -> None:
 
 def others(ctx: DurableContext) -> None:
     ctx.step(load, "1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    ctx.step(load, order_id=1)  # type: ignore[arg-type] # pyright: ignore[reportCallIssue]
+    ctx.step(load, order_id=1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     number: int = ctx.step(load, 1)  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
     current_step_or_none().attempt  # type: ignore[union-attr] # pyright: ignore[reportOptionalMemberAccess]
     print(number)
