@@ -89,6 +89,9 @@ def explore(
     if callbacks is not None:
         expect(callbacks, Mapping, "explore(callbacks=...)", "a mapping of names to answers")
     expect(crashes, int, "explore(crashes=...)", "a number of processes that die")
+    if crashes < 1:
+        message = f"crashes={crashes!r}: at least one process dies"
+        raise ValidationError(message)
     if most is not None:
         expect(most, int, "explore(most=...)", "a number of runs")
         if most < 1:
