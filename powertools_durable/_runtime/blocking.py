@@ -294,13 +294,15 @@ class BlockingDriver:
 
 
 def _witnessed(witness: Witness, frame: Frame, body: Callable[[], Any]) -> Any:
-    """Run *body* and notice that it ended although a suspension was raised in it."""
+    """Run *body* and notice that it ended, also where that is although a suspension was raised in it."""
     try:
         value = body()
     except Exception:
         if frame.suspension is not None:
             witness.swallowed(frame)
         raise
+    finally:
+        witness.context_ended(frame)
     if frame.suspension is not None:
         witness.swallowed(frame)
     return value

@@ -162,6 +162,10 @@ class Witness(Protocol):
         """Hear that the code of *frame* ended in another way than by the suspension that was raised there."""
         ...
 
+    def context_ended(self, frame: Frame) -> None:
+        """Hear that the code of *frame* ended, in whatever way."""
+        ...
+
 
 @record
 class Seams:

@@ -14,7 +14,7 @@ from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._service.host import Host, Invocation, Invoker, Killed
-from powertools_durable.errors import SuspendExecution
+from powertools_durable.errors import NonDeterminismError, SuspendExecution
 from powertools_durable.errors.places import user_frames
 from powertools_durable.scope import current_scope
 from powertools_durable.testing.ledger import Entry
@@ -110,6 +110,9 @@ class Watcher:
     recomputed: set[str] = field(default_factory=set)
     swallows: set[str] = field(default_factory=set)  # where a suspension was caught
     unwinding: dict[str, str] = field(default_factory=dict)  # where what was asked for while one passed
+    mismatches: dict[str, str] = field(
+        default_factory=dict
+    )  # their messages, which show no folders, and where they are
     _sandbox: Sandbox | None = None
     _arn: str | None = None  # of the execution that is explored, and not of one that it invokes
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -206,6 +209,11 @@ class Watcher:
         for where, line in user_frames(caught):  # the first is the one that caught it
             self.swallows.add(f"{where.f_code.co_filename}:{line}")
             return
+
+    def context_ended(self, frame: Frame) -> None:
+        """Note where the code asked for something else than what is recorded."""
+        if isinstance(error := frame.engine.interruption, NonDeterminismError):
+            self.mismatches[str(error)] = error.location
 
     def _where(self, updates: Sequence[OperationUpdate]) -> str:
         return self.site(updates[-1].id).location

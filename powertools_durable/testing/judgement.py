@@ -221,7 +221,8 @@ def _mismatch(outcome: Outcome, home: str) -> Difference:
     if found is None:
         return Difference("the handler", home, text, "path")
     words = f"when it is replayed, the code asks for something else: {found['what']}"
-    return Difference(found["operation"], found["location"], words, "path")
+    location = outcome.watcher.mismatches.get(text) or found["location"]
+    return Difference(found["operation"], location, words, "path")
 
 
 def _last_place(outcome: Outcome) -> tuple[str, str]:

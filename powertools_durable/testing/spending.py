@@ -35,6 +35,9 @@ class Bystander:
     def swallowed(self, frame: Frame) -> None:
         """Do nothing."""
 
+    def context_ended(self, frame: Frame) -> None:
+        """Do nothing."""
+
 
 def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
     """Run *body*; when it spends time, *flush* sends meanwhile what is queued."""

@@ -230,6 +230,9 @@ class Scribe:
     def swallowed(self, frame: Frame) -> None:
         """Do nothing."""
 
+    def context_ended(self, frame: Frame) -> None:
+        """Do nothing."""
+
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """Run a body; a process may die before and after."""
         scope = current_scope()
