@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 import threading
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +31,25 @@ EXECUTION = {
     "StartTimestamp": MOMENT,
     "ExecutionDetails": {"InputPayload": "{}"},
 }
+
+
+def printed_by(code, **environment):
+    """Run *code* in a process of its own, where nothing else is loaded, allocated or collected."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ, **environment}
+    )
+    return done.stdout
+
+
+def held(make):
+    """Return what *make* makes, and how many bytes it holds; for `printed_by`, as others allocate memory too."""
+    tracemalloc.start()
+    try:
+        made = make()
+        gc.collect()  # what is no longer held is not counted
+        return made, tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
 
 
 class Accepting:

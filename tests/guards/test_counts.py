@@ -6,9 +6,6 @@ change named beside it.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -17,7 +14,7 @@ from powertools_durable import StepSemantics, durable
 from powertools_durable._protocol.operation import OperationType
 from powertools_durable._replay.frame import operation_id
 from powertools_durable.serdes import SerDesContext
-from tests.guards.counts import Invocation, calls_each, counted_calls, finished, finished_steps
+from tests.guards.counts import Invocation, calls_each, counted_calls, finished, finished_steps, printed_by
 
 FAN = operation_id("1")
 
@@ -34,14 +31,6 @@ def stepping(count):
         return count
 
     return handler
-
-
-def printed_by(code, **environment):
-    """Run *code* in a process of its own, where nothing else is loaded, allocated or collected."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ, **environment}
-    )
-    return done.stdout
 
 
 def mapping(count, **options):
