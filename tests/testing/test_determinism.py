@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from powertools_durable import Completion, DurableConfig, Retry, durable
 from powertools_durable.testing import Simulator, explore, spend
+from powertools_durable.testing.budget import Budget
 from powertools_durable.testing.explorer import _Explorer
 from tests.leaks import started_threads
 from tests.properties.making import Maker, Seeded
@@ -176,7 +177,7 @@ def test_a_process_dies_at_the_very_moment_that_the_run_before_had_there():
             return outcome
 
     handler = Written((Line("map", "all", 3, (STEPS,)),)).handler
-    found = Noting(Simulator(handler), None, LEDGER, {}).explore(1)
+    found = Noting(Simulator(handler), None, LEDGER, {}, Budget(None, 0, None)).explore(1)
     singles = [(kills[0], killed) for kills, killed in died if len(kills) == 1]
     usual = singles[: next(n for n, (number, _) in enumerate(singles) if n != number)]
     assert len(usual) > 10

@@ -25,6 +25,7 @@ EVENTS = {
         "travel_if_possible": "venice",
         "travel_cheaply": "venice",
         "clean_room": "blue",
+        "fly": "venice",
     },
     "invoke": {"place_order": ORDER, "payments": ORDER, "place_order_somehow": ORDER},
     "map": {
@@ -61,7 +62,13 @@ HANDLERS = [(file, name) for file, events in EVENTS.items() for name in events]
 
 
 def functions_of(file):
-    return {"payments:1": import_module(f"examples.operations.{file}").payments} if file == "invoke" else None
+    match file:
+        case "invoke":
+            return {"payments:1": import_module(f"examples.operations.{file}").payments}
+        case "compensation":
+            return {"flights:live": lambda event: f"seat-to-{event['city']}"}
+        case _:
+            return None
 
 
 @pytest.mark.parametrize(("file", "name"), HANDLERS)
