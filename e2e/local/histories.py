@@ -32,6 +32,8 @@ def _details(details: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name in ("Result", "Error", "Input"):
         payload = (details.get(name) or {}).get("Payload")
+        if isinstance(payload, dict):  # an error; the official SDK records no place of it
+            payload = {key: part for key, part in payload.items() if key != "StackTrace"}
         if payload:
             shown[name] = payload
     retry = details.get("RetryDetails") or {}
