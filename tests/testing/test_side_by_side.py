@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import io
 import logging
 import sys
 import threading
@@ -110,8 +111,7 @@ def test_captured_lines_are_kept_apart_too():
             barrier.wait(timeout=60)
             return [line["message"] for line in lines if line.get("logger") == log.name]
 
-    handler = logging.NullHandler()
-    handler.handle = lambda record: logging.Handler.handle(handler, record)
+    handler = logging.StreamHandler(io.StringIO())
     log.addHandler(handler)
     try:
         with ThreadPoolExecutor(2) as pool:
