@@ -327,5 +327,5 @@ def test_leftovers_in_a_context_are_told_once_and_also_when_the_execution_goes_o
     run = function.start()
     function.code = after
     assert run.finish().status == "SUCCEEDED"
-    warned = [record.getMessage() for record in run.logs if "without asking" in record.getMessage()]
+    warned = [record.getMessage() for record in caplog.records if "without asking" in record.getMessage()]
     assert ["callback 'unused'" in line for line in warned] == [True]
