@@ -91,6 +91,7 @@ _lock = threading.RLock()
 
 @contextmanager
 def _listening(recorder: Recorder) -> Iterator[None]:
+    global _ear  # noqa: PLW0603 - one for those that listen at the same time
     with _lock:
         if _explorations and not _EXPLORES.get():
             message = (
@@ -98,12 +99,14 @@ def _listening(recorder: Recorder) -> Iterator[None]:
                 " and module globals, so nothing can be simulated beside it. Run one after the other"
             )
             raise ValidationError(message)
+        if not _at_work:  # a handler's code may have changed the level of the last one
+            _ear = _Ear()
         _at_work.append(recorder)
         output = _Output.over(sys.stdout)
         output.listeners += 1
         sys.stdout = output
-        if _EAR not in logging.root.handlers:
-            logging.root.addHandler(_EAR)
+        if _ear not in logging.root.handlers:
+            logging.root.addHandler(_ear)
     before = LISTENING.get()
     LISTENING.set((*before, recorder))
     try:
@@ -116,7 +119,7 @@ def _listening(recorder: Recorder) -> Iterator[None]:
             if not output.listeners and sys.stdout is output:
                 sys.stdout = output.passes_on_to
             if not _at_work:
-                logging.root.removeHandler(_EAR)
+                logging.root.removeHandler(_ear)
 
 
 @contextmanager
@@ -155,14 +158,14 @@ def _concerned() -> tuple[Recorder, ...]:
 
 
 class _Ear(logging.Handler):
-    """Hands records on; the replay filter, once put on it, stays."""
+    """Hands records on."""
 
     def emit(self, record: logging.LogRecord) -> None:
         for recorder in _concerned():
             recorder.logs.append(record)
 
 
-_EAR = _Ear()
+_ear = _Ear()
 
 
 class _Output(io.TextIOBase):

@@ -248,15 +248,13 @@ def shorter(ctx):
 
 
 @pytest.mark.parametrize("policy", ["warn", "fail", "ignore"])
-def test_operations_that_were_recorded_and_are_never_asked_for(policy, caplog):
+def test_operations_that_were_recorded_and_are_never_asked_for(policy):
     function = Deployed(waits, on_unconsumed=policy)
     run = function.start()
     function.code = shorter
     run.finish()
     warned = [
-        line.getMessage()
-        for line in caplog.records
-        if "without asking" in line.getMessage() and line.levelname == "WARNING"
+        line.getMessage() for line in run.logs if "without asking" in line.getMessage() and line.levelname == "WARNING"
     ]
     told = "callback 'unused', wait 'w'"
     if policy == "fail":
@@ -314,7 +312,7 @@ def test_code_that_did_not_change_is_never_reported(code):
     assert (run.status, run.error) == ("SUCCEEDED", None)
 
 
-def test_leftovers_in_a_context_are_told_once_and_also_when_the_execution_goes_on_waiting(caplog):
+def test_leftovers_in_a_context_are_told_once_and_also_when_the_execution_goes_on_waiting():
     def before(ctx):
         ctx.run_in_child_context(waits, name="c")
         ctx.wait(60)
@@ -327,5 +325,5 @@ def test_leftovers_in_a_context_are_told_once_and_also_when_the_execution_goes_o
     run = function.start()
     function.code = after
     assert run.finish().status == "SUCCEEDED"
-    warned = [record.getMessage() for record in caplog.records if "without asking" in record.getMessage()]
+    warned = [record.getMessage() for record in run.logs if "without asking" in record.getMessage()]
     assert ["callback 'unused'" in line for line in warned] == [True]

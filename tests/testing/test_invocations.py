@@ -192,3 +192,15 @@ def test_what_captured_metrics_is_thrown_away_without_a_word_when_the_output_is_
     out.close()
     tee.close()
     assert tee.closed
+
+
+def test_levels_that_code_sets_on_the_root_loggers_handlers_do_not_outlast_the_run(monkeypatch):
+    @durable
+    def handler(event, ctx):
+        log.warning("said")
+        for each in logging.getLogger().handlers:
+            monkeypatch.setattr(each, "level", logging.CRITICAL)
+        ctx.wait(1)
+
+    for _ in range(2):
+        assert [record.getMessage() for record in Simulator(handler).start().logs] == ["said"]
