@@ -11,7 +11,7 @@ from powertools_durable._protocol.record import record
 from powertools_durable.errors import RetryableSerDesError, SerDesError
 from powertools_durable.errors.wording import class_name
 
-__all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "UnkeptError", "prove", "read", "write"]
+__all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "UnkeptError", "is_equal", "prove", "read", "write"]
 
 T = TypeVar("T")
 
@@ -142,7 +142,7 @@ def prove(
     except SerDesError as error:
         problem = str(error)
     else:
-        if type(seen) is type(value) and _is_equal(value, seen):
+        if type(seen) is type(value) and getattr(serdes, "is_equal", is_equal)(value, seen):
             return text, seen
         from powertools_durable.serdes.difference import first_difference  # nearly nobody needs it
 
@@ -154,7 +154,8 @@ def prove(
     raise UnkeptError(f" returned what its record can't keep: {problem}; {advice}")
 
 
-def _is_equal(value: object, seen: object) -> bool:
+def is_equal(value: object, seen: object) -> bool:
+    """Tell whether ``==`` says yes; when it raises or says anything else, it does not."""
     try:
         return (value == seen) is True
     except MemoryError:

@@ -15,7 +15,8 @@ from powertools_durable._functions import UNANNOTATED, return_annotation
 from powertools_durable._protocol.genuine import known_to_pydantic
 from powertools_durable.errors import DurableConfigError, SerDesError
 from powertools_durable.errors.wording import class_name
-from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError
+from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, is_equal
+from powertools_durable.serdes.equality import are_models_equal, mentions_model
 from powertools_durable.serdes.meanings import Meanings, looked_up, meanings_of, still_mean
 from powertools_durable.serdes.paths import ROOT, Path, at_depth, by_field, by_index, by_key, locate, shown
 from powertools_durable.serdes.promises import named
@@ -134,7 +135,7 @@ class AnnotatedSerDes(ModelSerDes):
     needs neither the aliases for writing nor computed fields (values.md V6).
     """
 
-    __slots__ = ("_by_alias", "_reading")
+    __slots__ = ("_by_alias", "_reading", "is_equal")
 
     compares: ClassVar = True
     advice: ClassVar = (
@@ -146,6 +147,7 @@ class AnnotatedSerDes(ModelSerDes):
         import pydantic
 
         super().__init__(annotation)
+        self.is_equal: Callable[[object, object], bool] = are_models_equal if mentions_model(annotation) else is_equal
         self._by_alias = True
         self._reading: dict[str, Any] = {}
         aliases = _aliases(self._adapter.core_schema)
