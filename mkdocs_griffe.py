@@ -1,4 +1,4 @@
-"""Tells griffe, which reads the reference from source, that a `record` is a dataclass; else it has no signature."""
+"""Tells griffe, which reads the reference from source, that a `frozen` class is a dataclass; else it has no signature."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import griffe
 
-_RECORD = "powertools_durable._protocol.record.record"
+_FROZEN = "powertools_durable._frozen.frozen"
 
 
 class Records(griffe.Extension):
@@ -15,5 +15,5 @@ class Records(griffe.Extension):
     def on_module_members(self, *, mod: griffe.Module, **_: Any) -> None:
         """Do so where *mod* imports it."""
         for member in mod.members.values():
-            if isinstance(member, griffe.Alias) and member.target_path == _RECORD:
+            if isinstance(member, griffe.Alias) and member.target_path == _FROZEN:
                 member.target_path = "dataclasses.dataclass"

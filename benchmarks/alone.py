@@ -15,15 +15,15 @@ from random import Random
 from typing import Any
 
 from powertools_durable import DurableContext, durable
-from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host
-from powertools_durable._service.store import MemoryStore
+from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import invoker_of
 from powertools_durable.parser.stored import input_text
 from powertools_durable.testing import Simulator
-from powertools_durable.testing.simulator import SeededIds
+from powertools_durable.testing.simulation.simulator import SeededIds
 
 ROUNDS = 3
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:bench:1/durable-execution/bench/0a1b"
@@ -101,7 +101,7 @@ def on_real_threads(handler: Callable[..., Any], event: object) -> Callable[[], 
     clock = VirtualClock()
     host = Host(MemoryStore(), clock, SeededIds(Random(0)))
     host.start(ARN, "bench", input_text(event))
-    invoker = invoker_of(handler, backend=ServiceBackend(host), seams=Seams(clock, Random(0)))
+    invoker = invoker_of(handler, backend=ServiceBackend(host), environment=Environment(clock, Random(0)))
     return lambda: host.invoke(ARN, invoker)
 
 

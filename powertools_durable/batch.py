@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, overload
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.operation import ErrorObject
-from powertools_durable._protocol.record import record
 from powertools_durable.errors import BatchError, ChildContextError, OperationError
 from powertools_durable.errors.rebuilding import rebuild
 from powertools_durable.errors.recording import raised_type, recorded_type, to_error_object
@@ -19,7 +19,7 @@ ItemStatus = Literal["SUCCEEDED", "FAILED", "STARTED"]
 _NOT_TOLERATED = frozenset({"FAILURE_TOLERANCE_EXCEEDED", "CUSTOM_COMPLETION_FAILED"})
 
 
-@record(eq=False)
+@frozen(eq=False)
 class BatchItem(Generic[T]):
     """What became of one branch.
 
@@ -53,7 +53,7 @@ class BatchItem(Generic[T]):
     __hash__ = None  # type: ignore[assignment]
 
 
-@record(repr=False)
+@frozen(repr=False)
 class BatchResult(Sequence[BatchItem[T]]):
     """What `parallel` and `map` return: a sequence of the branches that were started, in index order.
 
@@ -277,7 +277,7 @@ def _error(data: Mapping[str, Any]) -> Exception:
 # -- as it is recorded when it is too large (protocol.md 12.7) -------------------------------------------------
 
 
-@record
+@frozen
 class Compact:
     """Which branches had ended, and why that was enough: what replay needs to rebuild the result.
 

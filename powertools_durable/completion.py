@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Literal
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 from powertools_durable.errors import ValidationError
 
 __all__ = ["BranchState", "Completion", "CompletionReason", "FanOutStatus"]
@@ -30,7 +30,7 @@ class CompletionReason(StrEnum):
     CUSTOM_COMPLETION_FAILED = "CUSTOM_COMPLETION_FAILED"
 
 
-@record
+@frozen
 class FanOutStatus:
     """What a custom rule may look at.
 
@@ -53,7 +53,7 @@ class FanOutStatus:
 Rule = Callable[[FanOutStatus], Literal["succeeded", "failed"] | None]
 
 
-@record
+@frozen
 class Completion:
     """When a fan-out is done.
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 from powertools_durable.errors import DurableConfigError
 
 __all__ = ["PREFIX", "DurableConfig", "variables"]
@@ -67,7 +67,7 @@ def _boolean(value: object) -> bool:
     return value
 
 
-@record
+@frozen
 class _Setting:
     variable: str | None
     read: Callable[[Any], Any]
@@ -98,7 +98,7 @@ def variables() -> list[str]:
     return [PREFIX + setting.variable for setting in _SETTINGS.values() if setting.variable]
 
 
-@record(kw_only=True, repr=False)
+@frozen(kw_only=True, repr=False)
 class DurableConfig:
     """Settings of a deployment. What is given wins over the environment, the environment over the default.
 

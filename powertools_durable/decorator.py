@@ -18,9 +18,9 @@ from powertools_durable._functions import innermost
 from powertools_durable.errors import DurableConfigError
 
 if TYPE_CHECKING:
-    from powertools_durable._runtime.seams import Seams
+    from powertools_durable._runtime.environment import Environment
     from powertools_durable._runtime.session import Program
-    from powertools_durable._service.family import Target
+    from powertools_durable._service.invocations import Target
     from powertools_durable.backends.base import DurableBackend
     from powertools_durable.config import DurableConfig
     from powertools_durable.integrations.telemetry import Telemetry
@@ -45,7 +45,9 @@ Handler = Callable[[E, DurableContext], R]
 _OF_FUNCTIONS = {"__closure__", "__code__", "__defaults__", "__globals__", "__kwdefaults__"}
 
 # Where this invocation's API calls go in place of the function's own backend: set by `invoker_of` alone.
-_STAND_IN: ContextVar[tuple[DurableBackend, Seams] | None] = ContextVar("powertools_durable_stand_in", default=None)
+_STAND_IN: ContextVar[tuple[DurableBackend, Environment] | None] = ContextVar(
+    "powertools_durable_stand_in", default=None
+)
 
 
 class PlainOptions(TypedDict, total=False):
@@ -136,7 +138,7 @@ class DurableFunction(Generic[R]):
         BackendError, PayloadModelChangedError
             Another invocation may succeed; Lambda makes one.
         """
-        from powertools_durable._runtime.seams import Seams
+        from powertools_durable._runtime.environment import Environment
         from powertools_durable.parser.order import refuse_idempotent, warn_of_decorators
 
         refuse_idempotent(event)
@@ -148,9 +150,9 @@ class DurableFunction(Generic[R]):
             from dataclasses import replace
 
             program = replace(program, handler=functools.partial(program.handler, **extra))
-        backend, seams = _STAND_IN.get() or (self._backend, Seams())
+        backend, environment = _STAND_IN.get() or (self._backend, Environment())
         try:
-            answer = self._run(program, event, context, backend, seams)
+            answer = self._run(program, event, context, backend, environment)
         except BaseException:
             self._telemetry.raised()
             raise
@@ -159,9 +161,9 @@ class DurableFunction(Generic[R]):
 
     def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]:
         """Answer an invocation by another host than Lambda, whose records live in *backend*."""
-        from powertools_durable._runtime.seams import Seams
+        from powertools_durable._runtime.environment import Environment
 
-        return self._run(self._program, event, context, backend, Seams())
+        return self._run(self._program, event, context, backend, Environment())
 
 
 def durable_inside(handler: object) -> DurableFunction[Any] | None:
@@ -189,12 +191,12 @@ def record_stack_traces(handler: object) -> None:
 
 
 def invoker_of(
-    handler: Callable[..., Any], *, backend: DurableBackend, seams: Seams
+    handler: Callable[..., Any], *, backend: DurableBackend, environment: Environment
 ) -> Callable[[dict[str, Any], object], object]:
     """Return what calls *handler*, with the decorators above `durable`, while *backend* answers its API calls."""
 
     def invoke(event: dict[str, Any], context: object) -> object:
-        token = _STAND_IN.set((backend, seams))
+        token = _STAND_IN.set((backend, environment))
         try:
             return handler(event, context)
         finally:
@@ -203,15 +205,15 @@ def invoker_of(
     return invoke
 
 
-def target_of(function: Callable[..., Any], *, backend: DurableBackend, seams: Seams) -> Target:
+def target_of(function: Callable[..., Any], *, backend: DurableBackend, environment: Environment) -> Target:
     """Return *function* as something that a host can invoke: a durable handler, a Lambda handler, or a fake.
 
     A fake takes the event alone.
     """
-    from powertools_durable._service.family import Target
+    from powertools_durable._service.invocations import Target
 
     if durable_inside(function) is not None:
-        return Target(durable=invoker_of(function, backend=backend, seams=seams))
+        return Target(durable=invoker_of(function, backend=backend, environment=environment))
     if _takes_two(function):
         return Target(plain=lambda event: function(event, None))
     return Target(plain=function)
@@ -323,7 +325,7 @@ def _decorate(
     from powertools_durable.parser.annotations import model_of, output_of
     from powertools_durable.parser.lint import warn_of_unstable_defaults
     from powertools_durable.parser.payload import PayloadParser
-    from powertools_durable.parser.result import ResultWriter
+    from powertools_durable.parser.result_writer import ResultWriter
 
     place = place_of(function)
     check_function(function, place)

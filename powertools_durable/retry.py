@@ -10,9 +10,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Literal, Protocol, TypeAlias
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._protocol.limits import MAX_TIMER_SECONDS, MIN_TIMER_SECONDS
-from powertools_durable._protocol.record import record
 from powertools_durable.errors import ValidationError
 
 __all__ = ["Jitter", "Polling", "RandomFraction", "Retry", "RetryPolicy", "decide"]
@@ -83,7 +83,7 @@ class _Timing:
         return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in given)})"
 
 
-@record(repr=False)
+@frozen(repr=False)
 class Retry(_Timing):
     """Whether a step is tried again, and when.
 
@@ -211,7 +211,7 @@ class Retry(_Timing):
         return cls(max_attempts=attempts, initial_delay=interval, max_delay=interval, backoff_rate=1, jitter="none")
 
 
-@record(repr=False)
+@frozen(repr=False)
 class Polling(_Timing):
     """How often a condition is checked.
 

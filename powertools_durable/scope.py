@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 
 __all__ = [
     "ExecutionMode",
@@ -56,7 +56,7 @@ class _Live:
 LIVE = _Live()
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class StepInfo:
     """What a step's body may ask about itself.
 
@@ -82,7 +82,7 @@ class StepInfo:
     deadline: datetime | None
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class ScopeInfo:
     """What the running code is doing, for log libraries, profilers and metrics of your own.
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from powertools_durable.testing.run import SimulatedRun
+from powertools_durable.testing.simulation.simulated_run import SimulatedRun
 
 PATIENCE = 30.0  # seconds for a thread to end that can
 _FOREVER = 60.0  # seconds after which what does not come never will

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from powertools_durable.testing import Simulator
-from powertools_durable.testing.logs import CapturedLogs
+from powertools_durable.testing.fixtures.captured_logs import CapturedLogs
 
 
 # --8<-- [start:logger]

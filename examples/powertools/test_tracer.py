@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from powertools_durable.testing import Simulator
-from powertools_durable.testing.xray_daemon import XRayDaemon
+from powertools_durable.testing.fixtures.xray_daemon import XRayDaemon
 
 
 # --8<-- [start:test]

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 
 from powertools_durable import DurableContext, durable
 from powertools_durable.testing import Simulator
-from powertools_durable.testing.logs import CapturedLogs
+from powertools_durable.testing.fixtures.captured_logs import CapturedLogs
 
 logger = Logger(service="greetings")
 # --8<-- [end:top]

@@ -61,7 +61,7 @@ class DurableContext(Sagas):
         BackendError
             A page could not be read.
         """
-        from powertools_durable._contexts.by_hand import context_by_hand  # what only tools and tests need
+        from powertools_durable._contexts.standalone import context_by_hand  # what only tools and tests need
 
         return context_by_hand(cls, backend, arn, checkpoint_token, operations, next_marker)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar
 from powertools_durable import _operations as operations
 from powertools_durable._contexts import arguments, binding
 from powertools_durable._contexts.containers import Containers
+from powertools_durable._frozen import frozen
 from powertools_durable._operations.semantics import Nesting
 from powertools_durable._protocol.operation import OperationType, SubType
-from powertools_durable._protocol.record import record
 
 if TYPE_CHECKING:
     from powertools_durable._contexts.blocking import DurableContext
@@ -27,7 +27,7 @@ E = TypeVar("E")
 T = TypeVar("T")
 
 
-@record
+@frozen
 class _FanOut:
     """What `parallel` and `map` differ in."""
 
@@ -220,7 +220,7 @@ class FanOuts(Containers):
     ) -> SerDes[BatchResult[Any]]:
         """Return how the whole is written: what covers a branch's result covers the record that repeats it."""
         from powertools_durable._replay.frame import operation_id
-        from powertools_durable.serdes.batch import batch_serdes
+        from powertools_durable.serdes.batch_format import batch_serdes
         from powertools_durable.serdes.wrapping import WrappingSerDes, innermost_of
 
         if serdes is not None and not isinstance(serdes, WrappingSerDes):

@@ -16,7 +16,7 @@ from powertools_durable._operations.semantics import StepSemantics
 from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
 
 if TYPE_CHECKING:
-    from powertools_durable._contexts.options import CallbackOptions, InvokeOptions, TypeAdapter, TypeForm
+    from powertools_durable._contexts.option_types import CallbackOptions, InvokeOptions, TypeAdapter, TypeForm
     from powertools_durable._protocol.duration import Duration
     from powertools_durable._protocol.update import ChainedInvokeOptions
     from powertools_durable._replay.handle import OperationHandle
@@ -198,13 +198,13 @@ class Steps(BlockingCore):
         ValidationError
             *moment* has no time zone, or lies more than 366 days ahead.
         """
-        seconds = arguments.until_seconds(moment, self._session.seams.clock.now())
+        seconds = arguments.until_seconds(moment, self._session.environment.clock.now())
         op = self._begin("wait_until", OperationType.WAIT, SubType.WAIT, arguments.name_of(None, name))
         self._drive(op, operations.wait.wait(op, seconds))
 
     def now(self) -> datetime:
         """Return the time, recorded: the same on every replay."""
-        return self.step(self._session.seams.clock.now, name="now", returns=datetime)
+        return self.step(self._session.environment.clock.now, name="now", returns=datetime)
 
     # fmt: off
     @overload
@@ -332,7 +332,7 @@ class Steps(BlockingCore):
             binding.bind(rhythm.until, 1, "wait_for_condition", role="until", before="the state")
         limit = None
         if seconds is not None:
-            limit = operations.wait_for_condition.Limit(seconds, self._session.seams.clock.now)
+            limit = operations.wait_for_condition.Limit(seconds, self._session.environment.clock.now)
         flow = operations.wait_for_condition.wait_for_condition(op, check, initial, rhythm, written, limit=limit)
         return self._drive(op, flow)
 

@@ -13,7 +13,7 @@ from powertools_durable._contexts.steps import Steps
 from powertools_durable._protocol.operation import OperationType, SubType
 
 if TYPE_CHECKING:
-    from powertools_durable._contexts.options import SubmitOptions, TypeAdapter, TypeForm
+    from powertools_durable._contexts.option_types import SubmitOptions, TypeAdapter, TypeForm
     from powertools_durable._protocol.duration import Duration
     from powertools_durable._replay.effects import Flow
     from powertools_durable._replay.frame import Frame

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 
 __all__ = ["Compensation", "CompensationItem", "CompensationResult", "Undo"]
 
 
-@record
+@frozen
 class Compensation:
     """Undoes one step: registered when the step succeeded, rebuilt by replay, recorded only when it runs."""
 
@@ -19,7 +19,7 @@ class Compensation:
     undo: Callable[..., Any]
 
 
-@record
+@frozen
 class Undo:
     """Undoes whatever was just done: a function that runs as a step, with what it is called with."""
 
@@ -28,7 +28,7 @@ class Undo:
     args: tuple[Any, ...]
 
 
-@record
+@frozen
 class CompensationItem:
     """The outcome of one compensation.
 
@@ -47,7 +47,7 @@ class CompensationItem:
     error: str | None = None
 
 
-@record
+@frozen
 class CompensationResult:
     """The outcomes of all compensations, in the order they ran: the last step's first."""
 

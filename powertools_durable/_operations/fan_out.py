@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from powertools_durable._frozen import frozen
 from powertools_durable._operations.child import child, context, summarised, virtual_child
 from powertools_durable._protocol.operation import SubType
-from powertools_durable._protocol.record import record
 from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.effects import FanOut, Flow, Outcome, Raised, Returned
-from powertools_durable._replay.fan_out import FanOutPlan
+from powertools_durable._replay.fan_out_plan import FanOutPlan
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.batch import BatchItem, BatchResult, Compact
@@ -27,7 +27,7 @@ from powertools_durable.serdes.base import SerDes
 __all__ = ["Branches", "fan_out"]
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class Branches:
     """What a fan-out runs.
 

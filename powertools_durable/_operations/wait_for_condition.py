@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.operation import OperationStatus as Status
-from powertools_durable._protocol.record import record
 from powertools_durable._replay.effects import Attempt, Checkpoint, Flow, Outcome, Raised, Returned, Suspend
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import RetryableSerDesError, ValidationError, WaitForConditionError
@@ -20,7 +20,7 @@ __all__ = ["Limit", "wait_for_condition"]
 S = TypeVar("S")
 
 
-@record
+@frozen
 class Limit:
     """How long the whole wait may take: *seconds* from its recorded start; *now* tells the time."""
 

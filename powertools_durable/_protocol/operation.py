@@ -11,7 +11,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from powertools_durable._protocol.record import record, sharing
+from powertools_durable._frozen import frozen, sharing
 from powertools_durable._protocol.wire import WIRE, Timestamp, moments
 
 __all__ = [
@@ -104,7 +104,7 @@ class SubType(StrEnum):
     PATCH = "Patch"
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class ErrorObject:
     """A failure in the four texts the wire has for one (protocol.md 4)."""
 
@@ -116,7 +116,7 @@ class ErrorObject:
     stack_trace: tuple[str, ...] | None = None
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class ExecutionDetails:
     """What only the EXECUTION record has: the customer's input, as JSON text."""
 
@@ -125,7 +125,7 @@ class ExecutionDetails:
     input_payload: str | None = None
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class ContextDetails:
     """Outcome of a CONTEXT. With ``replay_children`` its result must be rebuilt from its children."""
 
@@ -137,7 +137,7 @@ class ContextDetails:
 
 
 @moments("next_attempt_timestamp")
-@record(kw_only=True)
+@frozen(kw_only=True)
 class StepDetails:
     """Outcome of a STEP so far. ``attempt`` counts *finished* attempts (protocol.md 4)."""
 
@@ -150,7 +150,7 @@ class StepDetails:
 
 
 @moments("scheduled_end_timestamp")
-@record(kw_only=True)
+@frozen(kw_only=True)
 class WaitDetails:
     """When a WAIT is due."""
 
@@ -159,7 +159,7 @@ class WaitDetails:
     scheduled_end_timestamp: Timestamp | None = None
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class CallbackDetails:
     """The id an outside system answers to, and its answer.
 
@@ -174,7 +174,7 @@ class CallbackDetails:
     error: ErrorObject | None = None
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class ChainedInvokeDetails:
     """What another function answered."""
 
@@ -191,7 +191,7 @@ def _kind_of(value: object) -> str:
 
 
 @moments("start_timestamp", "end_timestamp")
-@record(kw_only=True)
+@frozen(kw_only=True)
 class Operation:
     """One record. Only the details that belong to its type are set, and they may be missing too."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from enum import StrEnum
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.operation import ErrorObject, Operation
-from powertools_durable._protocol.record import record
 from powertools_durable._protocol.wire import WIRE
 
 __all__ = ["CheckpointResponse", "InvocationResult", "InvocationStatus", "StatePage"]
@@ -20,7 +20,7 @@ class InvocationStatus(StrEnum):
     PENDING = "PENDING"
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class InvocationResult:
     """The answer to Lambda. ``result`` is JSON text, empty when it was checkpointed before."""
 
@@ -31,7 +31,7 @@ class InvocationResult:
     error: ErrorObject | None = None
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class StatePage:
     """Some records, and where the next ones are; no marker on the last page."""
 
@@ -41,7 +41,7 @@ class StatePage:
     next_marker: str | None = None
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class CheckpointResponse:
     """What a checkpoint changed. Without a token this invocation may not checkpoint any more."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.operation import ErrorObject, OperationType
-from powertools_durable._protocol.record import record
 from powertools_durable._protocol.wire import WIRE
 
 __all__ = [
@@ -29,7 +29,7 @@ class OperationAction(StrEnum):
     CANCEL = "CANCEL"
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class ContextOptions:
     """Goes with SUCCEED of a CONTEXT whose result is too large for its record."""
 
@@ -38,7 +38,7 @@ class ContextOptions:
     replay_children: bool
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class StepOptions:
     """Goes with RETRY of a STEP."""
 
@@ -47,7 +47,7 @@ class StepOptions:
     next_attempt_delay_seconds: int
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class WaitOptions:
     """Goes with START of a WAIT."""
 
@@ -56,7 +56,7 @@ class WaitOptions:
     wait_seconds: int
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class CallbackOptions:
     """Goes with START of a CALLBACK; 0 means no timeout."""
 
@@ -66,7 +66,7 @@ class CallbackOptions:
     heartbeat_timeout_seconds: int = 0
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class ChainedInvokeOptions:
     """Goes with START of a CHAINED_INVOKE."""
 
@@ -77,7 +77,7 @@ class ChainedInvokeOptions:
     x_amzn_trace_id: str | None = None
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class OperationUpdate:
     """One change to one record.
 

@@ -11,9 +11,9 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.update import OperationUpdate
-from powertools_durable._replay.fan_out import FanOutPlan
+from powertools_durable._replay.fan_out_plan import FanOutPlan
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.outcome import Outcome, Raised, Returned
@@ -23,7 +23,7 @@ __all__ = ["Attempt", "Checkpoint", "Effect", "Enter", "FanOut", "Flow", "Outcom
 T = TypeVar("T")
 
 
-@record
+@frozen
 class Checkpoint:
     """Send an update. Answered by None, with ``wait`` only after the service acknowledged it.
 
@@ -39,7 +39,7 @@ class Checkpoint:
     failure: BaseException | None = field(default=None, compare=False)
 
 
-@record
+@frozen
 class Attempt:
     """Run a step's body once. Answered by its `Outcome`."""
 
@@ -48,7 +48,7 @@ class Attempt:
     timeout: float | None = None
 
 
-@record
+@frozen
 class Enter:
     """Run code inside a context of its own. Answered by its `Outcome`."""
 
@@ -56,7 +56,7 @@ class Enter:
     body: Callable[[Frame], Any]
 
 
-@record
+@frozen
 class FanOut:
     """Run branches side by side as *plan* says, each its own operation. Answered by an `Outcome`.
 
@@ -70,7 +70,7 @@ class FanOut:
     result: Callable[[], Any]
 
 
-@record
+@frozen
 class Suspend:
     """Nothing more can happen before *until*; None is "before something outside happens"."""
 

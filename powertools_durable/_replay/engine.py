@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.lifecycle import IllegalTransition, apply
 from powertools_durable._protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_UPDATES
 from powertools_durable._protocol.operation import Operation, OperationType
-from powertools_durable._protocol.record import record
 from powertools_durable._protocol.result import CheckpointResponse
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
@@ -43,7 +43,7 @@ class RandomSource(Protocol):
     def getrandbits(self, k: int, /) -> int: ...
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class Rules:
     """The deployment's choices that operations obey."""
 
@@ -53,7 +53,7 @@ class Rules:
     on_unconsumed: Literal["warn", "fail", "ignore"] = "warn"
 
 
-@record(eq=False)
+@frozen(eq=False)
 class Queued:
     """An update in the outbox, and whoever waits for it; an update of None asks only for what changed."""
 
@@ -62,7 +62,7 @@ class Queued:
     deferred: bool = False
 
 
-@record(eq=False)
+@frozen(eq=False)
 class Batch:
     """What one request carries."""
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 
 __all__ = ["Outcome", "Raised", "Returned"]
 
 
-@record
+@frozen
 class Returned:
     """The code returned this."""
 
     value: Any
 
 
-@record
+@frozen
 class Raised:
     """The code raised this."""
 

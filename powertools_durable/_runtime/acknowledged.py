@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from powertools_durable._runtime.seams import Signal
+from powertools_durable._runtime.environment import Signal
 
 __all__ = ["Acknowledged"]
 

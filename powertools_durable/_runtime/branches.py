@@ -20,14 +20,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 from powertools_durable._replay.effects import Checkpoint, Effect, Enter, FanOut, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.environment import Clock, Threads
 from powertools_durable._runtime.scopes import Beside
-from powertools_durable._runtime.seams import Clock, Threads
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, InvalidStateError, SuspendExecution
 from powertools_durable.scope import SCOPE
@@ -49,7 +49,7 @@ class EntersContexts(Protocol):
     def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None: ...
 
 
-@record
+@frozen
 class Task:
     """Code of a branch that is ready to run."""
 
@@ -147,7 +147,7 @@ class BranchPool:
             return self._ready.popleft()
 
 
-@record
+@frozen
 class Means:
     """What a coordinator works with."""
 

@@ -31,8 +31,8 @@ from powertools_durable._replay.engine import Queued, ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.acknowledged import Acknowledged
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._runtime.requests import Requests, Round
-from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import BackendError, NonDeterminismError, SuspendExecution, ValidationError
@@ -50,12 +50,14 @@ class Checkpointer:
     Its lock is the engine's: every change of the engine happens under it.
     """
 
-    def __init__(self, engine: ReplayEngine, backend: DurableBackend, deadline: Deadline, seams: Seams) -> None:
+    def __init__(
+        self, engine: ReplayEngine, backend: DurableBackend, deadline: Deadline, environment: Environment
+    ) -> None:
         self._engine = engine
-        self._requests = Requests(backend, engine.state.durable_execution_arn, deadline, seams)
+        self._requests = Requests(backend, engine.state.durable_execution_arn, deadline, environment)
         self._deadline = deadline
-        self._seams = seams
-        self._changed = seams.threads.condition()
+        self._environment = environment
+        self._changed = environment.threads.condition()
         self._lock = getattr(self._changed, "lock", self._changed)
         self._thread: threading.Thread | None = None
         self._linger_until: float | None = None
@@ -93,7 +95,7 @@ class Checkpointer:
         """
         waiter = Acknowledged() if wait else None
         with self._lock:
-            now = self._seams.clock.now() if deferred or ahead else None
+            now = self._environment.clock.now() if deferred or ahead else None
             self._queue(frame, update, waiter, deferred=deferred, now=now, closes=closes)
             self._call_sender()
         return waiter
@@ -168,7 +170,7 @@ class Checkpointer:
 
     def _stand_still_for(self, waiter: Acknowledged) -> None:
         if not waiter.done:
-            waiter.signal = self._seams.threads.signal()
+            waiter.signal = self._environment.threads.signal()
             waiter.blocks = True
             self._blocked += 1
         if self._gathering and self._blocked >= self._running:
@@ -265,7 +267,7 @@ class Checkpointer:
 
     def _start_sender(self) -> None:
         try:
-            self._thread = self._seams.threads.spawn(self._run, "powertools-durable-checkpointer")
+            self._thread = self._environment.threads.spawn(self._run, "powertools-durable-checkpointer")
         except RuntimeError:
             late = BackendError(
                 "no thread could be started to send checkpoints; Lambda will invoke again", retryable=True
@@ -298,13 +300,13 @@ class Checkpointer:
 
     def _await_company(self) -> None:
         """Let branches that run now share the request, for as long as they keep adding to it."""
-        ends = self._seams.clock.monotonic() + _COMPANY
+        ends = self._environment.clock.monotonic() + _COMPANY
         queued = -1
         while (
             self._running > self._blocked
             and self._engine.queued != queued
             and not self._engine.is_full
-            and self._seams.clock.monotonic() < ends
+            and self._environment.clock.monotonic() < ends
         ):
             queued = self._engine.queued
             self._gathering = True
@@ -314,7 +316,7 @@ class Checkpointer:
     def _has_lingered(self) -> bool:
         if not self._engine.is_lingering:
             return False
-        now = self._seams.clock.monotonic()
+        now = self._environment.clock.monotonic()
         if self._linger_until is None:
             self._linger_until = now + _LINGER
         return now >= self._linger_until
@@ -349,7 +351,7 @@ class Checkpointer:
             if response is None:
                 return False
             with self._lock:
-                marker = self._engine.receive(this.batch, response, self._seams.clock.now())
+                marker = self._engine.receive(this.batch, response, self._environment.clock.now())
             this.missing = self._requests.pages(self._engine.token, marker)
         while self._requests.ends_in_time(longest):
             page = next(this.missing, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from powertools_durable._runtime.seams import Clock
+from powertools_durable._runtime.environment import Clock
 
 __all__ = ["Deadline"]
 

@@ -19,13 +19,13 @@ from powertools_durable._protocol.wire import to_wire
 from powertools_durable._replay.effects import Outcome, Raised, Returned
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._runtime.failures import Failures
-from powertools_durable._runtime.leftovers import look_in_execution
 from powertools_durable._runtime.paging import pages
 from powertools_durable._runtime.places import place_of
-from powertools_durable._runtime.seams import Seams
 from powertools_durable._runtime.session import Program, Session
 from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
+from powertools_durable._runtime.unconsumed import look_in_execution
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import (
     BackendError,
@@ -38,7 +38,7 @@ from powertools_durable.errors import (
 )
 
 if TYPE_CHECKING:
-    from powertools_durable._runtime.calls import CountedBackend
+    from powertools_durable._runtime.counted_backend import CountedBackend
     from powertools_durable._runtime.observers import Observers
     from powertools_durable.parser.event import DurableInvocationEvent
 
@@ -51,7 +51,7 @@ _NO_END = (RetryableSerDesError, MemoryError, NonDeterminismError)  # another in
 
 
 def run_invocation(
-    program: Program, raw_event: object, lambda_context: object, backend: DurableBackend, seams: Seams
+    program: Program, raw_event: object, lambda_context: object, backend: DurableBackend, environment: Environment
 ) -> dict[str, Any]:
     """Answer one invocation.
 
@@ -71,9 +71,9 @@ def run_invocation(
 
     event = parse_event(raw_event)
     arn, token, updated = event.durable_execution_arn, event.checkpoint_token, event.updated_operation_ids
-    deadline = Deadline(lambda_context, seams.clock)
+    deadline = Deadline(lambda_context, environment.clock)
     failures = Failures(program, arn, execution_name(arn))
-    counted = _counted(backend, seams) if program.plugins else None
+    counted = _counted(backend, environment) if program.plugins else None
     try:
         state = _load(event, counted or backend)
     except BackendError as error:
@@ -90,7 +90,7 @@ def run_invocation(
             "request_id": getattr(lambda_context, "aws_request_id", None),
             "started_at": started_at,
         }
-        observers = _observers(program, state, facts, seams, updated)
+        observers = _observers(program, state, facts, environment, updated)
 
     def answer() -> InvocationResult:
         if misfit is not None:
@@ -103,7 +103,7 @@ def run_invocation(
             calls=counted or backend,
             lambda_context=lambda_context,
             deadline=deadline,
-            seams=seams,
+            environment=environment,
             execution_name=name,
             started_at=started_at,
             updated=updated,
@@ -124,20 +124,20 @@ def run_invocation(
     return to_wire(result)  # type: ignore[no-any-return]
 
 
-def _counted(backend: DurableBackend, seams: Seams) -> CountedBackend:
-    from powertools_durable._runtime.calls import CountedBackend
+def _counted(backend: DurableBackend, environment: Environment) -> CountedBackend:
+    from powertools_durable._runtime.counted_backend import CountedBackend
 
-    return CountedBackend(backend, seams.clock)
+    return CountedBackend(backend, environment.clock)
 
 
 def _observers(
-    program: Program, state: ExecutionState, facts: dict[str, Any], seams: Seams, updated: Sequence[str]
+    program: Program, state: ExecutionState, facts: dict[str, Any], environment: Environment, updated: Sequence[str]
 ) -> Observers:
     from powertools_durable._runtime.observers import Observers
     from powertools_durable.plugins import InvocationInfo
 
     about = InvocationInfo(execution_arn=state.durable_execution_arn, is_first=not _is_running(state), **facts)
-    return Observers(program.plugins, state, about, seams.clock, updated)
+    return Observers(program.plugins, state, about, environment.clock, updated)
 
 
 def _payload(program: Program, record: Operation | None) -> tuple[object, PayloadValidationError | None]:
@@ -256,7 +256,7 @@ def _succeeded(session: Session, text: str, failures: Failures) -> InvocationRes
     """Answer with the result; one that does not fit the answer is checkpointed first (protocol.md 3.1)."""
     if len(text) * 4 <= MAX_RESPONSE_BYTES or len(text.encode()) <= MAX_RESPONSE_BYTES:
         return InvocationResult(status=InvocationStatus.SUCCEEDED, result=text)
-    moment = round(session.seams.clock.now().timestamp() * 1000)
+    moment = round(session.environment.clock.now().timestamp() * 1000)
     update = OperationUpdate(
         id=f"execution-result-{moment}",
         type=OperationType.EXECUTION,

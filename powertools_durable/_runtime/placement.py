@@ -17,9 +17,9 @@ from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
-from powertools_durable._runtime.seams import Witness
+from powertools_durable._runtime.environment import Probe
+from powertools_durable._runtime.reports import tell_called
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
-from powertools_durable._runtime.unwinding import tell_called
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.places import without_folders
 from powertools_durable.scope import ScopeInfo
@@ -41,14 +41,14 @@ class Placement:
         The invocation's.
     checkpointer : Checkpointer
         Whose lock is the engine's.
-    witness : Witness | None
+    probe : Probe | None
         Hears of calls while a suspension passes through their context.
     """
 
-    def __init__(self, engine: ReplayEngine, checkpointer: Checkpointer, witness: Witness | None) -> None:
+    def __init__(self, engine: ReplayEngine, checkpointer: Checkpointer, probe: Probe | None) -> None:
         self._engine = engine
         self._checkpointer = checkpointer
-        self._witness = witness
+        self._probe = probe
 
     def require_open(self, frame: Frame, call: str) -> None:
         """Refuse a call while *frame* is being left, and after it.
@@ -63,8 +63,8 @@ class Placement:
             The fan-out around this branch is complete.
         """
         if frame.suspension is not None:
-            if self._witness is not None:
-                self._witness.refused(frame, call)
+            if self._probe is not None:
+                self._probe.refused(frame, call)
             tell_called(frame)
             raise frame.suspension
         if (reason := self._engine.interruption) is not None:

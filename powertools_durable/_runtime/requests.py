@@ -15,8 +15,8 @@ from powertools_durable._protocol.operation import Operation
 from powertools_durable._protocol.result import CheckpointResponse
 from powertools_durable._replay.engine import Batch
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._runtime.paging import pages
-from powertools_durable._runtime.seams import Seams
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import BackendError
 
@@ -61,16 +61,16 @@ class Requests:
         The invocation is over: nothing is tried again.
     """
 
-    def __init__(self, backend: DurableBackend, arn: str, deadline: Deadline, seams: Seams) -> None:
+    def __init__(self, backend: DurableBackend, arn: str, deadline: Deadline, environment: Environment) -> None:
         self.closing = False
         self._backend = backend
         self._arn = arn
         self._deadline = deadline
-        self._seams = seams
+        self._environment = environment
 
     def round(self, batch: Batch) -> Round:
         """Begin one with *batch*."""
-        return Round(batch, f"{self._seams.random.getrandbits(128):032x}")
+        return Round(batch, f"{self._environment.random.getrandbits(128):032x}")
 
     def ends_in_time(self, longest: float | None) -> bool:
         """Tell whether a call that lasts *longest* may begin now."""
@@ -94,10 +94,10 @@ class Requests:
                 return self._backend.checkpoint(self._arn, batch.token, updates, this.client_token)
             except BackendError as error:
                 this.failures += 1
-                pause = min(_BACKOFF_CAP, _BACKOFF * 2 ** (this.failures - 1)) * self._seams.random.random()
+                pause = min(_BACKOFF_CAP, _BACKOFF * 2 ** (this.failures - 1)) * self._environment.random.random()
                 if not self._may_resend(error, this.failures) or pause >= self._deadline.patience:
                     raise
-                self._seams.clock.sleep(pause)
+                self._environment.clock.sleep(pause)
                 if not self.ends_in_time(longest):
                     return None
 

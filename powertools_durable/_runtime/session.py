@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 from powertools_durable._replay.engine import ReplayEngine, Rules
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.state import ExecutionState
-from powertools_durable._runtime.blocking import BlockingDriver
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.driver import BlockingDriver
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._runtime.scopes import Scopes
-from powertools_durable._runtime.seams import Seams
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.config import DurableConfig
 from powertools_durable.retry import Retry, RetryPolicy
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Program", "Session"]
 
 
-@record(kw_only=True)
+@frozen(kw_only=True)
 class Program:
     """A decorated function, made ready once.
 
@@ -75,7 +75,7 @@ class Session:
         backend: DurableBackend,
         lambda_context: object,
         deadline: Deadline,
-        seams: Seams,
+        environment: Environment,
         execution_name: str = "",
         started_at: datetime | None = None,
         updated: Iterable[str] = (),
@@ -94,18 +94,18 @@ class Session:
         self.backend = backend
         self.lambda_context = lambda_context
         self.deadline = deadline
-        self.seams = seams
-        self.started_at = started_at or seams.clock.now()
-        self.engine = ReplayEngine(state, token, seams.random, rules, updated=updated)
-        self.checkpointer = Checkpointer(self.engine, calls or backend, deadline, seams)
+        self.environment = environment
+        self.started_at = started_at or environment.clock.now()
+        self.engine = ReplayEngine(state, token, environment.random, rules, updated=updated)
+        self.checkpointer = Checkpointer(self.engine, calls or backend, deadline, environment)
         self.scopes = Scopes(state.durable_execution_arn, execution_name)
-        make_driver: type[BlockingDriver] | Callable[..., BlockingDriver] = seams.driver or BlockingDriver
+        make_driver: type[BlockingDriver] | Callable[..., BlockingDriver] = environment.driver or BlockingDriver
         self.driver = make_driver(
             self.engine,
             self.checkpointer,
             deadline,
             self.scopes,
-            seams=seams,
+            environment=environment,
             max_threads=config.max_threads,
             observers=observers,
         )

@@ -25,14 +25,14 @@ from powertools_durable._protocol.operation import (
 )
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
+from powertools_durable._service.answers import judge
+from powertools_durable._service.execution_records import CallbackTimers, Header
 from powertools_durable._service.history import HistoryEvent, invocation_event
-from powertools_durable._service.ledger import CallbackTimers, Header
-from powertools_durable._service.paging import page
 from powertools_durable._service.shown import Shown
-from powertools_durable._service.validation import ServiceRefusal, refusal
-from powertools_durable._service.verdict import judge
+from powertools_durable._service.state_pages import page
+from powertools_durable._service.update_validation import ServiceRefusal, refusal
 from powertools_durable._service.waiting import Waiting, callback_timers
-from powertools_durable._service.written import Written
+from powertools_durable._service.wire_cache import Written
 
 __all__ = ["CallbackTimers", "Header", "Ids", "ServiceExecution"]
 

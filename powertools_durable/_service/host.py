@@ -16,8 +16,8 @@ from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.execution import Ids, ServiceExecution
 from powertools_durable._service.history import HistoryEvent
 from powertools_durable._service.shown import Shown
-from powertools_durable._service.store import Store
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.storage import Store
+from powertools_durable._service.update_validation import ServiceRefusal
 
 __all__ = ["Host", "HostClock", "Invoker", "Killed", "LambdaContext", "OnCall"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from powertools_durable._protocol.operation import Operation
-from powertools_durable._service.paging import page
-from powertools_durable._service.written import Written
+from powertools_durable._service.state_pages import page
+from powertools_durable._service.wire_cache import Written
 
 __all__ = ["Shown"]
 

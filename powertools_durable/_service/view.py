@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType, SubType
+from powertools_durable._service.execution_records import Ledger
 from powertools_durable._service.history import HistoryEvent
-from powertools_durable._service.ledger import Ledger
 
 __all__ = ["ExecutionView", "is_waited_for", "label", "label_in"]
 

@@ -19,10 +19,10 @@ from powertools_durable._protocol.operation import (
     OperationType,
 )
 from powertools_durable._protocol.update import OperationUpdate
+from powertools_durable._service.execution_records import CallbackTimers, Header, Ledger
 from powertools_durable._service.history import HistoryEvent
-from powertools_durable._service.ledger import CallbackTimers, Header, Ledger
 from powertools_durable._service.timers import Timers
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 
 __all__ = ["Waiting", "callback_timers"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.operation import ErrorObject
-from powertools_durable._protocol.record import record
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable.errors import BackendError
 
 __all__ = ["refused", "secrets_of", "showable"]
 
 
-@record
+@frozen
 class _Kind:
     retryable: bool
     throttled: bool = False

@@ -9,7 +9,7 @@ from typing import IO, ParamSpec, TypeVar, cast
 import typer
 from rich.text import Text
 
-from powertools_durable.cli import doctor, executions, exploring, histories, pruning, run
+from powertools_durable.cli import doctor, exploring, histories, inspection, pruning, running
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.output import LossyStream, console, harmless, safe_streams
 from powertools_durable.cli.usage import UsageError, begun_here, here
@@ -68,13 +68,13 @@ def _say(errors: LossyStream, words: str) -> None:
     console(cast("IO[str]", errors)).print(Text(harmless(words)), style="red")
 
 
-app.command()(_command(run.run))
-app.command()(_command(run.resume))
-app.command("list")(_command(executions.list_))
+app.command()(_command(running.run))
+app.command()(_command(running.resume))
+app.command("list")(_command(inspection.list_))
 for _function in (
-    executions.show,
-    executions.callback,
-    executions.stop,
+    inspection.show,
+    inspection.callback,
+    inspection.stop,
     pruning.prune,
     histories.export,
     histories.replay,

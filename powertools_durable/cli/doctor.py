@@ -14,11 +14,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from powertools_durable.cli.diagnosis.calls import calls
 from powertools_durable.cli.diagnosis.decorators import decorators
-from powertools_durable.cli.diagnosis.environment import environment
+from powertools_durable.cli.diagnosis.durable_calls import calls
 from powertools_durable.cli.diagnosis.finding import Finding, Level
 from powertools_durable.cli.diagnosis.handler import formats, telemetry
+from powertools_durable.cli.diagnosis.installation import environment
 from powertools_durable.cli.diagnosis.policy import policy
 from powertools_durable.cli.diagnosis.source import Source
 from powertools_durable.cli.options import JsonFlag, Target

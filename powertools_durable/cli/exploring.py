@@ -16,7 +16,7 @@ from rich.text import Text
 
 from powertools_durable.cli.options import JsonFlag, Target
 from powertools_durable.cli.output import console, muted, own_output, print_json
-from powertools_durable.cli.run import Answers, Functions, inputs_of, targets_of
+from powertools_durable.cli.running import Answers, Functions, inputs_of, targets_of
 from powertools_durable.cli.targets import load_targets, resolve_targets
 from powertools_durable.cli.usage import UsageError, here
 from powertools_durable.testing import Exploration, Ledger, Simulator

@@ -16,7 +16,7 @@ from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.inputs import STANDARD_INPUT, read_standard_input, refuse_second_standard_input
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store
 from powertools_durable.cli.output import console, muted, one_line, own_output, print_json
-from powertools_durable.cli.places import AwsFlag, AwsFunction, Place
+from powertools_durable.cli.sources import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.targets import load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, absolute, here
 from powertools_durable.errors import ValidationError

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from powertools_durable._protocol.operation import ErrorObject
-from powertools_durable._service.ledger import Header, Ledger
-from powertools_durable._service.recollection import UnreadableHistory, recollect
+from powertools_durable._service.execution_records import Header, Ledger
+from powertools_durable._service.history_reader import UnreadableHistory, recollect
 from powertools_durable._service.view import ExecutionView
 from powertools_durable.cli.aws import Account, AwsError
 

@@ -14,10 +14,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from powertools_durable.cli.describe import Moment, Shown, ending, moment_of, said, told
 from powertools_durable.cli.options import answer_command, store_option
 from powertools_durable.cli.output import console, harmless, one_line, print_json
 from powertools_durable.cli.trace import Trace, tree_of
-from powertools_durable.cli.words import Moment, Shown, ending, moment_of, said, told
 from powertools_durable.local import LocalExecution
 
 __all__ = ["JsonLines", "Lines", "Timeline", "outcome"]

@@ -68,7 +68,7 @@ def traced(display: Drawing, *, wanted: bool) -> Iterator[Through]:
         yield lambda handler: handler
         return
     try:
-        from powertools_durable.testing.xray_daemon import recording
+        from powertools_durable.testing.fixtures.xray_daemon import recording
     except ModuleNotFoundError as missing:
         raise UsageError(f"--trace needs {missing.name}: pip install 'powertools-durable[tracer]'") from None
     with recording() as daemon:

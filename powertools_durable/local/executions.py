@@ -12,7 +12,7 @@ from typing import Any
 from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._service.execution import Header, ServiceExecution
 from powertools_durable._service.history import HistoryEvent
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.recording import answer_error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from powertools_durable._service.family import child_id
+from powertools_durable._service.invocations import child_id
 from powertools_durable.errors import ValidationError
 from powertools_durable.local.lock import forget_lock, is_running
 from powertools_durable.local.store import SqliteStore, StoreError

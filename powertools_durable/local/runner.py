@@ -12,13 +12,13 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._runtime.places import place_of
-from powertools_durable._runtime.seams import Seams
 from powertools_durable._service.clock import SkippingClock, WallClock
 from powertools_durable._service.execution import ServiceExecution
-from powertools_durable._service.family import Family
 from powertools_durable._service.history import HistoryEvent
 from powertools_durable._service.host import Host
+from powertools_durable._service.invocations import Family
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
@@ -200,12 +200,13 @@ class LocalRunner:
         clock = clock_of(self.store, arn)
         host = self._host(clock)
         backend = ServiceBackend(host)
-        seams = Seams(clock, Random())  # noqa: S311 - jitter is no secret
+        environment = Environment(clock, Random())  # noqa: S311 - jitter is no secret
 
         functions = {
-            name: target_of(function, backend=backend, seams=seams) for name, function in self._functions.items()
+            name: target_of(function, backend=backend, environment=environment)
+            for name, function in self._functions.items()
         }
-        family = Family(host, arn, invoker_of(self._handler, backend=backend, seams=seams), functions)
+        family = Family(host, arn, invoker_of(self._handler, backend=backend, environment=environment), functions)
         family.abandon()  # their process was killed
         while not host.execution(arn).is_terminal:
             news.tell_of_others()

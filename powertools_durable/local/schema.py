@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from powertools_durable._protocol.operation import Operation
-from powertools_durable._service.ledger import CallbackTimers, Header
+from powertools_durable._service.execution_records import CallbackTimers, Header
 from powertools_durable._service.view import is_waited_for, label_in
 from powertools_durable.local.problems import StoreError
 from powertools_durable.parser.stored import Stored

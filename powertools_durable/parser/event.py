@@ -19,7 +19,7 @@ from powertools_durable._protocol.wire import WIRE
 from powertools_durable.errors import DecoratorOrderError, DurableError, NotADurableInvocationError
 from powertools_durable.errors.wording import class_name
 from powertools_durable.parser.order import culprit
-from powertools_durable.parser.unfit import places
+from powertools_durable.parser.validation_errors import places
 
 __all__ = ["DurableInvocationEvent", "execution_name", "execution_record", "parse_event"]
 

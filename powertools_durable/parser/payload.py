@@ -16,7 +16,7 @@ from pydantic import ValidationError as PydanticValidationError
 from powertools_durable.errors import PayloadModelChangedError, PayloadValidationError
 from powertools_durable.parser.annotations import adapter_of, is_plain, name_of
 from powertools_durable.parser.enveloped import MisfitError, items_of, opener
-from powertools_durable.parser.unfit import Unfit, failure_of, from_pydantic, unexpected
+from powertools_durable.parser.validation_errors import Unfit, failure_of, from_pydantic, unexpected
 
 __all__ = ["PayloadParser", "model_changed"]
 

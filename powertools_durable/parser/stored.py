@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticValidationError
 
 from powertools_durable.errors import ValidationError
-from powertools_durable.parser.unfit import places
+from powertools_durable.parser.validation_errors import places
 from powertools_durable.parser.writing import JsonWriter, NotJsonError
 
 __all__ = ["Stored", "check_execution_name", "input_text"]

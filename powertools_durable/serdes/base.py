@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Never, Protocol, TypeVar
 
-from powertools_durable._protocol.record import record
+from powertools_durable._frozen import frozen
 from powertools_durable.errors import RetryableSerDesError, SerDesError
 from powertools_durable.errors.wording import class_name
 
@@ -16,7 +16,7 @@ __all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "UnkeptError",
 T = TypeVar("T")
 
 
-@record
+@frozen
 class SerDesContext:
     """Whose value it is; a serdes that stores values elsewhere makes its keys of this."""
 
@@ -41,7 +41,7 @@ class SerDes(Protocol[T]):
         ...
 
 
-@record
+@frozen
 class PassThrough:
     """Text as it is: what callbacks are answered with, unless something else is asked for."""
 
@@ -54,7 +54,7 @@ class PassThrough:
         return text
 
 
-@record
+@frozen
 class PlainJson:
     """JSON as everybody writes it: what goes to, and comes from, other functions."""
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.genuine import GENUINE
-from powertools_durable._protocol.record import record
 from powertools_durable.batch import BatchResult
 from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.paths import (
@@ -31,7 +31,7 @@ __all__ = ["Difference", "first_difference"]
 _BUILT_IN = {"builtins", "datetime", "decimal", "uuid"}
 
 
-@record
+@frozen
 class Difference:
     """Where two values differ.
 

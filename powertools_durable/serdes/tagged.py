@@ -16,8 +16,8 @@ from json.scanner import make_scanner
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from powertools_durable._frozen import frozen
 from powertools_durable._protocol.genuine import GENUINE
-from powertools_durable._protocol.record import record
 from powertools_durable.batch import from_mapping
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes.base import SerDesContext
@@ -30,7 +30,7 @@ __all__ = ["AnnotatedTaggedJson", "TaggedJson"]
 _PRIMITIVE = frozenset({str, int, bool, type(None)})
 
 
-@record
+@frozen
 class TaggedJson:
     """Keeps the type of what Python has built in, and refuses what it would lose.
 

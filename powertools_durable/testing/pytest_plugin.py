@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from powertools_durable.testing.logs import CapturedLogs
-    from powertools_durable.testing.run import SimulatedRun
-    from powertools_durable.testing.simulator import Simulator
-    from powertools_durable.testing.xray_daemon import XRayDaemon
+    from powertools_durable.testing.fixtures.captured_logs import CapturedLogs
+    from powertools_durable.testing.fixtures.xray_daemon import XRayDaemon
+    from powertools_durable.testing.simulation.simulated_run import SimulatedRun
+    from powertools_durable.testing.simulation.simulator import Simulator
 
 __all__ = ["captured_logs", "durable_simulator", "xray_segments"]
 
@@ -31,7 +31,7 @@ def durable_simulator(request: pytest.FixtureRequest) -> Callable[..., Simulator
     >>> def test_an_order(durable_simulator):
     ...     run = durable_simulator(handler).start({"id": 7}).finish()
     """
-    from powertools_durable.testing.simulator import Simulator
+    from powertools_durable.testing.simulation.simulator import Simulator
 
     runs = request.node.stash.setdefault(_RUNS, [])
 
@@ -47,7 +47,7 @@ def durable_simulator(request: pytest.FixtureRequest) -> Callable[..., Simulator
 @pytest.fixture
 def captured_logs() -> Iterator[CapturedLogs]:
     """Collect the lines that loggers let out, Powertools' and all others: replayed ones are not among them."""
-    from powertools_durable.testing.logs import capturing
+    from powertools_durable.testing.fixtures.captured_logs import capturing
 
     with capturing() as lines:
         yield lines
@@ -60,7 +60,7 @@ def xray_segments() -> Iterator[XRayDaemon]:
     Needs ``aws-xray-sdk``, the extra ``tracer``. Make the `Tracer` inside the test.
     """
     try:
-        from powertools_durable.testing.xray_daemon import recording
+        from powertools_durable.testing.fixtures.xray_daemon import recording
     except ModuleNotFoundError as missing:
         pytest.fail(f"xray_segments needs {missing.name}: pip install 'powertools-durable[tracer]'", pytrace=False)
 

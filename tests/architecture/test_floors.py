@@ -53,16 +53,16 @@ CLOCKS = {"now", "utcnow", "today"}
 
 PLACES = {
     "aws_lambda_powertools": ("integrations/", "parser/envelope.py", "parser/lint.py", "serdes/masking.py"),
-    "aws_xray_sdk": ("integrations/xray.py", "integrations/xray_context.py", "testing/xray_daemon.py"),
+    "aws_xray_sdk": ("integrations/xray.py", "integrations/xray_context.py", "testing/fixtures/xray_daemon.py"),
     "boto3": ("backends/lambda_.py", "cli/"),
     "botocore": ("backends/lambda_.py", "cli/"),
-    "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors/", "_contexts/options.py"),
+    "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors/", "_contexts/option_types.py"),
     "pydantic_core": ("parser/", "serdes/models.py", "backends/lambda_.py"),
     "pytest": ("testing/pytest_plugin.py",),
     "rich": ("cli/",),
-    "time_machine": ("testing/surroundings.py",),
+    "time_machine": ("testing/crash_testing/chaos.py",),
     "typer": ("cli/",),
-    "typing_extensions": ("_contexts/options.py",),  # for type checkers, which know it without its being installed
+    "typing_extensions": ("_contexts/option_types.py",),  # for type checkers, which know it without its being installed
 }
 
 
@@ -185,7 +185,7 @@ STEP = f"{PACKAGE}/_operations/step.py"
         (STEP, "from .. import _contexts"),
         (STEP, "from powertools_durable import DurableContext"),
         (STEP, "from powertools_durable import cli"),
-        (STEP, "from powertools_durable._runtime.blocking import BlockingDriver"),
+        (STEP, "from powertools_durable._runtime.driver import BlockingDriver"),
         (STEP, "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from powertools_durable import decorator"),
         (STEP, "def lazily():\n    from powertools_durable.testing import Simulator"),
         (STEP, "import importlib\nimportlib.import_module('powertools_durable.cli.main')"),

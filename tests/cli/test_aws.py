@@ -71,7 +71,7 @@ def test_list_tells_every_page_the_newest_last(account):
 
 
 def test_list_shows_a_hundred_at_most_and_says_so(account, monkeypatch):
-    monkeypatch.setattr("powertools_durable.cli.executions._ROWS", 2)
+    monkeypatch.setattr("powertools_durable.cli.inspection._ROWS", 2)
     done = cli("list", *ORDERS)
     assert [row.split()[1] for row in done.stdout.splitlines()[1:]] == ["declined", "order-42"]
     assert "only the newest 2 are shown; --json lists all of them" in done.stderr

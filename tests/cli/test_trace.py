@@ -91,7 +91,7 @@ def test_without_a_tracer_it_says_what_to_do():
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "powertools_durable.testing.xray_daemon", raising=False)
+    monkeypatch.delitem(sys.modules, "powertools_durable.testing.fixtures.xray_daemon", raising=False)
     monkeypatch.setitem(sys.modules, "aws_xray_sdk", None)
     done = run(f"{TARGETS}:greeter")
     assert done.exit_code == 2
@@ -114,7 +114,7 @@ PATCHED = """
 import sys
 sys.path.insert(0, {folder!r})
 from powertools_durable.local import LocalRunner
-from powertools_durable.testing.xray_daemon import recording
+from powertools_durable.testing.fixtures.xray_daemon import recording
 with recording() as daemon:
     import traced
     LocalRunner(traced.greeter, "store.sqlite").run(1)

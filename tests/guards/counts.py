@@ -19,7 +19,7 @@ from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.frame import operation_id
-from powertools_durable._runtime.seams import Seams, SystemClock, SystemThreads
+from powertools_durable._runtime.environment import Environment, SystemClock, SystemThreads
 from powertools_durable.decorator import invoker_of
 from tests.kit import ARN
 
@@ -100,8 +100,8 @@ class Invocation:
     def __init__(self, handler: Callable[..., Any], records: Sequence[dict[str, Any]] = ()) -> None:
         self.service = Accepting()
         self.threads = CountedThreads()
-        seams = Seams(StillClock(), Random(0), threads=self.threads)
-        self._invoke = invoker_of(handler, backend=self.service, seams=seams)
+        environment = Environment(StillClock(), Random(0), threads=self.threads)
+        self._invoke = invoker_of(handler, backend=self.service, environment=environment)
         self._event = {
             "DurableExecutionArn": ARN,
             "CheckpointToken": "t-0",

@@ -125,7 +125,7 @@ class Machine:
             raise ConnectionError
 
 
-class Witness(logging.Handler):
+class Probe(logging.Handler):
     """Stands behind the filter, and sees in which state a line comes out."""
 
     def __init__(self):
@@ -138,14 +138,14 @@ class Witness(logging.Handler):
 
 
 def outcome_of(program, crashes=()):
-    log, witness = Log(), Witness()
-    log.logger.addHandler(witness)
+    log, probe = Log(), Probe()
+    log.logger.addHandler(probe)
     machine = Machine(log, crashes)
     handler = durable(lambda event, ctx: machine.run(ctx, program))
     try:
         run = Simulator(handler).start().finish()
         assert run.status == "SUCCEEDED", run.error
-        return machine.expected, Counter(log.messages), witness.states
+        return machine.expected, Counter(log.messages), probe.states
     finally:
         log.forget()
 

@@ -37,7 +37,7 @@ STEP = "_operations/step.py"
 CHILD = "_operations/child.py"
 ENGINE = "_replay/engine.py"
 FRAME = "_replay/frame.py"
-PLAN = "_replay/fan_out.py"
+PLAN = "_replay/fan_out_plan.py"
 REQUESTS = "_runtime/requests.py"
 INVOCATION = "_runtime/invocation.py"
 
@@ -244,7 +244,7 @@ MUTANTS = (
         "requests share one client token",
         "protocol.md 9.3: one client token for each batch",
         REQUESTS,
-        'return Round(batch, f"{self._seams.random.getrandbits(128):032x}")',
+        'return Round(batch, f"{self._environment.random.getrandbits(128):032x}")',
         'return Round(batch, "0" * 32)',
     ),
     Mutant(

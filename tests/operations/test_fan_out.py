@@ -13,7 +13,7 @@ from powertools_durable._replay.effects import Checkpoint, Enter, FanOut, Raised
 from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable.errors import ChildContextError, InvalidStateError, NonDeterminismError, RetryableSerDesError
 from powertools_durable.serdes import TaggedJson
-from powertools_durable.serdes.batch import BatchSerDes
+from powertools_durable.serdes.batch_format import BatchSerDes
 from tests.kit import FIRST, S, engine, play
 
 LARGE = "x" * (256 * 1024)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter, field_serializer
 
 from powertools_durable.errors import DurableConfigError, SerDesError
-from powertools_durable.parser.result import ResultWriter
+from powertools_durable.parser.result_writer import ResultWriter
 
 CANARY = "CANARY"
 JSON = st.recursive(

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from powertools_durable import DurableContext, durable
 from powertools_durable.errors import DurableError
 from powertools_durable.local import LocalRunner
-from powertools_durable.parser.result import ResultWriter
+from powertools_durable.parser.result_writer import ResultWriter
 from powertools_durable.testing import Simulator
 
 CANARY = "canary-5e1d"

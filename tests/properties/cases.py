@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
+from tests.properties.bodies import FUNCTIONS, LEDGER, WRONG
 from tests.properties.changes import CHANGES, Change, changed, deployed, mixed
+from tests.properties.counters import tallied
 from tests.properties.events import Ended, Requested, Trace
 from tests.properties.faults import CALLS, CLASSES, NONE, PAGES, FaultPlan
 from tests.properties.invariants import check
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import IMPORTS, Program, Written, callbacks_of, functions_of, lines_of, source
-from tests.properties.tally import tallied
 from tests.properties.trace import observe
-from tests.properties.world import FUNCTIONS, LEDGER, WRONG
 
 _FAR = 200
 _AGAINST = 4  # executions of each program besides the one that nothing is against
@@ -199,7 +199,7 @@ from tests.properties.cases import mixed_up, violations
 from tests.properties.changes import Deployed
 from tests.properties.faults import FaultPlan
 from tests.properties.trace import observe
-from tests.properties.world import FUNCTIONS, LEDGER
+from tests.properties.bodies import FUNCTIONS, LEDGER
 
 {imports}
 

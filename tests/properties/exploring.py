@@ -11,9 +11,9 @@ import time
 from random import Random
 
 from powertools_durable.testing import Exploration, Simulator, explore
+from tests.properties.bodies import LEDGER
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import Program, Written, callbacks_of, functions_of, lines_of
-from tests.properties.world import LEDGER
 
 SHORT = 5
 """Lines of a program that is explored with three crashes: those of a long one have no end."""

@@ -12,11 +12,11 @@ from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.host import Invocation, Invoker, LambdaContext
-from powertools_durable._service.validation import ServiceRefusal
-from powertools_durable.testing.crashes import CrashHost
-from powertools_durable.testing.sandbox import Sandboxes
+from powertools_durable._service.update_validation import ServiceRefusal
+from powertools_durable.testing.crash_testing.crash_points import CrashHost
+from powertools_durable.testing.simulation.sandbox import Sandboxes
 from tests.properties.faults import BEFORE, Faults
-from tests.properties.scribe import Scribe
+from tests.properties.recorder import Scribe
 
 __all__ = ["FaultyHost"]
 

@@ -8,16 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.properties.again import (
-    acknowledged_is_visible,
-    acknowledged_means_never_again,
-    at_most_once_is,
-    effects_are_the_same,
-    nothing_below_what_has_ended,
-    the_result_is_the_same,
-    the_same_position_has_the_same_id,
-    tokens_are_a_chain,
-    whoever_waits_is_woken,
+from tests.properties.assertions import (
+    attempts_have_no_gap,
+    lines_appear_once,
+    outcomes_stay_as_they_were,
+    replay_sends_nothing,
 )
 from tests.properties.ending import (
     nothing_survives,
@@ -29,18 +24,23 @@ from tests.properties.ending import (
 )
 from tests.properties.events import Trace
 from tests.properties.reading import readings
-from tests.properties.sent import (
+from tests.properties.repeats import (
+    acknowledged_is_visible,
+    acknowledged_means_never_again,
+    at_most_once_is,
+    effects_are_the_same,
+    nothing_below_what_has_ended,
+    the_result_is_the_same,
+    the_same_position_has_the_same_id,
+    tokens_are_a_chain,
+    whoever_waits_is_woken,
+)
+from tests.properties.requests import (
     batches_follow_the_program,
     success_owes_nothing,
     timers_are_the_services,
     updates_are_in_order,
     what_has_ended_stays_so,
-)
-from tests.properties.told import (
-    attempts_have_no_gap,
-    lines_appear_once,
-    outcomes_stay_as_they_were,
-    replay_sends_nothing,
 )
 from tests.properties.views import Found, View
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.properties.kinds import GESTURES, KINDS, LEAVES, SWALLOWS
+from tests.properties.line_kinds import GESTURES, KINDS, LEAVES, SWALLOWS
 from tests.properties.programs import Line, Program, lines_of
 
 T = TypeVar("T")

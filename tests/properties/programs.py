@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
-from tests.properties.kinds import GESTURES, KINDS, SWALLOWS
-from tests.properties.world import FUNCTIONS
+from tests.properties.bodies import FUNCTIONS
+from tests.properties.line_kinds import GESTURES, KINDS, SWALLOWS
 
 _HERE = "<the code>"
 
@@ -34,7 +34,7 @@ from powertools_durable import (
     WaitForConditionError,
     durable,
 )
-from tests.properties.world import (
+from tests.properties.bodies import (
     KEPT,
     Closing,
     Thing,

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powertools_durable import durable
+from tests.properties.bodies import LEDGER
 from tests.properties.events import Died
 from tests.properties.exploring import program as program_of
 from tests.properties.invariants import check
 from tests.properties.making import Drawn, Maker
 from tests.properties.programs import Program, Written, callbacks_of, functions_of, source
 from tests.properties.trace import observe
-from tests.properties.world import LEDGER
 
 MOMENTS = st.integers(0, 10_000)  # how many a run has may depend on how its threads take turns, so no draw does
 

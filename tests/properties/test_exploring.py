@@ -7,11 +7,11 @@ from random import Random
 import pytest
 
 from powertools_durable.testing import Simulator, explore
+from tests.properties.bodies import LEDGER
 from tests.properties.exploring import explored, program
-from tests.properties.kinds import KINDS
+from tests.properties.line_kinds import KINDS
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import Written, callbacks_of, functions_of, lines_of
-from tests.properties.world import LEDGER
 
 MANY = {"crowd"}  # so many operations that exploring them takes minutes
 

@@ -16,6 +16,7 @@ import pytest
 from examples.testing import shop
 from powertools_durable import Retry, StepSemantics, current_step, durable
 from powertools_durable.testing import Ledger
+from tests.properties.bodies import LEDGER
 from tests.properties.events import (
     Answered,
     Asked,
@@ -34,7 +35,6 @@ from tests.properties.faults import FaultPlan
 from tests.properties.invariants import INVARIANTS, check
 from tests.properties.programs import Written, callbacks_of, functions_of, lines_of
 from tests.properties.trace import observe
-from tests.properties.world import LEDGER
 from tests.testing.test_explore_operations import ANSWERS, EVENTS, HANDLERS
 from tests.testing.test_explore_operations import functions_of as functions_of_example
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powertools_durable import Retry, StepError, durable
+from tests.properties.bodies import LEDGER
 from tests.properties.events import Began, Ended, Seen
 from tests.properties.invariants import check
-from tests.properties.kinds import KINDS
+from tests.properties.line_kinds import KINDS
 from tests.properties.making import Drawn, Maker, Seeded
 from tests.properties.programs import Program, Written, callbacks_of, functions_of, source
 from tests.properties.trace import observe
-from tests.properties.world import LEDGER
 
 LAST = "after the handler's end"
 

@@ -18,7 +18,7 @@ from tests.properties.cases import Bench, against, examined, script
 from tests.properties.changes import CHANGES
 from tests.properties.corpus import CORPUS
 from tests.properties.faults import CALLS, CLASSES
-from tests.properties.kinds import GESTURES, KINDS, SWALLOWS, Kind
+from tests.properties.line_kinds import GESTURES, KINDS, SWALLOWS, Kind
 from tests.properties.making import Drawn, Maker
 from tests.properties.soak import soaked
 

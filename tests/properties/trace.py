@@ -9,24 +9,24 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
-from powertools_durable._service.store import MemoryStore
+from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import input_text
-from powertools_durable.testing.ledger import Ledger
-from powertools_durable.testing.run import SimulatedCallback, SimulatedRun
-from powertools_durable.testing.sandbox import Sandboxes
-from powertools_durable.testing.scheduler import SeededThreads
-from powertools_durable.testing.simulator import SeededIds
-from powertools_durable.testing.whims import Whims
+from powertools_durable.testing.crash_testing.effect_ledger import Ledger
+from powertools_durable.testing.simulation.random_schedule import Whims
+from powertools_durable.testing.simulation.sandbox import Sandboxes
+from powertools_durable.testing.simulation.seeded_threads import SeededThreads
+from powertools_durable.testing.simulation.simulated_run import SimulatedCallback, SimulatedRun
+from powertools_durable.testing.simulation.simulator import SeededIds
 from tests.leaks import open_files
 from tests.properties.events import Trace, digest
 from tests.properties.faults import NONE, FaultPlan, Faults
 from tests.properties.faulty import FaultyHost
-from tests.properties.scribe import Driver, Scribe
+from tests.properties.recorder import Driver, Scribe
 
 __all__ = ["observe"]
 
@@ -152,17 +152,17 @@ def _prepared(
     host.scribe, host.faults = scribe, faults
     threads = SeededThreads(clock, Whims(f"{scribe.trace.seed}/threads"))
     host.sandboxes = sandboxes = Sandboxes(ServiceBackend(host), clock, threads, timeout, watch=scribe)
-    seams = Seams(
+    environment = Environment(
         _Skewed(clock, faults.plan.skew) if faults.plan.skew else clock,
         random,
-        witness=scribe,
+        probe=scribe,
         threads=threads,
         driver=partial(Driver, scribe=scribe),
     )
     targets = sandboxes.around_all(
-        (name, target_of(function, backend=sandboxes, seams=seams)) for name, function in functions.items()
+        (name, target_of(function, backend=sandboxes, environment=environment)) for name, function in functions.items()
     )
-    invoker = sandboxes.around(invoker_of(handler, backend=sandboxes, seams=seams))
+    invoker = sandboxes.around(invoker_of(handler, backend=sandboxes, environment=environment))
     host.start(ARN, NAME, input_text(event))
     return SimulatedRun(host, clock, ARN, invoker, targets, threads=threads)
 

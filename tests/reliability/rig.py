@@ -8,16 +8,16 @@ from typing import Any
 
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
-from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host, Killed
-from powertools_durable._service.store import MemoryStore
+from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.decorator import invoker_of
 from powertools_durable.parser.stored import input_text
-from powertools_durable.testing.run import SimulatedRun
-from powertools_durable.testing.simulator import SeededIds
+from powertools_durable.testing.simulation.simulated_run import SimulatedRun
+from powertools_durable.testing.simulation.simulator import SeededIds
 from tests.kit import ARN
 
 Hook = Callable[[int, list[str]], object]
@@ -75,7 +75,7 @@ class Run(SimulatedRun):
         *,
         seconds: float = 900,
         page_items: int = 1000,
-        seams: Seams | None = None,
+        environment: Environment | None = None,
         over: Callable[[Host], DurableBackend] | None = None,
     ) -> None:
         self.clock = VirtualClock()
@@ -83,7 +83,7 @@ class Run(SimulatedRun):
         self.between = Between(self.host)
         backend = over(self.host) if over else self.between
         self.event: Callable[[dict[str, Any]], dict[str, Any]] = lambda raw: raw
-        invoker = invoker_of(handler, backend=backend, seams=seams or Seams(self.clock, Random(0)))
+        invoker = invoker_of(handler, backend=backend, environment=environment or Environment(self.clock, Random(0)))
         self.host.start(ARN, "order-42", input_text(event), page_items=page_items)
         self.invoker = lambda raw, context: invoker(self.event(raw), context)
         super().__init__(self.host, self.clock, ARN, self.invoker, {})

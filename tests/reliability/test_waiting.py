@@ -12,7 +12,7 @@ import pytest
 from powertools_durable import Completion, DurableConfig, Retry, StepSemantics, durable
 from powertools_durable._protocol.operation import OperationStatus, OperationType
 from powertools_durable._runtime import branches
-from powertools_durable._runtime.seams import Seams, SystemClock
+from powertools_durable._runtime.environment import Environment, SystemClock
 from powertools_durable._service.clock import VirtualClock, WallClock
 from tests.reliability.rig import Run
 from tests.waiting import pass_time
@@ -143,7 +143,7 @@ def askew(handler, seconds):
     """A run whose engine's clock differs from the service's."""
     clock = Askew(None)
     clock.by = timedelta(seconds=seconds)
-    run = Run(handler, seams=Seams(clock, Random(0)))
+    run = Run(handler, environment=Environment(clock, Random(0)))
     clock.truth = run.clock
     return run, clock
 

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable._service.host import Host
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from powertools_durable.backends import LambdaBackend
 from tests.loopback import LoopbackServer
 

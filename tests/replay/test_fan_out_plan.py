@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powertools_durable import Completion
-from powertools_durable._replay.fan_out import FanOutPlan
+from powertools_durable._replay.fan_out_plan import FanOutPlan
 from powertools_durable._replay.outcome import Raised, Returned
 from tests.kit import NOON
 

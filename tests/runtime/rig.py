@@ -8,14 +8,14 @@ from random import Random
 from typing import Any
 
 from powertools_durable._protocol.operation import OperationType
-from powertools_durable._runtime.seams import Seams
+from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host, Killed
-from powertools_durable._service.store import MemoryStore
+from powertools_durable._service.storage import MemoryStore
 from powertools_durable.decorator import invoker_of
 from powertools_durable.parser.stored import input_text
-from powertools_durable.testing.run import SimulatedRun
-from powertools_durable.testing.simulator import SeededIds
+from powertools_durable.testing.simulation.simulated_run import SimulatedRun
+from powertools_durable.testing.simulation.simulator import SeededIds
 from tests.kit import ARN
 from tests.seed.rig import Noting
 
@@ -31,7 +31,7 @@ class Served(SimulatedRun):
         self.calls = 0
         host = Host(MemoryStore(), self.clock, SeededIds(Random(0)), on_call=self._called)
         self.backend = Noting(host)
-        invoker = invoker_of(handler, backend=self.backend, seams=Seams(self.clock, Random(0)))
+        invoker = invoker_of(handler, backend=self.backend, environment=Environment(self.clock, Random(0)))
         host.start(ARN, "order-42", input_text(event))
         super().__init__(host, self.clock, ARN, invoker, {})
 

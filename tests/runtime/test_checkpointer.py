@@ -18,7 +18,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime import checkpointer
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.seams import Seams, SystemClock, SystemThreads
+from powertools_durable._runtime.environment import Environment, SystemClock, SystemThreads
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, SuspendExecution
 from powertools_durable.scope import SCOPE, ScopeInfo, current_scope
@@ -103,11 +103,11 @@ class Bench:
     ) -> None:
         self.service = ScriptedService(list(script), call_timeout)
         self.clock = QuickClock()
-        seams = Seams(self.clock, Random(0), threads=threads or SystemThreads())
+        environment = Environment(self.clock, Random(0), threads=threads or SystemThreads())
         self.engine = engine()
         self.frame = Frame(self.engine)
         deadline = Deadline(Remaining(seconds), self.clock)
-        self.checkpointer = Checkpointer(self.engine, self.service, deadline, seams)
+        self.checkpointer = Checkpointer(self.engine, self.service, deadline, environment)
 
     def send(self, *names: str, **options: Any) -> None:
         for name in names[:-1]:

@@ -172,7 +172,7 @@ def told_by(gesture, place, caplog):
 
     run = finish(handler)
     assert (run.status, run.result, len(run.invocations)) == ("SUCCEEDED", "done", 2)
-    return [record for record in caplog.records if record.name == "powertools_durable._runtime.unwinding"]
+    return [record for record in caplog.records if record.name == "powertools_durable._runtime.reports"]
 
 
 @pytest.mark.parametrize("place", AROUND)

@@ -249,9 +249,9 @@ def test_no_two_are_the_same():
 
 
 def test_client_tokens_come_from_the_system_s_randomness():
-    from powertools_durable._runtime.seams import Seams
+    from powertools_durable._runtime.environment import Environment
 
-    assert isinstance(Seams().random, random.SystemRandom)
+    assert isinstance(Environment().random, random.SystemRandom)
 
 
 def test_nothing_reseeds_or_draws_from_the_global_random():

@@ -11,10 +11,10 @@ from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host
-from powertools_durable._service.store import MemoryStore
+from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.parser.event import parse_event
-from powertools_durable.testing.simulator import SeededIds
+from powertools_durable.testing.simulation.simulator import SeededIds
 from tests.kit import ARN
 
 

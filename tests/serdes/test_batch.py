@@ -16,7 +16,7 @@ from powertools_durable import BatchItem, BatchResult, ChildContextError, Nestin
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes import SerDesContext, TaggedJson
 from powertools_durable.serdes.base import prove
-from powertools_durable.serdes.batch import BatchSerDes, batch_serdes
+from powertools_durable.serdes.batch_format import BatchSerDes, batch_serdes
 from powertools_durable.serdes.models import ModelSerDes
 from powertools_durable.testing import Simulator
 

@@ -14,7 +14,7 @@ from powertools_durable import BatchItem, BatchResult, Retry, durable
 from powertools_durable.errors import SerDesError
 from powertools_durable.serdes import SerDesContext, TaggedJson
 from powertools_durable.serdes.base import prove, read
-from powertools_durable.serdes.batch import batch_serdes
+from powertools_durable.serdes.batch_format import batch_serdes
 from powertools_durable.serdes.models import serdes_for
 from powertools_durable.testing import Simulator
 

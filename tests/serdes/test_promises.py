@@ -236,7 +236,7 @@ def test_the_record_of_a_fan_out_that_succeeded_without_a_text_is_refused(call, 
 
     from powertools_durable._protocol.operation import OperationType
     from powertools_durable._replay.handle import OperationHandle
-    from powertools_durable.serdes.batch import batch_serdes
+    from powertools_durable.serdes.batch_format import batch_serdes
     from powertools_durable.serdes.models import serdes_for
     from tests.kit import S, engine, record
 

@@ -21,7 +21,7 @@ from powertools_durable._protocol.update import (
     WaitOptions,
 )
 from powertools_durable._service.execution import ServiceExecution
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:orders:7/durable-execution/order-42/0a1b"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from powertools_durable._protocol.operation import ErrorObject
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import OOPS, A, Bench, S, T, callback, update
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.update import ChainedInvokeOptions, ContextOptions, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import NOON, OOPS, A, Bench, S, T, callback, retry, update, wait
 from tests.service.model import KINDS, NEXT
 

@@ -12,8 +12,8 @@ from powertools_durable._protocol.operation import Operation
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.execution import Header, ServiceExecution
 from powertools_durable._service.host import Host, Killed
-from powertools_durable._service.store import MemoryStore
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.storage import MemoryStore
+from powertools_durable._service.update_validation import ServiceRefusal
 from powertools_durable.parser.stored import Stored
 from tests.service.bench import ARN, NOON, A, Bench, Counted, S, T, bring, callback, update, wait
 

@@ -14,7 +14,7 @@ from powertools_durable._protocol.update import (
     StepOptions,
     WaitOptions,
 )
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import OOPS, A, Bench, S, T, callback, retry, update, wait
 
 START_STEP = update(T.STEP, A.START)

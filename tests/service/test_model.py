@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import OOPS, A, Bench, S, T, callback, complaints, retry, update, wait
 from tests.service.model import KINDS, NEXT, OVER, Known, Model
 

@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 
 from powertools_durable._protocol.update import ContextOptions
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import A, Bench, T, update
 
 

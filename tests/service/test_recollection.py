@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from powertools_durable import Completion, Nesting, Polling, Retry, current_step, durable
 from powertools_durable._protocol.operation import OperationStatus, OperationType
 from powertools_durable._protocol.update import ChainedInvokeOptions
-from powertools_durable._service.recollection import UnreadableHistory, recollect
+from powertools_durable._service.history_reader import UnreadableHistory, recollect
 from powertools_durable.testing import Simulator
 from tests.service.bench import OOPS, A, Bench, S, T, retry, update, wait
 from tests.service.model import KINDS, NEXT

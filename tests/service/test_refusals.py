@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import OOPS, A, Bench, S, T, bring, callback, retry, update, wait
 
 STATUSES = {

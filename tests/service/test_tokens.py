@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from powertools_durable._service.validation import ServiceRefusal
+from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import A, Bench, S, T, callback, update, wait
 
 START = update(T.STEP, A.START)

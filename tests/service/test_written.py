@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType, StepDetails
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable._service.written import Written
+from powertools_durable._service.wire_cache import Written
 
 FAILED = Operation(
     id="a",

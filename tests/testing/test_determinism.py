@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from powertools_durable import Completion, DurableConfig, Retry, durable
 from powertools_durable.testing import Simulator, explore, spend
-from powertools_durable.testing.budget import Budget
-from powertools_durable.testing.explorer import _Explorer
+from powertools_durable.testing.crash_testing.budget import Budget
+from powertools_durable.testing.crash_testing.explorer import _Explorer
 from tests.leaks import started_threads
+from tests.properties.bodies import LEDGER
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import Line, Written, callbacks_of, functions_of, lines_of
-from tests.properties.world import LEDGER
 
 
 def handler_of(attempts):

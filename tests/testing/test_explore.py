@@ -30,7 +30,7 @@ from powertools_durable._protocol.operation import ContextDetails, Operation, Op
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Ledger, Simulator, explore
-from powertools_durable.testing.outcome import _cut_off
+from powertools_durable.testing.crash_testing.run_outcome import _cut_off
 from tests.leaks import started_threads
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

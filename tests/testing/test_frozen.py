@@ -73,7 +73,7 @@ print(run())
 )
 def test_the_first_use_under_a_tool_spoils_none_without_it(tool, imported):
     script = SCRIPT.format(
-        first_import="import powertools_durable.testing.simulator, powertools_durable.decorator" * imported,
+        first_import="import powertools_durable.testing.simulation.simulator, powertools_durable.decorator" * imported,
         tool=TOOLS[tool],
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

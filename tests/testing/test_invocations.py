@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from powertools_durable import Retry, StepError, StepInterruptedError, StepSemantics, current_step, durable
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing import Simulator, spend
-from powertools_durable.testing.captured import _Output
+from powertools_durable.testing.simulation.captured_output import _Output
 
 log = logging.getLogger(__name__)
 ONCE = StepSemantics.AT_MOST_ONCE

@@ -83,7 +83,7 @@ def test_finish_without_an_end_in_sight_says_what_it_waits_for_and_can_go_on(mon
         while len(ctx.state.operations) < 40:
             ctx.wait(3600, name="poll")
 
-    monkeypatch.setattr("powertools_durable.testing.run._MAX_INVOCATIONS", 20)
+    monkeypatch.setattr("powertools_durable.testing.simulation.simulated_run._MAX_INVOCATIONS", 20)
     run = Simulator(polls).start()
     with pytest.raises(ValidationError, match=r"no end in sight: <SimulatedRun RUNNING.* waits for wait 'poll'>"):
         run.finish()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from powertools_durable.testing.module_globals import Globals, is_users, modules_of
+from powertools_durable.testing.crash_testing.module_globals import Globals, is_users, modules_of
 
 SOURCE = """
 import functools

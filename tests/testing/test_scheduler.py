@@ -15,9 +15,9 @@ import pytest
 from powertools_durable import Completion, Retry, durable
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable.testing import Simulator, spend
-from powertools_durable.testing.baton import Deadlock
-from powertools_durable.testing.scheduler import SeededThreads
-from powertools_durable.testing.whims import Whims
+from powertools_durable.testing.simulation.random_schedule import Whims
+from powertools_durable.testing.simulation.seeded_threads import SeededThreads
+from powertools_durable.testing.simulation.thread_states import Deadlock
 from tests.leaks import started_threads
 from tests.waiting import await_end
 

@@ -13,7 +13,7 @@ import pytest
 
 from powertools_durable import ValidationError, durable
 from powertools_durable.testing import Ledger, Simulator, explore
-from powertools_durable.testing.logs import capturing
+from powertools_durable.testing.fixtures.captured_logs import capturing
 
 log = logging.getLogger("shop.side_by_side")
 AT_ONCE = 4

@@ -1,0 +1,65 @@
+"""Makes a context without a handler around it: for tools, tests and hosts of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from powertools_durable._contexts.base import BaseContext
+from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
+from powertools_durable._protocol.operation import Operation
+from powertools_durable._replay.state import ExecutionState
+from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.environment import Environment
+from powertools_durable._runtime.paging import pages
+from powertools_durable._runtime.session import Program, Session
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.config import DurableConfig
+from powertools_durable.errors import ValidationError
+from powertools_durable.serdes.base import SerDes
+
+__all__ = ["context_by_hand"]
+
+C = TypeVar("C", bound=BaseContext)
+
+
+def context_by_hand(  # noqa: PLR0917 - those of `create`
+    cls: type[C],
+    backend: DurableBackend,
+    arn: str,
+    checkpoint_token: str,
+    operations: Iterable[Operation],
+    next_marker: str | None,
+    *,
+    environment: Environment | None = None,
+    serdes: SerDes[Any] | None = None,
+) -> C:
+    """Do what `DurableContext.create` does, in another world or with a default format if a test kit has one."""
+    state = ExecutionState(arn, operations)
+    for records in pages(backend, arn, checkpoint_token, next_marker, MAX_PAGE_ITEMS):
+        state.absorb(records)
+    environment = environment or Environment()
+    program = Program(
+        handler=_no_handler,
+        make_context=lambda session: cls(session, session.root),
+        read_payload=str,
+        write_result=str,
+        config=DurableConfig(),
+        serdes=serdes,
+    )
+    session = Session(
+        program,
+        state,
+        checkpoint_token,
+        backend=backend,
+        lambda_context=None,
+        deadline=Deadline(None, environment.clock),
+        environment=environment,
+    )
+    session.root.detached = True
+    return cls(session, session.root)
+
+
+def _no_handler(_event: object, _context: object) -> None:
+    message = "this context was made by DurableContext.create() and has no handler"
+    raise ValidationError(message)

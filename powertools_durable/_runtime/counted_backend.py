@@ -1,0 +1,72 @@
+"""Counts the API calls of an invocation for its observers, and marks them as the engine's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from dataclasses import replace
+from typing import TypeVar
+
+from powertools_durable._protocol.result import CheckpointResponse, StatePage
+from powertools_durable._protocol.update import OperationUpdate
+from powertools_durable._runtime.environment import Clock
+from powertools_durable.backends.base import DurableBackend
+from powertools_durable.errors import BackendError
+from powertools_durable.plugins import BackendCalls
+from powertools_durable.scope import BACKEND_CALL, SCOPE
+
+__all__ = ["CountedBackend"]
+
+R = TypeVar("R")
+
+
+class CountedBackend:
+    """A backend between the engine and another one.
+
+    Parameters
+    ----------
+    backend : DurableBackend
+        The other one.
+    clock : Clock
+        Measures the calls.
+    """
+
+    def __init__(self, backend: DurableBackend, clock: Clock) -> None:
+        self._backend = backend
+        self._clock = clock
+        self.call_timeout: float | None = getattr(backend, "call_timeout", None)
+        self.stand_here()
+        self.calls = BackendCalls()  # changed by one thread at a time, as calls are made
+
+    def stand_here(self) -> None:
+        """From now on make calls in the present context, without its scope: they are nobody's code (E4)."""
+        self._context = copy_context()
+        self._context.run(SCOPE.set, None)
+
+    def checkpoint(
+        self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
+    ) -> CheckpointResponse:
+        """Apply *updates*; see `DurableBackend.checkpoint`."""
+        began = self._clock.monotonic()
+        answer = self._made("checkpoint", self._backend.checkpoint, arn, checkpoint_token, updates, client_token)
+        seconds = self._clock.monotonic() - began
+        self.calls = replace(self.calls, checkpoints=self.calls.checkpoints + 1, seconds=self.calls.seconds + seconds)
+        return answer
+
+    def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:
+        """Return a page of records; see `DurableBackend.get_execution_state`."""
+        page = self._made("state", self._backend.get_execution_state, arn, checkpoint_token, marker, max_items)
+        self.calls = replace(self.calls, state_pages=self.calls.state_pages + 1)
+        return page
+
+    def _made(self, name: str, call: Callable[..., R], *arguments: object) -> R:
+        context = self._context.copy()
+        context.run(BACKEND_CALL.set, name)
+        try:
+            return context.run(call, *arguments)
+        except BackendError as error:
+            if error.throttled:
+                self.calls = replace(self.calls, throttled=self.calls.throttled + 1)
+            else:
+                self.calls = replace(self.calls, failed=self.calls.failed + 1)
+            raise

@@ -1,0 +1,308 @@
+"""Performs effects by blocking: the driver of ``def`` handlers.
+
+The handler and every body run on the thread that Lambda called, so whatever is bound to a thread or a
+context variable is where the user left it. A suspension is raised and unwinds that thread. One exception: a
+step's body with a ``timeout`` runs on a thread of its own, because only then can it be left behind.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from powertools_durable._replay.effects import (
+    Attempt,
+    Checkpoint,
+    Enter,
+    FanOut,
+    Flow,
+    Outcome,
+    Raised,
+    Returned,
+    Suspend,
+)
+from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.branches import BranchPool, Coordinator, Means
+from powertools_durable._runtime.checkpointer import Checkpointer
+from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.environment import Environment, Probe
+from powertools_durable._runtime.placement import Placement
+from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
+from powertools_durable._runtime.scopes import Scopes
+from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
+from powertools_durable._runtime.unconsumed import look_in_context
+from powertools_durable.errors import BackendError, StepTimeoutError, SuspendExecution, ValidationError
+from powertools_durable.scope import SCOPE, ScopeInfo
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.failures import Failures
+    from powertools_durable._runtime.observers import Observers
+
+__all__ = ["BlockingDriver"]
+
+T = TypeVar("T")
+
+
+class BlockingDriver:
+    """Runs flows on the calling thread."""
+
+    def __init__(
+        self,
+        engine: ReplayEngine,
+        checkpointer: Checkpointer,
+        deadline: Deadline,
+        scopes: Scopes,
+        *,
+        environment: Environment,
+        max_threads: int,
+        observers: Observers | None = None,
+    ) -> None:
+        self.engine = engine
+        self.observers = observers
+        self.failures: Failures | None = None  # what logs them; a context without an invocation has none
+        self.checkpointer = checkpointer
+        self.deadline = deadline
+        self.scopes = scopes
+        self.pool = BranchPool(max_threads, checkpointer, environment.threads)
+        self._environment = environment
+        self._probe = environment.probe
+        self.placement = Placement(engine, checkpointer, environment.probe)
+
+    # -- may this call be made here and now? ---------------------------------------------------------------
+
+    def guard(self, frame: Frame, call: str) -> None:
+        """Refuse a durable call that would be recorded at the wrong place, before it takes an id.
+
+        Raises
+        ------
+        SuspendExecution
+            The context is being left; the signal was swallowed and is raised again.
+        CheckpointingStopped, NonDeterminismError
+            The invocation has failed; so was that.
+        BranchOrphaned
+            The fan-out around this branch is complete.
+        ValidationError
+            Inside a step, on another thread, with the wrong context, or after the context's end; see `Placement`.
+        """
+        scope = SCOPE.get()
+        if (
+            scope is None
+            or scope.where is not frame
+            or frame.busy_with is not None
+            or frame.closed
+            or frame.owner != threading.get_ident()
+        ):
+            self.placement.judge(frame, call, scope)
+        if frame.suspension is not None or self.engine.interruption is not None or frame.is_orphaned:
+            self.placement.require_open(frame, call)
+
+    # -- performing ----------------------------------------------------------------------------------------
+
+    def drive(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
+        """Perform what *flow* asks for until it returns or raises."""
+        answer: object = None
+        if self.observers is not None or self._probe is not None:
+            flow = self._followed(frame, op, flow)
+        frame.busy_with, frame.busy_on = op, threading.get_ident()
+        try:
+            while True:
+                match flow.send(answer):
+                    case Checkpoint() as effect:
+                        self.notice(frame, op, effect)
+                        self._checkpoint(frame, effect)
+                        answer = None
+                    case Attempt() as effect:
+                        answer = self._attempt(frame, op, effect)
+                    case Enter() as effect:
+                        answer = self.enter(frame, effect)
+                    case FanOut() as effect:
+                        with self._counting(op, effect):
+                            answer = self._fan_out(frame, effect)
+                    case Suspend(until):
+                        raise frame.suspend_until(until, op)  # noqa: TRY301 - an effect like the others
+        except StopIteration as done:
+            value: T = done.value
+        except Exception:
+            self._end(frame)
+            raise
+        finally:
+            flow.close()
+            frame.busy_with = None
+        self._end(frame)
+        return value
+
+    def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
+        """Have a failure logged that is about to be recorded."""
+        if effect.failure is not None and self.failures is not None:
+            self.failures.recorded(frame, effect, op.losses)
+
+    def _counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
+        """Have the failures of a fan-out counted."""
+        if self.failures is None:
+            return nullcontext()
+        return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
+
+    def _followed(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        if self.observers is not None:
+            self.observers.passed(frame)
+        return self.heard(op, flow)
+
+    def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        """Return *flow* as one that plugins hear, if there are any."""
+        if self._probe is not None:
+            self._probe.asked(op)
+        return flow if self.observers is None else self.observers.heard(op, flow)
+
+    def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
+        """Return the trace header for a function that *op* is about to invoke, if a plugin has one."""
+        return None if self.observers is None else self.observers.trace_header(op, function_name)
+
+    def _end(self, frame: Frame) -> None:
+        frame.end()
+        if self.observers is not None:
+            self.observers.passed(frame)
+
+    def _checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+        deferred = effect.deferrable and frame.batch_mode
+        waits = effect.wait and not deferred
+        try:
+            self.checkpointer.checkpoint(frame, effect.update, wait=waits, deferred=deferred, closes=effect.closes)
+        except SuspendExecution as revoked:
+            raise frame.suspend(revoked) from None
+        if waits and frame.is_orphaned:  # the end of a fan-out around it was in the same request
+            raise BranchOrphaned
+
+    def flush(self, frame: Frame) -> None:
+        """Send all that is queued and wait for the answer."""
+        try:
+            self.checkpointer.flush(frame)
+        except SuspendExecution as revoked:
+            raise frame.suspend(revoked) from None
+
+    def _attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+        ends = self.deadline.moment
+        if effect.timeout is not None:
+            ends = min(ends, ends + timedelta(seconds=effect.timeout - self.deadline.left))
+        body = effect.body
+        if self._probe is not None:
+            body = partial(self._probe.attempt, body, partial(self.flush, frame))
+        token = SCOPE.set(self.scopes.of_step(frame, op, effect.number, ends))
+        try:
+            if effect.timeout is None:
+                return Returned(body())
+            return Returned(self._within(effect.timeout, body, op))
+        except UNRECOVERABLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - the step's policy decides about it
+            return Raised(error)
+        finally:
+            SCOPE.reset(token)
+
+    def enter(self, outer: Frame, effect: Enter) -> Outcome:
+        """Run the code of a context below *outer*; what it leaves behind decides how *outer* goes on."""
+        frame = effect.frame
+        outcome = self.run(frame, lambda: effect.body(frame), self.scopes.of_context(frame))
+        if frame.suspension is not None:  # also when the code swallowed it
+            raise outer.suspend(frame.suspension)
+        if self.engine.interruption is not None:
+            self.placement.require_open(outer, "run_in_child_context")
+        if isinstance(outcome, Returned):
+            look_in_context(frame)
+        elif self.failures is not None:
+            self.failures.of_virtual(frame, outcome.error)
+        return outcome
+
+    def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
+        means = Means(self, self.pool, self.checkpointer, self.deadline, self._environment.clock)
+        try:
+            return Returned(Coordinator(effect, means).run())
+        except SuspendExecution as signal:
+            raise outer.suspend(signal) from None
+        except UNRECOVERABLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised by a completion rule, which is the user's code
+            return Raised(error)
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the threads of branches that were cut off, then the sender.
+
+        Without *wait* bodies that still run are left to themselves; nothing of theirs is recorded any more.
+        """
+        self.pool.close(self.deadline, wait=wait)
+        self.checkpointer.close()
+
+    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:
+        """Run the code of a context: the handler's, or a child's. Afterwards the context is closed."""
+        frame.owner = threading.get_ident()
+        token = SCOPE.set(scope)
+        try:
+            value = body() if self._probe is None else _probed(self._probe, frame, body)
+            if frame.suspension is not None:
+                tell_swallowed(frame)
+            return Returned(value)
+        except UNRECOVERABLE as error:
+            if frame.suspension is None or isinstance(error, MemoryError):
+                raise
+            if self.engine.interruption is None:
+                tell_dropped(error)
+            return Returned(None)  # raised on the way out of a suspension, which stays what it is
+        except SuspendExecution as signal:
+            if frame.suspension is None:  # raised by user code: nothing will wake this execution
+                message = "SuspendExecution was raised by code that is no durable operation"
+                raise ValidationError(message) from signal
+            return Returned(None)
+        except Exception as error:  # noqa: BLE001 - the context's operation decides about it
+            if frame.suspension is not None:
+                tell_dropped(error)
+            return Raised(error)
+        finally:
+            frame.closed = True
+            SCOPE.reset(token)
+
+    def _within(self, seconds: float, body: Callable[[], Any], op: OperationHandle) -> Any:
+        """Run *body* on a thread of its own and leave it behind after *seconds*; its late result is discarded."""
+        over = self._environment.threads.signal()
+        results: list[Returned | BaseException] = []
+
+        def work() -> None:
+            try:
+                results.append(Returned(body()))
+            except BaseException as error:  # noqa: BLE001 - raised again where the step was called
+                results.append(error)
+            over.set()
+
+        self._environment.threads.spawn(partial(copy_context().run, work), f"powertools-durable-step-{op.id[:8]}")
+        patience = self.deadline.patience
+        if not over.wait(min(seconds, patience)):
+            if patience < seconds:
+                late = BackendError(f"the invocation ends while {op.label} still runs", retryable=True)
+                self.engine.interrupt(late)
+                raise CheckpointingStopped(late)
+            message = f"{op.label} did not finish within its timeout of {seconds:g} s"
+            raise StepTimeoutError(message)
+        result = results[0]
+        if isinstance(result, BaseException):
+            raise result
+        return result.value
+
+
+def _probed(probe: Probe, frame: Frame, body: Callable[[], Any]) -> Any:
+    """Run *body* and notice that it ended, also where that is although a suspension was raised in it."""
+    try:
+        value = body()
+    except Exception:
+        if frame.suspension is not None:
+            probe.swallowed(frame)
+        raise
+    finally:
+        probe.context_ended(frame)
+    if frame.suspension is not None:
+        probe.swallowed(frame)
+    return value

@@ -1,0 +1,1 @@
+"""Run a handler with a crash at every point, and compare."""

@@ -1,0 +1,1 @@
+"""A context over prepared records, and a backend that records requests."""

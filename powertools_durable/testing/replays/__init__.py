@@ -1,0 +1,1 @@
+"""Run a handler over recorded history without doing anything."""

@@ -1,0 +1,232 @@
+"""Runs a handler over a history and does nothing: no step's body, no checkpoint, no thread.
+
+Operations are generators that ask for effects, so replaying without doing is a driver of its own. It answers from
+what is recorded, and where nothing is, the code has come to the end of its history and is suspended.
+
+Contexts need care, for a replay does not enter one that has ended. Of an execution that still *runs* this is kept:
+the question is what its next invocation will find. Of one that has *ended* every context is entered, because
+executions of its kind may be anywhere: each is shown to the code as started, and when the code comes to its end,
+the recorded end takes the place of what the code says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from powertools_durable._protocol.operation import ContextDetails, OperationStatus, OperationType, SubType
+from powertools_durable._protocol.update import OperationAction, OperationUpdate
+from powertools_durable._replay.call_site import call_site
+from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, FanOut, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.driver import BlockingDriver
+from powertools_durable._runtime.signals import UNRECOVERABLE
+from powertools_durable.batch import Compact
+from powertools_durable.errors import NonDeterminismError, SerDesError, SuspendExecution
+from powertools_durable.errors.places import users_location
+from powertools_durable.scope import ScopeInfo
+from powertools_durable.testing.replays.recorded import Script, inside, label_of
+
+__all__ = ["ReplayDriver"]
+
+T = TypeVar("T")
+
+
+class ReplayDriver(BlockingDriver):
+    """Answers from the script; performs nothing."""
+
+    def __init__(self, script: Script, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options | {"observers": None})
+        self._script = script
+        script.driver = self
+        self.engine.revoked = True  # whatever else may try to send: nothing is sent
+        self.engine.rules = replace(self.engine.rules, on_unconsumed="ignore")  # the script looks itself
+
+    def drive(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
+        """Perform what *flow* asks for, as far as it is recorded."""
+        self._script.asks(frame, op)
+        if op.type is OperationType.CHAINED_INVOKE and op.record is not None:
+            flow = self._same_target(op, flow)
+        return self._read(frame, op, flow)
+
+    def _read(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
+        try:
+            return super().drive(frame, op, flow)
+        except SerDesError as error:
+            has_value = op.status in {OperationStatus.SUCCEEDED, OperationStatus.READY}  # READY: a condition's state
+            if has_value and not isinstance(error, NonDeterminismError):
+                self._script.unreadable = op.id
+                told = {"result": str(error).removeprefix(f"{op.label}: ")}
+                self._script.breaks(self.engine.interrupt, op.label, call_site(), {"result": "another type"}, told)
+            raise
+
+    def _same_target(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        """Let *flow* say what it would invoke, by showing it no record at first; records don't hold the target."""
+        record = self.engine.state.operations.pop(op.id)
+        effect = next(flow)
+        self.engine.state.put(record)
+        wanted = self._script.found.targets.get(op.id)
+        asked = effect.update.chained_invoke_options if isinstance(effect, Checkpoint) else None
+        if wanted is not None and asked is not None:
+            recorded = {"function": wanted.function_name, "tenant": wanted.tenant_id}
+            now = {"function": asked.function_name, "tenant": asked.tenant_id}
+            differing = [key for key, value in now.items() if recorded[key] != value]
+            if differing:
+                raise self._script.breaks(
+                    self.engine.interrupt,
+                    op.label,
+                    call_site(),
+                    {key: recorded[key] for key in differing},
+                    {key: now[key] for key in differing},
+                )
+        return flow
+
+    # -- effects -------------------------------------------------------------------------------------------
+
+    def _checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+        update = effect.update
+        end = self._script.held.pop(update.id, None) if update.action is not OperationAction.START else None
+        if end is None:
+            if update.action is OperationAction.START and inside(self._script.found.operations, update.id):
+                raise self._instead_of_a_virtual_context(update)
+            if update.action is not OperationAction.START or update.id not in self._script.found.operations:
+                self._script.stop(update, label_of(update))
+            raise frame.suspend_until(None)
+        options = update.context_options
+        if end.status is OperationStatus.SUCCEEDED and options is not None and options.replay_children:
+            end = replace(end, context_details=replace(end.context_details or ContextDetails(), replay_children=True))
+        if effect.closes is not None:
+            effect.closes.finished = True
+        self.engine.state.put(end)
+
+    def _instead_of_a_virtual_context(self, update: OperationUpdate) -> NonDeterminismError:
+        """Make the error for an operation that is not recorded, though others below its id are."""
+        asked = "with a record" if update.type is OperationType.CONTEXT else None
+        return self._script.breaks(
+            self.engine.interrupt, label_of(update), call_site(), {"context": "virtual"}, {"context": asked}
+        )
+
+    def _attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+        self._script.stop(None, f"attempt {effect.number} of {op.label}")
+        raise frame.suspend_until(None)
+
+    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:
+        """Run the code of a context; note what became of it."""
+        try:
+            outcome = super().run(frame, body, scope)
+        except UNRECOVERABLE as error:
+            self._script.ends(frame)
+            if frame.parent is None:
+                self._script.outcome = Raised(error)
+            raise
+        if frame.suspension is None:
+            self._script.ends(frame)
+            if frame.parent is None:
+                self._script.outcome = outcome
+            elif isinstance(outcome, Raised):
+                self._must_have_failed(frame, outcome.error)
+        return outcome
+
+    def _must_have_failed(self, frame: Frame, error: BaseException) -> None:
+        """Break where the code of a context raises, and the record says that it returned."""
+        end = self._script.held.get(frame.context_id or "")
+        if end is not None and end.status is OperationStatus.SUCCEEDED:
+            raised = f"raised {type(error).__name__}"
+            raise self._script.breaks(
+                self.engine.interrupt,
+                label_of(end),
+                users_location(error),
+                {"outcome": "SUCCEEDED"},
+                {"outcome": raised},
+            )
+
+    def enter(self, outer: Frame, effect: Enter) -> Outcome:
+        """Run the code of a context, unless it would do something itself."""
+        identifier = effect.frame.context_id or ""
+        record = self._script.found.operations.get(identifier)
+        if record is not None and record.sub_type == SubType.COMPENSATION:
+            self._script.stop(None, f"the compensation of {record.name or record.id[:8]!r}")
+            raise outer.suspend_until(None)
+        outcome = self.run(effect.frame, lambda: effect.body(effect.frame), self.scopes.of_context(effect.frame))
+        if self.engine.interruption is not None:
+            raise self.engine.interruption
+        if effect.frame.suspension is None:
+            if isinstance(outcome, Returned):
+                self._script.rebuilds(identifier, outcome.value)
+            return outcome
+        if identifier not in self._script.held:
+            raise outer.suspend(effect.frame.suspension)
+        return Raised(_BehindItsRecords())  # the code does more than was recorded; the recorded end stands for it
+
+    def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
+        """Run the branches that left something behind, one after the other."""
+        identifier = effect.frame.context_id or ""
+        record = self.engine.get(identifier)
+        if record is not None and record.status.is_terminal:
+            return self._rebuild(effect)
+        suspended = False
+        indexes, begun = effect.plan.indexes, effect.frame.has_branch
+        for index in filter(begun, indexes):
+            suspended |= self._branch(effect, index) is None
+        if self._unasked_marks(identifier):  # the first that a flat branch records may be a patch, which has no number
+            for index in (index for index in indexes if not begun(index)):
+                suspended |= self._branch(effect, index) is None
+        if not suspended:
+            self._script.returned.add(identifier)
+        if identifier in self._script.held:
+            return Raised(_BehindItsRecords())
+        raise outer.suspend(SuspendExecution())
+
+    def _rebuild(self, effect: FanOut) -> Outcome:
+        """Make a result that was too large for its record anew, as a real replay does."""
+        plan = effect.plan
+        self._script.cut_off |= self._cut_off(effect)
+        while (index := plan.admit()) is not None:
+            outcome = self._branch(effect, index)
+            if outcome is None:
+                raise effect.frame.suspend_until(None)
+            plan.ended(index, outcome)
+        identifier, result = effect.frame.context_id or "", effect.result()
+        self._script.returned.add(identifier)
+        self._script.rebuilds(identifier, [item.result for item in result.succeeded])
+        return Returned(result)
+
+    def _cut_off(self, effect: FanOut) -> set[str]:
+        """Return the branches that a rebuilt fan-out leaves out, with what flat ones have recorded."""
+        frame, found = effect.frame, self._script.found.operations
+        record = found[frame.context_id or ""]
+        told = Compact.read(record.result, len(found))
+        branches = {frame.id_at(index) for index in (told.cut_off if told else ())}
+        flat = [branch for branch in branches if branch not in found]
+        marks = self._unasked_marks(record.id) if flat else set()  # nobody can tell in which branch they were made
+        return branches.union(marks, *(inside(found, branch) for branch in flat))
+
+    def _unasked_marks(self, parent: str) -> set[str]:
+        """Return the marks of patches directly below a context that no code has asked for so far."""
+        return self._script.marks_below(parent) - self.engine.asked
+
+    def _branch(self, effect: FanOut, index: int) -> Outcome | None:
+        """Run a branch as far as it is recorded; None when it is suspended there."""
+        frame = effect.frame
+        held = self._script.held.get(frame.id_at(index))
+        shown = self.engine.get(frame.id_at(index))
+        if held is not None:
+            self.engine.state.put(held)
+        op, flow = effect.branch(index)  # a fan-out that is rebuilt wants to see that the branch has ended
+        if held is not None and shown is not None:
+            self.engine.state.put(shown)
+        slot = Frame(op.engine, parent=frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
+        try:
+            return Returned(self._read(slot, op, flow))
+        except SuspendExecution:
+            return None
+        except UNRECOVERABLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - the branch's own failure
+            return Raised(error)
+
+
+class _BehindItsRecords(Exception):  # noqa: N818 - not an error
+    """Never seen: where it would be recorded, the recorded end is put."""

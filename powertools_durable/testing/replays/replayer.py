@@ -1,0 +1,213 @@
+"""Can this code go on with an execution that other code recorded?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Any
+
+from powertools_durable._protocol.operation import Operation, OperationType
+from powertools_durable._protocol.result import CheckpointResponse, StatePage
+from powertools_durable._protocol.wire import to_wire
+from powertools_durable._replay.effects import Raised
+from powertools_durable._runtime.environment import Environment
+from powertools_durable._service.clock import VirtualClock
+from powertools_durable._service.history_reader import Recollection, UnreadableHistory, recollect
+from powertools_durable._service.host import LambdaContext
+from powertools_durable.decorator import durable_inside, invoker_of
+from powertools_durable.errors import (
+    BackendError,
+    NonDeterminismError,
+    NotADurableInvocationError,
+    PayloadModelChangedError,
+    ValidationError,
+)
+from powertools_durable.errors.places import users_location
+from powertools_durable.errors.wording import class_name
+from powertools_durable.testing.replays.history_file import History, read_history
+from powertools_durable.testing.replays.performer import ReplayDriver
+from powertools_durable.testing.replays.recorded import Script, label_of
+from powertools_durable.testing.replays.verdict import ReplayVerdict
+
+__all__ = ["replay"]
+
+_SECONDS = 900.0
+_DEEP = 40  # contexts in each other, which no code of its own fills a stack with by mistake
+_ARN = "arn:aws:lambda:us-east-1:000000000000:function:replayed:1/durable-execution"
+
+
+def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
+    """Run *handler* over a recorded history and say whether it asks for what is recorded there.
+
+    No step's body runs, nothing is sent, no time passes. Code outside of steps does run, as it does in every
+    replay; it is stopped at the first operation that is not recorded.
+
+    Of an execution that still runs, the question is answered as it is now: contexts that have ended are not
+    entered. Of one that has ended, every context is entered: executions of its kind may be anywhere.
+
+    Parameters
+    ----------
+    handler : Callable
+        What `durable` made, with or without other decorators above it.
+    history : Mapping | Sequence | str | Path
+        What GetDurableExecutionHistory answers, with its data: of this package, of another SDK, of an execution
+        that still runs. A mapping with ``Events``, a list of pages or events, JSON text, or a path to it.
+
+    Returns
+    -------
+    ReplayVerdict
+        ``SAFE`` or ``BREAKS``, and where; ``TOO DEEP`` where nobody can say. True when it is safe.
+
+    Raises
+    ------
+    ValidationError
+        *handler* is not durable, or *history* is none, is not complete or was got without its payloads.
+    """
+    if durable_inside(handler) is None:
+        message = f"replay() runs what @durable made, not {class_name(handler)}"
+        raise ValidationError(message)
+    events, arn, read = read_history(history)
+    try:
+        found = recollect(events)
+    except UnreadableHistory as problem:
+        message = f"{read or 'the history'} can't be replayed: {problem}"
+        raise ValidationError(message) from None
+    arn = arn or f"{_ARN}/{found.execution.name or 'replayed'}/{found.execution.id}"
+    unreadable: dict[str, ReplayVerdict] = {}
+    while True:
+        script = Script(found, frozenset(unreadable))
+        verdict = _replayed(handler, script, arn, read)
+        if script.not_summed_up is not None:
+            return unreadable[script.not_summed_up]
+        # A summary looks like a result until it is read; then its context is rebuilt, as in a real replay.
+        text = script.unreadable
+        if text is None or text in unreadable or not _is_context(found, text):
+            return verdict
+        unreadable[text] = verdict
+
+
+def _replayed(handler: Callable[..., Any], script: Script, arn: str, read: str) -> ReplayVerdict:
+    found = script.found
+    moments = [record.end_timestamp or record.start_timestamp for record in found.operations.values()]
+    latest = max((moment for moment in moments if moment), default=found.execution.start_timestamp)
+    clock = VirtualClock(latest)
+    environment = Environment(clock, Random(0), driver=partial(ReplayDriver, script))  # noqa: S311 - nothing is drawn for secrets
+    event = {
+        "DurableExecutionArn": arn,
+        "CheckpointToken": "replayed",
+        "InitialExecutionState": {"Operations": to_wire(script.shown()), "NextMarker": ""},
+    }
+    call = invoker_of(handler, backend=_Nowhere(), environment=environment)
+    try:
+        answer = call(event, LambdaContext(arn, "replayed", _SECONDS, clock))
+    except NotADurableInvocationError as error:  # a limit of the wire that its events did not keep
+        message = f"{read or 'the history'} can't be replayed: {error}"
+        raise ValidationError(message) from None
+    except PayloadModelChangedError as error:
+        return _bad_input(str(error), read)
+    except NonDeterminismError:
+        answer = None
+    if script.driver is None:  # it never came to the handler
+        told = answer.get("Error", {}) if isinstance(answer, dict) else {}
+        return _bad_input(str(told.get("ErrorMessage") or answer), read)
+    return _judged(script, read)
+
+
+def _judged(script: Script, read: str) -> ReplayVerdict:
+    assert script.driver is not None  # noqa: S101 - its caller has looked
+    replayed = len(script.driver.engine.asked & script.found.operations.keys())
+    interruption = script.driver.engine.interruption
+    if isinstance(interruption, NonDeterminismError):
+        return ReplayVerdict(
+            breaks=True,
+            operation=interruption.operation,
+            location=interruption.location,
+            recorded=interruption.recorded,
+            asked=interruption.asked,
+            reason=str(interruption),
+            replayed=replayed,
+            history=read,
+        )
+    raised = script.outcome.error if isinstance(script.outcome, Raised) else None
+    if isinstance(raised, RecursionError) and _levels(script.found) >= _DEEP:
+        deep = (
+            "contexts lie too deep in each other for a replay, which takes more of Python's stack than an execution: "
+            "raise sys.setrecursionlimit(...) and try again"
+        )
+        return ReplayVerdict(
+            breaks=False,
+            too_deep=True,
+            operation="the handler",
+            location=users_location(raised),
+            reason=deep,
+            replayed=replayed,
+            history=read,
+        )
+    if (left := script.left()) is not None:
+        return _leftover(*left, raised, replayed, read)
+    if raised is not None and script.found.status == "SUCCEEDED":
+        return ReplayVerdict(
+            breaks=True,
+            operation="the handler",
+            location=users_location(raised),
+            recorded={"outcome": "SUCCEEDED"},
+            asked={"outcome": f"raised {type(raised).__name__}"},
+            reason=f"the handler raised {type(raised).__name__} where the recorded execution succeeded",
+            replayed=replayed,
+            history=read,
+        )
+    ends = f"raises {type(raised).__name__} ({users_location(raised)})" if raised is not None else script.stopped_at
+    return ReplayVerdict(breaks=False, replayed=replayed, stopped_at=ends, history=read)
+
+
+def _levels(found: Recollection) -> int:
+    """Return how many contexts lie in each other, where it is deepest."""
+    levels: dict[str | None, int] = {}
+    for record in found.operations.values():  # a parent is recorded before what is in it
+        levels[record.id] = levels.get(record.parent_id, 0) + 1
+    return max(levels.values(), default=0)
+
+
+def _leftover(record: Operation, site: str, raised: BaseException | None, replayed: int, read: str) -> ReplayVerdict:
+    label = label_of(record)
+    ended = "returned" if raised is None else f"raised {type(raised).__name__}"
+    return ReplayVerdict(
+        breaks=True,
+        operation=label,
+        location=site if raised is None else users_location(raised) or site,
+        recorded={"operation": label},
+        asked={"operation": None},
+        reason=f"the code {ended} without asking for {label}, which is recorded. Guard such a change with "
+        "ctx.patched(...)",
+        replayed=replayed,
+        history=read,
+    )
+
+
+def _bad_input(words: str, read: str) -> ReplayVerdict:
+    return ReplayVerdict(
+        breaks=True,
+        operation="the execution's input",
+        recorded={"input": "as it was sent"},
+        asked={"input": "another model"},
+        reason=words,
+        history=read,
+    )
+
+
+def _is_context(found: Recollection, identifier: str) -> bool:
+    record = found.operations.get(identifier)
+    return record is not None and record.type is OperationType.CONTEXT
+
+
+class _Nowhere:
+    """A backend that nothing can be sent to."""
+
+    def checkpoint(self, *_: object) -> CheckpointResponse:
+        message = "a replay sends nothing"
+        raise BackendError(message, retryable=False)
+
+    def get_execution_state(self, *_: object) -> StatePage:
+        message = "a replay asks for nothing"
+        raise BackendError(message, retryable=False)

@@ -1,0 +1,1 @@
+"""Run a handler in virtual time, in this process."""

@@ -1,0 +1,212 @@
+"""One execution in the simulator: what it did, what it waits for, and the ways to push it on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from powertools_durable._protocol.duration import Duration, seconds_of
+from powertools_durable._protocol.operation import ErrorObject, Operation
+from powertools_durable._service.clock import VirtualClock
+from powertools_durable._service.execution import ServiceExecution
+from powertools_durable._service.host import Host, Invocation, Invoker
+from powertools_durable._service.invocations import Family, Target
+from powertools_durable._service.update_validation import ServiceRefusal
+from powertools_durable._service.view import ExecutionView, label
+from powertools_durable.errors import ValidationError
+from powertools_durable.errors.recording import answer_error
+from powertools_durable.parser.stored import input_text
+from powertools_durable.testing.simulation.captured_output import Recorder, SimulatedInvocation
+from powertools_durable.testing.simulation.seeded_threads import SeededThreads
+
+__all__ = ["SimulatedCallback", "SimulatedRun"]
+
+_MAX_INVOCATIONS = 1_000  # of one settle() or finish(): a handler that needs more goes round in circles
+
+
+class SimulatedRun(ExecutionView):
+    """An execution, as its service sees it."""
+
+    def __init__(
+        self,
+        host: Host,
+        clock: VirtualClock,
+        arn: str,
+        invoker: Invoker,
+        functions: Mapping[str, Target],
+        *,
+        threads: SeededThreads | None = None,
+    ) -> None:
+        self._arn = arn
+        self.invocations: list[SimulatedInvocation] = []
+        self._recorder = Recorder()
+        self.host = host
+        self.clock = clock
+        self.threads = threads
+        self._family = Family(host, arn, invoker, functions, heard=self._heard)
+
+    def __repr__(self) -> str:
+        waits = ", ".join(f"{record.type.value.lower()} {label(record)!r}" for record in self.waiting_for)
+        ends = f", waits for {waits}" if waits else ""
+        return f"<SimulatedRun {self.status}, {len(self.invocations)} invocations{ends}>"
+
+    # -- looking -------------------------------------------------------------------------------------------
+
+    @property
+    def _execution(self) -> ServiceExecution:
+        return self.host.execution(self._arn)
+
+    @property
+    def now(self) -> datetime:
+        """The virtual time."""
+        return self.clock.now()
+
+    @property
+    def logs(self) -> list[logging.LogRecord]:
+        """What was logged, in all invocations, those of invoked durable functions too."""
+        return self._recorder.logs
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """What Powertools' Metrics printed, in all invocations."""
+        return self._recorder.metrics
+
+    @property
+    def trace_hash(self) -> str:
+        """A digest of everything that went over the wire; the same seed gives the same."""
+        told = json.dumps([self.history(), [i.answer for i in self.invocations]], sort_keys=True, default=str)
+        return blake2b(told.encode(), digest_size=16).hexdigest()
+
+    # -- pushing on ----------------------------------------------------------------------------------------
+
+    def settle(self) -> SimulatedRun:
+        """Invoke the handler for as long as there is something for it to do now; no time passes."""
+        for _ in range(_MAX_INVOCATIONS):
+            with self._recorder:
+                if not self._family.act():
+                    return self
+        message = f"the handler was invoked {_MAX_INVOCATIONS:,} times without a pause; does it make progress?"
+        raise ValidationError(message)
+
+    def step(self) -> SimulatedRun:
+        """Let time pass to the next timer, and invoke the handler if that changed something for it."""
+        moment = self._family.next_moment()
+        if moment is not None:
+            self._move_to(moment)
+        return self.settle()
+
+    def advance(self, span: Duration) -> SimulatedRun:
+        """Let *span* pass, with all that happens meanwhile.
+
+        Raises
+        ------
+        ValidationError
+            *span* is no time span, or negative: time does not go back.
+        """
+        try:
+            until = self.clock.now() + timedelta(seconds=seconds_of(span))
+        except (TypeError, ValueError) as problem:
+            message = f"advance(): {problem}"
+            raise ValidationError(message) from None
+        while (moment := self._family.next_moment()) is not None and moment <= until:
+            self._move_to(moment)
+            self.settle()
+        self._move_to(until)
+        return self.settle()
+
+    def finish(self) -> SimulatedRun:
+        """Let time pass until the execution has ended, or only somebody outside can go on with it.
+
+        A callback's own timeout is not waited for: answer the callback, or `advance` past it.
+
+        Raises
+        ------
+        ValidationError
+            The handler was invoked a thousand times and still waits: it may do so for ever.
+        """
+        self.settle()
+        most = len(self.invocations) + _MAX_INVOCATIONS
+        while (moment := self._family.next_moment(callbacks=False)) is not None:
+            if len(self.invocations) >= most:
+                message = (
+                    f"finish() invoked the handler {_MAX_INVOCATIONS:,} times and there is no end in sight: {self!r}. "
+                    "Does it loop for ever? If not, call finish() again, or advance()"
+                )
+                raise ValidationError(message)
+            self._move_to(moment)
+            self.settle()
+        return self
+
+    def _move_to(self, moment: datetime) -> None:
+        self.clock.move_to(moment)
+        self._family.advance()
+
+    def callback(self, name: str) -> SimulatedCallback:
+        """Return the open callback of that name, or of that of its ``wait_for_callback``.
+
+        Raises
+        ------
+        LookupError
+            No callback of that name waits for an answer.
+        """
+        return SimulatedCallback(self, self.open_callback(name))
+
+    def _heard(self, invocation: Invocation) -> None:
+        self.invocations.append(self._recorder.seen(invocation))
+
+
+class SimulatedCallback:
+    """An open callback, answered as somebody outside would; afterwards the execution goes on."""
+
+    def __init__(self, run: SimulatedRun, record: Operation) -> None:
+        details = record.callback_details
+        self.callback_id = (details.callback_id if details else None) or ""
+        self._label = label(record)
+        self._run = run
+
+    def __repr__(self) -> str:
+        return f"<SimulatedCallback {self._label!r}>"
+
+    def succeed(self, value: Any = None) -> SimulatedRun:
+        """Answer with *value*, sent as JSON text; None answers without a payload.
+
+        Parameters
+        ----------
+        value : object
+            Anything JSON has, a pydantic model or a dataclass.
+
+        Raises
+        ------
+        ValidationError
+            *value* has no JSON, or nobody waits for this answer any more.
+        """
+        result = input_text(value, "the answer")
+        with self._answering() as execution:
+            execution.complete_callback(self.callback_id, self._run.now, result=result)
+        return self._run.settle()
+
+    def fail(self, error: Exception | ErrorObject | str = "") -> SimulatedRun:
+        """Answer with a failure; raises what `succeed` does."""
+        with self._answering() as execution:
+            execution.complete_callback(self.callback_id, self._run.now, error=answer_error(error))
+        return self._run.settle()
+
+    def heartbeat(self) -> SimulatedRun:
+        """Give a sign of life; raises what `succeed` does."""
+        with self._answering() as execution:
+            execution.heartbeat(self.callback_id, self._run.now)
+        return self._run
+
+    @contextmanager
+    def _answering(self) -> Iterator[ServiceExecution]:
+        try:
+            with self._run.host.changing(self._run.arn) as execution:
+                yield execution
+        except ServiceRefusal as refusal:
+            message = f"callback {self._label!r} takes no answer: {refusal}"
+            raise ValidationError(message) from None

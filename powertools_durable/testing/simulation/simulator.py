@@ -1,0 +1,171 @@
+"""Runs a handler against the service's twin, in virtual time and in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
+from random import Random
+from typing import Any, cast
+
+from powertools_durable._protocol.duration import Duration, seconds_of
+from powertools_durable._runtime.environment import Environment, Probe
+from powertools_durable._service.clock import VirtualClock
+from powertools_durable._service.host import Host
+from powertools_durable._service.storage import MemoryStore
+from powertools_durable.backends.service import ServiceBackend
+from powertools_durable.decorator import durable_inside, invoker_of, target_of
+from powertools_durable.errors import ValidationError
+from powertools_durable.errors.wording import class_name
+from powertools_durable.parser.stored import check_execution_name, input_text
+from powertools_durable.testing.argument_checks import expect
+from powertools_durable.testing.crash_testing.leftover_globals import noting
+from powertools_durable.testing.crash_testing.module_globals import modules_of
+from powertools_durable.testing.simulation.random_schedule import Whims
+from powertools_durable.testing.simulation.sandbox import Sandboxes, Watch
+from powertools_durable.testing.simulation.seeded_threads import SeededThreads
+from powertools_durable.testing.simulation.simulated_run import SimulatedRun
+from powertools_durable.testing.simulation.virtual_time import Bystander
+
+__all__ = ["Simulator"]
+
+
+class SeededIds:
+    """Tokens and callback ids that a seed decides."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        # Of their own, so that a callback's id does not depend on how many requests were made before.
+        self._callbacks = Random(random.getrandbits(64))  # noqa: S311 - repeatable is what it is for
+
+    def token(self) -> str:
+        """Return a token as the service makes them: text in base64's alphabet."""
+        return f"{self._random.getrandbits(128):032x}"
+
+    def callback_id(self) -> str:
+        """Return a callback id."""
+        return f"cb{self._callbacks.getrandbits(160):040x}"
+
+
+class Simulator:
+    """A service, a clock and a seed for one handler.
+
+    Time is virtual: a wait of a year takes no time. Everything that chance decides follows from the seed, and
+    nothing outlives a run.
+
+    Parameters
+    ----------
+    handler : Callable
+        What `durable` made, with or without other decorators above it.
+    functions : Mapping[str, Callable] | None
+        Other functions, by the name that ``ctx.invoke`` calls them, with or without version: durable handlers,
+        Lambda handlers, or fakes that take the event alone.
+    seed : int
+        Decides tokens, callback ids and jitter.
+    invocation_timeout : timedelta | int | float
+        How long one invocation may last; in seconds, or as a timedelta.
+
+    Examples
+    --------
+    >>> run = Simulator(handler).start({"order": 42})     # doctest: +SKIP
+    >>> run.callback("approval").succeed({"approved": True})  # doctest: +SKIP
+    >>> run.finish().result  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        seed: int = 0,
+        invocation_timeout: Duration = 900,
+    ) -> None:
+        if durable_inside(handler) is None:
+            message = f"Simulator() runs what @durable made, not {class_name(handler)}"
+            raise ValidationError(message)
+        if functions is not None:
+            expect(functions, Mapping, "Simulator(functions=...)", "a mapping of names to functions")
+        for name, function in (functions or {}).items():
+            expect(name, str, "Simulator(functions=...)", "names of functions")
+            expect(function, Callable, f"Simulator(functions={{{name!r}: ...}})", "a function")  # type: ignore[arg-type]
+        expect(seed, int, "Simulator(seed=...)", "an integer")
+        self.handler = handler
+        self._functions = dict(functions or {})
+        durable = [function for function in self._functions.values() if durable_inside(function) is not None]
+        self.modules = modules_of(handler, *durable)
+        self.seed = seed
+        self._invocation_timeout = _more_than_none(invocation_timeout)
+        self._started = 0
+
+    def start(self, event: object = None, name: str | None = None) -> SimulatedRun:
+        """Start an execution; it runs up to its first suspension.
+
+        Parameters
+        ----------
+        event : object
+            The input: anything JSON has, a pydantic model or a dataclass. None is no input.
+        name : str | None
+            The execution's name; default: one after the other, ``run-1``, ``run-2``.
+
+        Returns
+        -------
+        SimulatedRun
+            The execution, to look at and to push on.
+
+        Raises
+        ------
+        ValidationError
+            *event* has no JSON, or *name* is not 1 to 64 letters, digits, hyphens or underscores.
+        """
+        return self.prepare(event, name).settle()
+
+    def prepare(
+        self,
+        event: object,
+        name: str | None = None,
+        *,
+        host: type[Host] = Host,
+        chance: Callable[[str], Random] = Random,
+        watch: Watch | None = None,
+        schedule: str = "threads",
+    ) -> SimulatedRun:
+        """Start an execution without invoking anything yet; *watch*, which is a `Probe` too, looks on.
+
+        With another *schedule*, threads take turns in another way.
+        """
+        self._started += 1
+        name = check_execution_name(name or f"run-{self._started}")
+        random = chance(f"{self.seed}/{self._started}")
+        clock = VirtualClock()
+        threads = SeededThreads(clock, Whims(f"{self.seed}/{name}/{schedule}"))
+        service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
+        notes = partial(noting, self.modules) if watch is None else nullcontext  # explore() undoes what it changes
+        sandboxes = Sandboxes(
+            ServiceBackend(service), clock, threads, self._invocation_timeout, watch=watch, notes=notes
+        )
+        probe = Bystander() if watch is None else cast("Probe", watch)
+        environment = Environment(clock, random, probe=probe, threads=threads)
+
+        functions = sandboxes.around_all(
+            (name, target_of(function, backend=sandboxes, environment=environment))
+            for name, function in self._functions.items()
+        )
+        handler = sandboxes.around(invoker_of(self.handler, backend=sandboxes, environment=environment))
+        arn = (
+            "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
+            f"{name}/{random.getrandbits(128):032x}"
+        )
+        service.start(arn, name, input_text(event))
+        return SimulatedRun(service, clock, arn, handler, functions, threads=threads)
+
+
+def _more_than_none(invocation_timeout: Duration) -> float:
+    try:
+        seconds = seconds_of(invocation_timeout)
+    except (TypeError, ValueError) as problem:
+        message = f"invocation_timeout: {problem}"
+        raise ValidationError(message) from None
+    if not seconds:
+        message = "invocation_timeout must be more than 0 seconds; nothing can be done in none"
+        raise ValidationError(message)
+    return seconds

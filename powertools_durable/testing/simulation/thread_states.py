@@ -1,0 +1,183 @@
+"""What threads stand at while another one has the baton; `scheduler.py` says who gets it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import PurePath
+from types import FrameType, TracebackType
+from typing import Protocol, Self
+
+__all__ = ["Deadlock", "SeededCondition", "SeededSignal", "SeededThread", "Task", "deadlock_of"]
+
+_MACHINERY = ("baton", "scheduler", "turns")  # files whose code is not what waits
+
+
+class Deadlock(BaseException):
+    """No thread of this run can ever go on. Not an `Exception`: it must not become the failure of a step."""
+
+
+class Task:
+    """A thread, as the scheduler sees it."""
+
+    __slots__ = ("at", "ends", "error", "gate", "is_stuck", "name", "queue", "speed", "wants", "woken")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.gate = threading.Lock()  # taken while the thread may not run
+        self.gate.acquire()
+        self.wants: SeededCondition | None = None  # goes on only with this lock
+        self.queue: list[Task] | None = None  # where it waits to be woken
+        self.ends = math.inf  # when it gives that up
+        self.woken = False
+        self.speed = 0.0  # how often it is picked, compared with others; 0 as long as nobody knows
+        self.at: FrameType | None = None  # where its code stands
+        self.error: Deadlock | None = None
+        self.is_stuck = False  # there was a deadlock
+
+
+class Scheduler(Protocol):
+    """Decides who goes on."""
+
+    def acquire(self, lock: SeededCondition) -> None: ...
+
+    def release(self, lock: SeededCondition) -> None: ...
+
+    def wait(self, queue: list[Task], timeout: float | None, lock: SeededCondition) -> bool: ...
+
+    def wake(self, queue: list[Task], count: int | None = None) -> None: ...
+
+    def wait_for(self, signal: SeededSignal, timeout: float | None) -> bool: ...
+
+    def set(self, signal: SeededSignal) -> None: ...
+
+    def begin(self, task: Task) -> None: ...
+
+    def end(self, task: Task, over: SeededSignal) -> None: ...
+
+    def takes_part(self) -> bool: ...
+
+
+class SeededCondition:
+    """A lock, and a place to wait; see `powertools_durable._runtime.environment.Condition`.
+
+    Attributes
+    ----------
+    owner : Task | None
+        Who has the lock.
+    entry : list[Task]
+        Who stands before it.
+    queue : list[Task]
+        Who waits for a change.
+    """
+
+    __slots__ = ("_scheduler", "entry", "owner", "queue")
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.owner: Task | None = None
+        self.entry: list[Task] = []
+        self.queue: list[Task] = []
+
+    def __enter__(self) -> Self:
+        self._scheduler.acquire(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._scheduler.release(self)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Give the lock away until notified; False after *timeout* virtual seconds."""
+        return self._scheduler.wait(self.queue, timeout, self)
+
+    def notify(self, n: int = 1) -> None:
+        """Let *n* of those who wait go on."""
+        self._scheduler.wake(self.queue, n)
+
+    def notify_all(self) -> None:
+        """Let all of them go on."""
+        self._scheduler.wake(self.queue)
+
+
+class SeededSignal:
+    """Something that happens once; see `powertools_durable._runtime.environment.Signal`."""
+
+    __slots__ = ("_scheduler", "is_set", "queue")
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.is_set = False
+        self.queue: list[Task] = []
+
+    def set(self) -> None:
+        """Say that it has happened."""
+        self._scheduler.set(self)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Return when it has happened; False after *timeout* virtual seconds."""
+        return self._scheduler.wait_for(self, timeout)
+
+
+class SeededThread(threading.Thread):
+    """A thread that runs when it is picked.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+        Picks it.
+    body : Callable
+        What it runs.
+    name : str
+        What it is called.
+    """
+
+    def __init__(self, scheduler: Scheduler, body: Callable[[], None], name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.task = Task(name)
+        self._scheduler = scheduler
+        self._body = body
+        self._over = SeededSignal(scheduler)
+
+    @property
+    def is_over(self) -> bool:
+        """True when it runs no more, but for its last words to the interpreter."""
+        return self._over.is_set
+
+    def run(self) -> None:
+        """Run the body; a deadlock is told by the thread that waits for this one."""
+        try:
+            self._scheduler.begin(self.task)
+            self._body()
+        except Deadlock:
+            pass
+        finally:
+            self._scheduler.end(self.task, self._over)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end, *timeout* virtual seconds at most; for a thread that does not take part, real ones."""
+        if not self._scheduler.takes_part():
+            super().join(timeout)
+        elif self._scheduler.wait_for(self._over, timeout):
+            super().join()
+
+
+def deadlock_of(tasks: Iterable[Task]) -> Deadlock:
+    """Return the error that says who waits where, and for what."""
+    lines = [f"{task.name!r} waits at {_place(task.at)} {_reason(task)}" for task in tasks]
+    return Deadlock("no thread can go on, and none waits for a time: " + "; ".join(lines))
+
+
+def _reason(task: Task) -> str:
+    if task.queue is None and task.wants is not None and task.wants.owner is not None:
+        holder = "itself" if task.wants.owner is task else repr(task.wants.owner.name)
+        return f"for a lock that is held by {holder}"
+    return "to be woken"
+
+
+def _place(frame: FrameType | None) -> str:
+    while frame is not None and PurePath(frame.f_code.co_filename).stem in _MACHINERY:
+        frame = frame.f_back
+    if frame is None:
+        return "an unknown place"
+    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno} ({frame.f_code.co_name})"

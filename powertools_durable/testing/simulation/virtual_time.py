@@ -1,0 +1,82 @@
+"""Virtual time that code takes, and what happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from powertools_durable._protocol.duration import Duration, seconds_of
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.errors import ValidationError
+from powertools_durable.scope import current_step_or_none
+from powertools_durable.testing.simulation.sandbox import SANDBOX
+
+__all__ = ["Bystander", "attend", "spend"]
+
+_LINGERS = 1.0  # seconds after which the START of a step that still runs has been sent (protocol.md 9.6)
+_FLUSH: ContextVar[Callable[[], None] | None] = ContextVar("powertools_durable_flush", default=None)
+
+
+class Bystander:
+    """The `Probe` of ordinary runs: knows what a body must send when it takes its time."""
+
+    def asked(self, op: OperationHandle) -> None:
+        """Do nothing."""
+
+    def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
+        """Run *body*."""
+        return attend(body, flush)
+
+    def refused(self, frame: Frame, call: str) -> None:
+        """Do nothing."""
+
+    def swallowed(self, frame: Frame) -> None:
+        """Do nothing."""
+
+    def context_ended(self, frame: Frame) -> None:
+        """Do nothing."""
+
+
+def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
+    """Run *body*; when it spends time, *flush* sends meanwhile what is queued."""
+    if (sandbox := SANDBOX.get()) is not None:
+        sandbox.pause()  # others may go on between its START and its body
+    token = _FLUSH.set(flush)
+    try:
+        return body()
+    finally:
+        _FLUSH.reset(token)
+
+
+def spend(span: Duration) -> None:
+    """Let *span* pass in virtual time, as the code that is faked would take it; a test's ``time.sleep``.
+
+    Anywhere else than in a `Simulator` it does nothing. A step with a ``timeout`` ends there with
+    `StepTimeoutError`; at the invocation's timeout the invocation is cut: what it did so far stays done, nothing it
+    does afterwards counts, and the service invokes again.
+
+    Parameters
+    ----------
+    span : timedelta | int | float
+        In seconds, or as a timedelta.
+
+    Raises
+    ------
+    ValidationError
+        *span* is no time span.
+    StepTimeoutError
+        The step's time is over.
+    """
+    try:
+        seconds = seconds_of(span)
+    except (TypeError, ValueError) as problem:
+        message = f"spend(): {problem}"
+        raise ValidationError(message) from None
+    sandbox = SANDBOX.get()
+    if sandbox is not None:
+        step, flush = current_step_or_none(), _FLUSH.get()
+        if step is not None and flush is not None and seconds >= _LINGERS:
+            flush()
+        sandbox.spend(seconds, step.deadline if step else None)
