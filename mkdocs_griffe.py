@@ -1,4 +1,7 @@
-"""Tells griffe, which reads the reference from source, that a `frozen` class is a dataclass; else it has no signature."""
+"""Tells griffe, which reads the reference from source, that a `frozen` class is a dataclass.
+
+Without it such a class has no signature.
+"""
 
 from __future__ import annotations
 

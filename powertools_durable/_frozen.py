@@ -1,9 +1,9 @@
 """Frozen dataclasses with slots that cost nearly nothing until they are used.
 
 `dataclass` writes six functions for each class and compiles them while its module is imported: a millisecond a class,
-and a handler that starts cold imports fifty of them. `dataclasses`,
-pydantic and type checkers can't tell a `frozen` class from one. But what every class does alike (compare, hash, show,
-copy, refuse a change) stands below, written once; ``__init__`` is compiled with the first instance, and the fields are described when somebody asks.
+and a handler that starts cold imports fifty of them. To `dataclasses`, pydantic and type checkers a `frozen` class is
+one too, but what all such classes do alike (compare, hash, show, copy, refuse a change) stands below, written once;
+``__init__`` is compiled with the first instance, and the fields are described when somebody asks.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
 
 FLOORS = (
+    {"_frozen"},
     {"_protocol"},
     {"errors", "_functions"},
     {"retry", "completion", "batch", "config", "scope", "plugins", "backends", "_service"},
@@ -35,9 +36,9 @@ FLOORS = (
 ROOF = f"{PACKAGE}/__init__.py"  # only re-exports, so it may import everything and stands beside the decorator
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 FLOOR_OF[PACKAGE] = FLOOR_OF["decorator"]
-ONLY = {"_service": {"_protocol"}}  # fits `DurableBackend` by shape, not by inheritance
+ONLY = {"_service": {"_protocol", "_frozen"}}  # fits `DurableBackend` by shape, not by inheritance
 
-IMPURE_SERVICE = ("clock.py", "family.py", "host.py", "store.py")
+IMPURE_SERVICE = ("clock.py", "invocations.py", "host.py", "storage.py")
 PURE = (
     *(f"{PACKAGE}/{room}/" for room in ("_protocol", "_replay", "_operations")),
     *(file for file in FILES if file.startswith(f"{PACKAGE}/_service/") and not file.endswith(IMPURE_SERVICE)),
