@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 __all__ = ["Deadlock", "SeededCondition", "SeededSignal", "SeededThread", "Task", "deadlock_of"]
 
-_MACHINERY = ("baton", "scheduler", "turns")  # files whose code is not what waits
+_MACHINERY = ("seeded_threads", "thread_states", "turns")  # files whose code is not what waits
 
 
 class Deadlock(BaseException):

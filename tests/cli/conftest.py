@@ -1,0 +1,20 @@
+"""What commands leave in the process of the tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_module_of_a_test_outlives_it(tmp_path_factory):
+    """Forget the modules that a command imported from a test's folder: another test's may have the same name."""
+    before = set(sys.modules)
+    yield
+    base = tmp_path_factory.getbasetemp()
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and base in Path(file).parents:
+            del sys.modules[name]
