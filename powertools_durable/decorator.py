@@ -138,8 +138,8 @@ class DurableFunction(Generic[R]):
         BackendError, PayloadModelChangedError
             Another invocation may succeed; Lambda makes one.
         """
+        from powertools_durable._contexts.decorators import refuse_idempotent, warn_of_decorators
         from powertools_durable._runtime.environment import Environment
-        from powertools_durable.parser.order import refuse_idempotent, warn_of_decorators
 
         refuse_idempotent(event)
         if not self._was_called:
@@ -397,6 +397,6 @@ def _is_lambda() -> bool:  # then this is its init phase, where the CPU is free;
 def _load_the_rest() -> None:
     """Load what every first invocation needs besides: above all the models of Lambda's event."""
     import_module("powertools_durable.parser.event")
-    import_module("powertools_durable.parser.order")
+    import_module("powertools_durable._contexts.decorators")
     import_module("powertools_durable.serdes.choosing")
     import_module("powertools_durable._operations.step")

@@ -77,7 +77,10 @@ def problem_above(layer: Layer) -> Problem | None:
         words = f"{shown} stands above @durable: there the event is Lambda's, not yours"
         return Problem(words, "put it below @durable, or say @durable(model=...)", is_fatal=True)
     if layer.name == _TRACER and layer.made_with.get("capture_response"):
-        words = f"{shown} captures the answer to the service, with the result in it"
+        words = (
+            f"{shown} captures each answer to the service: PENDING at a suspension, at the end the result in the "
+            "service's format"
+        )
         return Problem(words, f"say {shown}(capture_response=False)")
     return None
 

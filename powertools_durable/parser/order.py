@@ -6,20 +6,17 @@ Powertools' modules are known by name here, none is imported.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from types import FrameType
 
 from powertools_durable.errors import DecoratorOrderError
-from powertools_durable.parser.layers import REPLACING, layers_above, layers_below, problem_above, problem_below
+from powertools_durable.parser.layers import REPLACING
 
-__all__ = ["culprit", "refuse_idempotent", "warn_of_decorators"]
+__all__ = ["culprit", "refuse_idempotent"]
 
 _UTILITIES = "aws_lambda_powertools.utilities."
 _IDEMPOTENCY = f"{_UTILITIES}idempotency.base"
-
-logger = logging.getLogger(__name__)
 
 
 def culprit() -> str | None:
@@ -60,24 +57,6 @@ def refuse_idempotent(event: object) -> None:
         "against nothing. Put it below @durable, or start executions under a name of their own "
         "(DurableExecutionName), which is the stronger guard"
     )
-
-
-def warn_of_decorators(function: object, place: str) -> None:
-    """Log what stands around ``@durable`` where it should not, in the words of ``doctor``.
-
-    What makes an execution impossible has its error besides; what only harms it is told here and nowhere else.
-
-    Parameters
-    ----------
-    function : Callable
-        What `durable` decorated.
-    place : str
-        The handler's name, file and line.
-    """
-    above = map(problem_above, layers_above(sys._getframe(2)))  # noqa: SLF001 - the documented way to look at the caller
-    for problem in dict.fromkeys((*above, *map(problem_below, layers_below(function)))):  # one may have two frames
-        if problem is not None:
-            logger.warning("%s; %s (handler %s)", problem.words, problem.advice, place)
 
 
 def _frames() -> Iterator[FrameType]:

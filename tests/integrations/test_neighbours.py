@@ -49,7 +49,7 @@ def sqs(*bodies):
 @pytest.fixture
 def unguarded(monkeypatch):
     """As if @durable did not refuse what stands above it."""
-    monkeypatch.setattr("powertools_durable.parser.order.refuse_idempotent", lambda event: None)
+    monkeypatch.setattr("powertools_durable._contexts.decorators.refuse_idempotent", lambda event: None)
 
 
 def two_invocations(paid):

@@ -1,0 +1,67 @@
+"""What stands around ``@durable`` where it should not: one list, for the first invocation and for ``doctor``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from powertools_durable.parser import layers
+from powertools_durable.parser.layers import Layer, Problem, layers_above, layers_below
+from powertools_durable.parser.order import refuse_idempotent
+
+__all__ = ["problem_above", "problem_below", "refuse_idempotent", "warn_of_decorators"]
+
+logger = logging.getLogger(__name__)
+
+
+def problem_above(layer: Layer) -> Problem | None:
+    """Return what is wrong with *layer* above ``@durable``; None when nothing is."""
+    return layers.problem_above(layer) or _path_above(layer)
+
+
+def problem_below(layer: Layer) -> Problem | None:
+    """Return what is wrong with *layer* below ``@durable``; None when nothing is."""
+    return layers.problem_below(layer) or _path_below(layer)
+
+
+def warn_of_decorators(function: object, place: str) -> None:
+    """Log what stands around ``@durable`` where it should not, in the words of ``doctor``.
+
+    What makes an execution impossible has its error besides; what only harms it is logged here and nowhere else.
+
+    Parameters
+    ----------
+    function : Callable
+        What `durable` decorated.
+    place : str
+        The handler's name, file and line.
+    """
+    above = map(problem_above, layers_above(sys._getframe(2)))  # noqa: SLF001 - the documented way to look at the caller
+    for problem in dict.fromkeys((*above, *map(problem_below, layers_below(function)))):  # one may have two frames
+        if problem is not None:
+            logger.warning("%s; %s (handler %s)", problem.words, problem.advice, place)
+
+
+def _path_above(layer: Layer) -> Problem | None:
+    path = _path(layer)
+    if path is None:
+        return None
+    from powertools_durable.integrations.correlation_advice import advice_above  # Powertools' logger is loaded then
+
+    found = advice_above(path)
+    return Problem(f"{layer.shown} {found[0]}", found[1]) if found else None
+
+
+def _path_below(layer: Layer) -> Problem | None:
+    path = _path(layer)
+    if path is None:
+        return None
+    from powertools_durable.integrations.correlation_advice import advice_below
+
+    found = advice_below(path)
+    return Problem(f"{layer.shown} {found[0]}", found[1], is_fatal=True) if found else None
+
+
+def _path(layer: Layer) -> str | None:
+    path = layer.made_with.get("correlation_id_path")
+    return path if layer.name == "Logger.inject_lambda_context" and isinstance(path, str) else None
