@@ -22,7 +22,7 @@ from powertools_durable.cli.diagnosis.installation import environment
 from powertools_durable.cli.diagnosis.policy import policy
 from powertools_durable.cli.diagnosis.source import Source
 from powertools_durable.cli.options import JsonFlag, Target
-from powertools_durable.cli.output import console, muted, own_output, print_json
+from powertools_durable.cli.output import console, own_output, print_json
 from powertools_durable.cli.targets import ResolvedTarget, load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, here
 from powertools_durable.decorator import program_of
@@ -40,7 +40,7 @@ def doctor(target: Target, as_json: JsonFlag = False) -> None:
     """
     resolved = resolve_target(target)  # a word that names nothing is a wrong call, not an ill handler
     findings = [*environment()]
-    with own_output(), muted():
+    with own_output():
         handler, found = _loaded(target, resolved)
     findings += found
     program = program_of(handler)

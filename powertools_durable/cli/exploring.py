@@ -15,7 +15,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from powertools_durable.cli.options import JsonFlag, Target
-from powertools_durable.cli.output import console, muted, own_output, print_json
+from powertools_durable.cli.output import console, own_output, print_json
 from powertools_durable.cli.running import Answers, Functions, inputs_of, targets_of
 from powertools_durable.cli.targets import load_targets, resolve_targets
 from powertools_durable.cli.usage import UsageError, here
@@ -51,7 +51,7 @@ def explore(
     targets = resolve_targets(targets_of(target, function))
     page = console(sys.stdout)
     bar = _bar(page) if page.is_interactive and not as_json else None
-    with own_output(), bar or nullcontext(), muted():
+    with own_output(), bar or nullcontext():
         loaded = load_targets(targets, side_by_side=False)
         handler = loaded.pop("")
         found = explore_handler(
@@ -72,7 +72,8 @@ def explore(
 
 def _bar(page: Console) -> Bar:
     columns = (TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Bar(*columns, console=page, transient=True)
+    is_watched = sys.stderr.isatty()  # then what is printed appears above the bar; else it goes where it was sent
+    return Bar(*columns, console=page, transient=True, redirect_stdout=is_watched, redirect_stderr=is_watched)
 
 
 def _moving(bar: Bar) -> Callable[[int, int], None]:

@@ -15,7 +15,7 @@ from rich.text import Text
 from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.inputs import STANDARD_INPUT, read_standard_input, refuse_second_standard_input
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store
-from powertools_durable.cli.output import console, muted, one_line, own_output, print_json
+from powertools_durable.cli.output import console, one_line, own_output, print_json
 from powertools_durable.cli.sources import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.targets import load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, absolute, here
@@ -77,7 +77,7 @@ def replay(
     output = sys.stdout
     page = console(output)
     broken = unreadable = 0
-    with own_output(), muted():
+    with own_output():
         handler = load_target(found)
         for history, path in sources:
             name, verdict = _verdict(handler, history, path)

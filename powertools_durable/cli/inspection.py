@@ -33,7 +33,7 @@ from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.remote_execution import Summary
 from powertools_durable.cli.sources import AwsFlag, AwsFunction, Place
 from powertools_durable.cli.timeline import Lines, outcome
-from powertools_durable.cli.usage import UsageError
+from powertools_durable.cli.usage import UsageError, our_command
 from powertools_durable.local import LocalExecution
 from powertools_durable.local.executions import LocalSummary
 
@@ -142,7 +142,7 @@ def callback(
     whose = f"{one.label(waiting.record)} of {one.name}" if one and waiting.record else "callback"
     console().print(Text(f"{whose}: {answer.value} sent"))
     if answer is not Answer.HEARTBEAT and isinstance(one, LocalExecution) and not one.is_running:
-        console().print(Text(f"go on with: powertools-durable resume {one.id[:8]}"), style="dim")
+        console().print(Text(f"go on with: {our_command(f'resume {one.id[:8]}')}"), style="dim")
 
 
 def stop(

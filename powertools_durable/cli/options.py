@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from powertools_durable.cli.usage import UsageError, absolute
+from powertools_durable.cli.usage import UsageError, absolute, our_command
 from powertools_durable.local import SqliteStore
 
 __all__ = [
@@ -63,4 +63,4 @@ def store_option(path: Path) -> str:
 
 def answer_command(callback: str, where: str) -> str:
     """Return the command that answers a callback of that name; *where* are the options that find it again."""
-    return f"powertools-durable callback {shlex.quote(callback)} succeed JSON{where}"
+    return our_command(f"callback {shlex.quote(callback)} succeed JSON{where}")

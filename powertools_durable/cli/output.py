@@ -15,7 +15,7 @@ from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
 
-__all__ = ["LossyStream", "console", "harmless", "muted", "one_line", "own_output", "print_json", "safe_streams"]
+__all__ = ["LossyStream", "console", "harmless", "one_line", "own_output", "print_json", "safe_streams"]
 
 _UNBROKEN = 1_000_000  # columns: who reads lines wants them whole
 
@@ -125,7 +125,7 @@ def safe_streams() -> Iterator[tuple[LossyStream, LossyStream]]:
 def own_output() -> Iterator[IO[str]]:
     """Give the block standard output for itself; what else is printed meanwhile goes to standard error.
 
-    That is also what a child process or C code writes to the descriptor.
+    That is also what a child process or C code writes to the descriptor. Each command runs code of the user's in here.
     """
     ours = sys.stdout if isinstance(sys.stdout, LossyStream) else LossyStream(sys.stdout)
     with redirect_stdout(sys.stderr), _moved_away(ours):
@@ -153,13 +153,6 @@ def _moved_away(ours: LossyStream) -> Iterator[None]:
             ours.flush()
             os.dup2(moved.fileno(), 1)
             ours._move_to(before)  # noqa: SLF001
-
-
-@contextmanager
-def muted() -> Iterator[None]:
-    """Drop what a handler prints in the block, where it runs a thousand times, or only to be looked at."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123
-        yield
 
 
 def console(file: IO[str] | None = None) -> Console:

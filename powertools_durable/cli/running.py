@@ -20,7 +20,7 @@ from powertools_durable.cli.output import LossyStream, own_output
 from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve_targets
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.cli.trace import Through, traced
-from powertools_durable.cli.usage import UsageError
+from powertools_durable.cli.usage import UsageError, our_command
 from powertools_durable.decorator import durable_inside, record_stack_traces
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
@@ -183,7 +183,7 @@ class _Watcher:
 
 
 def _stay(runner: LocalRunner, one: LocalExecution, display: Display, answers: dict[str, Any], *, wait: bool) -> int:
-    name, command = one.name, f"powertools-durable resume {one.id[:8]}{store_option(runner.store.path)}"
+    name, command = one.name, our_command(f"resume {one.id[:8]}{store_option(runner.store.path)}")
     output = cast("LossyStream", display.output)
     with answering_interrupts(lambda: display.interrupted(name, command)) as interrupt:
         watcher = _Watcher(display, interrupt)

@@ -379,7 +379,9 @@ def test_a_handler_without_source_is_told_so(tmp_path):
 def test_what_its_module_prints_is_not_in_the_way(tmp_path):
     file = tmp_path / "loud.py"
     file.write_text("from powertools_durable import durable\nprint('loud')\n@durable\ndef handler(event, ctx): ...\n")
-    assert "loud\n" not in doctor(f"{file}:handler").output
+    done = doctor(f"{file}:handler")
+    assert "loud\n" not in done.stdout
+    assert done.stderr == "loud\n"
 
 
 # -- correlation paths -----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -139,7 +140,7 @@ def test_ctrl_c_ends_the_command_while_bodies_run_and_it_goes_on_later(folder, h
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert '{"event": "Interrupted", "execution": "one", "resume": "' in output
-    assert "nothing of one is lost. Go on with:\n  powertools-durable resume " in errors
+    assert f"nothing of one is lost. Go on with:\n  {shlex.join(MAIN)} resume " in errors
     assert "Traceback" not in errors
     assert ("f" in bodies(folder)) is (handler == "cleaning")
     (folder / "go").touch()

@@ -28,7 +28,7 @@ def answer(folder, *words):
 
 def test_the_timeline_says_what_it_waits_for_and_goes_on_when_it_is_answered(terminal, tmp_path):
     seen = terminal("run", f"{SHOP}:handler", "--event", "{}", "--name", "live", "--skip-time")
-    seen.read_until("powertools-durable callback approval succeed JSON")
+    seen.read_until("powertools_durable callback approval succeed JSON")
     assert "live" in answer(tmp_path, "list")
     assert "resume" not in answer(tmp_path, "callback", "approval", "succeed", '{"by": "ada"}')
     text = seen.read_until("SUCCEEDED")
@@ -41,7 +41,7 @@ def test_ctrl_c_says_how_to_go_on(terminal, tmp_path):
     seen = terminal("run", f"{SHOP}:handler", "--event", "{}", "--name", "stopped", "--skip-time")
     seen.read_until("callback approval succeed JSON")
     seen.process.send_signal(signal.SIGINT)
-    text = seen.read_until("powertools-durable resume")
+    text = seen.read_until("powertools_durable resume")
     assert "nothing of stopped is lost" in text
     assert seen.ended() == 130
     answer(tmp_path, "callback", "approval", "succeed", "{}")
