@@ -10,6 +10,7 @@ from powertools_durable._contexts.arguments import check_retry, check_serdes
 from powertools_durable._contexts.base import BaseContext
 from powertools_durable._functions import innermost
 from powertools_durable.errors import DurableConfigError, ValidationError
+from powertools_durable.errors.places import without_folders
 from powertools_durable.errors.wording import class_name
 
 __all__ = ["check_function", "check_options", "place_of"]
@@ -99,4 +100,4 @@ def place_of(function: object) -> str:
     inner = innermost(function) if callable(function) else function
     code = getattr(inner, "__code__", None)
     name = getattr(inner, "__qualname__", repr(function))
-    return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code else name
+    return f"{name} at {without_folders(code.co_filename)}:{code.co_firstlineno}" if code else name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from powertools_durable._functions import UNANNOTATED, innermost, return_annotation
 from powertools_durable._protocol.genuine import known_to_pydantic
 from powertools_durable.errors import DurableConfigError
+from powertools_durable.errors.places import without_folders
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -72,7 +73,7 @@ def _resolved(
 
 def _place_of(function: Any) -> str:
     code = getattr(function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+    return f"{without_folders(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
 
 
 def is_plain(annotation: object) -> bool:

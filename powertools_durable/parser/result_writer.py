@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError
 from powertools_durable.errors import SerDesError
 from powertools_durable.parser.annotations import adapter_of, is_plain, name_of
 from powertools_durable.parser.validation_errors import places
-from powertools_durable.parser.writing import RESULT, NotFiniteError, NotJsonError
+from powertools_durable.parser.writing import RESULT, NotFiniteError, NotJsonError, has_twin_keys
 
 __all__ = ["ResultWriter"]
 
@@ -84,9 +84,10 @@ def _typed(adapter: TypeAdapter[Any]) -> Callable[[object], str]:
             if problem is None:
                 raise
         else:
-            # Pydantic writes NaN as null, which is another value.
-            problem = RESULT.problem_of(valid) if b"null" in text else None
-            if not isinstance(problem, NotFiniteError):
+            # Pydantic writes NaN as null, which is another value, and one key twice.
+            has_twins = has_twin_keys(adapter.dump_python(valid, by_alias=True, warnings=False))
+            problem = RESULT.problem_of(valid) if has_twins or b"null" in text else None
+            if problem is None or not (has_twins or isinstance(problem, NotFiniteError)):
                 return text.decode()
         raise problem
 

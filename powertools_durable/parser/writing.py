@@ -24,11 +24,13 @@ from pydantic_core import to_json, to_jsonable_python
 from powertools_durable.errors import SerDesError
 from powertools_durable.errors.wording import reads_like_a_name
 
-__all__ = ["PAYLOAD", "RESULT", "JsonWriter", "NotFiniteError", "NotJsonError"]
+__all__ = ["PAYLOAD", "RESULT", "JsonWriter", "NotFiniteError", "NotJsonError", "has_twin_keys"]
 
 _SCALARS = (UUID, Decimal, date, time, timedelta, Enum)
 _OBJECTS = (BaseModel, set, frozenset, *_SCALARS)
 _PATH_CHARACTERS = 200
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+_JSON_KEYS = (int, float, type(None))  # `json.dumps` writes these itself
 
 
 class NotJsonError(Exception):
@@ -68,7 +70,9 @@ class JsonWriter:
                 text = json.dumps(_encoded(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
                 text.encode()  # a lone surrogate has no UTF-8; escaped it is JSON all the same
                 return text
-            return json.dumps(value, default=_encoded, allow_nan=False)
+            text = json.dumps(value, default=_encoded, allow_nan=False)
+            if not has_twin_keys(value):
+                return text
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001, S110 - a serializer may raise anything; what is in the way is found below
@@ -115,7 +119,7 @@ class JsonWriter:
                     self._prepared_key(key, path): self._prepared(part, _at_key(path, key, number), inside)
                     for number, (key, part) in enumerate(value.items(), start=1)
                 }
-                if len(made) == len(value):
+                if not has_twin_keys(dict.fromkeys(value)):
                     return made
                 raise NotJsonError(f"two keys of {_shown(path)} have the same JSON text")
             case list() | tuple():
@@ -192,13 +196,80 @@ def _encoded(value: Any) -> Any:
         return value.value
     if isinstance(value, BaseModel) and type(value).model_config.get("ser_json_inf_nan") == "strings":
         return json.loads(to_json(value, by_alias=True, inf_nan_mode="strings"))
-    cls: type = type(value)
+    cls: Any = type(value)
     if dataclasses.is_dataclass(value) and not hasattr(cls, "__pydantic_serializer__"):
         adapter = _adapter_of(cls)
         if adapter is not None:
-            return adapter.dump_python([value], mode="json", by_alias=True, warnings=False)[0]
+            written = adapter.dump_python([value], mode="json", by_alias=True, warnings=False)[0]
+            _check_kept(value, adapter.dump_python([value], by_alias=True, warnings=False)[0], written)
+            return written
     # Non-finite numbers stay what they are, so that `json.dumps` refuses them here as everywhere.
-    return to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
+    made = to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
+    if hasattr(cls, "__pydantic_serializer__"):
+        _check_kept(value, cls.__pydantic_serializer__.to_python(value, by_alias=True, warnings=False), made)
+    return made
+
+
+def _check_kept(value: Any, plain: Any, made: Any) -> None:
+    """Refuse what pydantic drops without an error where a field is annotated ``Any``.
+
+    Parameters
+    ----------
+    value : object
+        A model or dataclass, for its name and settings.
+    plain, made : object
+        What its serializers make of it: as Python has it, and as JSON has it.
+    """
+    cls: Any = type(value)
+    if has_twin_keys(plain):
+        raise NotJsonError(f"two keys of a dict in {_class_of(value)} have the same JSON text")
+    config = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", None) or {}
+    if "ser_json_inf_nan" not in config and _loses_number(plain, made):
+        raise NotFiniteError(f"a float in {_class_of(value)} is NaN or infinite; send null, or text")
+
+
+def has_twin_keys(value: object) -> bool:
+    """Tell whether two keys of a dict in *value*, which contains itself nowhere, have the same JSON text."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, dict):
+            if set(map(type, one)) - {str} and len(set(map(_key_text, one))) < len(one):
+                return True
+            parts: Any = one.values()
+        elif isinstance(one, list | tuple):
+            parts = one
+        else:
+            continue
+        if not _LEAVES.issuperset(map(type, parts)):
+            pending += parts
+    return False
+
+
+def _key_text(key: Any) -> Any:
+    if type(key) is str:
+        return key
+    try:
+        return next(iter(json.loads(json.dumps({key: None})) if isinstance(key, _JSON_KEYS) else _written_key(key)))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - it has no text, which is said elsewhere
+        return object()
+
+
+def _written_key(key: Any) -> Any:
+    return to_jsonable_python({key: None}, by_alias=True)
+
+
+def _loses_number(plain: Any, made: Any) -> bool:
+    """Tell whether a NaN or an infinity in *plain* is nothing in *made*, which is the same as JSON."""
+    if isinstance(plain, float):
+        return made is None and not math.isfinite(plain)
+    if isinstance(plain, dict) and isinstance(made, dict):
+        return any(map(_loses_number, plain.values(), made.values()))
+    if isinstance(plain, list | tuple | set | frozenset) and isinstance(made, list):
+        return any(map(_loses_number, plain, made))
+    return False
 
 
 @functools.lru_cache(maxsize=256)
@@ -224,6 +295,8 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         except Exception:  # noqa: BLE001, S112 - a property of a user; then another one is to blame
             continue
         yield f"{path}.{name}", part
+    extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
+    yield from ((_at_key(path, key, number), part) for number, (key, part) in enumerate(extra.items(), start=1))
 
 
 def _at_key(path: str, key: object, number: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -88,7 +89,8 @@ def unresolved(event: Hidden, ctx) -> Hidden | None: ...
 )
 def test_an_annotation_that_names_nothing_is_refused_with_file_line_and_what_to_do(read, subject, option):
     line = unresolved.__code__.co_firstlineno
-    expected = rf"{re.escape(__file__)}:{line}: the annotation of {re.escape(subject)}.*@durable\({option}=\.\.\.\)"
+    place = rf"{re.escape(Path(__file__).name)}:{line}"
+    expected = rf"^{place}: the annotation of {re.escape(subject)}.*@durable\({option}=\.\.\.\)"
     with pytest.raises(DurableConfigError, match=expected):
         read(unresolved)
 
