@@ -64,3 +64,9 @@ def test_what_is_no_time_is_refused_before_anything_is_recorded(timeout):
 def test_a_mock_takes_it():
     run = MockDurableContext().with_wait_for_condition("ready", 7).build()
     assert run.ctx.wait_for_condition(lambda n: n, initial=0, polling=Polling(bool), timeout=5, name="ready") == 7
+
+
+def test_a_part_of_a_second_that_is_left_is_waited_for_as_a_whole_one():
+    run = Simulator(looks(60.5)).start().finish()
+    # 0, 25, 50 and 61 seconds
+    assert "was not met within 60.5 seconds, in 4 checks" in run.result

@@ -170,3 +170,22 @@ def test_a_mock_prepares_it_as_the_step_that_it_is():
     assert WORLD == []
     run.assert_no_checkpoints()
     assert run.unused == []
+
+
+@pytest.mark.parametrize("args", [(), (1, 2)], ids=["none", "two"])
+def test_an_undo_that_can_not_be_called_so_is_refused_at_its_call(args):
+    def release(seat):
+        return seat
+
+    @durable
+    def handler(event, ctx):
+        with ctx.saga() as saga:
+            saga.undo(release, *args)
+            ctx.step(lambda: 1, name="never reached")
+
+    run = Simulator(handler).start().finish()
+    assert run.status == "FAILED"
+    assert run.error.error_type.endswith("ValidationError")
+    assert "release() takes (seat); " in run.error.error_message
+    assert "saga.undo(release, ...) passes" in run.error.error_message
+    assert [operation.name for operation in run.operations if operation.name] == []

@@ -242,6 +242,7 @@ def test_polling_at_a_fixed_interval(interval):
     assert (polling.until, polling.max_attempts) == (bool, 7)
     assert [polling.delay(number, Random(0)) for number in (1, 2, 6)] == [2, 2, 2]
     assert Polling.every(interval, bool).max_attempts == 60
+    assert {polling.delay(1, Random(seed)) for seed in range(20)} == {2}
 
 
 def test_a_fixed_interval_that_is_none_is_refused():
