@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,6 @@ from powertools_durable.local.store import SqliteStore, StoreError
 __all__ = ["Pruned", "copy_store", "prune"]
 
 _AT_ONCE = 50  # executions removed by one transaction: others wait for it
-_PAGES_AT_ONCE = 2_000
 _TABLES = ("operations", "events", "callbacks", "executions")
 
 
@@ -43,7 +43,8 @@ def prune(
     """Remove executions that have ended.
 
     One that another still waits for, or that a process stays with, is kept; those that it invoked go with it. Each
-    transaction removes some of them whole, so a process that is killed leaves each execution there or gone.
+    transaction removes some of them whole and makes the file smaller by them, so a process that is killed leaves each
+    execution there or gone.
 
     Parameters
     ----------
@@ -63,23 +64,22 @@ def prune(
     """
     store.check_writable()
     before = _size(store)
-    removed, after = 0, 0
-    while True:
-        rows = store.query(
-            "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number > ?1"
-            " AND (?2 IS NULL OR ended < ?2) AND (?3 IS NULL OR name GLOB ?3) ORDER BY number LIMIT ?4",
-            after,
-            ended_before.timestamp() if ended_before is not None else None,
-            name.replace("[", "[[]") if name is not None else None,
-            _AT_ONCE,
-        )
-        if not rows:
-            break
-        after = rows[-1][0]
-        arns = [arn for _, arn in rows]
-        removed += len(list(_unused(store, arns))) if only_count else _remove(store, arns)
-    if removed and not only_count:
-        _give_back(store)
+    removed, below = 0, sys.maxsize
+    with nullcontext() if only_count else _giving_back(store):
+        while True:
+            rows = store.query(  # the newest first: they lie at the end of the file, which is cut off
+                "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number < ?1"
+                " AND (?2 IS NULL OR ended < ?2) AND (?3 IS NULL OR name GLOB ?3) ORDER BY number DESC LIMIT ?4",
+                below,
+                ended_before.timestamp() if ended_before is not None else None,
+                name.replace("[", "[[]") if name is not None else None,
+                _AT_ONCE,
+            )
+            if not rows:
+                break
+            below = rows[-1][0]
+            arns = [arn for _, arn in rows]
+            removed += len(list(_unused(store, arns))) if only_count else _remove(store, arns)
     return Pruned(removed, max(0, before - _size(store)))
 
 
@@ -112,14 +112,22 @@ def _invoked_by(store: SqliteStore, arn: str) -> Iterator[str]:
         yield from (row[0] for row in rows)
 
 
-def _give_back(store: SqliteStore) -> None:
-    """Let the file become smaller; what is in use meanwhile becomes so by a later prune."""
+@contextmanager
+def _giving_back(store: SqliteStore) -> Iterator[None]:
+    """Let the file become smaller with each transaction; what is in use meanwhile becomes so by a later prune.
+
+    That costs what is removed. ``incremental_vacuum`` looks for each page in the list of all free ones, so its cost
+    grows with the square of what was removed.
+    """
+    is_of_an_older_version = not store.query("PRAGMA auto_vacuum")[0][0]
     with suppress(StoreError):
-        if store.query("PRAGMA auto_vacuum")[0][0]:
-            for _ in range(0, store.query("PRAGMA freelist_count")[0][0], _PAGES_AT_ONCE):
-                store.maintain(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
-        else:  # of an older version
-            store.maintain("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
+        store.maintain("PRAGMA auto_vacuum = FULL")
+    before = store.query("PRAGMA freelist_count")
+    yield
+    with suppress(StoreError):
+        store.maintain("PRAGMA auto_vacuum = INCREMENTAL")
+        if is_of_an_older_version and store.query("PRAGMA freelist_count") != before:
+            store.maintain("VACUUM")
         store.query("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
