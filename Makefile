@@ -19,6 +19,9 @@ OLD_ENOUGH := import sys; sys.version_info >= (3, 11) or sys.exit(1); print(sys.
 # A pyenv shim can be on the PATH and still refuse to start, so each candidate is tried.
 PYTHON ?= $(shell for candidate in $(CANDIDATES); do $$candidate -c '$(OLD_ENOUGH)' 2>/dev/null && break; done)
 
+# Compiled modules are kept, whatever the shell says: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -76,11 +79,15 @@ types: $(VENV)/.dev ## mypy, strict; mypy as it comes and pyright over what user
 
 .PHONY: test
 test: $(VENV)/.dev ## the tests; PYTEST_ARGS="-k wait" for some of them, WORKERS=0 in one process
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' $(PYTEST_ARGS)
+
+.PHONY: test-long
+test-long: $(VENV)/.dev ## the rest of the tests: real kills and timers, more random programs
+	TEST_SIZE=whole $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'slow or sized' $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## the tests, and which branches they miss
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing $(PYTEST_ARGS)
+	TEST_SIZE=whole $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.docs ## the documentation, into site/

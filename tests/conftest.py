@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.leaks import no_thread_outlives_a_test  # noqa: F401 - used by every test
+from tests.size import mark_the_rest_slow
 
 # The extra "tracer" may be missing; what needs it can't even be imported then.
 XRAY = (
@@ -40,8 +41,10 @@ settings.register_profile("ci", settings.get_profile("default"), derandomize=Tru
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs the extra "tracer" where that is missing."""
+    """Sort slow cases out; skip what needs the extra "tracer" where that is missing."""
+    mark_the_rest_slow(items)
     if find_spec("aws_xray_sdk") is None:
         for item in items:
             if "xray_segments" in getattr(item, "fixturenames", ()) or item.get_closest_marker("xray"):

@@ -197,6 +197,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("words", "says"), CALLS, ids=lambda part: " ".join(part) if isinstance(part, list) else "")
 def test_a_wrong_call_is_named(account, words, says):
     done = cli(*words)

@@ -132,6 +132,7 @@ def running(folder, handler, **options):
             process.kill()  # nothing, where it has ended as it should
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_ctrl_c_ends_the_command_while_bodies_run_and_it_goes_on_later(folder, handler):
     """No body ends before the test says so: a command that waits for one never ends."""

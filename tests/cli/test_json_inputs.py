@@ -77,6 +77,7 @@ def event_of_explore(source, data):
 PLACES = [event_of_run, answer_of_run, answer_of_resume, value_of_callback, event_of_explore]
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("place", PLACES)

@@ -135,6 +135,7 @@ def test_off_a_terminal_each_moment_is_one_line_whole(folder, columns):
     assert "X" * 150 in line
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("verb", ["show", "run"])
 @pytest.mark.parametrize("columns", [12, 30, 60])
 def test_on_a_narrow_terminal_nothing_of_the_reason_is_cut(folder, verb, columns):
@@ -163,6 +164,7 @@ COLOURS = [
 ]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("variables", "expected"), COLOURS, ids=" ".join)
 def test_a_pipe_gets_colours_if_they_are_forced_and_never_a_cursor(folder, variables, expected):
     clean = {key: value for key, value in os.environ.items() if key not in {"FORCE_COLOR", "NO_COLOR"}}
@@ -171,6 +173,7 @@ def test_a_pipe_gets_colours_if_they_are_forced_and_never_a_cursor(folder, varia
     assert controls(command(folder, "run", "app.py:failing", env=clean | variables).stdout) == set()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"CI": "true"}], ids=" ".join)
 def test_a_terminal_is_drawn_on_whatever_the_colours(folder, variables):
     terminal = Terminal(folder, "run", "app.py:failing", NO_COLOR=variables.get("NO_COLOR"), CI=variables.get("CI"))

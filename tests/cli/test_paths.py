@@ -57,7 +57,7 @@ def last(done):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("options", "environment", "where"),
     [

@@ -244,6 +244,7 @@ def roaming(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("options", "store"),
     [

@@ -114,6 +114,7 @@ def ended(tmp_path_factory):
     return folder
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("words", "code"), QUIET, ids=lambda part: " ".join(part) if isinstance(part, tuple) else "")
 def test_the_exit_code_is_that_of_the_execution_whoever_reads(ended, words, code):
     read, write = os.pipe()

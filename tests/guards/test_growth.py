@@ -35,6 +35,7 @@ def echo(event, ctx):
     return event
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handler", [steps, asks])
 def test_one_operation_more_costs_the_same_beside_many_as_beside_few(handler):
     """G1, G2. Failed with a walk over all records at each checkpoint: four times and twice as many."""
@@ -69,6 +70,7 @@ for count in (50, 100, 200):
 """
 
 
+@pytest.mark.slow
 def test_what_an_invocation_was_shown_takes_no_copy_of_it():
     """G3. Failed with each invocation keeping its event: 3.8 times as much for twice as many."""
     (small, first), (medium, second), (large, third) = (

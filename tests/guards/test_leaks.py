@@ -95,6 +95,7 @@ def test_files_that_are_closed_meanwhile_make_up_for_none_that_is_left_open():
     assert other.fileno() == -1
 
 
+@pytest.mark.slow
 def test_objects_that_were_there_are_not_counted_and_make_up_for_none_that_is_new():
     others = [Retry() for _ in range(5)]
     before = Objects()

@@ -217,6 +217,7 @@ def test_an_uncaught_error_flushes_what_is_live(log):
     assert log.messages == ["line", "the execution failed: ValueError"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("said", ["error", "debug", "clear_buffer"])
 def test_a_branch_that_repeats_itself_leaves_the_lines_of_a_live_branch_alone(log, said):
     """An error logged on replay used to throw them away; and so did a debug line, as Powertools found no buffer."""

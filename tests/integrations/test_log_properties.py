@@ -11,12 +11,14 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powertools_durable import Retry, current_scope, durable
 from powertools_durable.testing import Simulator
 from tests.integrations.lines import Log
+from tests.size import tenth
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def outcome_of(program, crashes=()):
         log.forget()
 
 
-@settings(max_examples=60)
+@pytest.mark.sized
+@settings(max_examples=tenth(60))
 @given(program=PROGRAMS)
 def test_without_a_crash_each_line_comes_out_exactly_once(program):
     expected, said, states = outcome_of(program)
@@ -158,7 +161,8 @@ def test_without_a_crash_each_line_comes_out_exactly_once(program):
     assert set(states) == {"LIVE"}
 
 
-@settings(max_examples=60)
+@pytest.mark.sized
+@settings(max_examples=tenth(60))
 @given(program=PROGRAMS, crashes=st.lists(st.integers(0, 40), max_size=3))
 def test_with_crashes_each_line_comes_out_at_least_once(program, crashes):
     expected, said, states = outcome_of(program, crashes)

@@ -118,6 +118,7 @@ def census():
     }
 
 
+@pytest.mark.slow
 def test_a_thousand_invocations_leave_nothing_behind(metrics, monkeypatch):
     log = Log(buffer_config=LoggerBufferConfig(max_bytes=20_480))
     child = Logger(service=log.logger.service, child=True, level="DEBUG")

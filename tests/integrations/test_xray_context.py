@@ -578,6 +578,7 @@ def test_an_invocation_that_will_be_repeated_is_a_fault(tracer, xray_segments):
 # -- leaks -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_thousand_invocations_leave_nothing_behind(tracer, xray_segments):
     @tracer.capture_lambda_handler(capture_response=False)
     @durable(tracer=tracer)

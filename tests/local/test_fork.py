@@ -50,6 +50,7 @@ def run(path, ends, event="plain"):
     )
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
 @pytest.mark.parametrize(
     ("ends", "code"),

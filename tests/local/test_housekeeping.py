@@ -165,7 +165,7 @@ housekeeping.prune(store, name="order-*")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(6))
 def test_kill_9_during_prune_leaves_each_execution_whole_or_gone_and_loses_none_that_stays(path, seed):
     moments = random.Random(seed)

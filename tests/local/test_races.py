@@ -67,7 +67,7 @@ def test_processes_that_make_one_store_at_once_make_one(tmp_path):
 # -- one winner ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "-".join(pair[0]))
 def test_of_two_processes_at_one_execution_one_wins_and_the_other_is_told(tmp_path, pair):
     assert sum(race_pair(tmp_path, pair, ROUNDS).values()) == ROUNDS

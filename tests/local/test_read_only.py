@@ -93,7 +93,7 @@ def of_version_1(path):
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-@pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("made", [of_this_version, open_elsewhere, of_version_1])
 def test_it_can_be_listed_shown_and_exported_and_says_that_it_can_not_be_changed(folder, tmp_path, made):
     """Failed with "attempt to write a readonly database; restore it"."""

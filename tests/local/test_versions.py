@@ -128,6 +128,7 @@ SqliteStore(sys.argv[1])
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("after", [1, 4, 9, 13, 14, 15])
 def test_kill_9_while_it_is_brought_up_leaves_it_as_it_was(path, after):
     """Failed without the transaction around it."""

@@ -16,6 +16,7 @@ from tests.properties.invariants import check
 from tests.properties.making import Drawn, Maker
 from tests.properties.programs import Program, Written, callbacks_of, functions_of, source
 from tests.properties.trace import observe
+from tests.size import tenth
 
 MOMENTS = st.integers(0, 10_000)  # how many a run has may depend on how its threads take turns, so no draw does
 
@@ -48,20 +49,23 @@ class Runs:
         return self.checked(self.observed(kills=moments))
 
 
-@settings(max_examples=25, derandomize=True)
+@pytest.mark.sized
+@settings(max_examples=tenth(25), derandomize=True)
 @given(programs(), MOMENTS)
 def test_a_process_dies_anywhere_and_all_invariants_hold(program, moment):
     runs = Runs(program)
     runs.killed(moment % len(runs.whole.moments))
 
 
-@settings(max_examples=25, derandomize=True)
+@pytest.mark.sized
+@settings(max_examples=tenth(25), derandomize=True)
 @given(programs(), MOMENTS, MOMENTS)
 def test_two_processes_die_anywhere_and_all_invariants_hold(program, first, second):
     runs = Runs(program)
     runs.killed(*(moment % (len(runs.whole.moments) + 5) for moment in (first, second)))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(12))
 def test_all_single_moments_of_a_program(seed):
     runs = Runs(program_of(seed))

@@ -16,6 +16,7 @@ from tests.properties.programs import Written, callbacks_of, functions_of, lines
 MANY = {"crowd"}  # so many operations that exploring them takes minutes
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in MANY])
 def test_every_kind_of_line_survives_a_crash_at_every_moment(kind):
     lines = (Maker(Seeded(Random(1)), gestures=False).line(kind),)
@@ -34,11 +35,13 @@ SMALL = [seed for seed in range(60) if 2 <= size(seed) <= 5][:6]
 TINY = [3, 8, 10]  # with so few moments that pairs of them are looked at in a second
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", SMALL)
 def test_a_random_program_survives_a_crash_at_every_moment(seed):
     explored(seed).assert_survives()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", TINY)
 def test_a_random_program_survives_two_crashes(seed):
     explored(seed, crashes=2).assert_survives()

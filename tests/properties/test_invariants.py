@@ -451,6 +451,7 @@ def all_is_well(handler, event=None, *, seed, same=("kills", "faults"), **option
         assert told(check(trace, reference if set(plan) <= {*same, "twice"} else None)) == [], plan
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("file", "name"), HANDLERS, ids=["-".join(pair) for pair in HANDLERS])
 def test_nothing_is_found_in_the_examples(file, name):
     handler = getattr(import_module(f"examples.operations.{file}"), name)
@@ -463,6 +464,7 @@ def test_nothing_is_found_in_the_shop():
     all_is_well(shop.handler, "order-42", seed=1, ledger=shop.ledger, callbacks={"approval": "ada"})
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("seed", range(40))
 def test_nothing_is_found_in_a_random_program(seed):
     lines = program(seed)

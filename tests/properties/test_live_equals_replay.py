@@ -17,6 +17,7 @@ from tests.properties.line_kinds import KINDS
 from tests.properties.making import Drawn, Maker, Seeded
 from tests.properties.programs import Program, Written, callbacks_of, functions_of, source
 from tests.properties.trace import observe
+from tests.size import tenth
 
 LAST = "after the handler's end"
 
@@ -55,12 +56,14 @@ def the_law_holds(program):
     return whole
 
 
-@settings(max_examples=60, derandomize=True)
+@pytest.mark.sized
+@settings(max_examples=tenth(60), derandomize=True)
 @given(programs())
 def test_the_outcome_of_every_operation_is_the_same_live_and_on_replay(program):
     the_law_holds(program)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_of_every_kind_of_operation_too(kind, number):

@@ -21,6 +21,7 @@ from tests.properties.faults import CALLS, CLASSES
 from tests.properties.line_kinds import GESTURES, KINDS, SWALLOWS, Kind
 from tests.properties.making import Drawn, Maker
 from tests.properties.soak import soaked
+from tests.size import tenth
 
 ROOT = Path(__file__).parents[2]
 SEEDS, EXECUTIONS = 400, 2_000
@@ -57,6 +58,7 @@ def test_what_failed_once_is_right(case):
     assert not one.violations, script(case, one.violations)
 
 
+@pytest.mark.slow
 def test_two_thousand_executions_violate_nothing_and_come_across_everything():
     found = soaked(0, SEEDS)
     print(*found.scripts[:1])  # noqa: T201 - to be copied and run
@@ -76,7 +78,6 @@ def cases(draw):
 
 
 PROFILE = settings(
-    max_examples=100,
     derandomize=True,
     database=None,
     deadline=None,
@@ -93,23 +94,24 @@ def holds(drawn):
             raise AssertionError(script(one.case, one.violations))
 
 
-def hold():
-    """Draw cases until one fails, made as small as it goes; its script is printed."""
+def hold(count):
+    """Draw *count* cases, or until one fails, made as small as it goes; its script is printed."""
     try:
-        PROFILE(given(cases())(holds))()
+        settings(PROFILE, max_examples=count)(given(cases())(holds))()
     except AssertionError as failed:
         print(failed)  # noqa: T201 - to be copied and run
         raise
 
 
+@pytest.mark.sized
 def test_whatever_is_drawn_violates_nothing():
-    hold()
+    hold(tenth(100))
 
 
 def test_a_bug_is_found_made_small_and_printed_as_a_script_that_shows_it(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(KINDS, "step", Kind("got = f\"{name}/{{__import__('os').urandom(4).hex()}}\""))
     with pytest.raises(AssertionError):
-        hold()
+        hold(100)
     text = capsys.readouterr().out
     file = tmp_path / "shows.py"
     file.write_text(text)

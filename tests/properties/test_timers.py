@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tests.properties.events import BodyBegan, BodyEnded, Requested, Seen
 from tests.properties.faults import FaultPlan
 from tests.properties.invariants import check
 from tests.properties.trace import observe
+from tests.size import tenth
 
 
 def spans(least):
@@ -22,7 +24,7 @@ def spans(least):
 
 WAITS, DELAYS = spans(1), spans(0.001)  # the service knows no shorter wait; a shorter delay is a second
 SKEWS = st.sampled_from([0.0, 2.0, -2.0])
-PROFILE = settings(max_examples=60, derandomize=True)
+PROFILE = settings(max_examples=tenth(60), derandomize=True)
 
 
 def in_seconds(span):
@@ -51,6 +53,7 @@ def test_a_wait_lasts_as_long_as_was_asked_for_and_less_than_a_second_longer(spa
     assert in_seconds(span) <= lasted < in_seconds(span) + 1
 
 
+@pytest.mark.sized
 @PROFILE
 @given(st.lists(WAITS, min_size=2, max_size=3), SKEWS)
 def test_neither_does_one_beside_others(spans, skew):
@@ -65,6 +68,7 @@ def test_neither_does_one_beside_others(spans, skew):
     assert max(map(in_seconds, spans)) <= max(waits)
 
 
+@pytest.mark.sized
 @PROFILE
 @given(DELAYS, SKEWS)
 def test_a_step_is_tried_again_no_sooner_than_its_policy_says(span, skew):
@@ -86,6 +90,7 @@ def test_a_step_is_tried_again_no_sooner_than_its_policy_says(span, skew):
         assert min(in_seconds(span) * factor, 200_000) <= rested + 1e-3
 
 
+@pytest.mark.sized
 @PROFILE
 @given(DELAYS, SKEWS)
 def test_a_condition_is_looked_at_no_sooner_than_its_policy_says(span, skew):

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from powertools_durable import Polling, Retry, StepError, durable
 from tests.properties.events import Ended, Seen
 from tests.properties.invariants import check
 from tests.properties.trace import observe
+from tests.size import tenth
 
 LEAVES = (
     st.none()
@@ -94,7 +96,8 @@ def test_so_is_one_of_the_users_own_type(parcel):
     assert given_ == [parcel, parcel]
 
 
-@settings(max_examples=40, derandomize=True)
+@pytest.mark.sized
+@settings(max_examples=tenth(40), derandomize=True)
 @given(st.text(st.characters(codec="utf-8")), st.sampled_from([ValueError, KeyError, PermissionError, TimeoutError]))
 def test_so_is_an_error(words, kind):
     told = []

@@ -80,6 +80,7 @@ IDS = [f"row {row}: {what}" for row, what, _ in PASSING]
 EACH = pytest.mark.parametrize("fault", [fault for *_, fault in PASSING], ids=IDS)
 
 
+@pytest.mark.sampled(5)
 @EACH
 def test_rows_12_to_17_a_passing_fault_of_a_checkpoint_costs_neither_a_body_nor_the_invocation(wire, fault):
     order = Order(wire)
@@ -91,6 +92,7 @@ def test_rows_12_to_17_a_passing_fault_of_a_checkpoint_costs_neither_a_body_nor_
     assert once["Updates"] == again["Updates"]
 
 
+@pytest.mark.sampled(3)
 @EACH
 def test_rows_12_to_17_a_lasting_fault_is_met_by_few_tries_that_wait_longer_each_time_and_then_raised(wire, fault):
     pauses, order = [], Order(wire)
@@ -105,6 +107,7 @@ def test_rows_12_to_17_a_lasting_fault_is_met_by_few_tries_that_wait_longer_each
     order.finish().assert_done(*(["first", "second"] if fault.applied else ["first", "first", "second"]))
 
 
+@pytest.mark.sampled(5)
 @EACH
 def test_rows_15_and_16_a_fault_of_a_page_is_raised_and_the_next_invocation_reads_it(wire, fault):
     order = Order(wire, page_items=1)

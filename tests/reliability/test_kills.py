@@ -121,6 +121,7 @@ def test_rows_2_to_4_an_interruption_of_an_at_least_once_step_costs_no_attempt(r
 PLANS = [*combinations_with_replacement(ROWS, 2), *combinations_with_replacement(ROWS, 3)]
 
 
+@pytest.mark.sampled(6)
 @SEMANTICS
 @pytest.mark.parametrize("plan", PLANS, ids=lambda rows: "+".join(map(str, rows)))
 def test_row_8_killed_two_and_three_times_anywhere_it_ends_with_the_same_result(plan, semantics):

@@ -132,6 +132,7 @@ def torn(path, where, how):
     path.write_bytes(content)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("how", ["cut off", "zeroes", "noise"])
 @pytest.mark.parametrize("where", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9])
 def test_row_72_a_torn_file_is_an_error_or_the_whole_truth_and_never_a_corrupt_success(path, where, how):

@@ -14,6 +14,7 @@ from powertools_durable.testing import Simulator
 from tests.leaks import Objects, left_open, open_files, started_threads
 from tests.reliability.rig import Run
 from tests.reliability.wire import Fault, wired
+from tests.size import tenth
 from tests.waiting import eventually
 
 
@@ -84,11 +85,12 @@ def invoked(number, kinds=KINDS):
     return simulator
 
 
+@pytest.mark.sized
 def test_row_71_a_thousand_warm_invocations_with_exceptions_in_between_leave_nothing_behind():
     kept = [invoked(2 * len(KINDS))]  # what is made once is made
     objects, files = Objects(), open_files()
     with started_threads() as started:
-        kept.append(invoked(1_000))
+        kept.append(invoked(tenth(1_000)))
     for handler_of_pytest in logging.getLogger().handlers:  # keep each record, with the tracebacks of failures
         getattr(handler_of_pytest, "records", []).clear()
     new = Counter(type(thing).__qualname__ for thing in objects.new())

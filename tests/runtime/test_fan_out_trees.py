@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powertools_durable import Completion, DurableConfig, Nesting, Retry, durable
 from tests.runtime.rig import Served
+from tests.size import tenth
 
 ALL, ONCE = Completion.all_completed(), Retry.none()
 
@@ -62,7 +64,8 @@ fans = st.recursive(
 kills = st.lists(st.tuples(st.integers(1, 25), st.sampled_from(["before", "after"])), max_size=3)
 
 
-@settings(max_examples=60)
+@pytest.mark.sized
+@settings(max_examples=tenth(60))
 @given(fans, kills, st.sampled_from([1, 2, 32]))
 def test_a_tree_of_fan_outs_comes_to_the_same_however_often_it_is_killed(tree, deaths, threads):
     @durable(config=DurableConfig(max_threads=threads, on_unconsumed="fail"))

@@ -351,6 +351,7 @@ def test_in_x_ray_no_secret_is_shown(code, capsys, xray_segments):
     watched.assert_silent()
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("call", ["checkpoint", "state"])
 def test_over_http_no_secret_is_told_whatever_the_service_answers(call, fault, capsys):

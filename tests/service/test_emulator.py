@@ -17,6 +17,7 @@ from powertools_durable._protocol.wire import to_wire
 from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import NOON, OOPS, A, Bench, S, T, callback, retry, update, wait
 from tests.service.model import KINDS, NEXT
+from tests.size import tenth
 
 pytest.importorskip("aws_durable_execution_sdk_python_testing", reason="the official emulator is not installed")
 
@@ -164,7 +165,8 @@ def is_stricter(bench, batch, words):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.sized
+@settings(max_examples=tenth(150), deadline=None)
 @given(st.data())
 def test_both_take_and_refuse_the_same_and_make_the_same_of_it(data):
     bench, theirs = Bench(), Theirs()

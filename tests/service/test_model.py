@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from powertools_durable._service.update_validation import ServiceRefusal
 from tests.service.bench import OOPS, A, Bench, S, T, callback, complaints, retry, update, wait
 from tests.service.model import KINDS, NEXT, OVER, Known, Model
+from tests.size import tenth
 
 SECONDS = st.integers(1, 9)
 ANY = st.tuples(
@@ -152,4 +153,5 @@ class Service(RuleBasedStateMachine):
 
 
 TestService = Service.TestCase
-TestService.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestService.pytestmark = [pytest.mark.sized]
+TestService.settings = settings(max_examples=tenth(60), stateful_step_count=40, deadline=None)

@@ -10,6 +10,7 @@ from powertools_durable.testing import Simulator
 from tests.testing.corpus.table import BUGS, PAGE, explored, page
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("bug", BUGS)
 def test_the_bug_is_found_and_its_place_is_named(bug):
     module, found = explored(bug)
@@ -33,5 +34,6 @@ def test_there_are_enough_of_them():
     assert len(BUGS) >= 15
 
 
+@pytest.mark.slow
 def test_the_documented_table_is_what_explore_says():
     assert PAGE.read_text() == page(), "python -m tests.testing.corpus.table writes it anew"

@@ -114,6 +114,7 @@ def traced(program, max_threads, seed=0):
     return run.trace_hash, [(entry.effect, entry.operation_id) for entry in LEDGER]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("max_threads", [1, 4])
 @pytest.mark.parametrize("seed", range(18))
 def test_the_same_seed_gives_the_same_trace_of_fan_outs_inside_fan_outs(seed, max_threads):
@@ -154,6 +155,7 @@ def test_what_an_early_end_cuts_off_is_the_same_for_the_same_seed(most):
         assert len({str(result) for _, _, result in runs}) > 1
 
 
+@pytest.mark.slow
 def test_two_explorations_of_a_fan_out_find_the_same_moments_in_the_same_order():
     program = (Line("map", "all", 3, (STEPS,)), Line("raced", "race", 1))
 

@@ -59,6 +59,7 @@ CORRECT = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CORRECT)
 def test_every_example_survives_a_crash_at_every_moment(name):
     handler, event, callbacks = CORRECT[name]
@@ -67,6 +68,7 @@ def test_every_example_survives_a_crash_at_every_moment(name):
     assert found.runs > len(found.crash_points) > 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["five_lines", "patched, version 2", "saga"])
 def test_examples_survive_two_crashes_wherever_they_are(name):
     handler, event, callbacks = CORRECT[name]

@@ -135,6 +135,7 @@ SETUPS = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("setup", SETUPS)
 @pytest.mark.parametrize("ran_before", [False, True])
 def test_the_code_sees_what_the_test_has_set_up(shop, setup, ran_before):
@@ -304,6 +305,7 @@ def make_a_mess(shop):
     random.seed(1)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("profiles", [False, True])
 @pytest.mark.parametrize("fails", [False, True], ids=["it ends", "it is broken off"])
 def test_an_exploration_leaves_the_process_as_it_found_it(shop, monkeypatch, tmp_path, profiles, fails):

@@ -61,6 +61,7 @@ print(run())
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("tool", "imported"),
     [

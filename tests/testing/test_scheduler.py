@@ -113,6 +113,7 @@ def test_over_seeds_every_order_of_four_threads_occurs_and_none_is_rare():
     assert min(seen.values()) >= 5  # of 20 on average
 
 
+@pytest.mark.slow
 def test_all_720_orders_of_six_threads_can_be_chosen_each_in_one_way():
     picks = Enumerated()
     seen = [told(picks, "abcdef", 1) for _ in picks.runs()]

@@ -24,7 +24,7 @@ _PACKAGE = __name__.partition(".")[0]
 _FOREIGN = tuple(
     {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
-_OWN = str(Path(__file__).resolve().parents[1])
+_OWN = str(Path(__file__).resolve().parents[2])
 
 
 def is_users(file: str) -> bool:
