@@ -1,4 +1,4 @@
-"""Looks through whatever wraps a function: one way for the whole package (values.md V4).
+"""Looks through whatever wraps a function: one way for the whole package.
 
 A decorator may leave a function, a `functools.partial`, a method, the object of `functools.cache`, or an instance of a
 class of its own. What was written below it is found by the attributes that Python has for this.

@@ -63,7 +63,7 @@ class BatchResult(Sequence[BatchItem[T]]):
         The branches.
     completion_reason : str
         ``ALL_COMPLETED``, ``MIN_SUCCESSFUL_REACHED``, ``FAILURE_TOLERANCE_EXCEEDED``,
-        ``CUSTOM_COMPLETION_SUCCEEDED`` or ``CUSTOM_COMPLETION_FAILED``. Source: protocol.md 12.2.
+        ``CUSTOM_COMPLETION_SUCCEEDED`` or ``CUSTOM_COMPLETION_FAILED``.
     """
 
     items: tuple[BatchItem[T], ...]
@@ -206,7 +206,7 @@ class BatchResult(Sequence[BatchItem[T]]):
         return BatchResult(tuple(named), self.completion_reason)
 
 
-# -- as it is recorded (protocol.md 12.3) ----------------------------------------------------------------------
+# -- as it is recorded: docs/contributing/protocol.md#batch-results ------------------------------------------------
 
 _KEYS = {
     "ErrorMessage": "error_message",
@@ -274,7 +274,7 @@ def _error(data: Mapping[str, Any]) -> Exception:
     return rebuild(ErrorObject(**fields, stack_trace=tuple(stack) if stack else None), ChildContextError)
 
 
-# -- as it is recorded when it is too large (protocol.md 12.7) -------------------------------------------------
+# -- as it is recorded when it is too large: docs/contributing/protocol.md#large-results ---------------------------
 
 
 @frozen

@@ -21,7 +21,7 @@ class BranchState(StrEnum):
 
 
 class CompletionReason(StrEnum):
-    """Why a fan-out ended, in the words of the wire (protocol.md 12.2)."""
+    """Why a fan-out ended, in the words of the wire (docs/contributing/protocol.md#completion-rules)."""
 
     ALL_COMPLETED = "ALL_COMPLETED"
     MIN_SUCCESSFUL_REACHED = "MIN_SUCCESSFUL_REACHED"
@@ -58,7 +58,7 @@ class Completion:
     """When a fan-out is done.
 
     Without any criterion the first failure ends it. Tolerances are exceeded by *more* than the given number;
-    ``min_successful`` alone sets no limit to failures. Source: protocol.md 12.2.
+    ``min_successful`` alone sets no limit to failures.
 
     Parameters
     ----------

@@ -317,7 +317,7 @@ def _decorate(
     options: Options,
     local_names: Mapping[str, object],
 ) -> DurableFunction[Any]:
-    # Decorating loads pydantic and what runs a handler, importing does not (architecture.md 5.9).
+    # Decorating loads pydantic and what runs a handler, importing does not.
     from powertools_durable._runtime.session import Program
     from powertools_durable.config import DurableConfig
     from powertools_durable.integrations.entry_points import plugins_of

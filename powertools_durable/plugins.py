@@ -6,7 +6,7 @@ lasts: before, ``yield``, after, so that ``with``, ``try`` and local variables d
 makes a fresh one for each.
 
 A hook runs on the thread of the code it is about, and that code waits for it. What a hook raises is logged and
-ignored: a plugin never changes how an execution ends. Source: protocol.md 17.
+ignored: a plugin never changes how an execution ends. Source: docs/contributing/protocol.md#plugin-hooks.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ RetryPolicy: TypeAlias = Callable[[Exception, int], Duration | None]
 logger = logging.getLogger(__name__)
 
 _SPREAD: dict[str, float] = {"none": 0.0, "half": 0.5, "full": 1.0}
-"""Which part of a delay is left to chance (protocol.md 13)."""
+"""Which part of a delay is left to chance (docs/contributing/protocol.md#retry-policies)."""
 
 
 class RandomFraction(Protocol):
@@ -114,7 +114,7 @@ class Retry(_Timing):
 
     Notes
     -----
-    Delays are rounded up to whole seconds, and are at least one. Source: protocol.md 13.
+    Delays are rounded up to whole seconds, and are at least one.
     """
 
     max_attempts: int = 3

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class ReplayState(StrEnum):
-    """Whether the code of a context runs again or for the first time (powertools.md 2.2)."""
+    """Whether a context's code runs again or for the first time (docs/contributing/protocol.md#replaying-or-live)."""
 
     REPLAY = "REPLAY"
     LIVE = "LIVE"

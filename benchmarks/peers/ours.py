@@ -1,4 +1,4 @@
-"""powertools_durable, as its users write it. The interface is that of the shared harness (``peers/base.py``)."""
+"""powertools_durable, as its users write it. The interface is that of the harness that measures it beside its peers."""
 
 from __future__ import annotations
 

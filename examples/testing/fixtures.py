@@ -1,4 +1,4 @@
-"""A handler and tests that use the plug-in's fixtures, as docs/testing/index.md and fixtures.md quote them."""
+"""A handler, and tests with the plug-in's fixtures, for docs/testing/index.md and docs/testing/fixtures.md."""
 
 # --8<-- [start:top]
 from __future__ import annotations

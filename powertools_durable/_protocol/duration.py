@@ -47,5 +47,5 @@ def _as_float(number: float) -> float:
 
 
 def whole_seconds(value: object) -> int:
-    """Return *value* in whole seconds, rounded up (api.md 1)."""
+    """Return *value* in whole seconds, rounded up."""
     return math.ceil(seconds_of(value))

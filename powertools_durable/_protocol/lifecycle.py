@@ -10,7 +10,8 @@ A change comes from one of three hands, and each has its table:
 * a timer comes due: `TIMERS`, by type and present status;
 * somebody outside answers (a callback, an invoked function, an operator): `EXTERNAL`.
 
-The diagrams in the documentation are drawn from these tables. Source: protocol.md 5.
+The diagrams in the documentation are drawn from these tables.
+Source: docs/contributing/protocol.md#statuses-and-transitions.
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def _wait(record: Operation | None, update: OperationUpdate, now: datetime) -> W
 def _step(record: Operation | None, update: OperationUpdate, now: datetime) -> StepDetails:
     finished = record.attempts if record else 0
     if update.action is START:
-        # The emulator forgets the last outcome here; whether the service does is open (protocol.md 23, 9).
+        # The emulator forgets the last outcome here. Whether the service does is one of the
+        # docs/contributing/protocol.md#open-questions.
         return StepDetails(attempt=finished)
     details = StepDetails(attempt=finished + 1, result=update.payload, error=update.error)
     if update.action is not RETRY:
@@ -179,7 +181,7 @@ def supersedes(new: Operation, old: Operation) -> bool:
     """Tell whether *new* may take the place of *old*: it does unless it is an older view.
 
     Pages and responses may overlap; a record that has ended, or has gone further, is never taken back
-    (reliability.md 2, rows 36 and 37).
+    (docs/reliability.md#fault-rows, rows 36 and 37).
     """
     if old.status.is_terminal:
         return False

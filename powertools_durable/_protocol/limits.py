@@ -1,7 +1,7 @@
 """Every number the service imposes, each with its source.
 
 [M] is the Lambda service model in botocore 1.44, [P] the official Python SDK 3.0, [E] the official
-emulator 1.4; protocol.md 0 explains the tags and 19 lists the limits.
+emulator 1.4; see docs/contributing/protocol.md#sources.
 """
 
 from __future__ import annotations

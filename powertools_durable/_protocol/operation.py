@@ -33,7 +33,7 @@ class OpenEnum(StrEnum):
     """An enum that keeps a value it does not know as a member of its own.
 
     A service newer than this package may send one; it must not break the parsing of a history
-    (reliability.md 2, row 42).
+    (docs/reliability.md#fault-rows, row 42).
     """
 
     @classmethod
@@ -58,7 +58,7 @@ class OperationType(OpenEnum):
 
 
 class OperationStatus(OpenEnum):
-    """Where a record is in its life (protocol.md 5)."""
+    """Where a record is in its life (docs/contributing/protocol.md#statuses-and-transitions)."""
 
     STARTED = "STARTED"
     PENDING = "PENDING"
@@ -87,7 +87,7 @@ _TERMINAL = frozenset(
 
 
 class SubType(StrEnum):
-    """The finer kind of an operation, by the call that made it (protocol.md 7)."""
+    """The finer kind of an operation, by the call that made it (docs/contributing/protocol.md#sub-types-and-names)."""
 
     STEP = "Step"
     WAIT = "Wait"
@@ -106,7 +106,7 @@ class SubType(StrEnum):
 
 @frozen(kw_only=True)
 class ErrorObject:
-    """A failure in the four texts the wire has for one (protocol.md 4)."""
+    """A failure in the four texts the wire has for one (docs/contributing/protocol.md#operation-records)."""
 
     __pydantic_config__ = WIRE
 
@@ -139,7 +139,7 @@ class ContextDetails:
 @moments("next_attempt_timestamp")
 @frozen(kw_only=True)
 class StepDetails:
-    """Outcome of a STEP so far. ``attempt`` counts *finished* attempts (protocol.md 4)."""
+    """The outcome so far. ``attempt`` counts *finished* attempts (docs/contributing/protocol.md#operation-records)."""
 
     __pydantic_config__ = WIRE
 
@@ -163,8 +163,7 @@ class WaitDetails:
 class CallbackDetails:
     """The id an outside system answers to, and its answer.
 
-    The id is a bearer capability: whoever holds it may answer, so it stays out of every repr
-    (reliability.md 5).
+    The id is a bearer capability: whoever holds it may answer, so it stays out of every repr.
     """
 
     __pydantic_config__ = WIRE

@@ -13,7 +13,7 @@ __all__ = ["CheckpointResponse", "InvocationResult", "InvocationStatus", "StateP
 
 
 class InvocationStatus(StrEnum):
-    """How an invocation ended (protocol.md 3)."""
+    """How an invocation ended (docs/contributing/protocol.md#invocation-output)."""
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"

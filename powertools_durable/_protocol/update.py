@@ -82,7 +82,7 @@ class OperationUpdate:
     """One change to one record.
 
     Every update of an operation repeats the type, sub type, name and parent of its START: the service
-    compares them and keeps the last ones (protocol.md 6).
+    compares them and keeps the last ones (docs/contributing/protocol.md#operation-updates).
     """
 
     __pydantic_config__ = WIRE

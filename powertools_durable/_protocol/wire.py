@@ -13,7 +13,7 @@ __all__ = ["WIRE", "Timestamp", "moments", "parse_timestamp", "pascal", "to_wire
 
 R = TypeVar("R")
 
-# From here on a number is milliseconds: as seconds it would lie in the year 5138 (protocol.md 2.1).
+# From here on a number is milliseconds, as seconds it would be the year 5138: docs/contributing/protocol.md#timestamps.
 _MILLISECONDS_FROM = 1e11
 _MILLISECONDS_UNTIL = 253_402_300_800_000  # the year 10000, where Python's moments end
 
@@ -44,7 +44,7 @@ def parse_timestamp(value: object) -> datetime | None:
     Raises
     ------
     ValueError
-        The value is none of these. Source: protocol.md 2.1.
+        The value is none of these. Source: docs/contributing/protocol.md#invocation-input.
     """
     if type(value) is datetime and value.tzinfo is UTC:
         return value

@@ -28,8 +28,9 @@ class Checkpoint:
     """Send an update. Answered by None, with ``wait`` only after the service acknowledged it.
 
     A ``deferrable`` one needs no acknowledgement while its context is in batch mode: it is then applied to
-    the local view at once and sent with the next batch (protocol.md 21.4). One that ``closes`` a context
-    makes orphans of all that still runs in it. ``failure`` is the exception that the update records, for the log.
+    the local view at once and sent with the next batch (docs/contributing/protocol.md#batch-mode). One
+    that ``closes`` a context makes orphans of all that still runs in it. ``failure`` is the exception that the update
+    records, for the log.
     """
 
     update: OperationUpdate

@@ -7,7 +7,7 @@ says what time it is.
 How updates travel:
 
 1. `record` queues an update. Order is kept for ever: an update that does not fit a batch stays first.
-2. `next_batch` takes from the front what may share one request (protocol.md 9.6).
+2. `next_batch` takes from the front what may share one request (docs/contributing/protocol.md#batching).
 3. `receive` merges the answer, and applies the lifecycle table to what the answer leaves out.
 
 Afterwards the engine is either still *open*, *finished* (the EXECUTION update was accepted), *revoked* (the
@@ -154,7 +154,8 @@ class ReplayEngine:
         """Return the records that the code, now at its end, never asked for, the oldest first.
 
         What lies below a context that has ended does not count: nobody enters that any more. Nor does a record of a
-        type that this version does not know: no code of it can have asked for that (reliability.md 2, row 42).
+        type that this version does not know: no code of it can have asked for that
+        (docs/reliability.md#fault-rows, row 42).
         """
         asked = self.asked
         return [
@@ -246,7 +247,8 @@ class ReplayEngine:
         """Merge the answer to *batch*; return the marker of further changed records, if there are any.
 
         An answer without a token means that this invocation may not checkpoint any more: it is finished when
-        the batch held the EXECUTION update, revoked otherwise (protocol.md 9.4).
+        the batch held the EXECUTION update, revoked otherwise
+        (docs/contributing/protocol.md#responses-without-a-token).
         """
         page = response.new_execution_state
         changed = (page.operations or ()) if page else ()
@@ -316,7 +318,7 @@ class _Request:
         return True
 
     def _repeats(self, update: OperationUpdate) -> bool:
-        """Two updates of one operation share a request only as START and its end (protocol.md 5)."""
+        """An operation's updates share a request only as START and its end (docs/contributing/protocol.md#batching)."""
         before = self._actions.get(update.id)
         if before is None:
             return False

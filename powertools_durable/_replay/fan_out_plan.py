@@ -1,4 +1,6 @@
-"""Which branch to start, when to stop, when to suspend, when to wake one. Source: protocol.md 12.
+"""Which branch to start, when to stop, when to suspend, when to wake one.
+
+See docs/contributing/protocol.md#map-and-parallel.
 
 The plan of one fan-out in one invocation: pure, and told everything by whoever runs the branches.
 

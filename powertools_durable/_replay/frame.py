@@ -1,8 +1,35 @@
 """One context's place in the replay.
 
-A frame hands out operation ids in call order, compares what the code asks with what is recorded, and knows
-whether the code of its context runs again or for the first time. It belongs to whoever runs that code; only
-the engine below it is shared.
+A frame hands out operation ids in call order, compares each call with the record at its id, and knows whether the
+code of its context runs again or for the first time. A frame belongs to the one thread that runs that code; only the
+engine below it is shared.
+
+The four states of a frame decide which log lines, metrics and spans come out. They never control the flow.
+
+==========  ===============================================================  =====================
+State       Meaning                                                          Its code's log lines
+==========  ===============================================================  =====================
+REPLAY      the next operation of this context is recorded                   are dropped
+LIVE        nothing is recorded ahead; final, this frame never goes back     come out
+UNWINDING   a suspension was raised here, or passes through                  are dropped
+SEALED      a finished context runs again only to rebuild its large result   are dropped, for good
+==========  ===============================================================  =====================
+
+What moves a frame from one state to another; code and tests cite the numbers:
+
+==  =========================  ===============================================================================
+T1  The frame is made.         REPLAY if its first operation is recorded, else LIVE. SEALED if the context has
+                               ended.
+T2  An operation begins.       REPLAY to LIVE if it is not recorded, or is a step that will run user code.
+T3  An operation has           REPLAY to LIVE if the following one is not recorded.
+    returned or raised.
+T4  A suspension is raised.    UNWINDING, and so is each context that it passes through.
+T5  A callback that is         The invocation before this one ended in its ``result()``, so the code up to
+    recorded was answered      there has run before: T3 is put off until ``result()`` is called.
+    since.
+==  =========================  ===============================================================================
+
+The look-ahead of T1 to T3 sees through virtual contexts, which have no record, to the first operation inside.
 """
 
 from __future__ import annotations
@@ -33,7 +60,7 @@ def operation_id(text: str) -> str:
     """Hash the text form of an operation's place into its id.
 
     BLAKE2b with its default 64-byte digest, cut to 64 hex characters: a 32-byte digest is another value
-    (protocol.md 8.1).
+    (docs/contributing/protocol.md#operation-ids).
     """
     return blake2b(text.encode()).digest()[:32].hex()
 
@@ -157,7 +184,7 @@ class Frame:
         Raises
         ------
         NonDeterminismError
-            Another operation is recorded at this place (protocol.md 10.3).
+            Another operation is recorded at this place (docs/contributing/protocol.md#determinism-check).
         """
         self.counter += 1
         identifier, self._ahead = self._ahead or self.id_at(self.counter), None
@@ -302,7 +329,7 @@ class Frame:
     ) -> NonDeterminismError:
         """Make the error for code that is not the code this history was recorded with.
 
-        It stays: the execution fails with it even when the handler catches it (reliability.md 2, row 52).
+        It stays: the execution fails with it even when the handler catches it (docs/reliability.md#fault-rows, row 52).
         """
         where = call_site()
         place = without_folders(where) or "an unknown place"

@@ -35,7 +35,7 @@ class ExecutionState:
         self.absorb(records)
 
     def absorb(self, records: Iterable[Operation]) -> None:
-        """Take in records; an older view of one never replaces a newer (reliability.md 2, rows 35-38)."""
+        """Take in records; an older view of one never replaces a newer (docs/reliability.md#fault-rows, rows 35-38)."""
         operations, changed = self.operations, self._changed
         for record in records:
             identifier = record.id

@@ -39,7 +39,7 @@ class CountedBackend:
         self.calls = BackendCalls()  # changed by one thread at a time, as calls are made
 
     def stand_here(self) -> None:
-        """From now on make calls in the present context, without its scope: they are nobody's code (E4)."""
+        """Make calls in the present context from now on, but without its scope: a request belongs to no operation."""
         self._context = copy_context()
         self._context.run(SCOPE.set, None)
 

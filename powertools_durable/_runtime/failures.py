@@ -1,4 +1,4 @@
-"""Decides what is logged when something fails: this module alone (values.md F1).
+"""Decides what is logged when something fails: this module alone.
 
 Lines go through the user's own logger, so that they carry its keys and go where its other lines go. Our words hold no
 payload; the message and the traceback of an exception that user code raised are its author's. Only what happens now is

@@ -1,6 +1,6 @@
 """One invocation from event to answer: parse, load, run, answer.
 
-The order is a promise (api.md 2): the event, then the remaining pages, then the customer's payload, and only
+The order is a promise: the event, then the remaining pages, then the customer's payload, and only
 then an engine. A payload that does not fit ends here with nothing written.
 """
 
@@ -58,7 +58,7 @@ def run_invocation(
     Returns
     -------
     dict
-        ``Status`` with ``Result`` or ``Error``, exactly as protocol.md 3 has them.
+        ``Status`` with ``Result`` or ``Error``, exactly as docs/contributing/protocol.md#invocation-output has them.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _is_running(state: ExecutionState) -> bool:
 
 
 def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionState:
-    """Read the pages that the event leaves out; all of them, before anything else (protocol.md 2.3)."""
+    """Read the pages that the event leaves out, all of them (docs/contributing/protocol.md#loading-all-pages)."""
     from powertools_durable.parser.event import execution_record
 
     arn, page = event.durable_execution_arn, event.initial_execution_state
@@ -161,7 +161,7 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
     for records in pages(backend, arn, event.checkpoint_token, page.next_marker, MAX_PAGE_ITEMS):
         state.absorb(records)
     if event.has_state and execution_record(state.operations.values(), arn) is None:
-        # Taken for a new execution, everything that is recorded would be done again (values.md W1).
+        # Taken for a new execution, everything that is recorded would be done again.
         message = (
             "the event's InitialExecutionState, with all its pages, has no record of type EXECUTION, so neither the "
             "execution's input nor its progress is known; nothing was run, and another invocation may get the whole "
@@ -174,7 +174,7 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
 def _rejected(
     error: PayloadValidationError, program: Program, state: ExecutionState, failures: Failures
 ) -> InvocationResult:
-    """Fail a new execution; keep a running one, for it is the deploy that is wrong (powertools.md 4.3)."""
+    """Fail a new execution; keep a running one, for it is the deploy that is wrong."""
     if _is_running(state) and program.config.on_model_change == "raise":
         logger.error("the input of a running execution no longer fits the handler's model: %s", error)
         from powertools_durable.parser.payload import model_changed
@@ -201,7 +201,7 @@ def _handle(session: Session, payload: object) -> Outcome:
 
 
 def _to_its_end(session: Session, payload: object, context: Any) -> object:
-    """Run the handler, then what it deferred; both happen only where the execution ends (api.md 11)."""
+    """Run the handler, then what it deferred; both happen only where the execution ends."""
     try:
         result = session.program.handler(payload, context)
     except _NO_END:
@@ -253,7 +253,7 @@ def _answer(session: Session, outcome: Outcome, failures: Failures) -> Invocatio
 
 
 def _succeeded(session: Session, text: str, failures: Failures) -> InvocationResult:
-    """Answer with the result; one that does not fit the answer is checkpointed first (protocol.md 3.1)."""
+    """Answer with the result; checkpoint one that is too large (docs/contributing/protocol.md#handler-result)."""
     if len(text) * 4 <= MAX_RESPONSE_BYTES or len(text.encode()) <= MAX_RESPONSE_BYTES:
         return InvocationResult(status=InvocationStatus.SUCCEEDED, result=text)
     moment = round(session.environment.clock.now().timestamp() * 1000)
@@ -273,7 +273,7 @@ def _succeeded(session: Session, text: str, failures: Failures) -> InvocationRes
 
 
 def _refused(reason: BaseException, failures: Failures) -> InvocationResult:
-    """End as the table of protocol.md 14.4 says: fail what can't heal, raise what another invocation may."""
+    """Fail what can't heal, and raise what another invocation may solve (docs/contributing/protocol.md#api-errors)."""
     match reason:
         case NonDeterminismError() | ValidationError() | BackendError(retryable=False):
             return _failed(reason, failures)

@@ -2,7 +2,8 @@
 
 `Observers.heard` stands between an operation's flow and whoever performs it. What passes through says all there is
 to know: that the operation begins, that the user's code is about to run and how it ended, that the record has ended.
-Plugins can look, and change nothing: what a hook raises is logged and ignored. Source: protocol.md 17.
+Plugins can look, and change nothing: what a hook raises is logged and ignored.
+Source: docs/contributing/protocol.md#plugin-hooks.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def pages(
     ------
     BackendError
         The service refused, or answers with markers it gave before, or with more and more of them
-        (reliability.md 2, row 40; 5, item 10).
+        (docs/reliability.md#fault-rows, row 40, and #security-list, item 10).
     """
     seen: set[str] = set()
     while marker:

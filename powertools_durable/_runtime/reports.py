@@ -1,6 +1,7 @@
 """Says what code did to a suspension that passed through it, for nobody else would: the execution suspends anyway.
 
-Source: protocol.md 10.4; powertools.md 9.
+See docs/contributing/protocol.md#suspension and
+docs/powertools/pitfalls.md#3-except-baseexception-around-durable-calls.
 """
 
 from __future__ import annotations

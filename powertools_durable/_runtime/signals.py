@@ -26,7 +26,7 @@ class CheckpointingStopped(BaseException):
     """No more checkpoints can be made in this invocation; ``reason`` decides how it ends.
 
     Not an `Exception`: a user's ``except Exception``, a step's retry policy and a context's failure must not
-    turn a fault of the service into a result (protocol.md 14.4).
+    turn a fault of the service into a result (docs/contributing/protocol.md#api-errors).
     """
 
     def __init__(self, reason: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Records that the code, now at its end, never asked for: it is not the code that made them (api.md 6)."""
+"""Records that the code, now at its end, never asked for: it is not the code that made them."""
 
 from __future__ import annotations
 

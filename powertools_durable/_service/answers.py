@@ -1,4 +1,4 @@
-"""What the service makes of a handler's answer (protocol.md 3)."""
+"""What the service makes of a handler's answer (docs/contributing/protocol.md#invocation-output)."""
 
 from __future__ import annotations
 

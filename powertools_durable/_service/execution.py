@@ -3,7 +3,9 @@
 Three classes, each on top of the one before: `Ledger` keeps the records, `Waiting` lets time and the world outside
 move them, and `ServiceExecution` deals with the handler: it mints the tokens, applies what the handler sends, judges
 what it answers, and says when it wants to be invoked again. The lifecycle table decides how a record changes; this
-decides *whether* anything may change now. Sources: protocol.md 3, 5, 9.
+decides *whether* anything may change now.
+
+Sources: docs/contributing/protocol.md#invocation-output, #statuses-and-transitions, #checkpointing.
 """
 
 from __future__ import annotations
@@ -37,10 +39,10 @@ from powertools_durable._service.wire_cache import Written
 __all__ = ["CallbackTimers", "Header", "Ids", "ServiceExecution"]
 
 _STALE = "Invalid checkpoint token"
-_MAX_ILLEGAL_PENDING = 3  # an answer of PENDING with nothing pending is asked again so often (protocol.md 3)
+_MAX_ILLEGAL_PENDING = 3  # invocations after an illegal PENDING: docs/contributing/protocol.md#invocation-output
 _MAX_FAILED_INVOCATIONS = 5  # [E]
 _RETRY_AFTER = timedelta(seconds=5)  # [E]
-_DEFAULT_PAGE_ITEMS = 100  # of a page that was asked for without saying how many (protocol.md 18)
+_DEFAULT_PAGE_ITEMS = 100  # records of a page, if the request does not say: docs/contributing/protocol.md#service-api
 
 
 class Ids(Protocol):
@@ -124,7 +126,7 @@ class ServiceExecution(Waiting):
         return header.invocations == 0 or bool(header.moved) or header.illegal_pendings > 0
 
     def begin_invocation(self, now: datetime) -> dict[str, Any]:
-        """Mint a token and build the event that Lambda hands to the handler (protocol.md 2.1)."""
+        """Make a token, and the event for the handler (docs/contributing/protocol.md#invocation-input)."""
         header = self.header
         header.invocations += 1
         header.invoking_since = now
@@ -193,7 +195,7 @@ class ServiceExecution(Waiting):
     def checkpoint(
         self, token: str, updates: Sequence[OperationUpdate], client_token: str, now: datetime
     ) -> CheckpointResponse:
-        """Apply *updates* together, or refuse them together (protocol.md 9).
+        """Apply *updates* together, or refuse them together (docs/contributing/protocol.md#checkpointing).
 
         Raises
         ------

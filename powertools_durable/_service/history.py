@@ -1,4 +1,4 @@
-"""The events that GetDurableExecutionHistory tells of an execution (protocol.md 18.2)."""
+"""The events that GetDurableExecutionHistory tells of an execution (docs/contributing/protocol.md#history-events)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Reads a history back into the records that its events tell of: `history.py` the other way round (protocol.md 18.2).
+"""Reads a history back into the records that its events tell of: `history.py` the other way round.
+
+Source: docs/contributing/protocol.md#history-events.
 
 Takes what GetDurableExecutionHistory answers, whoever recorded it: moments as numbers, text or ``datetime``, events
 in either order, kinds of events that are not known yet. Pure.

@@ -1,4 +1,4 @@
-"""What an invocation is shown of its execution (protocol.md 2.1). Pure."""
+"""What an invocation is shown of its execution (docs/contributing/protocol.md#invocation-input). Pure."""
 
 from __future__ import annotations
 

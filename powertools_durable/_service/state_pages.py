@@ -1,4 +1,4 @@
-"""Which records a handler is shown, and how many at a time (protocol.md 2.3)."""
+"""Which records a handler is shown, and how many at a time (docs/contributing/protocol.md#loading-all-pages)."""
 
 from __future__ import annotations
 

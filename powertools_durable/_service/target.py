@@ -1,4 +1,4 @@
-"""Which functions an invoke can name (protocol.md 5, 6).
+"""Which functions an invoke can name (docs/contributing/protocol.md#statuses-and-transitions, #operation-updates).
 
 The service also refuses a function of another account or region. This one does not: an execution here runs in no
 account, and its ARN is made up.

@@ -1,4 +1,7 @@
-"""What an update may carry, whatever record it meets. Sources: protocol.md 5, 6, 19."""
+"""What an update may carry, whatever record it meets.
+
+Sources: docs/contributing/protocol.md#statuses-and-transitions, #operation-updates, #limits.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 Each rule is a function that returns the words of its refusal, or None; `refusal` asks them in order. A request
 is refused whole: nothing of it is applied. The words are the service's where they are known; what follows them in
-parentheses is ours and says which update they are about. Sources: protocol.md 5, 6, 9.6, 19.
+parentheses is ours and says which update they are about.
+
+Sources: docs/contributing/protocol.md#statuses-and-transitions, #operation-updates, #batching, #limits.
 """
 
 from __future__ import annotations

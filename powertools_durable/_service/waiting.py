@@ -1,7 +1,7 @@
 """What an execution waits for: time, and answers from outside. Pure: the time comes in as an argument.
 
-A record changes here as the tables `TIMERS` and `EXTERNAL` say (protocol.md 5). Nothing changes any more when the
-execution has ended.
+A record changes here as the tables `TIMERS` and `EXTERNAL` say. Nothing changes any more when the execution has ended.
+Source: docs/contributing/protocol.md#statuses-and-transitions.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class Waiting(Ledger):
 
 
 def _is_pending(record: Operation) -> bool:
-    """Tell whether *record* will move by itself, so that its handler may suspend (protocol.md 3)."""
+    """Return whether *record* will change without its handler (docs/contributing/protocol.md#invocation-output)."""
     if record.type is OperationType.STEP:
         return record.status is OperationStatus.PENDING
     return record.type in _WAITS and record.status is OperationStatus.STARTED

@@ -25,7 +25,7 @@ class DurableBackend(Protocol):
     def checkpoint(
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
     ) -> CheckpointResponse:
-        """Apply *updates* together and return what changed (protocol.md 9.1).
+        """Apply *updates* together and return what changed (docs/contributing/protocol.md#request-and-response).
 
         Parameters
         ----------
@@ -46,5 +46,5 @@ class DurableBackend(Protocol):
         ...
 
     def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:
-        """Return the page of records at *marker* (protocol.md 2.3); the token is not consumed."""
+        """Return the page at *marker*; the token stays valid (docs/contributing/protocol.md#loading-all-pages)."""
         ...

@@ -33,7 +33,8 @@ FORBIDDEN = _Kind(
 TOO_LARGE = _Kind(retryable=False, hint=" Store large values elsewhere and return a reference to them.")
 
 BY_CODE: Mapping[str, _Kind] = {
-    # The error's code wins over its HTTP status (protocol.md 14.4; reliability.md 2, rows 14 to 21, 73).
+    # The error's code wins over its HTTP status: docs/contributing/protocol.md#api-errors and
+    # docs/reliability.md#fault-rows, rows 14 to 21, 73.
     "TooManyRequestsException": SLOWS,
     "ThrottlingException": SLOWS,
     "Throttling": SLOWS,

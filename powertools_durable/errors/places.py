@@ -1,7 +1,7 @@
 """Whose code a frame of the stack is, and which line of the user's own an error, a warning or a call stands at.
 
 What users look for is a line that they wrote. Frames of this package, of installed packages and of Python's own library
-are passed over. Only names of files are shown: absolute paths tell an attacker about the build (reliability.md 5).
+are passed over. Only names of files are shown: absolute paths tell an attacker about the build.
 """
 
 from __future__ import annotations

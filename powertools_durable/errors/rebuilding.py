@@ -54,7 +54,7 @@ _WRAPPED = re.compile(r"(\w+)\((.+)\)", re.DOTALL)  # ``StepError(shop.OutOfStoc
 
 
 def _our_name(error_type: str) -> str:
-    """Read the official SDK's classes as ours (api.md 9)."""
+    """Read the official SDK's classes as ours."""
     if not error_type.startswith(_OFFICIAL):
         return error_type
     name = error_type.rpartition(".")[2]

@@ -108,7 +108,7 @@ def raised_type(error: BaseException) -> str:
 def recorded_type(error: BaseException) -> str:
     """Return the type as a record of an operation holds it: ``StepError(KeyError)`` for what a step failed with.
 
-    A finished context comes without the records inside it, so its own record keeps both (values.md F2).
+    A finished context comes without the records inside it, so its own record keeps both.
     """
     own, inner = type_name(type(error)), raised_type(error)
     wraps = type(error).__module__ == _OWN and inner != own

@@ -28,7 +28,7 @@ class SuspendExecution(BaseException):
 
     __module__ = "powertools_durable.errors"  # where users import it from
 
-    # X-Ray reads these two: they keep a suspension from being recorded as a fault (powertools.md 3.5).
+    # X-Ray reads these two: they keep a suspension from being recorded as a fault.
     _recorded: ClassVar[bool] = True
     _cause_id: ClassVar[str] = "5755a9e7d0000000"
 

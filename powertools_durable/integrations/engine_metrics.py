@@ -1,7 +1,8 @@
 """What the service can't see of an execution, as CloudWatch metrics; ``DurableConfig(engine_metrics=True)``.
 
 A blob of its own at the end of each invocation, so that neither the user's metrics nor their dimensions are touched.
-An execution's ARN is metadata: as a dimension each execution would be a metric of its own. Source: powertools.md 5.2.
+An execution's ARN is metadata: as a dimension each execution would be a metric of its own.
+See docs/powertools/metrics.md#metrics-of-the-engine.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Powertools buffers a description of a call and makes the record when the buffer is flushed. Unaided, a line that
 was buffered on replay would come out with a later error, and a live one would be thrown away by an error in a
 replaying branch. A child logger's buffer can't be reached from outside, so the class is wrapped, once a process.
-Code that only repeats neither fills, nor flushes, nor empties a buffer. Source: powertools.md 2.6.
+Code that only repeats neither fills, nor flushes, nor empties a buffer. See docs/powertools/logger.md#buffering.
 """
 
 from __future__ import annotations

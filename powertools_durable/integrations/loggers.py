@@ -78,7 +78,7 @@ class LogIntegration:
             yield from logging.getLogger().handlers
 
     def _sample(self, drawn: float) -> None:
-        """Set the level that *drawn*, a number of the execution's own, asks for (powertools.md 2.5)."""
+        """Set the level for *drawn*, the execution's own random number (docs/powertools/logger.md#sampling)."""
         faces = named_loggers(self._handler) if self._given is None else self._given
         known = set()
         for face in faces:

@@ -1,4 +1,4 @@
-"""Counts each metric once, however often the code replays. Source: powertools.md 5.1."""
+"""Counts each metric once, however often the code replays. See docs/powertools/metrics.md."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 All invocations of an execution share one trace, and a trace is small; so tracing is frugal. One span for the
 invocation, one for its replay, and one for each of the first operations that ran or began in it. Failures always.
-Source: powertools.md 3.3.
+See docs/powertools/tracer.md#what-x-ray-shows.
 """
 
 from __future__ import annotations

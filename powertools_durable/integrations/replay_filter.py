@@ -2,7 +2,7 @@
 
 The filter sits on handlers, because a logger's own filters miss what comes from its children. It looks at one
 context variable, so users keep their loggers and their calls. When it can't tell, a line is let out: losing one
-is worse than repeating one. Source: powertools.md 2.
+is worse than repeating one. See docs/powertools/logger.md#which-line-comes-out.
 """
 
 from __future__ import annotations

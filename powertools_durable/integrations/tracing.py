@@ -1,4 +1,4 @@
-"""What is asked of any tracer: spans for an invocation, its replay and its operations. Source: powertools.md 3.7."""
+"""What is asked of any tracer: spans for an invocation, its replay and its operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations as X-Ray subsegments. Source: powertools.md 3.3 and 3.4."""
+"""Operations as X-Ray subsegments. See docs/powertools/tracer.md#what-x-ray-shows."""
 
 from __future__ import annotations
 

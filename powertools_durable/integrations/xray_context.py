@@ -1,4 +1,4 @@
-"""What the X-Ray recorder has open: it follows the code that runs, and the invocation. Source: powertools.md 3.2."""
+"""What the X-Ray recorder has open: it follows the code that runs, and the invocation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What X-Ray is sent: names, what a subsegment tells, and a guard in front of the socket.
 
-The X-Ray SDK is not imported here: its entities and emitters are used by what they can do. Source: powertools.md
-3.3 to 3.5.
+The X-Ray SDK is not imported here: its entities and emitters are used by what they can do.
 """
 
 from __future__ import annotations

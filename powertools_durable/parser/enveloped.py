@@ -1,7 +1,7 @@
 """Payloads inside a Powertools envelope: what each record should be, and which one does not fit.
 
 An envelope of messages makes a list. There a handler's annotation says what the handler gets, ``list[Order]``, while
-the envelope asks for the type of one record. Source: values.md V11.
+the envelope asks for the type of one record.
 """
 
 from __future__ import annotations

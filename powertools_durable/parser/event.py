@@ -40,7 +40,7 @@ def _whole(page: StatePage) -> StatePage:
 
 
 class DurableInvocationEvent(BaseModel):
-    """What Lambda hands to a durable function (protocol.md 2.1).
+    """What Lambda hands to a durable function.
 
     Unknown fields are ignored, and a type or status that this package does not know is kept as text, so a newer
     service breaks nothing. A validation error's text never shows what was sent.
@@ -98,7 +98,7 @@ def parse_event(event: object) -> DurableInvocationEvent:
         The event is no dict: a decorator above ``@durable`` replaced it.
     NotADurableInvocationError
         The event lacks what makes an invocation durable, or is malformed. An empty token counts as malformed:
-        it leaves the Lambda handler like any other, so the service invokes again (protocol.md 14.4, last row).
+        it leaves the Lambda handler like any other, so the service invokes again.
         The message names fields and kinds of error, never a value.
     """
     raw = getattr(event, "raw_event", event)
@@ -117,9 +117,9 @@ def parse_event(event: object) -> DurableInvocationEvent:
 
 
 def execution_record(operations: Iterable[Operation], arn: str) -> Operation | None:
-    """Find the record that holds the customer's input (protocol.md 2.2).
+    """Find the record that holds the customer's input (docs/contributing/protocol.md#the-customers-input).
 
-    Ask when all pages are there: it may be on the last one (reliability.md 2, row 41).
+    Ask when all pages are there: it may be on the last one (docs/reliability.md#fault-rows, row 41).
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 Three rules. A model reads the JSON *text*: strict models take ISO dates as text, but not from loaded JSON. The
 adapter is built once, when the handler is decorated. And an error tells where and why, never what was sent:
-errors go into the execution's history and into logs (powertools.md 4.3).
+errors go into the execution's history and into logs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class PayloadParser:
         Parameters
         ----------
         text : str | None
-            The EXECUTION record's input; None and blank text count as ``{}`` (protocol.md 2.2).
+            The EXECUTION record's input; None and blank text count as ``{}``.
 
         Returns
         -------

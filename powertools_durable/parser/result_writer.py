@@ -1,4 +1,4 @@
-"""The handler's result as JSON text (protocol.md 3.1, powertools.md 4.5)."""
+"""The handler's result as JSON text (docs/contributing/protocol.md#handler-result)."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def input_text(event: object, role: str = "the event") -> str | None:
 
 
 def check_execution_name(name: str) -> str:
-    """Return *name* if it can name an execution (protocol.md 18.3).
+    """Return *name* if it can name an execution (docs/contributing/protocol.md#starting-an-execution).
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Errors about input that do not contain it.
 
 A validation error of pydantic carries, and prints, what it refused. Ours go into histories, logs and dead letter
-queues, so they tell the place, the kind and the rule, and nothing of what was sent (powertools.md 4.3). Names of
+queues, so they tell the place, the kind and the rule, and nothing of what was sent. Names of
 fields count as places, also those that the sender made up.
 """
 

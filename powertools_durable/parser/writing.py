@@ -2,7 +2,7 @@
 
 Text goes out as `json.dumps` writes it; models, dataclasses and the scalars that pydantic knows may stand anywhere in
 it, written as pydantic writes JSON, under aliases and with computed fields. Nothing is read back by this package, so
-nothing is tagged. Source: values.md V7.
+nothing is tagged.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class PlainJson:
         return json.dumps(value, allow_nan=False)
 
     def deserialize(self, text: str, context: SerDesContext) -> Any:  # noqa: ARG002
-        """Read JSON; Python's own words for NaN and infinities are none (reliability.md 5.3)."""
+        """Read JSON; Python's own words for NaN and infinities are none (docs/reliability.md#security-list, item 3)."""
         return _STRICT.decode(text)
 
 

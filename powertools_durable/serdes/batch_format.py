@@ -1,4 +1,4 @@
-"""How a fan-out's result is written: in the shape of protocol.md 12.3, each branch's result as its own type asks."""
+"""How a fan-out's result is written, each branch's by its own type: docs/contributing/protocol.md#batch-results."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def result_serdes(
 
 
 def answer_serdes(returns: Any, given: SerDes[T] | None) -> SerDes[T]:
-    """How an answer from outside is read: never by the tagged format, which is our own (reliability.md 5)."""
+    """How an answer from outside is read: never by the tagged format, which is our own."""
     refuse_for_answer(given)
     if given is not None:
         return given

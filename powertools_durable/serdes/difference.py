@@ -1,4 +1,4 @@
-"""Looks for the first place where what was read back is not what was written (values.md V2).
+"""Looks for the first place where what was read back is not what was written.
 
 Loaded only when two values do not compare equal, or are not of one class: this is the slow half of a comparison.
 """

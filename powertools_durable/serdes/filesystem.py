@@ -1,7 +1,7 @@
 """Large values as files on a mount that outlives the sandbox, such as EFS; the record holds a pointer.
 
 A pointer is not trusted: it must name the very file that its execution, its operation and its content would have been
-written to, below the directory and not through a link (reliability.md 5.4).
+written to, below the directory and not through a link (docs/reliability.md#security-list, item 4).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from powertools_durable.serdes.wrapping import WrappingSerDes
 
 __all__ = ["FileSystemSerDes"]
 
-_THRESHOLD = 255 * 1024  # bytes; 1 KiB below what a context may record. Source: protocol.md 15
+_THRESHOLD = 255 * 1024  # bytes; 1 KiB below what a context may record: docs/contributing/protocol.md#text-formats
 _PREVIEW = 4096  # bytes
 _PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.ENOTCONN, errno.EBUSY}
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

@@ -132,7 +132,7 @@ class AnnotatedSerDes(ModelSerDes):
 
     Then it is in the tagged format, which is that of functions without an annotation and of the official SDK. Texts
     hold what pydantic needs to read a value back, by the names that it can read: unlike a payload for others, a record
-    needs neither the aliases for writing nor computed fields (values.md V6).
+    needs neither the aliases for writing nor computed fields.
     """
 
     __slots__ = ("_by_alias", "_reading", "is_equal")
@@ -301,7 +301,7 @@ def serdes_for(annotation: Any) -> SerDes[Any]:
     """Return the format for values annotated so.
 
     Plain JSON by pydantic where a model, dataclass, TypedDict, NamedTuple or enum is anywhere in the annotation, the
-    tagged format everywhere else, so that the official SDK's histories of annotated functions replay (api.md 11).
+    tagged format everywhere else, so that the official SDK's histories of annotated functions replay.
     """
     if annotation is None or annotation is Any:
         return TAGGED

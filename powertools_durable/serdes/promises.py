@@ -1,4 +1,4 @@
-"""What an annotation without a model in it promises of a value: the classes that it may have (values.md V3)."""
+"""What an annotation without a model in it promises of a value: the classes that it may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default format, bit-exact with the official SDK's (protocol.md 15).
+"""The default format, bit-exact with the official SDK's (docs/contributing/protocol.md#text-formats).
 
 None, texts, numbers, booleans and lists of nothing else are plain JSON. Everything else is an envelope
 ``{"t": tag, "v": value}``, and inside an envelope every element is one, primitives too. Tags of one letter, and

@@ -103,7 +103,7 @@ def in_place_of(asked: SerDes[Any], instead: SerDes[Any] | None) -> SerDes[Any]:
     """Return what the decorator's serdes makes of the format *asked* for.
 
     A wrapping one wraps every format: what is encrypted must not depend on an annotation. Any other takes the
-    place of the tagged format only (api.md 2).
+    place of the tagged format only.
     """
     if instead is None:
         return asked
@@ -135,7 +135,7 @@ def innermost_of(serdes: SerDes[Any]) -> SerDes[Any]:
 
 
 def refuse_for_answer(serdes: SerDes[Any] | None) -> None:
-    """Refuse to read by a wrapping serdes what others write (reliability.md 5.4).
+    """Refuse to read by a wrapping serdes what others write (docs/reliability.md#security-list, item 4).
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""The two calls over real botocore and real HTTP: protocol.md 9 and 14.4, reliability.md 2, rows 12 to 26."""
+"""The two calls over real botocore and real HTTP.
+
+See docs/contributing/protocol.md#checkpointing, #api-errors and docs/reliability.md#fault-rows, rows 12 to 26.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose failure it is, in the words of ``describe()``, wherever the command line tells of one: values.md F2."""
+"""Whose failure it is, in the words of ``describe()``, wherever the command line tells of one."""
 
 from __future__ import annotations
 

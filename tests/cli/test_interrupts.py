@@ -1,4 +1,4 @@
-"""Ctrl-C says at once how to go on and waits for no body; a second one ends the process (T7)."""
+"""Ctrl-C says at once how to go on and waits for no body; a second one ends the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON on its way in: the same from an argument, a file and standard input, wherever a command takes it (T10)."""
+"""JSON on its way in: the same from an argument, a file and standard input, wherever a command takes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes where: only JSON lines on standard output, whole lines in a pipe, nothing cut on narrow terminals (T9)."""
+"""What goes where: only JSON lines on standard output, whole lines in a pipe, nothing cut on narrow terminals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each target sees its own folder's modules (T5); every path is settled before a module can change the folder (T6)."""
+"""Each target sees its own folder's modules; every path is settled before a module can change the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever watches can't hurt: not the execution, not its history, not its exit code (T4)."""
+"""Whoever watches can't hurt: not the execution, not its history, not its exit code."""
 
 from __future__ import annotations
 

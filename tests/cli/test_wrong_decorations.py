@@ -1,4 +1,4 @@
-"""``doctor`` knows what the first invocation knows, and ``run`` what keeps an invocation from @durable (M7)."""
+"""``doctor`` knows what the first invocation knows, and ``run`` what keeps an invocation from @durable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a function is called with is bound before anything is recorded (values.md M1)."""
+"""What a function is called with is bound before anything is recorded."""
 
 from __future__ import annotations
 

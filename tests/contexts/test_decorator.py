@@ -1,4 +1,4 @@
-"""`durable`: its two forms, what it makes, what it refuses, and the order of its work (api.md 2)."""
+"""`durable`: its two forms, what it makes, what it refuses, and the order of its work."""
 
 from __future__ import annotations
 

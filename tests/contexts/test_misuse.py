@@ -1,4 +1,4 @@
-"""Durable calls at the wrong place (values.md M4 to M6): refused at the call, and the execution fails with that error.
+"""Durable calls at the wrong place: refused at the call, and the execution fails with that error.
 
 Each call is tried at each wrong place, and whatever is raised is swallowed there. What must come of it: the execution
 is FAILED with the `ValidationError` that says what is wrong, at once, and nothing of the call is recorded.

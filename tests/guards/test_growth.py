@@ -80,7 +80,7 @@ def test_what_an_invocation_was_shown_takes_no_copy_of_it():
     assert large - medium <= 2.4 * (medium - small)
 
 
-# -- G4 and T12: what a store of many is asked -------------------------------------------------------------------
+# -- G4: what a store of many is asked ---------------------------------------------------------------------------
 
 PAYLOADS = {("executions", "result"), ("operations", "record"), ("events", "event")}
 LOOKS = {

@@ -1,4 +1,6 @@
-"""Powertools' decorators above and below @durable: each cell of powertools.md 7, as seen over suspensions and replays.
+"""Powertools' decorators above and below @durable: each as seen over suspensions and replays.
+
+The table is in docs/powertools/decorator-order.md#getting-started.
 
 What X-Ray gets of ``capture_lambda_handler`` is told by the tracer's own tests; here is that it may stand on
 either side. There is no row for ``async def``: this version has no such handlers, and says so.

@@ -1,4 +1,4 @@
-"""Metrics of the engine itself: each row of powertools.md 5.2."""
+"""Metrics of the engine itself: each row of docs/powertools/metrics.md#metrics-of-the-engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands wrong around @durable is told by the first invocation, in doctor's words (values.md M7)."""
+"""What stands wrong around @durable is told by the first invocation, in doctor's words."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What durable functions put into the process: once, found again after a reload, harmless when it fails, and removable.
-
-powertools.md 8.
-"""
+"""What durable functions put into the process: once, found after a reload, harmless when it fails, and removable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Buffered lines are judged when they are buffered: the four requirements of powertools.md 2.6, and their limits."""
+"""Buffered lines are judged when they are buffered: docs/powertools/logger.md#buffering."""
 
 from __future__ import annotations
 

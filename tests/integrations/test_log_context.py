@@ -1,6 +1,6 @@
 """Around the lines: ``inject_lambda_context``, state, correlation, sampling, ``ctx.logger``.
 
-powertools.md 1.3 and 2.5.
+See docs/powertools/logger.md#advanced.
 """
 
 from __future__ import annotations

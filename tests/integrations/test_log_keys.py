@@ -1,6 +1,6 @@
-"""The keys of a line, one kind of code after the other, as golden JSON: powertools.md 2.4.
+"""The keys of a line, one kind of code after the other, as golden JSON: docs/powertools/logger.md#keys.
 
-Ids are those of protocol.md 8.2, so they are the same in each run and in each SDK.
+Ids are those of docs/contributing/protocol.md#test-vectors, so they are the same in each run and in each SDK.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Random programs: each line of a crash-free history once, with crashes at least once, none while unwinding.
 
-powertools.md 11, and I16 of reliability.md. Larger programs, and more ways to die, are in tests/properties.
+I16 says the same of all executions. Larger programs, and more ways to die, are in tests/properties.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which loggers' lines come out once: powertools.md 2.1, 2.3 and the settings. Which lines do: test_replay_states.
+"""Which loggers' lines come out once, and the settings. Which lines do: test_replay_states.py.
 
 A line before a wait is the measure: without the filter it comes out twice.
 """

@@ -1,4 +1,4 @@
-"""Powertools metrics in a durable execution: powertools.md 5.1."""
+"""Powertools metrics in a durable execution: docs/powertools/metrics.md."""
 
 from __future__ import annotations
 

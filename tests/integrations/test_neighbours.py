@@ -1,4 +1,4 @@
-"""Powertools' other utilities in a durable execution: each row of powertools.md 6, with the real utility.
+"""Powertools' other utilities in a durable execution: each row of docs/powertools/neighbours.md, in earnest.
 
 What they ask of AWS is kept in memory. What a row warns of is shown too, so that the pages stay true.
 """

@@ -1,4 +1,4 @@
-"""Which line comes out when: the table and the transitions of powertools.md 2.2, as a module's own logger shows them.
+"""Which line comes out when: T1 to T5 at the top of frame.py, as a module's own logger shows them.
 
 A handler runs again from the top each time it goes on, so without the filter each line before a wait would come out
 once for each invocation.

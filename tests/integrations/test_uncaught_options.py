@@ -1,4 +1,4 @@
-"""Powertools' options that act at an uncaught error, at the end, or at an empty set: values.md F5.
+"""Powertools' options that act at an uncaught error, at the end, or at an empty set.
 
 Side by side: above ``@durable``, below it, and on a function that is not durable.
 """

@@ -1,6 +1,6 @@
 """What X-Ray is sent of an execution, by a real recorder, over a real socket, in Lambda's environment.
 
-Source: powertools.md 3.
+See docs/powertools/tracer.md.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def racers(tmp_path):
         yield lambda count: stack.enter_context(Racers(tmp_path, count))
 
 
-# -- T1: one start, one execution ------------------------------------------------------------------------------
+# -- one start, one execution ----------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

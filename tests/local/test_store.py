@@ -1,4 +1,4 @@
-"""The SQLite store: reliability.md 2, row 72, and what another process sees."""
+"""The SQLite store: docs/reliability.md#fault-rows, row 72, and what another process sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``watch=``: who watches an execution can't hurt it (T4)."""
+"""``watch=``: who watches an execution can't hurt it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliberate faults of the engine: one small edit each, and the promise it breaks (reliability.md 4).
+"""Deliberate faults of the engine: one small edit each, and the promise or invariant it breaks.
 
 An edit names its file and a text that stands there exactly once. `test_mutants.py` holds that they still apply; the
 command ``python -m tests.mutation`` makes each fault in turn and looks whether the tests notice.
@@ -87,7 +87,7 @@ MUTANTS = (
     ),
     Mutant(
         "a poll forgets its state",
-        "protocol.md 11.5",
+        "docs/contributing/protocol.md#wait-for-condition",
         "_operations/wait_for_condition.py",
         "return Checkpoint(op.retry_with(text, delay))",
         "return Checkpoint(op.retry_with(None, delay))",
@@ -108,7 +108,7 @@ MUTANTS = (
     ),
     Mutant(
         "a failing delay is cut instead of rounded up",
-        "G8, api.md 1: whole seconds, rounded up",
+        "G8: whole seconds, rounded up",
         "retry.py",
         "math.ceil(seconds)",
         "math.floor(seconds)",
@@ -122,7 +122,7 @@ MUTANTS = (
     ),
     Mutant(
         "compensations run first in, first out",
-        "protocol.md 21.2: last in, first out",
+        "docs/contributing/protocol.md#compensations: last in, first out",
         "_contexts/sagas.py",
         "compensation = self._compensations.pop()",
         "compensation = self._compensations.pop(down_to)",
@@ -207,21 +207,21 @@ MUTANTS = (
     ),
     Mutant(
         "more branches than allowed are in flight",
-        "protocol.md 12.4: max_concurrency",
+        "docs/contributing/protocol.md#scheduling: max_concurrency",
         PLAN,
         "if self._in_flight >= self._slots:",
         "if self._in_flight > self._slots:",
     ),
     Mutant(
         "a suspended branch gives its slot away",
-        "protocol.md 12.4: a suspended branch keeps its slot",
+        "docs/contributing/protocol.md#scheduling: a suspended branch keeps its slot",
         PLAN,
         "return self._admitted - len(self._outcomes)",
         "return self._admitted - len(self._outcomes) - len(self._suspended)",
     ),
     Mutant(
         "one failure more than tolerated is tolerated",
-        "protocol.md 12.2: strictly greater",
+        "docs/contributing/protocol.md#completion-rules: strictly greater",
         "completion.py",
         "if count is not None and status.failed > count:",
         "if count is not None and status.failed > count + 1:",
@@ -242,7 +242,7 @@ MUTANTS = (
     ),
     Mutant(
         "requests share one client token",
-        "protocol.md 9.3: one client token for each batch",
+        "docs/contributing/protocol.md#client-tokens: one client token for each batch",
         REQUESTS,
         'return Round(batch, f"{self._environment.random.getrandbits(128):032x}")',
         'return Round(batch, "0" * 32)',
@@ -292,28 +292,28 @@ MUTANTS = (
     ),
     Mutant(
         "a misplaced call does not stick",
-        "G5, values.md M4",
+        "G5",
         "_runtime/placement.py",
         "            self._checkpointer.interrupt(error, unless_over=root)\n",
         "            pass\n",
     ),
     Mutant(
         "a value that can't be written is a tolerated failure of its branch",
-        "values.md M2",
+        "an author's mistake is never a tolerated failure",
         PLAN,
         "case Raised(SerDesError() as mistake) if not self._rebuilds:",
         "case Raised(SerDesError() as mistake) if False:",
     ),
     Mutant(
         "what comes back as something else is taken",
-        "values.md V2",
+        "what is recorded reads back equal, or is refused",
         "serdes/base.py",
         "        if found is None:\n",
         "        if True:\n",
     ),
     Mutant(
         "what an annotation promises is not looked at",
-        "values.md V3",
+        "an annotation is a promise",
         "serdes/base.py",
         "promised and not promise(value)",
         "promised and False",

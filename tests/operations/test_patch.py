@@ -1,4 +1,4 @@
-"""ctx.patched as a table: api.md 6 and 11."""
+"""ctx.patched as a table: see docs/operations/patches.md."""
 
 from __future__ import annotations
 

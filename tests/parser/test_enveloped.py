@@ -1,4 +1,4 @@
-"""Envelopes that make a list: an annotation says what the handler gets, a misfit says where it is (values.md V11)."""
+"""Envelopes that make a list: an annotation says what the handler gets, a misfit says where it is."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_two_hundred_broken_records_at_once_are_one_short_error():
     assert CANARY not in shown(caught.value)
 
 
-# -- reliability.md 2, row 48: every place broken in every way, through the whole handler ---------------------------
+# -- every place broken in every way, through the whole handler: docs/reliability.md#fault-rows, row 48 --------------
 
 GONE = object()
 VARIANTS = {

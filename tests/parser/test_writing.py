@@ -1,4 +1,4 @@
-"""Values as JSON text for somebody else (values.md V7): the same in every place that writes such text."""
+"""Values as JSON text for somebody else: the same in every place that writes such text."""
 
 from __future__ import annotations
 

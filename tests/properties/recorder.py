@@ -32,7 +32,7 @@ from tests.properties.faults import NONE, Faults
 __all__ = ["Driver", "Scribe"]
 
 _OURS = "powertools-durable-"
-_STEP = f"{_OURS}step-"  # may be left behind by a timeout (protocol.md 21.3)
+_STEP = f"{_OURS}step-"  # may be left behind by a timeout (docs/contributing/protocol.md#step-timeouts)
 
 
 class Driver(BlockingDriver):

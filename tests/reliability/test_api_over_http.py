@@ -1,4 +1,7 @@
-"""Faults of the two API calls, made on a socket and seen through real botocore: reliability.md 2, rows 12 to 28, 73."""
+"""Faults of the two API calls, made on a socket and seen through real botocore.
+
+See docs/reliability.md#fault-rows, rows 12 to 28, 73.
+"""
 
 from __future__ import annotations
 

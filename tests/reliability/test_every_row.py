@@ -1,4 +1,4 @@
-"""Which tests inject the fault of each row of the fault matrix (reliability.md 2), and see what is required.
+"""Which tests inject the fault of each row of docs/reliability.md#fault-rows, and see what is required.
 
 A row without a test, a name that no test has, and a test that says "row 12" in its name and is not listed there
 all fail. Add the test first, then its name.

@@ -1,4 +1,4 @@
-"""Records that come in odd order, in odd form, or broken: reliability.md 2, rows 34 to 49."""
+"""Records that come in odd order, in odd form, or broken: docs/reliability.md#fault-rows, rows 34 to 49."""
 
 from __future__ import annotations
 

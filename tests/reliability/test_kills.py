@@ -1,4 +1,7 @@
-"""The process dies, the invocation runs out of time, or a second one takes over: reliability.md 2, rows 1 to 11."""
+"""The process dies, the invocation runs out of time, or a second one takes over.
+
+See docs/reliability.md#fault-rows, rows 1 to 11.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The disk is full, the file is locked or torn, two run at once: reliability.md 2, row 72, with the runner on top."""
+"""The disk is full, the file is locked or torn, two run at once.
+
+See docs/reliability.md#fault-rows, row 72; with the runner on top.
+"""
 
 from __future__ import annotations
 

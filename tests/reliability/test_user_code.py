@@ -1,4 +1,7 @@
-"""What user code does around and inside durable calls: reliability.md 2, rows 50 to 62, beyond test_gestures."""
+"""What user code does around and inside durable calls, beyond test_gestures.
+
+See docs/reliability.md#fault-rows, rows 50 to 62.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Early ends, clocks that disagree, and answers that come at a bad moment: reliability.md 2, rows 63 to 70."""
+"""Early ends, clocks that disagree, and answers that come at a bad moment.
+
+See docs/reliability.md#fault-rows, rows 63 to 70.
+"""
 
 from __future__ import annotations
 

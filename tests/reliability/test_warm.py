@@ -1,4 +1,7 @@
-"""A thousand invocations of one warm sandbox (reliability.md 2, row 71), and what one leaves to the next."""
+"""A thousand invocations of one warm sandbox, and what one leaves to the next.
+
+See docs/reliability.md#fault-rows, row 71.
+"""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _in_seconds(value: Any) -> Any:
-    """An answer of the API has moments in seconds, an event in milliseconds (protocol.md 2.1)."""
+    """An answer of the API has seconds, an event milliseconds (docs/contributing/protocol.md#timestamps)."""
     if isinstance(value, list):
         return [_in_seconds(item) for item in value]
     if not isinstance(value, dict):

@@ -41,7 +41,7 @@ def answer(token="t1", *records: Operation, marker=None) -> CheckpointResponse:
     )
 
 
-# -- what shares a request: protocol.md 9.6 -------------------------------------------------------------------
+# -- what shares a request: docs/contributing/protocol.md#batching -------------------------------------------------
 
 
 def test_nothing_queued_is_no_request():
@@ -137,7 +137,7 @@ def test_a_deferred_update_is_seen_at_once():
     assert eng.get("a").attempts == 1  # the acknowledgement does not count it twice
 
 
-# -- answers: protocol.md 9.4, 9.5 ----------------------------------------------------------------------------
+# -- answers: docs/contributing/protocol.md#responses-without-a-token, #merging-a-response -----------------------
 
 
 def sent(*updates):

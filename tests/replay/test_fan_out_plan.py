@@ -1,4 +1,4 @@
-"""The plan of a fan-out: protocol.md 12.2 and 12.4, without a thread."""
+"""The plan of a fan-out: docs/contributing/protocol.md#completion-rules and #scheduling, without a thread."""
 
 from __future__ import annotations
 

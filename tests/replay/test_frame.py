@@ -15,7 +15,7 @@ from tests.kit import FIRST, S, context_record, engine, step_record, wait_record
 STEP, CONTEXT, WAIT = OperationType.STEP, OperationType.CONTEXT, OperationType.WAIT
 
 
-# -- ids: the vectors of protocol.md 8.2 ----------------------------------------------------------------------
+# -- ids: the vectors of docs/contributing/protocol.md#test-vectors ------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_virtual_child_prefixes_ids_but_is_nobody_s_parent():
     assert (op.id, op.parent_id) == (operation_id(f"{FIRST}-1"), None)
 
 
-# -- determinism: protocol.md 10.3 ----------------------------------------------------------------------------
+# -- determinism: docs/contributing/protocol.md#determinism-check -------------------------------------------------
 
 RECORDED = step_record(S.SUCCEEDED, name="charge")
 
@@ -117,7 +117,7 @@ def test_a_finished_context_that_asks_for_something_never_recorded_is_refused():
         child.begin(STEP, "Step", "new")
 
 
-# -- replaying or live: powertools.md 2.2 ---------------------------------------------------------------------
+# -- replaying or live: T1 to T5 at the top of frame.py ----------------------------------------------------
 
 
 def history(*statuses: OperationStatus) -> list[Operation]:

@@ -1,4 +1,4 @@
-"""Batch mode on whole executions (protocol.md 21.4); `tests/seed` holds its single gestures."""
+"""Batch mode on whole executions (docs/contributing/protocol.md#batch-mode); `tests/seed` holds its single gestures."""
 
 from __future__ import annotations
 

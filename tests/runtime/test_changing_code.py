@@ -1,4 +1,4 @@
-"""Code that changes under running executions (api.md 6): guarded by a patch, detected, or reported."""
+"""Code that changes under running executions: guarded by a patch, detected, or reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is made of several operations: wait_for_callback, with_retry, and invokes in branches (protocol.md 11.4, 13)."""
+"""What is made of several operations: wait_for_callback, with_retry, and invokes in branches.
+
+See docs/contributing/protocol.md#wait-for-callback, #child-context.
+"""
 
 from __future__ import annotations
 

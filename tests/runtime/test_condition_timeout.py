@@ -1,4 +1,4 @@
-"""The overall timeout of `wait_for_condition`, in virtual time, and what is refused (api.md 3)."""
+"""The overall timeout of `wait_for_condition`, in virtual time, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is logged of a failure, and by which logger: values.md F1 and F3."""
+"""What is logged of a failure, and by which logger."""
 
 from __future__ import annotations
 

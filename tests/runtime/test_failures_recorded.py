@@ -1,4 +1,4 @@
-"""What is recorded of a failure, wherever it happens: values.md F2, F3 and V10."""
+"""What is recorded of a failure, wherever it happens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`parallel` and `map` on real threads in virtual time: order, limits, identity, suspension (protocol.md 12.4)."""
+"""`parallel` and `map` on real threads in virtual time: order, limits, identity, suspension.
+
+See docs/contributing/protocol.md#scheduling.
+"""
 
 from __future__ import annotations
 

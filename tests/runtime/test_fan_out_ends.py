@@ -1,4 +1,7 @@
-"""How a fan-out ends: completion, failures, and what is no failure of a branch (protocol.md 12.2, 12.6)."""
+"""How a fan-out ends: completion, failures, and what is no failure of a branch.
+
+See docs/contributing/protocol.md#completion-rules, #failures-in-branches.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Results over 256 KiB are rebuilt from the branches' records (protocol.md 12.7); and fan-outs of thousands."""
+"""Results over 256 KiB are rebuilt from the branches' records; and fan-outs of thousands.
+
+See docs/contributing/protocol.md#large-results.
+"""
 
 from __future__ import annotations
 

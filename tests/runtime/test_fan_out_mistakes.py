@@ -1,4 +1,4 @@
-"""An author's mistake is never a tolerated failure; a failure that nobody tolerated can't vanish (values.md M2, M3)."""
+"""An author's mistake is never a tolerated failure; a failure that nobody tolerated can't vanish."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_a_plan_passes_the_mistake_on(completion):
         plan.ended(1, Raised(SerDesError("no")))
 
 
-# -- M3: as a handler meets it ---------------------------------------------------------------------------------
+# -- as a handler meets it -------------------------------------------------------------------------------------
 
 
 def refuses(child, *_):

@@ -1,4 +1,4 @@
-"""Whatever is put inside whatever, killed wherever: the result is that of an undisturbed run (reliability.md 1, G3)."""
+"""Whatever is put inside whatever, killed wherever: the result is that of an undisturbed run (G3)."""
 
 from __future__ import annotations
 

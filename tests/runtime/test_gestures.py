@@ -1,4 +1,4 @@
-"""What users do around durable calls, and what must not come of it (reliability.md 2, rows 50-60).
+"""What users do around durable calls, and what must not come of it (docs/reliability.md#fault-rows, rows 50-60).
 
 Each handler runs in the simulator. The shape is always the same: whatever the code does with the signal or the
 error, the execution ends as it would have without that.

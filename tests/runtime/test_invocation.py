@@ -1,4 +1,7 @@
-"""One invocation from event to answer: the order of work (api.md 2) and every ending (protocol.md 3.2, 14.4)."""
+"""One invocation from event to answer: the order of work and every ending.
+
+See docs/contributing/protocol.md#how-an-invocation-ends, #api-errors.
+"""
 
 from __future__ import annotations
 
@@ -298,7 +301,7 @@ def test_a_serdes_that_asks_for_another_invocation_gets_one():
         handler.invoke(event(), None, backend=Service())
 
 
-# -- results that do not fit the answer: protocol.md 3.1 ------------------------------------------------------
+# -- results that do not fit the answer: docs/contributing/protocol.md#handler-result ------------------------------
 
 
 def returning(value):

@@ -1,4 +1,4 @@
-"""What plugins hear, and that they change nothing (protocol.md 17, architecture.md 10, law 8)."""
+"""What plugins hear, and that they change nothing (docs/contributing/protocol.md#plugin-hooks)."""
 
 from __future__ import annotations
 

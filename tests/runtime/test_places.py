@@ -1,4 +1,4 @@
-"""A library's frame is never shown as the place of a user's mistake (values.md F4), nor a folder of this machine."""
+"""A library's frame is never shown as the place of a user's mistake, nor a folder of this machine."""
 
 from __future__ import annotations
 

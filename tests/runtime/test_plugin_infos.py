@@ -1,4 +1,4 @@
-"""What hooks hand out: public objects that say what the official SDK's say (values.md W3)."""
+"""What hooks hand out: public objects that say what the official SDK's say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sagas and deferred calls over suspensions, retries and crashes (api.md 5 and 11)."""
+"""Sagas and deferred calls over suspensions, retries and crashes."""
 
 from __future__ import annotations
 

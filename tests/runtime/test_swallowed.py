@@ -1,4 +1,4 @@
-"""A suspension that code catches is named with its file and line: values.md F6."""
+"""A suspension that code catches is named with its file and line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``saga.undo``: a compensation for whatever was just done, kept in call order and run as a step (api.md 5)."""
+"""``saga.undo``: a compensation for whatever was just done, kept in call order and run as a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""No payload, token or callback id in any log line, message, metric or trace (reliability.md 5, items 1, 2 and 6).
+"""No payload, token or callback id in any log line, message, metric or trace.
+
+See docs/reliability.md#security-list, items 1, 2 and 6.
 
 Each scenario is an execution that says a secret at every place where a user may, in the simulator and over real HTTP,
 along every way that an invocation can end. Everything that anybody could then read is searched for it.

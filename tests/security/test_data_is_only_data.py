@@ -1,4 +1,6 @@
-"""Nothing is imported, unpickled, evaluated or started because of data (reliability.md 5, item 3; README, G10).
+"""Nothing is imported, unpickled, evaluated or started because of data (G10).
+
+See docs/reliability.md#security-list, item 3.
 
 In a process of its own, because an audit hook can't be taken away: the same handler runs once over harmless records,
 so that whatever is loaded when it is needed is loaded; then over hostile ones, while every import, unpickling,

@@ -1,4 +1,4 @@
-"""The security list (reliability.md 5): which tests hold each of its items. An item without a test fails."""
+"""Which tests hold each item of docs/reliability.md#security-list. An item without a test fails."""
 
 from __future__ import annotations
 

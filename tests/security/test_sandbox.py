@@ -1,6 +1,6 @@
 """What this package reaches of the machine: no network, files for their owner only, nothing that a variable turns on.
 
-Source: reliability.md 5, items 4, 6, 9, 10, 11, 12 and 13.
+Source: docs/reliability.md#security-list, items 4, 6, 9, 10, 11, 12 and 13.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Batch mode: a context's steps wait for company (protocol.md 21.4)."""
+"""Batch mode: a context's steps wait for company (docs/contributing/protocol.md#batch-mode)."""
 
 from __future__ import annotations
 

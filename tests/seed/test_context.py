@@ -1,7 +1,4 @@
-"""Every public item of the seed's context, one by one: identity, state, children, determinism helpers.
-
-Sources: api.md 3, protocol.md 21.
-"""
+"""Every public item of the seed's context, one by one: identity, state, children, determinism helpers."""
 
 from __future__ import annotations
 

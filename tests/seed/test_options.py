@@ -1,4 +1,4 @@
-"""What the seed's step options and operations became (protocol.md 21.1, 21.3, 21.5, 21.7)."""
+"""What the seed's step options and operations became."""
 
 from __future__ import annotations
 

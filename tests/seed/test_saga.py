@@ -1,4 +1,4 @@
-"""Steps that can be undone (protocol.md 21.2)."""
+"""Steps that can be undone (docs/contributing/protocol.md#compensations)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seed's testing helpers, item by item: mock context, recorders, assertions. Source: protocol.md 21.9."""
+"""The seed's testing helpers, item by item: mock context, recorders, assertions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""values.md V4: an annotation is found behind whatever wraps a function, and by one function for the whole package."""
+"""An annotation is found behind whatever wraps a function, and by one function for the whole package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the result of a fan-out is written: tagged, or plain JSON where a branch's result is a model (api.md 11)."""
+"""How the result of a fan-out is written: tagged, or plain JSON where a branch's result is a model."""
 
 from __future__ import annotations
 

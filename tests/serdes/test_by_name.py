@@ -1,4 +1,4 @@
-"""values.md V5 and V6: what pydantic can read back is read back, from records of this version and of earlier ones."""
+"""What pydantic can read back is read back, from records of this version and of earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""values.md V9: how deep values may be nested does not depend on the container, nor much on the stack around."""
+"""How deep values may be nested does not depend on the container, nor much on the stack around."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Nothing that is to be encrypted is ever recorded in clear, and no record passes for another: reliability.md 5.8."""
+"""Nothing that is to be encrypted is ever recorded in clear, and no record passes for another.
+
+See docs/reliability.md#security-list, item 8.
+"""
 
 from __future__ import annotations
 

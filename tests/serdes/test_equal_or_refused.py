@@ -1,5 +1,7 @@
-"""values.md V2: what a function returned comes back equal, on the first run and on the replay, or it is refused before
-SUCCEED with the place. In shapes of every kind, annotated and not, in containers of every kind."""
+"""What a function returned comes back equal, on the first run and on the replay, or it is refused.
+
+Refused before SUCCEED, with the place. In shapes of every kind, annotated and not, in containers of every kind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Large values in files, and pointers that nobody trusts: reliability.md 5.4, protocol.md 15."""
+"""Large values in files, and pointers that nobody trusts.
+
+See docs/reliability.md#security-list, item 4, and docs/contributing/protocol.md#text-formats.
+"""
 
 from __future__ import annotations
 

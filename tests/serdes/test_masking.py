@@ -1,4 +1,7 @@
-"""Masked on the way into the record, and the same to the handler, live and replayed: powertools.md 6, api.md 11."""
+"""Masked on the way into the record, and the same to the handler, live and replayed.
+
+See docs/powertools/data-masking.md.
+"""
 
 from __future__ import annotations
 
@@ -209,7 +212,7 @@ def test_it_says_what_it_masks():
     assert repr(masking("a.b", inner=PlainJson())) == "MaskingSerDes(['a.b'])"
 
 
-# -- what is not masked is proven (values.md V2) -----------------------------------------------------------------
+# -- what is not masked is proven -----------------------------------------------------------------
 
 
 class Animal(BaseModel):

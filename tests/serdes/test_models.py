@@ -1,4 +1,4 @@
-"""Values of annotated types: api.md 4 and 11."""
+"""Values of annotated types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""values.md V1, V3 and V8: an annotation is a promise, kept or refused alike on the first run and on every replay."""
+"""An annotation is a promise, kept or refused alike on the first run and on every replay."""
 
 from __future__ import annotations
 
@@ -232,7 +232,6 @@ def test_an_initial_state_is_no_result_of_the_check():
 @pytest.mark.parametrize("call", ["map", "parallel"])
 @pytest.mark.parametrize("returns", [None, Order], ids=["tagged", "typed"])
 def test_the_record_of_a_fan_out_that_succeeded_without_a_text_is_refused(call, returns):
-    """values.md V8."""
     from dataclasses import replace
 
     from powertools_durable._protocol.operation import OperationType

@@ -1,4 +1,4 @@
-"""What is recorded reads back as what it was, or is refused with what would help: api.md 4 and 11."""
+"""What is recorded reads back as what it was, or is refused with what would help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default format: protocol.md 15."""
+"""The default format: docs/contributing/protocol.md#text-formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded texts of something else, and formats that a user brings: api.md 11, protocol.md 15."""
+"""Recorded texts of something else, and formats that a user brings: docs/contributing/protocol.md#text-formats."""
 
 from __future__ import annotations
 

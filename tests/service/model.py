@@ -1,6 +1,7 @@
 """What becomes of an execution's operations, in a hundred lines.
 
-Written from protocol.md 5 alone: it says of every request whether it is accepted and what it leads to, and the
+Written from docs/contributing/protocol.md#statuses-and-transitions alone: it says of every
+request whether it is accepted and what it leads to, and the
 service's own table is not consulted.
 """
 

@@ -1,4 +1,7 @@
-"""What the service makes of the end of an invocation (protocol.md 3), and the ends that come from outside."""
+"""What the service makes of the end of an invocation, and the ends that come from outside.
+
+See docs/contributing/protocol.md#invocation-output.
+"""
 
 from __future__ import annotations
 

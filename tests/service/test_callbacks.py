@@ -1,4 +1,7 @@
-"""Answers from outside: callbacks with their two timeouts, and invoked functions (protocol.md 5, 18)."""
+"""Answers from outside: callbacks with their two timeouts, and invoked functions.
+
+See docs/contributing/protocol.md#statuses-and-transitions, #service-api.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The events of an execution, each as GetDurableExecutionHistory tells it (protocol.md 18.2)."""
+"""The events of an execution, each as GetDurableExecutionHistory tells it.
+
+See docs/contributing/protocol.md#history-events.
+"""
 
 from __future__ import annotations
 

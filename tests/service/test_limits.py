@@ -1,4 +1,7 @@
-"""What an update may carry, and how much of it (protocol.md 5, 6, 9.6, 19)."""
+"""What an update may carry, and how much of it.
+
+See docs/contributing/protocol.md#statuses-and-transitions, #operation-updates, #batching, #limits.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +127,7 @@ def test_a_request_takes_250_updates(bench):
 
 
 def bytes_of(updates):
-    """As protocol.md 9.6 measures a request; every update here has the same few keys."""
+    """As docs/contributing/protocol.md#batching measures a request; every update here has the same few keys."""
     wire = [{"Id": u.id, "Type": u.type, "Action": u.action, "Payload": u.payload} for u in updates]
     return len(json.dumps(wire, ensure_ascii=False).encode())
 

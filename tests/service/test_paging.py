@@ -1,4 +1,7 @@
-"""Which records a handler is shown, and in which pages (protocol.md 2.1, 2.3)."""
+"""Which records a handler is shown, and in which pages.
+
+See docs/contributing/protocol.md#invocation-input, #loading-all-pages.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a checkpoint may not ask for (protocol.md 5, 6, 9.6, 19), and that a refusal changes nothing."""
+"""What a checkpoint may not ask for, and that a refusal changes nothing.
+
+See docs/contributing/protocol.md#statuses-and-transitions, #operation-updates, #batching, #limits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who may checkpoint, and what becomes of a request that is sent twice (protocol.md 9.1 to 9.4)."""
+"""Who may checkpoint, and what becomes of a request that is sent twice.
+
+See docs/contributing/protocol.md#request-and-response to #responses-without-a-token.
+"""
 
 from __future__ import annotations
 

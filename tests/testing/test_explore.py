@@ -1,4 +1,4 @@
-"""explore(): a handler's process dies at every moment, and what comes out is compared (api.md 7)."""
+"""explore(): a handler's process dies at every moment, and what comes out is compared."""
 
 from __future__ import annotations
 

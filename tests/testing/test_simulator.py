@@ -1,4 +1,4 @@
-"""The simulator: an execution from start to end, without an account and without time (api.md 7)."""
+"""The simulator: an execution from start to end, without an account and without time."""
 
 from __future__ import annotations
 

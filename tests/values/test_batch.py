@@ -1,4 +1,7 @@
-"""What a fan-out returns (protocol.md 12.3), and what stands in its record when it is too large (12.7)."""
+"""What a fan-out returns, and what stands in its record when it is too large.
+
+See docs/contributing/protocol.md#batch-results, #large-results.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def test_without_failures_nothing_is_raised():
     BatchResult(ITEMS[2:], "ALL_COMPLETED").raise_if_failed()
 
 
-# -- results: what nobody tolerated can't vanish (values.md M3) --------------------------------------------------
+# -- results: what nobody tolerated can't vanish --------------------------------------------------
 
 REASONS = {
     "ALL_COMPLETED": False,

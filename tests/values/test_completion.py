@@ -1,4 +1,4 @@
-"""When a fan-out is done (protocol.md 12.2)."""
+"""When a fan-out is done (docs/contributing/protocol.md#completion-rules)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of a deployment: powertools.md 1.2."""
+"""Settings of a deployment."""
 
 from __future__ import annotations
 

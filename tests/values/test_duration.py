@@ -1,4 +1,4 @@
-"""Spans of time: api.md 1."""
+"""Spans of time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From exception to record and back: api.md 9, protocol.md 14.1."""
+"""From exception to record and back: docs/contributing/protocol.md#recorded-errors."""
 
 from __future__ import annotations
 

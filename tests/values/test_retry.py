@@ -1,4 +1,4 @@
-"""When to try again: protocol.md 13, preset by preset."""
+"""When to try again: docs/contributing/protocol.md#retry-policies, preset by preset."""
 
 from __future__ import annotations
 

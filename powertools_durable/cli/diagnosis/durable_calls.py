@@ -21,7 +21,7 @@ from powertools_durable.serdes.models import annotation_of
 __all__ = ["calls"]
 
 _SUBJECT = "calls"
-# What each of them calls its function with, before the arguments that follow the function (api.md 3).
+# What each of them calls its function with, before the arguments that follow the function.
 _GIVES = {
     "step": (),
     "run_in_child_context": ("the child context",),

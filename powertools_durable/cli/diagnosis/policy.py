@@ -1,4 +1,4 @@
-"""What the function's role must allow, as a statement to fill in (reliability.md 5.7)."""
+"""What the function's role must allow, as a statement to fill in (docs/reliability.md#security-list, item 7)."""
 
 from __future__ import annotations
 

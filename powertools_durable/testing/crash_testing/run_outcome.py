@@ -18,7 +18,8 @@ __all__ = ["Outcome", "counted", "differing", "end_of", "facts_of", "raced", "re
 
 _LONG = 120  # characters of a value that a message shows
 
-# As the tagged format, plain JSON and the compact form write it (protocol.md 12.3, 12.7).
+# As the tagged format, plain JSON and the form of large results write it:
+# docs/contributing/protocol.md#batch-results, #large-results.
 _UNENDED = re.compile(r'"status": ?(?:\{"t":"s","v":)?"STARTED"|"startedCount": ?[1-9]')
 
 

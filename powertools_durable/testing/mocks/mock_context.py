@@ -1,7 +1,7 @@
 """A context over records that a test prepares, for functions that take one: `MockDurableContext`.
 
 It is the engine itself over a backend that only records, so names are checked, values are read, errors are rebuilt
-and requests are made as in Lambda. Source: protocol.md 21.9.
+and requests are made as in Lambda. See docs/testing/mocks.md.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _NOWHERE = SerDesContext("", "")
 
 
 class AnyName(str):
-    """A recorded name that is equal to every name, and to none; see protocol.md 10.3."""
+    """A recorded name that is equal to every name, and to none; see docs/contributing/protocol.md#determinism-check."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""A backend that remembers what it was asked: the recorders of the seed's mock. Source: protocol.md 21.9."""
+"""A backend that remembers what it was asked: the recorders of the seed's mock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test says about recorded requests and operations; the seed's five. Source: protocol.md 21.9."""
+"""What a test says about recorded requests and operations; the seed's five."""
 
 from __future__ import annotations
 

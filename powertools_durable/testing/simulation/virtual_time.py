@@ -15,7 +15,7 @@ from powertools_durable.testing.simulation.sandbox import SANDBOX
 
 __all__ = ["Bystander", "attend", "spend"]
 
-_LINGERS = 1.0  # seconds after which the START of a step that still runs has been sent (protocol.md 9.6)
+_LINGERS = 1.0  # seconds until the START of a running step has been sent: docs/contributing/protocol.md#batching
 _FLUSH: ContextVar[Callable[[], None] | None] = ContextVar("powertools_durable_flush", default=None)
 
 

@@ -1,4 +1,4 @@
-"""The acceptance checklist, protocol.md 24: one test a line, named after its area; by the public API only.
+"""The acceptance checklist: one test for each line of it, named after its area; by the public API only.
 
 The details of each line are held by the tests of the part concerned; this is the list as whoever accepts reads it.
 """
