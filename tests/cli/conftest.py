@@ -18,3 +18,9 @@ def no_module_of_a_test_outlives_it(tmp_path_factory):
         file = getattr(sys.modules[name], "__file__", None)
         if file is not None and base in Path(file).parents:
             del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def no_compiled_module_is_older_than_its_source(monkeypatch):
+    """Compile modules anew: of two versions that are written within a second, of equal size, Python can't tell."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)

@@ -146,6 +146,7 @@ def test_there_is_one_standard_input(words):
     assert (done.exit_code, "there is one standard input, so - may stand once" in done.stderr) == (2, True)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.skipif(os.name != "posix", reason="only a POSIX shell starts a process without standard input")
 @pytest.mark.parametrize(
     "words",

@@ -34,6 +34,7 @@ main()
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("write", ["save", "remember_targets"])
 def test_an_execution_that_is_there_knows_where_its_handler_is(tmp_path, write, moment):

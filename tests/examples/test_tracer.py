@@ -57,6 +57,7 @@ def test_a_summary_has_the_invocation_and_what_the_handler_traces_itself(run):
     assert first["## approval"]["metadata"] == {"powertools_durable": {"suspended": True}}
 
 
+@pytest.mark.slow
 def test_the_test_that_is_shown_passes():
     plugin = "powertools_durable.testing.pytest_plugin"  # the entry point may not be installed
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", plugin, "examples/powertools/test_tracer.py"]

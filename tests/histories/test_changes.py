@@ -56,6 +56,7 @@ def test_every_operation_is_known_by_its_place(file):
     assert found == set(history.places)
 
 
+@pytest.mark.sampled(60)
 @every_history
 @pytest.mark.parametrize(
     "fields",

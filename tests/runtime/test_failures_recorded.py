@@ -357,6 +357,7 @@ KEPT += [NoTraceback, RaisingCause]
 ODD = [*KEPT, RaisingText, NoText, HugeText, OddlyTexted]
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("cls", ODD, ids=lambda cls: cls.__name__)
 @everywhere
 def test_f3_a_failure_is_recorded_whatever_its_exception_does_when_it_is_read(place, cls):

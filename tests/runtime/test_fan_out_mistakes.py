@@ -88,6 +88,7 @@ FAN_OUTS = {
 }
 
 
+@pytest.mark.sampled(50)
 @pytest.mark.parametrize("completion", COMPLETIONS.values(), ids=COMPLETIONS)
 @pytest.mark.parametrize("nesting", list(Nesting))
 @pytest.mark.parametrize("fan_out", FAN_OUTS.values(), ids=FAN_OUTS)

@@ -64,6 +64,7 @@ STORY = """
 """
 
 
+@pytest.mark.slow
 def test_importing_everything_opens_no_connection():
     code = """
     import importlib, pkgutil, powertools_durable

@@ -123,6 +123,7 @@ def test_what_fits_its_annotation(annotation, value):
     assert classes is None or fits(value, classes)
 
 
+@pytest.mark.sampled(80)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("annotation", "value", "shown", "what"), BREAKS, ids=[f"{b[2]}, {b[3]}" for b in BREAKS])
 def test_what_breaks_the_promise_is_refused_by_the_operation_alike_every_time(place, annotation, value, shown, what):

@@ -130,6 +130,7 @@ def damaged(random, node, times):
             break
 
 
+@pytest.mark.sampled(80)
 @pytest.mark.parametrize("seed", range(300))
 def test_a_damaged_history_is_judged_or_refused_and_nothing_else(seed):
     random = Random(f"damage {seed}")
