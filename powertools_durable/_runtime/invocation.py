@@ -20,9 +20,9 @@ from powertools_durable._replay.effects import Outcome, Raised, Returned
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment
+from powertools_durable._runtime.error_origin import place_of
 from powertools_durable._runtime.failures import Failures
 from powertools_durable._runtime.paging import pages
-from powertools_durable._runtime.places import place_of
 from powertools_durable._runtime.session import Program, Session
 from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
 from powertools_durable._runtime.unconsumed import look_in_execution

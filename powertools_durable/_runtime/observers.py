@@ -26,7 +26,7 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.counted_backend import CountedBackend
 from powertools_durable._runtime.environment import Clock
-from powertools_durable._runtime.places import place_of
+from powertools_durable._runtime.error_origin import place_of
 from powertools_durable._runtime.records import Records, facts_of
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.plugins import (

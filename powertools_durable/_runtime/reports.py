@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 
 from powertools_durable._replay.frame import Frame
-from powertools_durable._runtime.places import place_of
+from powertools_durable._runtime.error_origin import place_of
 from powertools_durable.errors.places import place, traceback_of, user_frames, users_frame
 
 __all__ = ["tell_called", "tell_dropped", "tell_swallowed"]

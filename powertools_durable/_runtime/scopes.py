@@ -22,13 +22,14 @@ class Body:
         self.frame = frame
 
 
-class Beside(Body):
-    """Where code of the user's runs that is the function of no operation, such as a serdes, on another thread."""
+class Beside:
+    """Where user code runs that is not an operation's function, such as a serdes, on another thread."""
 
-    __slots__ = ("beside",)
+    __slots__ = ("beside", "frame")
+    replay_state = ReplayState.LIVE
 
     def __init__(self, frame: Frame, beside: object) -> None:
-        super().__init__(frame)
+        self.frame = frame
         self.beside = beside
 
 

@@ -21,6 +21,8 @@ from powertools_durable._service.update_validation import ServiceRefusal
 
 __all__ = ["Host", "HostClock", "Invoker", "Killed", "LambdaContext", "OnCall"]
 
+_KILLED = "Runtime.ExitError"  # Lambda's name for a process that ended without an answer
+
 
 class Killed(BaseException):
     """The invocation's process is gone. A fault hook raises it; the host counts the invocation as failed.
@@ -33,7 +35,7 @@ class Killed(BaseException):
         Lambda's name for it.
     """
 
-    def __init__(self, words: str = "the process was killed", *, error_type: str = "Runtime.ExitError") -> None:
+    def __init__(self, words: str = "the process was killed", *, error_type: str = _KILLED) -> None:
         super().__init__(words)
         self.error_type = error_type
 
@@ -104,6 +106,8 @@ class Host:
         Faults to inject.
     interrupts : tuple of types
         What ends the run and is no failure of the invocation: raised on, and the execution may go on later.
+    forgives_kills : bool
+        An invocation whose process was killed does not count as failed, and is repeated at once.
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Host:
         invocation_timeout: float = 900,
         on_call: OnCall | None = None,
         interrupts: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
+        forgives_kills: bool = False,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -122,6 +127,7 @@ class Host:
         self.on_call: OnCall = on_call or _no_fault
         self._invocation_timeout = invocation_timeout
         self._interrupts = interrupts
+        self._forgives_kills = forgives_kills
         self._lock = threading.RLock()
 
     # -- executions ----------------------------------------------------------------------------------------
@@ -170,6 +176,7 @@ class Host:
         with self.changing(arn) as execution:
             event = execution.begin_invocation(self.clock.now())
             shown = execution.shown()
+            failed = execution.header.failed_invocations
             request_id = f"{execution.header.name}-{execution.header.invocations}"
         context = LambdaContext(arn, request_id, self._invocation_timeout, self.clock)
         process = os.getpid()
@@ -189,6 +196,10 @@ class Host:
         with self.changing(arn) as execution:
             execution.advance(self.clock.now())
             execution.end_invocation(answer, self.clock.now(), request_id=request_id)
+            was_killed = isinstance(answer, ErrorObject) and answer.error_type == _KILLED
+            if was_killed and self._forgives_kills and not execution.is_terminal:
+                execution.header.failed_invocations = failed
+                execution.header.retry_at = self.clock.now()
         return Invocation(request_id, shown, answer)
 
     # -- the two API calls ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from powertools_durable.cli.diagnosis.decorators import decorators
+from powertools_durable.cli.diagnosis.decorations import decorators
 from powertools_durable.cli.diagnosis.durable_calls import calls
 from powertools_durable.cli.diagnosis.finding import Finding, Level
 from powertools_durable.cli.diagnosis.handler import formats, telemetry

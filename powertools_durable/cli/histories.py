@@ -16,7 +16,7 @@ from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.inputs import STANDARD_INPUT, read_standard_input, refuse_second_standard_input
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store
 from powertools_durable.cli.output import console, one_line, own_output, print_json
-from powertools_durable.cli.sources import AwsFlag, AwsFunction, Place
+from powertools_durable.cli.sources import AwsFlag, AwsFunction, ExecutionSource
 from powertools_durable.cli.targets import load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, absolute, here
 from powertools_durable.errors import ValidationError
@@ -54,7 +54,7 @@ def export(
         return
     if to is not None:
         raise UsageError("--to takes the whole store, so it goes without an ID")
-    one = Place(store, aws, function).executions().find(execution)
+    one = ExecutionSource(store, aws, function).executions().find(execution)
     print(json.dumps({"DurableExecutionArn": one.arn, "Events": _readable(one.history())}, indent=2))
 
 

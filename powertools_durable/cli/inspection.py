@@ -31,7 +31,7 @@ from powertools_durable.cli.options import (
 from powertools_durable.cli.output import console, one_line, print_json
 from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.remote_execution import Summary
-from powertools_durable.cli.sources import AwsFlag, AwsFunction, Place
+from powertools_durable.cli.sources import AwsFlag, AwsFunction, ExecutionSource
 from powertools_durable.cli.timeline import Lines, outcome
 from powertools_durable.cli.usage import UsageError, our_command
 from powertools_durable.local import LocalExecution
@@ -59,7 +59,7 @@ def list_(
     store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None, as_json: JsonFlag = False
 ) -> None:
     """List the executions, the newest last; of an account the newest 100."""
-    there = Place(store, aws, function).executions()
+    there = ExecutionSource(store, aws, function).executions()
     if isinstance(there, RemoteExecutions):
         _list_account(there, as_json=as_json)
     elif as_json:
@@ -96,7 +96,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what an execution did: each step, attempt, wait and answer."""
-    place = Place(store, aws, function)
+    place = ExecutionSource(store, aws, function)
     one = place.executions().find(execution)
     if as_json:
         print_json(_summary(one) | {"input": one.input, "operations": to_wire(one.operations)})
@@ -127,7 +127,7 @@ def callback(
 
     With --aws a name is looked for in the running executions of --function, or in --execution; an id needs neither.
     """
-    waiting = Place(store, aws, function).executions().callback(which, execution=execution)
+    waiting = ExecutionSource(store, aws, function).executions().callback(which, execution=execution)
     given = read_json(value, "the answer") if value is not None else None
     match answer:
         case Answer.SUCCEED:
@@ -149,11 +149,11 @@ def stop(
     execution: ExecutionId, store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None
 ) -> None:
     """End an execution; its handler is not asked."""
-    one = Place(store, aws, function).executions().stop(execution)
+    one = ExecutionSource(store, aws, function).executions().stop(execution)
     console().print(Text(f"{one.name} is stopped"))
 
 
-def _draw(page: Console, one: Shown, place: Place) -> None:
+def _draw(page: Console, one: Shown, place: ExecutionSource) -> None:
     lines = Lines(page)
     page.print(Text.assemble((one.name, "bold"), (f"  {one.id}", "dim")))
     for event in one.history():

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 
-from powertools_durable.cli.diagnosis.decorators import decorators
+from powertools_durable.cli.diagnosis.decorations import decorators
 from powertools_durable.cli.diagnosis.finding import Level
 from powertools_durable.cli.inputs import read_json, refuse_second_standard_input
 from powertools_durable.cli.interrupts import Interrupt, answering_interrupts

@@ -15,7 +15,7 @@ from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.usage import UsageError
 from powertools_durable.local import LocalExecution, LocalExecutions
 
-__all__ = ["AwsFlag", "AwsFunction", "Place"]
+__all__ = ["AwsFlag", "AwsFunction", "ExecutionSource"]
 
 AwsFlag = Annotated[
     bool, typer.Option("--aws", help="In an AWS account: that of AWS_PROFILE and AWS_REGION, as boto3 finds it.")
@@ -29,7 +29,7 @@ AwsFunction = Annotated[
 
 
 @dataclass(frozen=True)
-class Place:
+class ExecutionSource:
     """What ``--store``, ``--aws`` and ``--function`` say together.
 
     Raises

@@ -25,7 +25,7 @@ _JUDGE = "_powertools_durable"
 _WANTED = {"add": ["self", "key", "item"], "get": ["self", "key"], "clear": ["self", "key"]}
 
 
-class _Setting:
+class _BufferState:
     """What the function that runs wants."""
 
     keep_replayed = False
@@ -40,14 +40,14 @@ def instrument_buffers(*, keep_replayed: bool) -> None:
     keep_replayed : bool
         Store replayed lines too, marked ``isReplay``.
     """
-    _Setting.keep_replayed = keep_replayed
+    _BufferState.keep_replayed = keep_replayed
     cls = _buffer_class()
     if cls is None or getattr(cls.__dict__.get("add"), _JUDGE, None) is judged_add:
         return
     _restore(cls)  # what this module wrapped before it was loaded anew
     if not _is_known(cls):
-        if not _Setting.reported:
-            _Setting.reported = True
+        if not _BufferState.reported:
+            _BufferState.reported = True
             report(
                 "this version of Powertools buffers log lines in another way; buffered lines are judged when they are "
                 "flushed, so some may be repeated or lost"
@@ -63,7 +63,7 @@ def judged_add(scope: ScopeInfo, add: Callable[..., Any], self: Any, key: str, i
         return add(self, key, item)  # judged when flushed
     stamps = keys_of(scope)
     if suppresses(scope):
-        if not (_Setting.keep_replayed and scope.replaying):
+        if not (_BufferState.keep_replayed and scope.replaying):
             return None
         stamps["isReplay"] = True
     return add(self, key, item | {"function": Judged(item["function"], stamps)})
@@ -116,4 +116,4 @@ def _remove_wrappers() -> None:
     cls = _buffer_class()
     if cls is not None:
         _restore(cls)
-    _Setting.keep_replayed = _Setting.reported = False
+    _BufferState.keep_replayed = _BufferState.reported = False

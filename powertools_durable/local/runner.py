@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from powertools_durable._runtime.environment import Environment
-from powertools_durable._runtime.places import place_of
+from powertools_durable._runtime.error_origin import place_of
 from powertools_durable._service.clock import SkippingClock, WallClock
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.history import HistoryEvent

@@ -135,7 +135,7 @@ class AnnotatedSerDes(ModelSerDes):
     needs neither the aliases for writing nor computed fields.
     """
 
-    __slots__ = ("_by_alias", "_reading", "is_equal")
+    __slots__ = ("_by_alias", "_is_answer", "_reading", "is_equal")
 
     compares: ClassVar = True
     advice: ClassVar = (
@@ -143,10 +143,11 @@ class AnnotatedSerDes(ModelSerDes):
         "serdes=ModelSerDes(...), which takes what comes back"
     )
 
-    def __init__(self, annotation: Any) -> None:
+    def __init__(self, annotation: Any, *, is_answer: bool = False) -> None:
         import pydantic
 
         super().__init__(annotation)
+        self._is_answer = is_answer  # of a callback: one without a payload is None, and is recorded without a text
         self.is_equal: Callable[[object, object], bool] = are_models_equal if mentions_model(annotation) else is_equal
         self._by_alias = True
         self._reading: dict[str, Any] = {}
@@ -161,7 +162,8 @@ class AnnotatedSerDes(ModelSerDes):
 
     def promise(self, value: object) -> bool:
         """Tell whether *value* may be None; everything else pydantic sees when it writes."""
-        return value is not None or self._takes_none()
+        # An answer comes from outside, and was read as the annotation says.
+        return self._is_answer or value is not None or self._takes_none()
 
     def _takes_none(self) -> bool:
         try:
@@ -170,8 +172,10 @@ class AnnotatedSerDes(ModelSerDes):
             return False
         return True
 
-    def serialize(self, value: Any, context: SerDesContext) -> str:  # noqa: ARG002
+    def serialize(self, value: Any, context: SerDesContext) -> str | None:  # type: ignore[override]  # noqa: ARG002
         """Write *value*, which must be of the annotated type."""
+        if self._is_answer and value is None:
+            return None
         return self._written(value, by_alias=self._by_alias, round_trip=True)
 
     def deserialize(self, text: str, context: SerDesContext) -> Any:
@@ -203,20 +207,6 @@ class AnnotatedSerDes(ModelSerDes):
         raise misfit or SerDesError(message)
 
 
-class AnswerSerDes(AnnotatedSerDes):
-    """For a callback's answer of an annotated type: one without a payload is None, and is recorded without a text."""
-
-    __slots__ = ()
-
-    def promise(self, value: object) -> bool:  # noqa: ARG002
-        """Nothing is promised: an answer comes from outside, and was read as the annotation says."""
-        return True
-
-    def serialize(self, value: Any, context: SerDesContext) -> str | None:  # type: ignore[override]
-        """Write *value*; None is no text."""
-        return None if value is None else super().serialize(value, context)
-
-
 def answered_for(annotation: Any) -> SerDes[Any]:
     """Return how a callback's answer of that type is recorded by the context around it."""
     found = serdes_for(annotation)
@@ -225,12 +215,12 @@ def answered_for(annotation: Any) -> SerDes[Any]:
     try:
         return _answered(annotation, repr(annotation))
     except TypeError:  # not hashable
-        return AnswerSerDes(annotation)
+        return AnnotatedSerDes(annotation, is_answer=True)
 
 
 @functools.lru_cache(maxsize=256)
-def _answered(annotation: Any, _text: str) -> AnswerSerDes:
-    return AnswerSerDes(annotation)
+def _answered(annotation: Any, _text: str) -> AnnotatedSerDes:
+    return AnnotatedSerDes(annotation, is_answer=True)
 
 
 def _aliases(schema: Any) -> list[bool]:

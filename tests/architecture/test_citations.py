@@ -46,6 +46,7 @@ ROW = re.compile(r"#fault-rows[^.;]*?\brows? (\d+(?:(?:, | and | to |-)\d+)*)")
 ITEM = re.compile(r"#security-list[^.;]*?\bitems? (\d+(?:(?:, | and | to |-)\d+)*)")
 CODE = re.compile(r"(?<![\w.\"'/+-])([GITEFMVW]\d{1,2})(?![\w.]*\w)(?!-)")
 MODULE = re.compile(r"(?<![\w/.*{-])(?!site-packages/|src/)((?:[\w.-]+/)+[\w-]+\.py)(?:::(\w+))?(?![\w(])")
+FILE = re.compile(r"(?<!`)`(\w+\.py)`(?!`)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -177,6 +178,14 @@ def lost_modules(file, text) -> Iterator[str]:
                 yield f"{file} cites {path}::{name}, which is not in it"
 
 
+def lost_files(file, text) -> Iterator[str]:
+    names = {PurePosixPath(known).name for known in FILES}
+    for is_prose, words in prose(file, text):
+        for name in FILE.findall(words) if is_prose and not file.startswith("docs/") else ():
+            if name not in names:
+                yield f"{file} cites {name}, a file that is not there"
+
+
 def lost_links(file, text) -> Iterator[str]:
     for link in LINK.findall(re.sub(r"`[^`]*`", "", text)) if file.endswith(".md") else ():
         path, _, anchor = link.partition("#")
@@ -192,7 +201,7 @@ def lost_links(file, text) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------ the house
 
 
-@pytest.mark.parametrize("check", [lost_pages, lost_numbers, lost_codes, lost_modules, lost_links])
+@pytest.mark.parametrize("check", [lost_pages, lost_numbers, lost_codes, lost_modules, lost_files, lost_links])
 def test_every_citation_leads_somewhere(check):
     texts = {file: path.read_text(encoding="utf-8") for file, path in FILES.items() if not file.startswith(LATER)}
     assert [broken for file, text in texts.items() for broken in check(file, text)] == []
@@ -302,6 +311,11 @@ def test_a_path_to_nowhere_is_found(text):
 )
 def test_a_path_to_a_file_is_fine(text):
     assert list(lost_modules(HERE, text)) == []
+
+
+def test_a_file_name_of_nothing_is_found():
+    assert list(lost_files(HERE, "# see `no_such_file.py`"))
+    assert list(lost_files(HERE, "# see `invocation.py`")) == []
 
 
 @pytest.mark.parametrize("link", ["nowhere.md", "reliability.md#no-such-heading", "#no-such-heading", "../nowhere.py"])

@@ -391,7 +391,7 @@ def correlated(path, above=True):
     from aws_lambda_powertools import Logger
 
     from powertools_durable import durable
-    from powertools_durable.cli.diagnosis.decorators import decorators
+    from powertools_durable.cli.diagnosis.decorations import decorators
 
     def body(event, ctx):
         return None

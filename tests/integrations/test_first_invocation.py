@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.validation import validator
 
 from examples.powertools.in_memory import MemoryPersistence
 from powertools_durable import durable
-from powertools_durable.cli.diagnosis.decorators import decorators
+from powertools_durable.cli.diagnosis.decorations import decorators
 from powertools_durable.cli.diagnosis.finding import Level
 from powertools_durable.integrations import correlation_paths as ours
 from powertools_durable.testing import Simulator

@@ -11,9 +11,8 @@ from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.execution import ServiceExecution
-from powertools_durable._service.host import Invocation, Invoker, LambdaContext
+from powertools_durable._service.host import Host, Invocation, Invoker, LambdaContext
 from powertools_durable._service.update_validation import ServiceRefusal
-from powertools_durable.testing.crash_testing.crash_points import CrashHost
 from powertools_durable.testing.simulation.sandbox import Sandboxes
 from tests.properties.faults import BEFORE, Faults
 from tests.properties.recorder import Scribe
@@ -21,7 +20,7 @@ from tests.properties.recorder import Scribe
 __all__ = ["FaultyHost"]
 
 
-class FaultyHost(CrashHost):
+class FaultyHost(Host):
     """The service, with what goes wrong on the way to it; forgives what was its own fault."""
 
     scribe: Scribe
@@ -29,7 +28,7 @@ class FaultyHost(CrashHost):
     sandboxes: Sandboxes
 
     def __init__(self, *parts: Any, **more: Any) -> None:
-        super().__init__(*parts, **more)
+        super().__init__(*parts, **more, forgives_kills=True)
         self._invokers: dict[str, Invoker] = {}
 
     def start(self, arn: str, name: str, payload: str | None, **limits: int) -> ServiceExecution:

@@ -20,7 +20,7 @@ from powertools_durable.testing.crash_testing.run_outcome import (
     shown,
 )
 
-__all__ = ["Difference", "Judge", "changing_keys"]
+__all__ = ["Deviation", "Judge", "changing_keys"]
 
 _OWN = "powertools_durable"
 _AGAIN = (
@@ -45,7 +45,7 @@ _MISMATCH = re.compile(
 )
 
 
-class Difference(NamedTuple):
+class Deviation(NamedTuple):
     """Something that a crash changed, or that would break after one.
 
     Differences of one kind at one place have one cause. All that says "the code went another way" has one, wherever
@@ -80,36 +80,36 @@ class Judge:
         self._loose = {path for path, _, _ in differing(facts_of(expected), facts_of(again))}
         self._lines = expected.lines & again.lines
 
-    def alone(self) -> Iterator[Difference]:
+    def alone(self) -> Iterator[Deviation]:
         """Yield what is wrong with the run without crashes."""
         expected, watcher = self._expected, self._expected.watcher
         if _went_another_way(expected):
             yield _mismatch(expected, self._home)
         for location in sorted(watcher.swallows):
-            yield Difference("the handler", location, _SWALLOWED, "swallowed")
+            yield Deviation("the handler", location, _SWALLOWED, "swallowed")
         for location, call in sorted(watcher.unwinding.items()):
-            yield Difference(f"ctx.{call}()", location, _UNWINDING, "unwinding")
+            yield Deviation(f"ctx.{call}()", location, _UNWINDING, "unwinding")
         for (effect, location), times in Counter(_outside(expected)).items():
             if times > 1:
                 words = f"effect {effect!r} happens {times} times without any crash: {_OUTSIDE}"
-                yield Difference("the handler", location, words, "effect")
+                yield Deviation("the handler", location, words, "effect")
         yield from _leftovers(expected, self._home)
 
-    def differences(self, outcome: Outcome) -> Iterator[Difference]:
+    def differences(self, outcome: Outcome) -> Iterator[Deviation]:
         """Yield what is different in *outcome*, the most telling first."""
         if _went_another_way(outcome):
             yield _mismatch(outcome, self._home)
             return
         if outcome.stuck:
             operation, location = _last_place(outcome)
-            yield Difference(operation, location or self._home, outcome.stuck, "stuck")
+            yield Deviation(operation, location or self._home, outcome.stuck, "stuck")
             return
         yield from _recomputed(outcome)
         yield from self._effects(outcome, more=True)
         if step := self._interrupted(outcome):  # and the code may deal with that as it likes, if it does
             if outcome.status != self._expected.status:
                 words = f"the execution is {outcome.status}: nothing handles that it was interrupted"
-                yield Difference(step.label, step.location, words, "record")
+                yield Deviation(step.label, step.location, words, "record")
             return
         found = [*self._records(outcome)] or [*self._effects(outcome, more=False)] or [*self._end(outcome)]
         yield from found
@@ -126,7 +126,7 @@ class Judge:
 
     # -- effects ---------------------------------------------------------------------------------------------
 
-    def _effects(self, outcome: Outcome, *, more: bool) -> Iterator[Difference]:
+    def _effects(self, outcome: Outcome, *, more: bool) -> Iterator[Deviation]:
         """Yield effects that happen more often than without crashes; or less often."""
         expected, found = counted(self._expected.effects), counted(outcome.effects)
         for effect in sorted({*expected, *found}):
@@ -135,7 +135,7 @@ class Judge:
                 continue
             entry, why = self._excess(outcome, effect) if more else (_last(self._expected, effect), "it is lost")
             words = f"effect {effect!r} happens {_times(now)} in place of {_times(before)}: {why}"
-            yield Difference(self._site(outcome, entry.operation_id).label, entry.location, words, "effect")
+            yield Deviation(self._site(outcome, entry.operation_id).label, entry.location, words, "effect")
 
     def _excess(self, outcome: Outcome, effect: str) -> tuple[Entry, str]:
         """Return who does too much, and why that happens."""
@@ -148,7 +148,7 @@ class Judge:
 
     # -- records ---------------------------------------------------------------------------------------------
 
-    def _records(self, outcome: Outcome) -> Iterator[Difference]:
+    def _records(self, outcome: Outcome) -> Iterator[Deviation]:
         """Yield the first record that differs; what follows from it would say nothing new."""
         expected, found = records_of(self._expected), records_of(outcome)
         for identifier in raced(self._expected) | raced(outcome):
@@ -159,7 +159,7 @@ class Judge:
             site = self._site(outcome, identifier)
             if before is None or now is None:
                 words = "is recorded, and is not without crashes" if before is None else "is not recorded any more"
-                yield Difference(site.label, site.location, words, "path")
+                yield Deviation(site.label, site.location, words, "path")
                 return
             for path, one, other in differing(before, now, ("records", identifier)):
                 if path not in self._loose:
@@ -167,10 +167,10 @@ class Judge:
                         words = (
                             f"after the crash the code asks for {path[2]} {shown(other, one)}, not {shown(one, other)}"
                         )
-                        yield Difference(site.label, site.location, words, "path")
+                        yield Deviation(site.label, site.location, words, "path")
                     else:
                         words = f"its {path[2]} is {shown(other, one)} in place of {shown(one, other)}"
-                        yield Difference(site.label, site.location, words, "record")
+                        yield Deviation(site.label, site.location, words, "record")
                     return
 
     def _site(self, outcome: Outcome, identifier: str | None) -> Site:
@@ -178,28 +178,28 @@ class Judge:
         sites = {**self._expected.watcher.sites, **outcome.watcher.sites}
         return sites.get(identifier or "") or Site("the handler", self._home, None)
 
-    def _end(self, outcome: Outcome) -> Iterator[Difference]:
+    def _end(self, outcome: Outcome) -> Iterator[Deviation]:
         for path, one, other in differing(end_of(self._expected), end_of(outcome)):
             if path not in self._loose:
                 where = ".".join(map(str, path))
                 differ = f"{shown(other, one)} in place of {shown(one, other)}"
                 words = f"the execution's {where} is {differ}, though no record differs"
-                yield Difference("the handler", self._home, words, "end")
+                yield Deviation("the handler", self._home, words, "end")
                 return
 
-    def _lost_lines(self, outcome: Outcome) -> Iterator[Difference]:
+    def _lost_lines(self, outcome: Outcome) -> Iterator[Deviation]:
         for name, level, text in self._lines - outcome.lines:
             if not name.startswith(_OWN) and (name, level, text) not in outcome.lines:
-                yield Difference(f"logger {name!r}", self._home, f"the line {level} {text[:80]!r} is lost", "line")
+                yield Deviation(f"logger {name!r}", self._home, f"the line {level} {text[:80]!r} is lost", "line")
 
 
-def changing_keys(one: Outcome, other: Outcome) -> Iterator[Difference]:
+def changing_keys(one: Outcome, other: Outcome) -> Iterator[Deviation]:
     """Yield effects whose key depends on chance or on the clock: the receiver would not recognise them."""
     keys = Counter((entry.effect, entry.operation_id, entry.key) for entry in one.effects)
     for entry in other.effects:
         if entry.key is not None and (entry.effect, entry.operation_id, entry.key) not in keys:
             words = f"effect {entry.effect!r} has another key in each attempt: {_NEW_KEY}"
-            yield Difference(one.watcher.site(entry.operation_id).label, entry.location, words, "key")
+            yield Deviation(one.watcher.site(entry.operation_id).label, entry.location, words, "key")
 
 
 def _outside(outcome: Outcome) -> Iterator[tuple[str, str]]:
@@ -208,30 +208,30 @@ def _outside(outcome: Outcome) -> Iterator[tuple[str, str]]:
             yield entry.effect, entry.location
 
 
-def _recomputed(outcome: Outcome) -> Iterator[Difference]:
+def _recomputed(outcome: Outcome) -> Iterator[Deviation]:
     for identifier in sorted(outcome.watcher.recomputed):
         site = outcome.watcher.site(identifier)
-        yield Difference(site.label, site.location, "its body runs again though its result was acknowledged", "again")
+        yield Deviation(site.label, site.location, "its body runs again though its result was acknowledged", "again")
 
 
-def _leftovers(outcome: Outcome, home: str) -> Iterator[Difference]:
+def _leftovers(outcome: Outcome, home: str) -> Iterator[Deviation]:
     for name, _, text in outcome.lines:
         if name.startswith(_OWN) and "without asking for recorded operations" in text:
-            yield Difference("the handler", home, text.partition(". It changed")[0], "path")
+            yield Deviation("the handler", home, text.partition(". It changed")[0], "path")
 
 
 def _went_another_way(outcome: Outcome) -> bool:
     return outcome.error is not None and outcome.error.error_type == "NonDeterminismError"
 
 
-def _mismatch(outcome: Outcome, home: str) -> Difference:
+def _mismatch(outcome: Outcome, home: str) -> Deviation:
     text = (outcome.error.error_message if outcome.error else None) or ""
     found = _MISMATCH.match(text)
     if found is None:
-        return Difference("the handler", home, text, "path")
+        return Deviation("the handler", home, text, "path")
     words = f"when it is replayed, the code asks for something else: {found['what']}"
     location = outcome.watcher.mismatches.get(text) or found["location"]
-    return Difference(found["operation"], location, words, "path")
+    return Deviation(found["operation"], location, words, "path")
 
 
 def _last_place(outcome: Outcome) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable._service.host import Host, Invocation, Invoker, Killed
+from powertools_durable._service.host import Killed
 from powertools_durable.errors import NonDeterminismError, SuspendExecution
 from powertools_durable.errors.places import user_frames
 from powertools_durable.scope import current_scope
@@ -22,9 +22,8 @@ from powertools_durable.testing.crash_testing.effect_ledger import Entry
 from powertools_durable.testing.simulation.sandbox import Sandbox
 from powertools_durable.testing.simulation.virtual_time import attend
 
-__all__ = ["CrashHost", "CrashPlan", "CrashPoint", "Site", "Watcher"]
+__all__ = ["CrashPlan", "CrashPoint", "Site", "Watcher"]
 
-_EXIT = "Runtime.ExitError"
 _ENDS = (OperationAction.SUCCEED, OperationAction.FAIL, OperationAction.CANCEL)
 
 
@@ -228,18 +227,3 @@ def _what(updates: Collection[OperationUpdate]) -> str:
         told.setdefault(label, []).append(update.action.value)
     shown = [f"{label} ({', '.join(actions)})" for label, actions in list(told.items())[:3]]
     return ", ".join(shown) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
-
-
-class CrashHost(Host):
-    """The service for processes that are killed: it invokes again at once, and never gives up because of it."""
-
-    def invoke(self, arn: str, invoker: Invoker) -> Invocation:
-        """Run the handler once; if it is killed, as if nothing had happened."""
-        failed = self.execution(arn).header.failed_invocations
-        invocation = super().invoke(arn, invoker)
-        if getattr(invocation.answer, "error_type", None) == _EXIT:
-            with self.changing(arn) as execution:
-                if not execution.is_terminal:
-                    execution.header.failed_invocations = failed
-                    execution.header.retry_at = self.clock.now()
-        return invocation

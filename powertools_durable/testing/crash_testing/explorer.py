@@ -6,17 +6,19 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
 from powertools_durable._protocol.operation import Operation
+from powertools_durable._service.host import Host
 from powertools_durable._service.view import label
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing.argument_checks import expect
 from powertools_durable.testing.crash_testing.budget import Budget, Progress
 from powertools_durable.testing.crash_testing.chaos import Surroundings
 from powertools_durable.testing.crash_testing.compare import Judge, changing_keys
-from powertools_durable.testing.crash_testing.crash_points import CrashHost, CrashPlan, Watcher
+from powertools_durable.testing.crash_testing.crash_points import CrashPlan, Watcher
 from powertools_durable.testing.crash_testing.effect_ledger import Ledger
 from powertools_durable.testing.crash_testing.findings import Exploration
 from powertools_durable.testing.crash_testing.module_globals import Globals
@@ -186,7 +188,12 @@ class _Explorer:
         self._found.runs += 1
         watcher = Watcher(plan, self._surroundings)
         run = self._simulator.prepare(
-            self._event, "explored", host=CrashHost, chance=_Steady, watch=watcher, schedule=schedule
+            self._event,
+            "explored",
+            host=partial(Host, forgives_kills=True),
+            chance=_Steady,
+            watch=watcher,
+            schedule=schedule,
         )
         watcher.fingerprint = lambda: _fingerprint(run, self._ledger)
         self._surroundings.run(run.clock, salt)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from powertools_durable.testing.crash_testing.compare import Difference
+from powertools_durable.testing.crash_testing.compare import Deviation
 from powertools_durable.testing.crash_testing.crash_points import CrashPlan, CrashPoint
 
 __all__ = ["Exploration", "Failure"]
 
 _NO_CRASH = "none is needed"
 _MAY_BE_CHANCE = ("path", "record", "end")
-_Sighting = tuple[tuple[int, int], str, Difference]
+_Sighting = tuple[tuple[int, int], str, Deviation]
 
 
 class Failure(NamedTuple):
@@ -71,7 +71,7 @@ class Exploration:
         """What does not survive: one failure for each cause, with the smallest crash plan that shows it."""
         return [self._failure(min(sightings)) for sightings in self._in_order()]
 
-    def found(self, difference: Difference, plan: CrashPlan, killed: Sequence[CrashPoint]) -> None:
+    def found(self, difference: Deviation, plan: CrashPlan, killed: Sequence[CrashPoint]) -> None:
         """Note what *plan* shows."""
         size = (len(killed) + bool(plan.changed), killed[0].number if killed else 0)
         cause = (difference.kind, "" if difference.kind == "path" else difference.location)

@@ -15,7 +15,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Self
 
 from powertools_durable.scope import current_scope
-from powertools_durable.testing.crash_testing.compare import Difference
+from powertools_durable.testing.crash_testing.compare import Deviation
 from powertools_durable.testing.crash_testing.module_globals import is_users
 from powertools_durable.testing.crash_testing.process_state import profiling
 from powertools_durable.testing.crash_testing.side_effects import listening
@@ -58,11 +58,11 @@ class Inspector:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._watching.close()
 
-    def deeds(self) -> Iterator[Difference]:
+    def deeds(self) -> Iterator[Deviation]:
         """Yield what was done outside of steps."""
         for location, does in self.done.items():
             words = f"{does} outside of any step, so each replay does it again. Move it into ctx.step(...)"
-            yield Difference("the handler", location, words, "deed")
+            yield Deviation("the handler", location, words, "deed")
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":
@@ -133,7 +133,7 @@ _SEQUENCES = {"list", "tuple", "enumerate", "iter", "zip", "map", "filter", "nex
 _SET_METHODS = {"union", "intersection", "difference", "symmetric_difference"}
 
 
-def unordered(codes: set[CodeType]) -> Iterator[Difference]:
+def unordered(codes: set[CodeType]) -> Iterator[Deviation]:
     """Yield where *codes* depend on the order of a set, which differs between processes."""
     for code in sorted(codes, key=lambda one: (one.co_filename, one.co_firstlineno)):
         try:
@@ -144,7 +144,7 @@ def unordered(codes: set[CodeType]) -> Iterator[Difference]:
         reader = _Reader()
         reader.visit(tree)
         for line in sorted(reader.lines):
-            yield Difference(
+            yield Deviation(
                 code.co_name,
                 f"{code.co_filename}:{code.co_firstlineno + line - 1}",
                 "depends on the order of a set, which differs from process to process: operations would change "

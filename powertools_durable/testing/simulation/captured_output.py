@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,13 +15,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from powertools_durable._service.host import Invocation
+from powertools_durable._service.shown import Shown
 from powertools_durable.errors import ValidationError
 
 __all__ = ["LISTENING", "Recorder", "SimulatedInvocation", "exploring"]
 
 
 @dataclass(slots=True)
-class SimulatedInvocation(Invocation):
+class SimulatedInvocation:
     """One invocation, and what it said.
 
     Attributes
@@ -38,8 +39,16 @@ class SimulatedInvocation(Invocation):
         Objects in the embedded metric format, as Powertools' Metrics printed them.
     """
 
+    request_id: str
+    shown: Shown
+    answer: object
     logs: list[logging.LogRecord] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """What Lambda handed to the handler, made anew at each look: an event repeats all that was before."""
+        return self.shown.event()
 
 
 class Recorder:

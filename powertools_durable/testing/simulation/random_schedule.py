@@ -7,7 +7,7 @@ from itertools import accumulate
 from random import Random
 from typing import Protocol
 
-from powertools_durable.testing.simulation.thread_states import Task
+from powertools_durable.testing.simulation.thread_states import ThreadState
 
 __all__ = ["Picks", "Whims"]
 
@@ -18,7 +18,7 @@ _CHANGES = 0.02  # how often whoever goes on gets another speed
 class Picks(Protocol):
     """Picks who goes on."""
 
-    def pick(self, ready: Sequence[Task]) -> int:
+    def pick(self, ready: Sequence[ThreadState]) -> int:
         """Return the place in *ready* of whoever goes on; there are at least two."""
         ...
 
@@ -39,7 +39,7 @@ class Whims:
         self._random = Random(seed)  # noqa: S311 - repeatable is what it is for
         self._is_fair = self._random.randrange(3) == 0
 
-    def pick(self, ready: Sequence[Task]) -> int:
+    def pick(self, ready: Sequence[ThreadState]) -> int:
         """Return the place in *ready* of whoever goes on."""
         random = self._random
         if self._is_fair:

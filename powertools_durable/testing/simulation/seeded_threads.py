@@ -20,7 +20,7 @@ from contextvars import Context
 from functools import partial
 
 from powertools_durable.testing.simulation.captured_output import LISTENING
-from powertools_durable.testing.simulation.thread_states import SeededCondition, SeededSignal, SeededThread, Task
+from powertools_durable.testing.simulation.thread_states import SeededCondition, SeededSignal, SeededThread, ThreadState
 from powertools_durable.testing.simulation.turns import Turns
 
 __all__ = ["SeededThreads"]
@@ -121,7 +121,7 @@ class SeededThreads(Turns):
             if self._give_away(me, lock):
                 self._pause(me)
 
-    def wait(self, queue: list[Task], timeout: float | None, lock: SeededCondition | None = None) -> bool:
+    def wait(self, queue: list[ThreadState], timeout: float | None, lock: SeededCondition | None = None) -> bool:
         """Stand in *queue*, without *lock*, until woken; False after *timeout* virtual seconds."""
         with self._mutex:
             me = self._turn()
@@ -140,7 +140,7 @@ class SeededThreads(Turns):
             me = self._turn()
             return signal.is_set or self._wait(me, signal.queue, timeout) or signal.is_set
 
-    def wake(self, queue: list[Task], count: int | None = None) -> None:
+    def wake(self, queue: list[ThreadState], count: int | None = None) -> None:
         """Let the first *count* in *queue* go on, those excepted whose time is over."""
         with self._mutex:
             self._turn()
@@ -155,13 +155,13 @@ class SeededThreads(Turns):
             self._happens(signal)
             self._pause(me)
 
-    def begin(self, task: Task) -> None:
+    def begin(self, task: ThreadState) -> None:
         """Wait for the first turn."""
         self._own.task = task
         with self._mutex:
             self._await_turn(task)
 
-    def end(self, task: Task, over: SeededSignal) -> None:
+    def end(self, task: ThreadState, over: SeededSignal) -> None:
         """Run no more; *over* tells."""
         with self._mutex:
             self._turns += 1

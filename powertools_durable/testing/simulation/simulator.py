@@ -124,7 +124,7 @@ class Simulator:
         event: object,
         name: str | None = None,
         *,
-        host: type[Host] = Host,
+        host: Callable[..., Host] = Host,
         chance: Callable[[str], Random] = Random,
         watch: Watch | None = None,
         schedule: str = "threads",

@@ -1,4 +1,4 @@
-"""What threads stand at while another one has the baton; `scheduler.py` says who gets it."""
+"""What threads stand at while another one has the baton; `seeded_threads.py` says which one gets it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import Protocol, Self
 
-__all__ = ["Deadlock", "SeededCondition", "SeededSignal", "SeededThread", "Task", "deadlock_of"]
+__all__ = ["Deadlock", "SeededCondition", "SeededSignal", "SeededThread", "ThreadState", "deadlock_of"]
 
 _MACHINERY = ("seeded_threads", "thread_states", "turns")  # files whose code is not what waits
 
@@ -18,7 +18,7 @@ class Deadlock(BaseException):
     """No thread of this run can ever go on. Not an `Exception`: it must not become the failure of a step."""
 
 
-class Task:
+class ThreadState:
     """A thread, as the scheduler sees it."""
 
     __slots__ = ("at", "ends", "error", "gate", "is_stuck", "name", "queue", "speed", "wants", "woken")
@@ -28,7 +28,7 @@ class Task:
         self.gate = threading.Lock()  # taken while the thread may not run
         self.gate.acquire()
         self.wants: SeededCondition | None = None  # goes on only with this lock
-        self.queue: list[Task] | None = None  # where it waits to be woken
+        self.queue: list[ThreadState] | None = None  # where it waits to be woken
         self.ends = math.inf  # when it gives that up
         self.woken = False
         self.speed = 0.0  # how often it is picked, compared with others; 0 as long as nobody knows
@@ -44,17 +44,17 @@ class Scheduler(Protocol):
 
     def release(self, lock: SeededCondition) -> None: ...
 
-    def wait(self, queue: list[Task], timeout: float | None, lock: SeededCondition) -> bool: ...
+    def wait(self, queue: list[ThreadState], timeout: float | None, lock: SeededCondition) -> bool: ...
 
-    def wake(self, queue: list[Task], count: int | None = None) -> None: ...
+    def wake(self, queue: list[ThreadState], count: int | None = None) -> None: ...
 
     def wait_for(self, signal: SeededSignal, timeout: float | None) -> bool: ...
 
     def set(self, signal: SeededSignal) -> None: ...
 
-    def begin(self, task: Task) -> None: ...
+    def begin(self, task: ThreadState) -> None: ...
 
-    def end(self, task: Task, over: SeededSignal) -> None: ...
+    def end(self, task: ThreadState, over: SeededSignal) -> None: ...
 
     def takes_part(self) -> bool: ...
 
@@ -64,11 +64,11 @@ class SeededCondition:
 
     Attributes
     ----------
-    owner : Task | None
+    owner : ThreadState | None
         Who has the lock.
-    entry : list[Task]
+    entry : list[ThreadState]
         Who stands before it.
-    queue : list[Task]
+    queue : list[ThreadState]
         Who waits for a change.
     """
 
@@ -76,9 +76,9 @@ class SeededCondition:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self.owner: Task | None = None
-        self.entry: list[Task] = []
-        self.queue: list[Task] = []
+        self.owner: ThreadState | None = None
+        self.entry: list[ThreadState] = []
+        self.queue: list[ThreadState] = []
 
     def __enter__(self) -> Self:
         self._scheduler.acquire(self)
@@ -108,7 +108,7 @@ class SeededSignal:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self.is_set = False
-        self.queue: list[Task] = []
+        self.queue: list[ThreadState] = []
 
     def set(self) -> None:
         """Say that it has happened."""
@@ -134,7 +134,7 @@ class SeededThread(threading.Thread):
 
     def __init__(self, scheduler: Scheduler, body: Callable[[], None], name: str) -> None:
         super().__init__(name=name, daemon=True)
-        self.task = Task(name)
+        self.task = ThreadState(name)
         self._scheduler = scheduler
         self._body = body
         self._over = SeededSignal(scheduler)
@@ -162,13 +162,13 @@ class SeededThread(threading.Thread):
             super().join()
 
 
-def deadlock_of(tasks: Iterable[Task]) -> Deadlock:
+def deadlock_of(tasks: Iterable[ThreadState]) -> Deadlock:
     """Return the error that says who waits where, and for what."""
     lines = [f"{task.name!r} waits at {_place(task.at)} {_reason(task)}" for task in tasks]
     return Deadlock("no thread can go on, and none waits for a time: " + "; ".join(lines))
 
 
-def _reason(task: Task) -> str:
+def _reason(task: ThreadState) -> str:
     if task.queue is None and task.wants is not None and task.wants.owner is not None:
         holder = "itself" if task.wants.owner is task else repr(task.wants.owner.name)
         return f"for a lock that is held by {holder}"

@@ -12,7 +12,7 @@ from powertools_durable.testing.simulation.thread_states import (
     SeededCondition,
     SeededSignal,
     SeededThread,
-    Task,
+    ThreadState,
     deadlock_of,
 )
 
@@ -48,18 +48,18 @@ class Turns:
         self._own = threading.local()
         self._mutex = threading.Lock()  # contended only by threads that lost the baton, and those that look
         self._guests = 0  # callers' threads that take part
-        self._running: Task | None = None
-        self._ready: list[Task] = []
-        self._last: Task | None = None  # goes on when nobody else is ready, before time passes
-        self._waiting: dict[Task, None] = {}
+        self._running: ThreadState | None = None
+        self._ready: list[ThreadState] = []
+        self._last: ThreadState | None = None  # goes on when nobody else is ready, before time passes
+        self._waiting: dict[ThreadState, None] = {}
         self._earliest = math.inf  # when the first of them gives up, or somewhat before
-        self._blocked: dict[Task, None] = {}  # stand before a lock that is taken
-        self._outside: set[Task] = set()
+        self._blocked: dict[ThreadState, None] = {}  # stand before a lock that is taken
+        self._outside: set[ThreadState] = set()
         self._turns = 0
-        self._asleep: list[Task] = []
+        self._asleep: list[ThreadState] = []
         self._spawned: list[SeededThread] = []
 
-    def _alone(self) -> Task | None:
+    def _alone(self) -> ThreadState | None:
         """Return the calling thread if it runs and no other could; needs no mutex, and costs next to nothing."""
         running = self._running
         if running is None or self._ready or getattr(self._own, "task", None) is not running:
@@ -69,11 +69,11 @@ class Turns:
 
     # -- one thread's view ---------------------------------------------------------------------------------
 
-    def _turn(self) -> Task:
+    def _turn(self) -> ThreadState:
         """Return the calling thread, which runs from now on if it did not."""
-        task: Task | None = getattr(self._own, "task", None)
+        task: ThreadState | None = getattr(self._own, "task", None)
         if task is None:  # nobody spawned it: a test's own, or one that user code started
-            task = self._own.task = Task(threading.current_thread().name)
+            task = self._own.task = ThreadState(threading.current_thread().name)
         self._turns += 1
         if self._running is not task:
             self._outside.discard(task)
@@ -83,14 +83,14 @@ class Turns:
             self._await_turn(task)
         return task
 
-    def _pause(self, me: Task) -> None:
+    def _pause(self, me: ThreadState) -> None:
         self._expire()
         if self._ready:
             self._ready.append(me)
             self._hand_on(me)
             self._await_turn(me)
 
-    def _acquire(self, me: Task, lock: SeededCondition) -> None:
+    def _acquire(self, me: ThreadState, lock: SeededCondition) -> None:
         self._expire()
         if not self._ready and lock.owner is None:
             lock.owner = me
@@ -101,7 +101,7 @@ class Turns:
         self._hand_on(me)
         self._await_turn(me)
 
-    def _give_away(self, me: Task, lock: SeededCondition) -> bool:
+    def _give_away(self, me: ThreadState, lock: SeededCondition) -> bool:
         if lock.owner is not me:
             if me.is_stuck:  # the deadlock ended its waiting before it had the lock again
                 return False
@@ -115,7 +115,7 @@ class Turns:
         lock.entry.clear()
         return may_go_on
 
-    def _wait(self, me: Task, queue: list[Task], timeout: float | None) -> bool:
+    def _wait(self, me: ThreadState, queue: list[ThreadState], timeout: float | None) -> bool:
         me.woken = False
         me.ends = math.inf if timeout is None else self._clock.monotonic() + max(0.0, timeout)
         me.queue = queue
@@ -126,7 +126,7 @@ class Turns:
         self._await_turn(me)
         return me.woken
 
-    def _let_all_others(self, me: Task) -> None:
+    def _let_all_others(self, me: ThreadState) -> None:
         self._expire()
         while self._ready or self._asleep:
             for task in self._asleep[:]:
@@ -143,7 +143,7 @@ class Turns:
 
     # -- who runs ------------------------------------------------------------------------------------------
 
-    def _wake(self, task: Task, *, woken: bool) -> None:
+    def _wake(self, task: ThreadState, *, woken: bool) -> None:
         if task.queue is not None:
             task.queue.remove(task)
             task.queue = None
@@ -151,7 +151,7 @@ class Turns:
         task.woken = woken
         self._goes_on(task)
 
-    def _goes_on(self, task: Task) -> None:
+    def _goes_on(self, task: ThreadState) -> None:
         if task.wants is not None and task.wants.owner is not None:
             task.wants.entry.append(task)
             self._blocked[task] = None
@@ -168,7 +168,7 @@ class Turns:
                 self._wake(task, woken=False)
             self._earliest = min((task.ends for task in self._waiting), default=math.inf)
 
-    def _hand_on(self, me: Task | None = None) -> None:
+    def _hand_on(self, me: ThreadState | None = None) -> None:
         """Give the baton to somebody, or to nobody; *me* will wait for its turn."""
         self._turns += 1
         if me is not None:
@@ -177,7 +177,7 @@ class Turns:
         if chosen is not None and chosen is not me:
             chosen.gate.release()
 
-    def _choose(self) -> Task | None:
+    def _choose(self) -> ThreadState | None:
         self._expire()
         while True:
             while self._ready:
@@ -195,7 +195,7 @@ class Turns:
                 return None
             self._let_time_pass()
 
-    def _picked(self) -> Task:
+    def _picked(self) -> ThreadState:
         ready = self._ready
         at = self._pick(ready) if len(ready) > 1 else 0
         ready[at], ready[-1] = ready[-1], ready[at]
@@ -227,7 +227,7 @@ class Turns:
 
     # -- threads that block by themselves ------------------------------------------------------------------
 
-    def _await_turn(self, me: Task) -> None:
+    def _await_turn(self, me: ThreadState) -> None:
         """Return when *me* runs."""
         turns, looks = self._turns, 0
         while self._running is not me:
@@ -251,7 +251,7 @@ class Turns:
             error, me.error = me.error, None
             raise error
 
-    def _is_let_through(self, me: Task, look: float) -> bool:
+    def _is_let_through(self, me: ThreadState, look: float) -> bool:
         self._mutex.release()
         try:
             acquired = me.gate.acquire(timeout=look)
@@ -262,7 +262,7 @@ class Turns:
         self._mutex.acquire()
         return acquired
 
-    def _nothing_changed(self, me: Task, looks: int, look: float) -> None:
+    def _nothing_changed(self, me: ThreadState, looks: int, look: float) -> None:
         if self._running is not None:
             if looks < _LOOKS:
                 return
@@ -274,7 +274,7 @@ class Turns:
         self._clock.sleep(look)
         self._hand_on(me)
 
-    def _goes_off(self, me: Task) -> None:
+    def _goes_off(self, me: ThreadState) -> None:
         """Let *me* run beside the others: something has interrupted its waiting."""
         if self._running is me:
             me.gate.acquire(blocking=False)
