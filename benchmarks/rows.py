@@ -85,13 +85,13 @@ ROWS: Sequence[Row] = (
     Row(
         "1,000 new steps, no latency",
         _STEPS,
-        (Figure("wall_ms", "ms wall", 0.10, 0.03), Figure("cpu_us_per_step", "us CPU a step", 0.30, 0.12)),
+        (Figure("wall_ms", "ms wall", 0.12, 0.03), Figure("cpu_us_per_step", "us CPU a step", 0.33, 0.12)),
     ),
     Row(
         "new steps, 5 ms a call",
         _STEPS_5_MS,
         (
-            Figure("overhead_us_per_step", "us over the latency a step", 0.25, 0.15),
+            Figure("overhead_us_per_step", "us over the latency a step", 0.30, 0.15),
             Figure("calls_per_step", "calls a step", 1.0, absolute=True),
         ),
     ),

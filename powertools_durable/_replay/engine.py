@@ -6,7 +6,7 @@ says what time it is.
 
 How updates travel:
 
-1. `record` queues an update. Order is kept for ever: an update that does not fit a batch stays first.
+1. `queue` takes an update in. Order is kept for ever: an update that does not fit a batch stays first.
 2. `next_batch` takes from the front what may share one request (docs/contributing/protocol.md#batching).
 3. `receive` merges the answer, and applies the lifecycle table to what the answer leaves out.
 
@@ -206,7 +206,7 @@ class ReplayEngine:
         """True when something is queued that should not stay so for long."""
         return len(self._outbox) > self._deferred
 
-    def record(
+    def queue(
         self,
         update: OperationUpdate | None,
         waiter: object | None = None,

@@ -128,7 +128,7 @@ class BranchPool:
 
     def _work(self) -> None:
         while (task := self._next()) is not None:
-            with self._checkpointer.company():
+            with self._checkpointer.contributors():
                 while task is not None:
                     task.run()
                     task = self._next(wait=False)
@@ -187,7 +187,7 @@ class Coordinator:
             What no branch's failure may hide: a fault of the service, code that changed, misuse.
         """
         try:
-            with self._checkpointer.company():
+            with self._checkpointer.contributors():
                 while self._plan.reason is None:
                     self._go_on_from_here()
             return self._effect.result()
@@ -280,7 +280,7 @@ class Coordinator:
         """Let the sender know whether more may come from here soon; with the pool's lock held."""
         if waits is not self._waits:
             self._waits = waits
-            self._checkpointer.stands_still(1 if waits else -1)
+            self._checkpointer.idle(1 if waits else -1)
 
     def _seconds_to(self, moment: datetime | None) -> float:
         return threading.TIMEOUT_MAX if moment is None else (moment - self._now()).total_seconds()

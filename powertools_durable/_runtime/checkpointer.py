@@ -1,51 +1,109 @@
-"""Takes batches from the engine, calls the backend, completes the waiters.
+"""Sends checkpoints: one thread for each invocation, one request at a time.
 
-Tokens form a chain, so requests follow one another. Whatever is queued while a request is in flight is the next
-request: a database's group commit. A round, which is one request and what its answer changes, is run by
+::
 
-* the thread that waits for the answer, when no branches run and the backend says how long a call can take, and the
-  invocation lasts longer than that: a thread that makes a call can't be freed from it (G7), so it must know that
-  the call ends in time. And that it has the stack for it: what is deep in contexts has not (reliability.md 2, row 60);
-* else the sender, a thread that starts with the first update that it may have to send, and ends with the invocation.
-  An invocation that only replays has none. It also ends the rounds that others must put down half-way.
+    Lambda's thread, threads of branches                          the sender
+    ====================================                          ==========
+                                         outbox (engine)
+    submit() ------- update ----------> +---------------+
+       returns at once                  | START a       |
+                                        | SUCCEED a   w |         waits until a request is due
+    checkpoint() --- update + waiter -> | SUCCEED b   w | ------> next_batch()
+       |                                +---------------+             |
+       |                                                              v
+       | waits, until the deadline                         backend.checkpoint(), retried if that may help
+       | at the latest                                                |
+       v                                                              v
+    returns, or raises <------- waiter.complete(error) <------- engine.receive(), further pages
 
-When a request goes out:
+Who queues: every thread that runs the handler's code. The lock is the engine's too: an update is checked and queued
+in one move, so nothing below a context can be queued after the end of that context.
 
-* somebody waits for an answer, or 250 updates are queued: at once;
-* only updates nobody waits for are queued (the START of a step): after a second, or with the next that
-  somebody waits for, so that a short step costs one call;
-* only updates of batch mode are queued: with the next of the above.
+Who sends: the sender alone, because each answer brings the token of the next request. The first update starts it, so
+an invocation that only replays has none. What is queued while a request is in flight is the next request, as in the
+group commit of a database.
+
+Who waits: each thread that called `checkpoint`, for a signal of its own, so a request is handed over once and its
+answer handed back once. The sender sleeps until its bell rings: a signal too, and a new one for each sleep. No thread
+that runs the handler's code makes a call itself, so a call that hangs holds up nobody past the deadline.
+
+What lingers:
+
+* with a waiter, or 250 updates queued: nothing, the request goes out at once. While branches run, it first waits for
+  what they may add: until all of them wait too, or 5 ms pass without a new update, 20 ms at most;
+* an update without a waiter, such as the START of a step: a second, or until an update with a waiter goes out. So a
+  short step costs one request. Queueing it wakes nobody: the sender looks at the clock by itself;
+* a deferred update, of batch mode: until another one goes out.
+
+What ends it: `close`, after the threads of branches have ended. After a request that failed for good, or an answer
+without a token, nothing is sent: all who wait are released with the reason, and later calls raise it. A sender that
+hangs in a call at the deadline is left behind; it is a daemon, and what it receives then changes nothing.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from datetime import datetime
+from functools import partial
 from typing import NoReturn
 
+from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
+from powertools_durable._protocol.result import CheckpointResponse
 from powertools_durable._protocol.update import OperationUpdate
-from powertools_durable._replay.engine import Queued, ReplayEngine
+from powertools_durable._replay.engine import Batch, Queued, ReplayEngine
 from powertools_durable._replay.frame import Frame
-from powertools_durable._runtime.acknowledged import Acknowledged
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.environment import Environment
-from powertools_durable._runtime.requests import Requests, Round
+from powertools_durable._runtime.environment import Environment, Signal
+from powertools_durable._runtime.paging import pages
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import BackendError, NonDeterminismError, SuspendExecution, ValidationError
 
-__all__ = ["Checkpointer"]
+__all__ = ["Acknowledged", "Checkpointer"]
 
-_LINGER = 1.0  # seconds an update that nobody waits for stays for company (protocol.md 9.6)
-_QUIET = 0.005  # seconds of silence after which a request with company goes out ...
-_COMPANY = 0.02  # ... and after which it does in any case
+_LINGER = 1.0  # seconds that an update without a waiter stays queued (docs/contributing/protocol.md#batching)
+_QUIET = 0.005  # seconds without a new update after which a request no longer waits for branches ...
+_GATHER = 0.02  # ... and seconds after which it does not in any case
+_ATTEMPTS = 4  # of one request; botocore has made some of its own within each
+_BACKOFF = 0.1  # seconds before the second attempt, doubled for each further one, with full jitter
+_BACKOFF_CAP = 2.0
+
+
+class Acknowledged:
+    """Completed when the service has the update, or never will have it.
+
+    Parameters
+    ----------
+    signal : Signal
+        Set on completion, once.
+
+    Attributes
+    ----------
+    done : bool
+        It is complete.
+    error : BaseException | None
+        The exception to raise where it is waited for.
+    """
+
+    __slots__ = ("done", "error", "signal")
+
+    def __init__(self, signal: Signal) -> None:
+        self.signal = signal
+        self.done = False
+        self.error: BaseException | None = None
+
+    def complete(self, error: BaseException | None) -> None:
+        """Release the thread that waits; with *error* it raises that."""
+        self.error = error
+        self.done = True
+        self.signal.set()
 
 
 class Checkpointer:
-    """Sends what the engine owes, in order, one request at a time.
+    """Sends what the engine owes, in order, one request at a time; see the top of this file.
 
     Its lock is the engine's: every change of the engine happens under it.
     """
@@ -54,23 +112,24 @@ class Checkpointer:
         self, engine: ReplayEngine, backend: DurableBackend, deadline: Deadline, environment: Environment
     ) -> None:
         self._engine = engine
-        self._requests = Requests(backend, engine.state.durable_execution_arn, deadline, environment)
+        self._backend = backend
+        self._arn = engine.state.durable_execution_arn
         self._deadline = deadline
-        self._environment = environment
-        self._changed = environment.threads.condition()
-        self._lock = getattr(self._changed, "lock", self._changed)
-        self._thread: threading.Thread | None = None
-        self._linger_until: float | None = None
-        self._nobody = Context()  # an empty one: what is sent has no scope, and no trace to add to (powertools.md, E4)
-        self._longest: float | None = getattr(backend, "call_timeout", None)
-        self._busy = False  # a round is under way
-        self._put_down: Round | None = None  # one that is for the sender to end
+        self._clock = environment.clock
+        self._random = environment.random
+        self._threads = environment.threads
+        self._lock = environment.threads.lock()
+        self._bell: Signal | None = None  # wakes the sender, once
+        self._sender: threading.Thread | None = None
+        self._process = os.getpid()  # a child forked from it has no sender
+        self._send_by: float | None = None  # when what lingers has done so for long enough
+        self._gather_until: float | None = None  # a request is due, and waits for what branches may add
+        self._gathered = 0  # how much was queued when it was last looked at
+        self._contributors: set[int] = set()  # the threads that run branches
+        self._idle = 0  # threads that add nothing for now: they wait for an answer, or for their branches
         self._closing = False
-        self._company: set[int] = set()  # the threads that run branches
-        self._gathering = False
-        self._blocked = 0  # threads that wait for an answer
 
-    # -- for those who checkpoint --------------------------------------------------------------------------
+    # -- on the threads that run the handler's code ----------------------------------------------------------
 
     def submit(
         self,
@@ -82,9 +141,16 @@ class Checkpointer:
         ahead: bool = False,
         closes: Frame | None = None,
     ) -> Acknowledged | None:
-        """Queue an update of *frame* for the sender; with *wait* return what its acknowledgement completes.
+        """Queue an update of *frame*, None to ask what has changed; with *wait* return what `await_` waits for.
 
-        One that is *ahead*, or *deferred*, changes the local view at once.
+        Parameters
+        ----------
+        deferred : bool
+            It may linger until another update goes out. It changes the local view at once.
+        ahead : bool
+            It changes the local view at once.
+        closes : Frame | None
+            A context that ends with this update: nothing below it may be queued from now on.
 
         Raises
         ------
@@ -93,12 +159,37 @@ class Checkpointer:
         BranchOrphaned
             The context around *frame* has ended.
         """
-        waiter = Acknowledged() if wait else None
+        waiter = Acknowledged(self._threads.signal()) if wait else None
         with self._lock:
-            now = self._environment.clock.now() if deferred or ahead else None
-            self._queue(frame, update, waiter, deferred=deferred, now=now, closes=closes)
-            self._call_sender()
+            if (stopped := self._why_stopped()) and not (update is None and self._is_mistaken):
+                raise stopped
+            if frame.is_orphaned:
+                raise BranchOrphaned
+            if self._sender is None:
+                self._start_sender()
+            elif os.getpid() != self._process:
+                self._fail("this is a child forked from the process of the invocation, which alone sends checkpoints")
+            if closes is not None:
+                closes.finished = True
+            now = self._clock.now() if deferred or ahead else None
+            self._engine.queue(update, waiter, deferred=deferred, now=now)
+            if waiter is not None:
+                self._idle += 1
+            elif not deferred and self._send_by is None:
+                self._send_by = self._clock.monotonic() + _LINGER
+            self._wake_sender()
         return waiter
+
+    def await_(self, waiter: Acknowledged) -> None:
+        """Block until *waiter* is complete, or the invocation must end (docs/reliability.md#what-is-promised, G7)."""
+        if not waiter.signal.wait(self._deadline.patience):
+            late = BackendError(
+                "the service did not answer before this invocation must end; Lambda will invoke again", retryable=True
+            )
+            self._abandon(reason=late)
+            raise CheckpointingStopped(late)
+        if waiter.error is not None:
+            raise waiter.error
 
     def checkpoint(
         self,
@@ -110,115 +201,9 @@ class Checkpointer:
         closes: Frame | None = None,
     ) -> None:
         """Queue an update, and with *wait* block until the service has it and its answer is merged; see `submit`."""
-        if not wait:
-            self.submit(frame, update, wait=False, deferred=deferred, closes=closes)
-            return
-        waiter = Acknowledged()
-        own: Round | None = None
-        try:
-            with self._lock:
-                self._queue(frame, update, waiter, closes=closes)
-                own = self._own_round()
-                if own is None:
-                    self._stand_still_for(waiter)
-            if own is not None:
-                self._perform(own, self._longest)
-        except BaseException as error:
-            if own is not None:  # what was to be sent may be lost, so nothing more may be
-                self._stop(error, own.batch.items)
-            raise
-        self.await_(waiter)
-
-    def _queue(
-        self,
-        frame: Frame,
-        update: OperationUpdate | None,
-        waiter: Acknowledged | None,
-        *,
-        deferred: bool = False,
-        now: datetime | None = None,
-        closes: Frame | None = None,
-    ) -> None:
-        if (stopped := self._why_stopped()) and not (update is None and self._is_mistaken):
-            raise stopped
-        if frame.is_orphaned:
-            raise BranchOrphaned
-        if closes is not None:  # under the lock: from now on nothing below may be queued
-            closes.finished = True
-        self._engine.record(update, waiter, deferred=deferred, now=now)
-
-    def _own_round(self) -> Round | None:
-        """Take the next batch for the calling thread to send; None when that is for the sender to do."""
-        if self._busy or self._running or not self._requests.may_be_made_here(self._longest):
-            self._call_sender()
-            return None
-        batch = self._engine.next_batch()
-        self._busy = batch is not None
-        self._linger_until = None
-        return self._requests.round(batch) if batch is not None else None
-
-    def await_(self, waiter: Acknowledged) -> None:
-        """Block until *waiter* is complete, never past the invocation's end (reliability.md 1, G7)."""
-        if not waiter.done:
-            if waiter.signal is None:
-                with self._lock:
-                    self._stand_still_for(waiter)
-            if waiter.signal is not None and not waiter.signal.wait(self._deadline.patience):
-                self._give_up()
-        if waiter.error is not None:
-            raise waiter.error
-
-    def _stand_still_for(self, waiter: Acknowledged) -> None:
-        if not waiter.done:
-            waiter.signal = self._environment.threads.signal()
-            waiter.blocks = True
-            self._blocked += 1
-        if self._gathering and self._blocked >= self._running:
-            self._changed.notify()  # the last one: there is no more company to wait for
-
-    def _give_up(self) -> NoReturn:
-        late = BackendError(
-            "the service did not answer before this invocation must end; Lambda will invoke again", retryable=True
-        )
-        with self._lock:
-            self._engine.interrupt(late)
-            dropped = self._drop_all()
-        self._fail(dropped)
-        raise CheckpointingStopped(late)
-
-    def interrupt(self, error: BaseException, *, unless_over: Frame) -> None:
-        """Let *error* decide how this invocation ends, if the handler of the root *unless_over* still runs."""
-        with self._lock:
-            if not unless_over.closed:
-                self._engine.interrupt(error)
-
-    @contextmanager
-    def company(self) -> Iterator[None]:
-        """While a thread has branches to run: others' requests wait a little for what it may add."""
-        me = threading.get_ident()
-        if me in self._company:  # it coordinates a fan-out inside of a branch, and can't wait twice
-            yield
-            return
-        with self._lock:
-            self._company.add(me)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._company.discard(me)
-                if self._gathering and self._blocked >= self._running:
-                    self._changed.notify()
-
-    @property
-    def _running(self) -> int:
-        return len(self._company)
-
-    def stands_still(self, by: int) -> None:
-        """Count a coordinator that has nothing to do as waiting, or no longer."""
-        with self._lock:
-            self._blocked += by
-            if self._gathering and self._blocked >= self._running:
-                self._changed.notify()
+        waiter = self.submit(frame, update, wait=wait, deferred=deferred, closes=closes)
+        if waiter is not None:
+            self.await_(waiter)
 
     def flush(self, frame: Frame) -> None:
         """Send everything queued and wait for the answer; without anything queued, do nothing.
@@ -230,15 +215,50 @@ class Checkpointer:
                 return
         self.checkpoint(frame, None)
 
-    def close(self) -> None:
-        """End the sender; what is still queued is dropped."""
+    def interrupt(self, error: BaseException, *, unless_over: Frame) -> None:
+        """Let *error* decide how this invocation ends, if the handler of the root *unless_over* still runs."""
         with self._lock:
-            self._closing = self._requests.closing = True
-            dropped = self._drop_all()
-            self._changed.notify()
-        self._fail(dropped)
-        if self._thread is not None:
-            self._thread.join(timeout=self._deadline.patience)
+            if not unless_over.closed:
+                self._engine.interrupt(error)
+
+    @contextmanager
+    def contributors(self) -> Iterator[None]:
+        """Count the calling thread as one that runs branches: a request waits a little for what it may add."""
+        thread = threading.get_ident()
+        if thread in self._contributors:  # it coordinates a fan-out inside of a branch
+            yield
+            return
+        with self._lock:
+            self._contributors.add(thread)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._contributors.discard(thread)
+                self._wake_sender()
+
+    def idle(self, change: int) -> None:
+        """Count a thread that coordinates a fan-out as idle (+1), or no longer (-1)."""
+        with self._lock:
+            self._idle += change
+            self._wake_sender()
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the sender; what is still queued is dropped.
+
+        Parameters
+        ----------
+        wait : bool
+            Wait for a call that is in flight, but not past the deadline.
+        """
+        self._abandon(closing=True)
+        if wait and self._sender is not None:
+            self._sender.join(timeout=self._deadline.patience)
+
+    def _fail(self, fact: str) -> NoReturn:
+        error = BackendError(fact, retryable=True)
+        self._engine.interrupt(error)
+        raise CheckpointingStopped(error) from None
 
     def _why_stopped(self) -> BaseException | None:
         engine = self._engine
@@ -255,140 +275,126 @@ class Checkpointer:
         over = engine.revoked or engine.finished or self._closing
         return isinstance(engine.interruption, (ValidationError, NonDeterminismError)) and not over
 
-    # -- the sender ----------------------------------------------------------------------------------------
-
-    def _call_sender(self) -> None:
-        """See that there is one, and wake it if there is something to send at once."""
-        if self._thread is None:
-            self._start_sender()
-        pressing = self._engine.is_pressing and (not self._gathering or self._engine.is_full)
-        if pressing or self._put_down is not None:
-            self._changed.notify()
-
     def _start_sender(self) -> None:
-        try:
-            self._thread = self._environment.threads.spawn(self._run, "powertools-durable-checkpointer")
+        try:  # in a context of its own: what is sent has no scope, and no trace to add to
+            self._sender = self._threads.spawn(partial(Context().run, self._run), "powertools-durable-checkpointer")
         except RuntimeError:
-            late = BackendError(
-                "no thread could be started to send checkpoints; Lambda will invoke again", retryable=True
-            )
-            self._engine.interrupt(late)
-            self._engine.drop_all()
-            raise CheckpointingStopped(late) from None
+            self._fail("no thread could be started to send checkpoints; Lambda will invoke again")
+        except BaseException as error:  # ctrl-C: it may have started, and there must not be a second one
+            self._engine.interrupt(error)
+            raise
+
+    def _wake_sender(self) -> None:
+        """Wake the sender if it sleeps and has a reason to send now; with the lock held."""
+        if self._bell is None:
+            return
+        due = self._engine.is_pressing if self._gather_until is None else self._all_idle or self._engine.is_full
+        if due or self._closing:
+            self._bell.set()
+            self._bell = None
+
+    # -- on the sender's thread --------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while (this := self._next_round()) is not None:
-                self._perform(this, None)
-        except BaseException as error:  # noqa: BLE001 - nor for a sender that is dead
-            self._stop(error, ())
+            while (batch := self._next_batch()) is not None:
+                self._perform(batch)
+        except BaseException as error:  # noqa: BLE001 - nobody may wait for a sender that is dead
+            self._abandon(reason=error, closing=True)
 
-    def _next_round(self) -> Round | None:
-        with self._lock:
-            while not self._closing:
-                if self._put_down is not None:
-                    this, self._put_down = self._put_down, None
-                    return this
-                if not self._busy and (self._engine.is_pressing or self._has_lingered()):
-                    self._busy = True
-                    self._await_company()
-                    self._linger_until = None
-                    batch = self._engine.next_batch()
-                    return self._requests.round(batch) if batch is not None else None
-                self._changed.wait(_LINGER)  # nobody wakes it for an update that may linger, so it looks itself
-            return None
+    def _next_batch(self) -> Batch | None:
+        """Wait until a request is due and return what it carries; None at the end."""
+        while True:
+            with self._lock:
+                if self._closing:
+                    return None
+                left = self._seconds_to_send()
+                if left <= 0 and (batch := self._engine.next_batch()) is not None:
+                    self._gather_until = None
+                    self._send_by = self._clock.monotonic() + _LINGER if self._engine.is_lingering else None
+                    return batch
+                bell = self._bell = self._threads.signal()
+            bell.wait(left)
 
-    def _await_company(self) -> None:
+    def _seconds_to_send(self) -> float:
+        """Return how long the sender may sleep; never for ever, as what starts to linger does not wake it."""
+        if not self._engine.is_pressing:
+            left = _LINGER if self._send_by is None else self._send_by - self._clock.monotonic()
+            if left > 0:
+                return left
+        return self._seconds_to_gather()
+
+    def _seconds_to_gather(self) -> float:
         """Let branches that run now share the request, for as long as they keep adding to it."""
-        ends = self._environment.clock.monotonic() + _COMPANY
-        queued = -1
-        while (
-            self._running > self._blocked
-            and self._engine.queued != queued
-            and not self._engine.is_full
-            and self._environment.clock.monotonic() < ends
-        ):
-            queued = self._engine.queued
-            self._gathering = True
-            self._changed.wait(_QUIET)
-        self._gathering = False
+        if self._all_idle or self._engine.is_full:
+            return 0
+        now = self._clock.monotonic()
+        if self._gather_until is None:
+            self._gather_until = now + _GATHER
+        elif self._engine.queued == self._gathered or now >= self._gather_until:
+            return 0
+        self._gathered = self._engine.queued
+        return _QUIET
 
-    def _has_lingered(self) -> bool:
-        if not self._engine.is_lingering:
-            return False
-        now = self._environment.clock.monotonic()
-        if self._linger_until is None:
-            self._linger_until = now + _LINGER
-        return now >= self._linger_until
+    @property
+    def _all_idle(self) -> bool:
+        """True when no branch can add anything before an answer comes."""
+        return self._idle >= len(self._contributors)
 
-    def _drop_all(self) -> list[Queued]:
-        put_down, self._put_down = self._put_down, None
-        return [*(put_down.batch.items if put_down is not None else ()), *self._engine.drop_all()]
-
-    # -- a round -------------------------------------------------------------------------------------------
-
-    def _perform(self, this: Round, longest: float | None) -> None:
-        """Make a request and merge its answer, on a thread that may be left behind; or not, with *longest*."""
-        ended = True
+    def _perform(self, batch: Batch) -> None:
+        """Make a request, merge its answer, and release those who wait for it."""
         try:
-            ended = self._nobody.run(self._send, this, longest)
-        except BaseException as error:  # whatever it is, nobody may wait for an answer in vain
-            self._stop(error, this.batch.items)
-            if not isinstance(error, Exception):  # a developer's ctrl-C is theirs
+            response = self._request(batch)
+            with self._lock:
+                marker = self._engine.receive(batch, response, self._clock.now())
+            for page in pages(self._backend, self._arn, self._engine.token, marker, MAX_PAGE_ITEMS):
+                with self._lock:
+                    self._engine.state.absorb(page)
+            if self._engine.revoked:
+                self._abandon(batch.items)
+            else:
+                self._complete(batch.items, None)
+        except BaseException as error:  # it ends the sending (docs/contributing/protocol.md#checkpoint-guarantees)
+            self._abandon(batch.items, error)
+            if not isinstance(error, Exception):
                 raise
-        finally:
-            with self._lock:
-                self._busy = not ended
-                if not ended:
-                    self._put_down = this
-                if not ended or (longest is not None and self._engine.is_pressing):  # others queued, or it did not fit
-                    self._call_sender()
 
-    def _send(self, this: Round, longest: float | None) -> bool:
-        """Do as much of a round as may be done here; True when that is all."""
-        if this.missing is None:
-            response = self._requests.send(this, longest)
-            if response is None:
-                return False
-            with self._lock:
-                marker = self._engine.receive(this.batch, response, self._environment.clock.now())
-            this.missing = self._requests.pages(self._engine.token, marker)
-        while self._requests.ends_in_time(longest):
-            page = next(this.missing, None)
-            if page is None:
-                if self._engine.revoked:
-                    self._revoke(this.batch.items)
-                self._complete(this.batch.items)
-                return True
-            self._engine.state.absorb(page)
-        return False
+    def _request(self, batch: Batch) -> CheckpointResponse:
+        """Make the request, again if that may help, but never past the deadline."""
+        client_token = f"{self._random.getrandbits(128):032x}"  # the same each time: applied once
+        updates = batch.updates
+        attempt = 1
+        while True:
+            try:
+                return self._backend.checkpoint(self._arn, batch.token, updates, client_token)
+            except BackendError as error:
+                may_help = error.retryable and not error.stale_token and attempt < _ATTEMPTS and not self._closing
+                pause = min(_BACKOFF_CAP, _BACKOFF * 2 ** (attempt - 1)) * self._random.random()
+                if not may_help or pause >= self._deadline.patience:
+                    raise
+            attempt += 1
+            self._clock.sleep(pause)
 
-    def _revoke(self, items: Iterable[Queued]) -> None:
-        """The token was withdrawn: everybody who waits, or still comes, is suspended."""
+    # -- on any thread -----------------------------------------------------------------------------------------
+
+    def _abandon(
+        self, items: Iterable[Queued] = (), reason: BaseException | None = None, *, closing: bool = False
+    ) -> None:
+        """Send nothing more, for *reason* or because this invocation may not: release all who wait with that."""
         with self._lock:
-            dropped = self._drop_all()
-        self._complete((*items, *dropped), SuspendExecution())
+            if reason is not None:
+                self._engine.interrupt(reason)
+            self._closing |= closing
+            dropped = self._engine.drop_all()
+            self._send_by = self._gather_until = None
+            error = self._why_stopped()
+            self._wake_sender()
+        self._complete([*items, *dropped], error)
 
-    def _stop(self, error: BaseException, items: Iterable[Queued]) -> None:
-        """A request failed for good: it poisons the invocation (protocol.md 9.7)."""
-        with self._lock:
-            self._engine.interrupt(error)
-            dropped = self._drop_all()
-        self._fail((*items, *dropped))
-
-    def _fail(self, items: Iterable[Queued]) -> None:
-        self._complete(items, self._why_stopped() or SuspendExecution())
-
-    def _complete(self, items: Iterable[Queued], error: BaseException | None = None) -> None:
+    def _complete(self, items: Iterable[Queued], error: BaseException | None) -> None:
         """Complete those who wait for *items*; from now on they count as going on, though they have not noticed yet."""
-        waiters = []
         with self._lock:
-            for item in items:
-                waiter = item.waiter
-                if isinstance(waiter, Acknowledged) and not waiter.done:
-                    waiter.error, waiter.done = error, True
-                    self._blocked -= waiter.blocks
-                    waiter.blocks = False
-                    waiters.append(waiter)
+            waiters = [item.waiter for item in items if isinstance(item.waiter, Acknowledged) and not item.waiter.done]
+            self._idle -= len(waiters)
         for waiter in waiters:
-            waiter.tell()
+            waiter.complete(error)

@@ -34,7 +34,6 @@ class CountedBackend:
     def __init__(self, backend: DurableBackend, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
-        self.call_timeout: float | None = getattr(backend, "call_timeout", None)
         self.stand_here()
         self.calls = BackendCalls()  # changed by one thread at a time, as calls are made
 

@@ -236,7 +236,7 @@ class BlockingDriver:
         Without *wait* bodies that still run are left to themselves; nothing of theirs is recorded any more.
         """
         self.pool.close(self.deadline, wait=wait)
-        self.checkpointer.close()
+        self.checkpointer.close(wait=wait)
 
     def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:
         """Run the code of a context: the handler's, or a child's. Afterwards the context is closed."""

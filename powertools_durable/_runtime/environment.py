@@ -82,6 +82,10 @@ class Signal(Protocol):
 class Threads(Protocol):
     """Where threads, and all that they wait at, come from."""
 
+    def lock(self) -> AbstractContextManager[Any]:
+        """Make a lock."""
+        ...
+
     def condition(self) -> Condition:
         """Make a condition."""
         ...
@@ -127,6 +131,10 @@ class _Condition(threading.Condition):
 
 class SystemThreads:
     """The machine's own."""
+
+    def lock(self) -> AbstractContextManager[Any]:
+        """Make a lock."""
+        return threading.Lock()
 
     def condition(self) -> Condition:
         """Make a condition."""

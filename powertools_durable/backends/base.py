@@ -14,12 +14,10 @@ __all__ = ["CheckpointResponse", "DurableBackend", "OperationUpdate", "StatePage
 class DurableBackend(Protocol):
     """Where an execution's records live.
 
-    Calls come from one thread at a time, never concurrently for one execution. Both raise `BackendError`,
-    whose ``retryable`` says whether another invocation may succeed; anything else counts as retryable.
-
-    A backend may have an attribute ``call_timeout``: the seconds after which each of its calls has ended in any case,
-    one way or the other. While an invocation lasts longer than that, who waits for an answer makes the call itself;
-    without it, or close to the end, another thread does, so that it can be left behind with a call that hangs.
+    Calls come one at a time, never concurrently for one execution: further pages of an event's records from the
+    thread that Lambda called, all others from one thread of the library, which is left behind with a call that hangs
+    when the invocation must end. Both raise `BackendError`, whose ``retryable`` says whether another invocation may
+    succeed; anything else counts as retryable.
     """
 
     def checkpoint(

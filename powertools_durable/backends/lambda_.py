@@ -21,10 +21,6 @@ R = TypeVar("R")
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 50  # seconds
 ATTEMPTS = 4  # the first call included; botocore repeats with the same client token
-_LEGACY_ATTEMPTS = 5  # botocore's own, where nothing else is configured
-_LOOK_UP = 10  # seconds that a resolver may take, which botocore sets no limit to
-_ADDRESSES = 8  # that a name may have, each of which is tried for as long as a connection may take
-_RETRY_AFTER = 5  # seconds that the service may ask for, beyond those drawn
 _NO_METHOD = "the client has no such call; it must be a Lambda client of boto3 1.42.1 or newer"
 
 
@@ -46,24 +42,6 @@ class LambdaBackend:
         """Make the client now: in Lambda's init phase the CPU is free, in the first invocation it is not."""
         if self._is_shared:
             self._client = _shared_client()
-
-    @property
-    def call_timeout(self) -> float | None:
-        """Seconds that one call takes at most, all its attempts included; None when the client sets no limit.
-
-        Notes
-        -----
-        A socket's timeout counts anew with each piece of an answer, so one that trickles in takes longer. Nothing but
-        Lambda's own timeout ends that, and the execution goes on in the next invocation, as after any crash.
-        """
-        if self._client is None:
-            return _longest(CONNECT_TIMEOUT, READ_TIMEOUT, ATTEMPTS)
-        config = getattr(getattr(self._client, "meta", None), "config", None)
-        connect, read = getattr(config, "connect_timeout", None), getattr(config, "read_timeout", None)
-        retries = getattr(config, "retries", None) or {}
-        if not connect or not read or retries.get("mode") == "adaptive":  # which waits as long as it likes
-            return None
-        return _longest(connect, read, retries.get("total_max_attempts", _LEGACY_ATTEMPTS))
 
     def checkpoint(
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
@@ -113,12 +91,6 @@ class LambdaBackend:
             failure = _unreadable(operation, type(error).__name__)
         # Raised here, outside the except: botocore's error holds the request, and with it payload and token.
         raise failure
-
-
-def _longest(connect: float, read: float, attempts: int) -> float:
-    """Return how long a call takes of which every attempt takes as long as it may, and every pause between them."""
-    pauses = sum(2.0**n + _RETRY_AFTER for n in range(attempts - 1))
-    return attempts * (_LOOK_UP + _ADDRESSES * connect + read) + pauses
 
 
 # -- the client -----------------------------------------------------------------------------------------------

@@ -27,8 +27,6 @@ class HostLike(Protocol):
 class ServiceBackend:
     """Makes the service's refusals the errors that the engine knows, as `LambdaBackend` does over HTTP."""
 
-    call_timeout = 15.0  # seconds; a store that is locked gives up sooner
-
     def __init__(self, host: HostLike) -> None:
         self._host = host
 

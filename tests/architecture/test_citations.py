@@ -33,7 +33,6 @@ FILES = {
 LATER = (
     "powertools_durable/_contexts/",
     "powertools_durable/_operations/",
-    "powertools_durable/_runtime/checkpointer.py",
 )
 
 RELIABILITY, FRAME = "docs/reliability.md", "powertools_durable/_replay/frame.py"

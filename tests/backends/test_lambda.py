@@ -273,35 +273,6 @@ def test_outside_of_lambda_the_client_is_that_of_the_environment_of_each_call(se
     lambda_._shared[0][1].close()  # noqa: SLF001 - the one that was made last
 
 
-@pytest.mark.parametrize(
-    ("config", "seconds"),
-    [
-        ({"connect_timeout": 1, "read_timeout": 2, "retries": {"total_max_attempts": 1}}, 10 + 8 * 1 + 2),
-        ({"connect_timeout": 1, "read_timeout": 2, "retries": {"max_attempts": 1}}, 2 * (10 + 8 * 1 + 2) + 1 + 5),
-        ({"connect_timeout": 1, "read_timeout": 2}, 5 * (10 + 8 * 1 + 2) + 1 + 2 + 4 + 8 + 4 * 5),
-        ({"connect_timeout": 1, "read_timeout": None}, None),
-        ({"connect_timeout": None, "read_timeout": 2}, None),
-        ({"retries": {"mode": "adaptive"}}, None),  # it may wait as long as it likes before it sends
-    ],
-    ids=["one attempt", "one repetition", "botocore's own", "no read timeout", "no connect timeout", "adaptive"],
-)
-def test_how_long_a_call_can_take_is_what_the_client_is_configured_to(config, seconds):
-    client = boto3.client("lambda", config=Config(**config), region_name="eu-west-1")
-    assert LambdaBackend(client).call_timeout == seconds
-
-
-def test_our_own_client_takes_less_than_half_of_the_longest_invocation_and_others_may_not_tell(monkeypatch):
-    monkeypatch.setattr(lambda_, "_shared", [])
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    ours = LambdaBackend()
-    before = ours.call_timeout
-    ours.warm()
-    assert ours.call_timeout == before
-    assert before is not None
-    assert before < 450
-    assert LambdaBackend(object()).call_timeout is None
-
-
 @pytest.mark.parametrize(("variables", "made"), [({"AWS_LAMBDA_FUNCTION_NAME": "f"}, True), ({}, False)])
 def test_the_client_is_made_at_decoration_in_lambda_and_later_elsewhere(variables, made):
     code = (

@@ -55,8 +55,6 @@ def held(make):
 class Accepting:
     """A service that accepts everything and tells nothing: the engine applies what was acknowledged."""
 
-    call_timeout = 1.0
-
     def __init__(self) -> None:
         self.requests: list[Sequence[OperationUpdate]] = []
         self.callers: list[str] = []

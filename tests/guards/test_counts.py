@@ -6,8 +6,6 @@ change named beside it.
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from powertools_durable import StepSemantics, durable
@@ -108,17 +106,20 @@ def test_a_new_step_costs_so_many_calls():
     assert calls_each(lambda n: Invocation(stepping(n))) <= 160
 
 
-def test_a_new_step_is_one_request_of_two_updates_that_no_other_thread_sends():
-    """Failed with the START of a step awaited, two requests of one; and with the sender called for each."""
+SENDER = "powertools-durable-checkpointer"
+
+
+def test_a_new_step_is_one_request_of_two_updates_that_one_thread_sends():
+    """Failed with the START of a step awaited, two requests of one; and with the calling thread sending."""
     invocation = Invocation(stepping(30))
     invocation.run()
     assert [len(request) for request in invocation.service.requests] == [2] * 30
-    assert invocation.service.callers == [threading.current_thread().name] * 30
-    assert invocation.threads.started == ["powertools-durable-checkpointer"]  # for a START whose step takes its time
+    assert invocation.service.callers == [SENDER] * 30
+    assert invocation.threads.started == [SENDER]
 
 
-def test_what_is_only_waited_for_starts_no_thread():
-    """Failed with the sender started by each update."""
+def test_what_is_waited_for_starts_no_thread_but_the_sender():
+    """Failed with a sender for each request."""
 
     @durable
     def handler(event, ctx):
@@ -128,7 +129,7 @@ def test_what_is_only_waited_for_starts_no_thread():
 
     invocation = Invocation(handler)
     assert invocation.run() == {"Status": "PENDING"}
-    assert (len(invocation.service.requests), invocation.threads.started) == (7, [])
+    assert (len(invocation.service.requests), invocation.threads.started) == (7, [SENDER])
 
 
 def test_a_batch_of_steps_fills_its_requests():
@@ -210,7 +211,7 @@ def test_what_replays_in_a_map_starts_no_thread():
     """Failed with every branch handed to the pool."""
     invocation = Invocation(mapping(100), mapped_but_one(100))
     assert invocation.run()["Result"] == "100"
-    assert sorted(invocation.threads.started) == ["powertools-durable-branch-0", "powertools-durable-checkpointer"]
+    assert sorted(invocation.threads.started) == ["powertools-durable-branch-0", SENDER]
 
 
 def test_a_replayed_branch_costs_so_many_calls():

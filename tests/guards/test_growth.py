@@ -40,12 +40,12 @@ def echo(event, ctx):
 def test_one_operation_more_costs_the_same_beside_many_as_beside_few(handler):
     """G1, G2. Failed with a walk over all records at each checkpoint: four times and twice as many."""
     Simulator(handler).start(3)
-    totals = []
-    for count in (50, 100, 400, 450):
+    averages = []  # of many each, because it is the seed that says how often threads change
+    for count in (100, 400):
         with counted_calls() as calls:
             Simulator(handler).start(count)
-        totals.append(calls.total())
-    few, many = totals[1] - totals[0], totals[3] - totals[2]
+        averages.append(calls.total() / count)
+    few, many = averages
     assert many <= 1.05 * few
 
 

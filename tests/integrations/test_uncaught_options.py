@@ -195,8 +195,6 @@ def test_a_success_that_counted_nothing_is_warned_of_and_stays_one(metrics):
 
 def test_an_invocation_that_raises_is_retried_with_its_own_error(metrics):
     class Away:
-        call_timeout = 1.0
-
         def get_execution_state(self, *_, **__):
             raise BackendError("away", retryable=True)
 

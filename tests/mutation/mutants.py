@@ -35,10 +35,10 @@ class Mutant(NamedTuple):
 
 STEP = "_operations/step.py"
 CHILD = "_operations/child.py"
+CHECKPOINTER = "_runtime/checkpointer.py"
 ENGINE = "_replay/engine.py"
 FRAME = "_replay/frame.py"
 PLAN = "_replay/fan_out_plan.py"
-REQUESTS = "_runtime/requests.py"
 INVOCATION = "_runtime/invocation.py"
 
 MUTANTS = (
@@ -236,30 +236,30 @@ MUTANTS = (
     Mutant(
         "a repeated request has another client token",
         "rows 12, 13: the same client token",
-        REQUESTS,
-        "return self._backend.checkpoint(self._arn, batch.token, updates, this.client_token)",
-        "return self._backend.checkpoint(self._arn, batch.token, updates, this.client_token + str(this.failures))",
+        CHECKPOINTER,
+        "return self._backend.checkpoint(self._arn, batch.token, updates, client_token)",
+        "return self._backend.checkpoint(self._arn, batch.token, updates, client_token + str(attempt))",
     ),
     Mutant(
         "requests share one client token",
         "docs/contributing/protocol.md#client-tokens: one client token for each batch",
-        REQUESTS,
-        'return Round(batch, f"{self._environment.random.getrandbits(128):032x}")',
-        'return Round(batch, "0" * 32)',
+        CHECKPOINTER,
+        'client_token = f"{self._random.getrandbits(128):032x}"',
+        'client_token = "0" * 32',
     ),
     Mutant(
         "a stale token is tried again",
         "row 22: no call after a stale token",
-        REQUESTS,
-        "return error.retryable and not error.stale_token and",
-        "return error.retryable and",
+        CHECKPOINTER,
+        "may_help = error.retryable and not error.stale_token and",
+        "may_help = error.retryable and",
     ),
     Mutant(
         "a passing fault ends the invocation",
         "G8",
-        REQUESTS,
-        "_SENDS = 4",
-        "_SENDS = 1",
+        CHECKPOINTER,
+        "_ATTEMPTS = 4",
+        "_ATTEMPTS = 1",
     ),
     Mutant(
         "what is owed at the end is not sent",

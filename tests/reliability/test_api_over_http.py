@@ -290,7 +290,7 @@ def test_row_59_ctrl_c_in_a_call_is_the_developers_and_the_execution_goes_on_lat
 
 @pytest.mark.parametrize("room", [5, 30, 40, 50, 60, 80, 120])
 def test_row_60_a_call_takes_no_more_of_the_stack_than_who_waits_for_it(wire, room):
-    """Botocore needs some forty frames: near the limit the sender makes the call, which has a stack of its own."""
+    """Botocore needs some forty frames: the sender, which makes the call, has a stack of its own."""
 
     @durable
     def handler(event, ctx):

@@ -24,7 +24,7 @@ def update(identifier="a", action=START, kind=STEP, payload=None, **fields) -> O
 def queued(*updates: OperationUpdate):
     eng = engine()
     for item in updates:
-        eng.record(item)
+        eng.queue(item)
     return eng
 
 
@@ -110,11 +110,11 @@ def test_order_is_kept_for_ever(changes):
 
 def test_a_waiter_presses_an_update_alone_lingers_and_batch_mode_does_neither():
     eng = engine()
-    eng.record(update("a"), deferred=True, now=NOON)
+    eng.queue(update("a"), deferred=True, now=NOON)
     assert (eng.is_pressing, eng.is_lingering, eng.deferred) == (False, False, 1)
-    eng.record(update("b"))
+    eng.queue(update("b"))
     assert (eng.is_pressing, eng.is_lingering) == (False, True)
-    eng.record(update("b", SUCCEED), waiter=object())
+    eng.queue(update("b", SUCCEED), waiter=object())
     assert eng.is_pressing
     eng.next_batch()
     assert (eng.is_pressing, eng.is_lingering, eng.deferred, eng.pending) == (False, False, 0, 0)
@@ -123,14 +123,14 @@ def test_a_waiter_presses_an_update_alone_lingers_and_batch_mode_does_neither():
 def test_a_full_request_is_due_in_batch_mode_too():
     eng = engine()
     for n in range(MAX_BATCH_UPDATES):
-        eng.record(update(f"op-{n}"), deferred=True, now=NOON)
+        eng.queue(update(f"op-{n}"), deferred=True, now=NOON)
     assert eng.is_pressing
 
 
 def test_a_deferred_update_is_seen_at_once():
     eng = engine()
-    eng.record(update("a"), deferred=True, now=NOON)
-    eng.record(update("a", SUCCEED, payload="1"), deferred=True, now=NOON)
+    eng.queue(update("a"), deferred=True, now=NOON)
+    eng.queue(update("a", SUCCEED, payload="1"), deferred=True, now=NOON)
     assert eng.get("a").result == "1"
     batch = eng.next_batch()
     eng.receive(batch, answer("t1"), NOON)
@@ -149,7 +149,7 @@ def test_the_token_chain_is_linear():
     eng, batch = sent(update("a"))
     assert batch.token == "t0"
     eng.receive(batch, answer("t1"), NOON)
-    eng.record(update("b"))
+    eng.queue(update("b"))
     assert eng.next_batch().token == "t1"
 
 

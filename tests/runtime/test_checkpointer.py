@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,13 +15,15 @@ from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._replay.frame import Frame
-from powertools_durable._runtime import checkpointer
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment, SystemClock, SystemThreads
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
+from powertools_durable._service.clock import VirtualClock
 from powertools_durable.errors import BackendError, SuspendExecution
 from powertools_durable.scope import SCOPE, ScopeInfo, current_scope
+from powertools_durable.testing.simulation.random_schedule import Whims
+from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 from tests.kit import S, engine, step_record
 from tests.leaks import started_threads
 
@@ -115,6 +117,25 @@ class Bench:
         self.checkpointer.checkpoint(self.frame, update(names[-1]), **options)
 
 
+@contextmanager
+def virtual(service: ScriptedService) -> Iterator[Any]:
+    """Give a checkpointer whose threads take turns in virtual time."""
+    clock = VirtualClock()
+    threads = SeededThreads(clock, Whims("0"))
+    sut = engine()
+    with threads.taking_part():
+        environment = Environment(clock, Random(0), threads=threads)
+        checkpointer = Checkpointer(sut, service, Deadline(Remaining(60), clock), environment)
+        yield SimpleNamespace(
+            clock=clock,
+            threads=threads,
+            service=service,
+            frame=Frame(sut),
+            checkpointer=checkpointer,
+            began=clock.monotonic(),
+        )
+
+
 @pytest.fixture
 def made():
     benches: list[Bench] = []
@@ -129,12 +150,6 @@ def made():
     # That no thread is left is seen to by tests/conftest.py, which is more patient than a deadline of 1 ms.
 
 
-@pytest.fixture(params=[None, 10], ids=["by the sender", "by who waits"])
-def bench(request, made):
-    """Both ways: a call may take for ever, or ten seconds at most."""
-    return partial(made, call_timeout=request.param)
-
-
 def update(text: str) -> OperationUpdate:
     action, _, identifier = text.rpartition(" ")
     return OperationUpdate(id=identifier, type=OperationType.STEP, action=OperationAction(action or "START"))
@@ -144,41 +159,41 @@ def error(**kind: bool) -> BackendError:
     return BackendError("the service is unwell", **{"retryable": True, **kind})
 
 
-def test_no_update_no_thread(bench):
-    quiet = bench()
+def test_no_update_no_thread(made):
+    quiet = made()
     with started_threads() as started:
         quiet.checkpointer.flush(quiet.frame)
     assert started.names == []
     assert quiet.service.calls == []
 
 
-def test_an_update_that_nobody_waits_for_travels_with_the_next_that_somebody_does(bench):
-    b = bench()
+def test_an_update_that_nobody_waits_for_travels_with_the_next_that_somebody_does(made):
+    b = made()
     b.send("START a", "SUCCEED a")
     assert [updates for _, updates, _ in b.service.calls] == [["START a", "SUCCEED a"]]
 
 
-def test_an_update_alone_is_sent_after_a_while(bench):
+def test_an_update_alone_is_sent_after_a_while(made):
     sent = threading.Event()
 
     def answer():
         sent.set()
         return CheckpointResponse(checkpoint_token="t1")
 
-    b = bench(answer)
+    b = made(answer)
     b.send("START a", wait=False)
     assert sent.wait(60)
 
 
-def test_tokens_follow_one_another(bench):
-    b = bench()
+def test_tokens_follow_one_another(made):
+    b = made()
     for name in "abc":
         b.send(f"START {name}")
     assert [token for token, _, _ in b.service.calls] == ["t0", "t1", "t2"]
     assert b.engine.token == "t3"
 
 
-def test_what_queues_while_a_call_is_under_way_is_the_next_call(bench):
+def test_what_queues_while_a_call_is_under_way_is_the_next_call(made):
     reached, go = threading.Event(), threading.Event()
 
     def slow():
@@ -186,7 +201,7 @@ def test_what_queues_while_a_call_is_under_way_is_the_next_call(bench):
         assert go.wait(60)
         return CheckpointResponse(checkpoint_token="t1")
 
-    b = bench(slow)
+    b = made(slow)
     first = b.checkpointer.submit(b.frame, update("START a"), wait=True)
     assert reached.wait(60)
     others = [b.checkpointer.submit(b.frame, update(f"START {name}"), wait=True) for name in "bcd"]
@@ -197,8 +212,8 @@ def test_what_queues_while_a_call_is_under_way_is_the_next_call(bench):
 
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
-def test_row_12_to_17_a_passing_fault_is_met_by_the_same_call_again(bench, failures):
-    b = bench(*[error() for _ in range(failures)])
+def test_row_12_to_17_a_passing_fault_is_met_by_the_same_call_again(made, failures):
+    b = made(*[error() for _ in range(failures)])
     b.send("START a")
     tokens = {(token, client) for token, _, client in b.service.calls}
     assert len(b.service.calls) == failures + 1
@@ -207,16 +222,16 @@ def test_row_12_to_17_a_passing_fault_is_met_by_the_same_call_again(bench, failu
     assert all(0 <= pause <= 2 for pause in b.clock.slept)
 
 
-def test_row_26_a_lasting_outage_is_given_up_and_stays_retryable(bench):
-    b = bench(*[error() for _ in range(20)])
+def test_row_26_a_lasting_outage_is_given_up_and_stays_retryable(made):
+    b = made(*[error() for _ in range(20)])
     with pytest.raises(CheckpointingStopped) as caught:
         b.send("START a")
     assert len(b.service.calls) == 4
     assert caught.value.reason.retryable
 
 
-def test_row_14_nobody_waits_longer_than_the_invocation_lasts(bench):
-    b = bench(error(), error(), seconds=0.001)
+def test_row_14_nobody_waits_longer_than_the_invocation_lasts(made):
+    b = made(error(), error(), seconds=0.001)
     with pytest.raises(CheckpointingStopped) as caught:
         b.send("START a")
     assert caught.value.reason.retryable
@@ -225,8 +240,8 @@ def test_row_14_nobody_waits_longer_than_the_invocation_lasts(bench):
 @pytest.mark.parametrize(
     "kind", [{"retryable": False}, {"retryable": True, "stale_token": True}], ids=["row 19 to 21", "row 22"]
 )
-def test_what_cannot_heal_is_not_sent_again_and_no_call_follows(bench, kind):
-    b = bench(error(**kind))
+def test_what_cannot_heal_is_not_sent_again_and_no_call_follows(made, kind):
+    b = made(error(**kind))
     with pytest.raises(CheckpointingStopped):
         b.send("START a")
     with pytest.raises(CheckpointingStopped):
@@ -234,7 +249,7 @@ def test_what_cannot_heal_is_not_sent_again_and_no_call_follows(bench, kind):
     assert len(b.service.calls) == 1
 
 
-def test_a_failed_call_fails_everybody_who_waits(bench):
+def test_a_failed_call_fails_everybody_who_waits(made):
     reached, go = threading.Event(), threading.Event()
 
     def dies():
@@ -242,7 +257,7 @@ def test_a_failed_call_fails_everybody_who_waits(bench):
         assert go.wait(60)
         raise error(retryable=False)
 
-    b = bench(dies)
+    b = made(dies)
     waiters = [b.checkpointer.submit(b.frame, update("START a"), wait=True)]
     assert reached.wait(60)
     waiters.append(b.checkpointer.submit(b.frame, update("START b"), wait=True))
@@ -252,7 +267,9 @@ def test_a_failed_call_fails_everybody_who_waits(bench):
             b.checkpointer.await_(waiter)
 
 
-@pytest.mark.parametrize("death", [KeyError("bug"), SystemExit(1), MemoryError()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "death", [KeyError("bug"), KeyboardInterrupt(), SystemExit(1), MemoryError()], ids=lambda e: type(e).__name__
+)
 def test_row_29_whatever_kills_the_sender_nobody_waits_for_it(made, death):
     b = made(death)
     with pytest.raises(CheckpointingStopped) as caught:
@@ -260,60 +277,49 @@ def test_row_29_whatever_kills_the_sender_nobody_waits_for_it(made, death):
     assert caught.value.reason is death
 
 
-@pytest.mark.parametrize("death", [KeyboardInterrupt(), SystemExit(1)], ids=lambda e: type(e).__name__)
-def test_row_59_what_ends_the_process_in_a_call_is_told_as_it_is_and_nothing_is_sent_after_it(made, death):
-    b = made(death, call_timeout=10)
-    with pytest.raises(type(death)) as caught:
-        b.send("START a", "SUCCEED a")
-    assert caught.value is death
-    with pytest.raises(CheckpointingStopped) as caught:  # it may be lost, and what comes behind it builds on it
-        b.send("START b")
-    assert caught.value.reason is death
-    assert len(b.service.calls) == 1
-
-
 @pytest.mark.parametrize("death", [KeyError("bug"), MemoryError()], ids=lambda e: type(e).__name__)
 def test_row_29_an_error_of_a_call_stops_all_checkpointing(made, death):
-    b = made(death, call_timeout=10)
-    with pytest.raises(CheckpointingStopped) as caught:
-        b.send("START a")
+    b = made(death)
+    with pytest.raises(CheckpointingStopped):
+        b.send("START a", "SUCCEED a")
+    with pytest.raises(CheckpointingStopped) as caught:  # it may be lost, and what comes after it builds on it
+        b.send("START b")
     assert caught.value.reason is death
-
-
-def test_row_59_the_lock_is_taken_in_one_move(made):
-    """Ctrl-C in a method of Python's that has just taken it leaves it taken, and `close` would wait for ever."""
-
-    class Interrupted(type(SystemThreads().condition())):
-        def __enter__(self):
-            raise KeyboardInterrupt
-
-    class Interrupting(SystemThreads):
-        def condition(self):
-            return Interrupted()
-
-    b = made(call_timeout=10, threads=Interrupting())
-    b.send("START a", "SUCCEED a")
-    b.checkpointer.close()
     assert len(b.service.calls) == 1
 
 
-def test_row_59_ctrl_c_before_the_call_is_as_one_in_it(made, monkeypatch):
-    """Between two lines of ours: what was taken to be sent is lost, so nothing more may be sent."""
-    b = made(call_timeout=10)
+def test_row_59_the_lock_is_taken_in_one_move():
+    """Ctrl-C in a method of Python's that has just taken it leaves it taken, and `close` would wait for ever."""
+    assert isinstance(SystemThreads().lock(), type(threading.Lock()))
 
-    def interrupted(*_):
-        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(b.checkpointer, "_perform", interrupted)
+def test_row_59_ctrl_c_while_the_sender_starts_starts_no_second_one(made):
+    class Interrupted(SystemThreads):
+        def spawn(self, run, name):
+            super().spawn(run, name)
+            raise KeyboardInterrupt
+
+    b = made(threads=Interrupted())
+    with pytest.raises(KeyboardInterrupt):
         b.send("START a")
-    with pytest.raises(CheckpointingStopped):
+    with pytest.raises(CheckpointingStopped) as caught:
         b.send("START b")
-    assert not b.service.calls
+    assert isinstance(caught.value.reason, KeyboardInterrupt)
+    assert b.service.calls == []
 
 
-def test_row_24_without_a_token_everybody_is_suspended_and_no_call_follows(bench):
-    b = bench(CheckpointResponse())
+@pytest.mark.parametrize(("wait", "ends"), [(False, 1), (True, 30)], ids=["ctrl-C", "else"])
+def test_row_59_after_ctrl_c_nobody_waits_for_a_call_in_flight(wait, ends):
+    with virtual(ScriptedService()) as b:
+        b.service.on_call = lambda: b.threads.sleep(30)
+        b.checkpointer.submit(b.frame, update("START a"), wait=True)
+        b.threads.sleep(1)
+        b.checkpointer.close(wait=wait)
+        assert b.clock.monotonic() - b.began == pytest.approx(ends, abs=0.01)
+
+
+def test_row_24_without_a_token_everybody_is_suspended_and_no_call_follows(made):
+    b = made(CheckpointResponse())
     with pytest.raises(SuspendExecution):
         b.send("START a")
     with pytest.raises(SuspendExecution):
@@ -322,118 +328,68 @@ def test_row_24_without_a_token_everybody_is_suspended_and_no_call_follows(bench
     assert len(b.service.calls) == 1
 
 
-def test_row_10_a_call_that_does_not_come_back_is_left_before_the_invocation_ends(bench):
+def test_row_10_a_call_that_does_not_come_back_is_left_before_the_invocation_ends(made):
     stuck = threading.Event()
-    b = bench(lambda: stuck.wait(60) and CheckpointResponse(checkpoint_token="t1"), seconds=0.2)
+    b = made(lambda: stuck.wait(60) and CheckpointResponse(checkpoint_token="t1"), seconds=0.2)
     with pytest.raises(CheckpointingStopped) as caught:
         b.send("START a")
     assert caught.value.reason.retryable
     stuck.set()
 
 
-@pytest.mark.parametrize("longest", [None, 60], ids=["unknown", "too long"])
-def test_row_10_it_is_made_by_another_thread_unless_it_ends_in_time(made, longest):
-    b = made(call_timeout=longest)
-    b.send("START a")
-    assert b.service.threads != [threading.current_thread()]
-
-
-def test_who_waits_makes_a_call_that_ends_in_time_outside_of_every_scope_and_no_thread_is_started(made):
-    b = made(call_timeout=10)
+@pytest.mark.parametrize("call_timeout", [None, 10])
+def test_row_10_all_calls_are_made_by_one_thread_outside_of_every_scope(made, call_timeout):
+    """It can be left behind with a call that hangs, whatever the backend says of how long one takes."""
+    answer = CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m"))
+    b = made(answer, call_timeout=call_timeout)
+    b.service.pages = {"m": StatePage(operations=(), next_marker="")}
     token = SCOPE.set(ScopeInfo(execution_arn="arn", execution_name="name"))
     try:
         with started_threads() as started:
             b.send("START a")
-            b.send("START b")
+            b.send("START b", "SUCCEED b")
     finally:
         SCOPE.reset(token)
-    assert b.service.threads == [threading.current_thread()] * 2
-    assert b.service.scopes == [None, None]
-    assert started.names == []
+    assert started.names == ["powertools-durable-checkpointer"]
+    assert {thread.name for thread in b.service.threads} == set(started.names)
+    assert [scope for scope in b.service.scopes if scope is not None] == []
 
 
-def test_what_is_queued_while_somebody_makes_a_call_goes_out_behind_it_by_the_sender(made, monkeypatch):
-    monkeypatch.setattr(checkpointer, "_LINGER", 3600)  # so that the sender does not look by itself
-    late = []
-
-    def meanwhile():
-        late.append(b.checkpointer.submit(b.frame, update("START b"), wait=True))
-        time.sleep(0.05)  # the sender looks, and sees that it is not its turn
-        return CheckpointResponse(checkpoint_token="t1")
-
-    b = made(meanwhile, seconds=12, call_timeout=10)
-    b.send("START a", "SUCCEED a")
-    b.checkpointer.await_(late[0])
-    told = [(token, updates) for token, updates, _ in b.service.calls]
-    assert told == [("t0", ["START a", "SUCCEED a"]), ("t1", ["START b"])]
-    assert b.service.threads[0] is threading.current_thread() is not b.service.threads[1]
+@pytest.mark.parametrize("meanwhile", [0.2, 0.9], ids=["just now", "for a while"])
+def test_what_nobody_waits_for_lingers_for_a_second_from_when_it_was_queued(meanwhile):
+    sent = []
+    with virtual(ScriptedService()) as b:
+        b.service.on_call = lambda: sent.append(b.clock.monotonic())
+        b.checkpointer.checkpoint(b.frame, update("START a"))
+        b.threads.sleep(meanwhile)  # the sender sleeps since then
+        queued = b.clock.monotonic()
+        b.checkpointer.checkpoint(b.frame, update("START b"), wait=False)
+        b.threads.sleep(3)
+        b.checkpointer.close()
+    assert [updates for _, updates, _ in b.service.calls] == [["START a"], ["START b"]]
+    assert sent[1] - queued == pytest.approx(1.0, abs=0.01)
 
 
-def test_who_comes_while_the_sender_makes_a_call_waits_for_the_next(made):
-    reached, go = threading.Event(), threading.Event()
-
-    def slow():
-        reached.set()
-        assert go.wait(60)
-        return CheckpointResponse(checkpoint_token="t1")
-
-    b = made(slow, call_timeout=10)
-    first = b.checkpointer.submit(b.frame, update("START a"), wait=True)
-    assert reached.wait(60)
-    threading.Timer(0.05, go.set).start()
-    b.send("START b")
-    b.checkpointer.await_(first)
-    assert [token for token, _, _ in b.service.calls] == ["t0", "t1"]  # one after the other
-    assert threading.current_thread() not in b.service.threads
-
-
-def test_who_waits_for_more_than_a_request_holds_gets_all_of_it(bench):
-    b = bench()
+def test_who_waits_for_more_than_a_request_holds_gets_all_of_it(made):
+    b = made()
     for n in range(600):
         b.checkpointer.checkpoint(b.frame, update(f"START op-{n}"), wait=False, deferred=True)
     b.checkpointer.flush(b.frame)
     assert sum(len(updates) for _, updates, _ in b.service.calls) == 600
 
 
-def test_a_call_that_could_outlast_the_invocation_is_tried_again_by_the_sender(made):
-    """G8: that it can't be made here is no reason to fail, and it is the same request."""
-    b = made(error(), error(), seconds=10.9, call_timeout=10)
-    b.service.on_call = lambda: b.clock.passes(1)
-    b.send("START a")
-    b.send("START b")
-    here = threading.current_thread()
-    assert [thread is here for thread in b.service.threads] == [True, False, False, False]
-    first, second, third, fourth = b.service.calls
-    assert first == second == third
-    assert fourth[:2] == ("t3", ["START b"])
+def test_without_a_thread_for_the_sender_the_invocation_is_tried_again(made):
+    b = made(threads=NoThreads())
+    for _ in range(2):
+        with pytest.raises(CheckpointingStopped) as caught:
+            b.send("START a")
+        assert caught.value.reason.retryable
+    assert b.service.calls == []
 
 
-def test_so_is_a_page_read(made):
-    b = made(
-        CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m")),
-        seconds=10.9,
-        call_timeout=10,
-    )
-    b.service.on_call = lambda: b.clock.passes(1)
-    b.service.pages = {"m": StatePage(operations=(step_record(S.SUCCEEDED, id="x"),))}
-    b.send("START a")
-    assert b.engine.check_result("x")
-    assert b.service.calls[1:] == [("t1", ["page m"], "")]  # the checkpoint itself is not made again
-
-
-def test_what_nobody_can_end_any_more_fails_for_those_who_wait(made):
-    """No thread for the sender, when a round is put down."""
-    b = made(error(), seconds=10.9, call_timeout=10, threads=NoThreads())
-    b.service.on_call = lambda: b.clock.passes(1)
-    with pytest.raises(CheckpointingStopped) as caught:
-        b.send("START a")
-    assert caught.value.reason.retryable
-    assert len(b.service.calls) == 1
-
-
-def test_pages_of_an_answer_are_read_with_the_new_token(bench):
+def test_pages_of_an_answer_are_read_with_the_new_token(made):
     page = StatePage(operations=(step_record(S.SUCCEEDED, id="x"),), next_marker="m2")
-    b = bench(CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m1")))
+    b = made(CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m1")))
     b.service.pages = {"m1": page, "m2": StatePage(operations=(step_record(S.SUCCEEDED, id="y"),), next_marker="")}
     b.send("START a")
     assert b.service.calls[1:] == [("t1", ["page m1"], ""), ("t1", ["page m2"], "")]
@@ -441,15 +397,15 @@ def test_pages_of_an_answer_are_read_with_the_new_token(bench):
     assert b.engine.check_result("y")
 
 
-def test_row_40_a_marker_that_comes_again_is_an_error(bench):
-    b = bench(CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m")))
+def test_row_40_a_marker_that_comes_again_is_an_error(made):
+    b = made(CheckpointResponse(checkpoint_token="t1", new_execution_state=StatePage(operations=(), next_marker="m")))
     b.service.pages = {"m": StatePage(operations=(), next_marker="m")}
     with pytest.raises(CheckpointingStopped, match="BackendError"):
         b.send("START a")
 
 
-def test_nothing_below_a_finished_context_is_queued(bench):
-    b = bench()
+def test_nothing_below_a_finished_context_is_queued(made):
+    b = made()
     inside = Frame(b.engine, parent=b.frame, context_id="c")
     b.checkpointer.checkpoint(b.frame, update("SUCCEED c"), closes=inside)
     with pytest.raises(BranchOrphaned):
@@ -457,16 +413,16 @@ def test_nothing_below_a_finished_context_is_queued(bench):
     assert len(b.service.calls) == 1
 
 
-def test_after_the_end_nothing_is_sent(bench):
-    b = bench()
+def test_after_the_end_nothing_is_sent(made):
+    b = made()
     b.send("START a")
     b.checkpointer.close()
     with pytest.raises(SuspendExecution):
         b.send("START b")
 
 
-def test_batch_mode_holds_updates_back_until_flushed(bench):
-    b = bench()
+def test_batch_mode_holds_updates_back_until_flushed(made):
+    b = made()
     for n in range(100):
         for action in ("START", "SUCCEED"):
             b.checkpointer.checkpoint(b.frame, update(f"{action} op-{n}"), wait=False, deferred=True)
@@ -477,8 +433,8 @@ def test_batch_mode_holds_updates_back_until_flushed(bench):
     assert len(b.service.calls) == 1
 
 
-def test_each_request_has_a_client_token_of_its_own(bench):
-    b = bench()
+def test_each_request_has_a_client_token_of_its_own(made):
+    b = made()
     for name in ("START a", "START b", "START c"):
         b.send(name)
     tokens = [client_token for _, _, client_token in b.service.calls]

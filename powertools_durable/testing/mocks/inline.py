@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import replace
 from typing import Any
 
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
-from powertools_durable._runtime.acknowledged import Acknowledged
-from powertools_durable._runtime.checkpointer import Checkpointer
+from powertools_durable._runtime.checkpointer import Acknowledged, Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.driver import BlockingDriver
 from powertools_durable._runtime.environment import Environment
@@ -35,17 +35,14 @@ class InlineCheckpointer(Checkpointer):
         super().__init__(engine, backend, deadline, environment)
         self._sending = threading.Lock()  # a context made by hand is bound to no thread
 
-    def _call_sender(self) -> None:
-        """Start nothing."""
-
-    def _own_round(self) -> None:
-        """Leave it to `await_`."""
+    def _start_sender(self) -> None:
+        """Start nothing: `await_` sends."""
 
     def await_(self, waiter: Acknowledged) -> None:
         """Send what is queued until *waiter* is complete."""
         with self._sending:
             while not waiter.done and (batch := self._engine.next_batch()) is not None:
-                self._perform(self._requests.round(batch), None)
+                Context().run(self._perform, batch)
         if waiter.error is not None:
             raise waiter.error
 

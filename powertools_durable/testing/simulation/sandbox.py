@@ -152,7 +152,6 @@ class Sandboxes:
     ) -> None:
         self._notes = notes
         self._service = service
-        self.call_timeout: float | None = getattr(service, "call_timeout", None)
         self._clock = clock
         self._threads = threads
         self._timeout = timeout

@@ -46,6 +46,10 @@ class SeededThreads(Turns):
 
     # -- what the library uses -----------------------------------------------------------------------------
 
+    def lock(self) -> SeededCondition:
+        """Make a lock."""
+        return SeededCondition(self)
+
     def condition(self) -> SeededCondition:
         """Make a condition."""
         return SeededCondition(self)
