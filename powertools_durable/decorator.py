@@ -399,4 +399,5 @@ def _load_the_rest() -> None:
     import_module("powertools_durable.parser.event")
     import_module("powertools_durable._contexts.decorators")
     import_module("powertools_durable.serdes.choosing")
+    import_module("powertools_durable._contexts.calls")
     import_module("powertools_durable._operations.step")

@@ -1,23 +1,97 @@
-"""The blocking face: what a ``def`` handler holds. Each method checks, takes an id, builds a flow and drives it."""
+"""The blocking face: what a ``def`` handler holds. Each method drives the call that `calls` makes of it."""
 
 from __future__ import annotations
 
-from types import FunctionType
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Never, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
-from powertools_durable._contexts.sagas import Sagas
-from powertools_durable._contexts.steps import Callback
+from powertools_durable import _contexts as contexts
+from powertools_durable._contexts.core import ContextCore, bound, missing_attribute
+from powertools_durable._operations.semantics import Nesting, StepSemantics
+from powertools_durable.scope import ExecutionMode, ReplayState
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+if TYPE_CHECKING:  # what a handler's annotations need is loaded with this class; its calls with the first context
+    from random import Random
+    from uuid import UUID
 
+    from powertools_durable._contexts.option_types import (
+        CallbackOptions,
+        InvokeOptions,
+        SubmitOptions,
+        TypeAdapter,
+        TypeForm,
+    )
+    from powertools_durable._contexts.saga import Saga
+    from powertools_durable._operations.compensation import CompensationResult
+    from powertools_durable._protocol.duration import Duration
     from powertools_durable._protocol.operation import Operation
+    from powertools_durable._replay.engine import ReplayEngine
+    from powertools_durable._replay.frame import Frame
+    from powertools_durable._replay.handle import OperationHandle
+    from powertools_durable._replay.state import ExecutionState
+    from powertools_durable._runtime.session import Session
     from powertools_durable.backends.base import DurableBackend
+    from powertools_durable.batch import BatchResult
+    from powertools_durable.completion import Completion
+    from powertools_durable.retry import Polling, RetryPolicy
+    from powertools_durable.serdes.base import SerDes
 
 __all__ = ["Callback", "DurableContext"]
 
+E = TypeVar("E")
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
-class DurableContext(Sagas):
+
+class Callback(Generic[T]):
+    """An id that somebody outside may answer, and the answer.
+
+    Attributes
+    ----------
+    callback_id : str
+        Give it only to whoever shall answer: knowing it is the permission.
+    """
+
+    __slots__ = ("_context", "_op", "_serdes", "callback_id")
+
+    def __init__(self, context: DurableContext, op: OperationHandle, callback_id: str, serdes: SerDes[T]) -> None:
+        self.callback_id = callback_id
+        self._context = context
+        self._op = op
+        self._serdes = serdes
+
+    def __repr__(self) -> str:
+        return f"<Callback {self._op.name or self._op.id[:8]!r}, {self._op.status}>"
+
+    def result(self) -> T:
+        """Return the answer; suspend the execution until there is one.
+
+        Returns
+        -------
+        T
+            What was sent: raw text, or what ``returns`` or ``serdes`` of `create_callback` makes of it. None
+            when it was answered without a payload.
+
+        Raises
+        ------
+        CallbackExternalError
+            It was answered with a failure.
+        CallbackTimeoutError
+            Nobody answered, or gave a heartbeat, in time.
+        SerDesError
+            The answer is not what ``returns`` asks for.
+        """
+        context = self._context
+        return context._drive(contexts.calls.callback_result(context._core, self._op, self._serdes))  # noqa: SLF001 - two halves of one thing
+
+
+class DurableContext:
     """What a ``def`` handler works with: each method is one durable operation.
 
     An operation that has ended returns its recorded result and is never run again. One that must wait raises
@@ -25,7 +99,911 @@ class DurableContext(Sagas):
     the same place.
     """
 
-    __slots__ = ()
+    __slots__ = ("_core", "_drive")
+
+    def __init__(self, session: Session, frame: Frame) -> None:
+        self._core = ContextCore(session, frame, type(self))
+        self._drive = session.driver.drive
+
+    def __repr__(self) -> str:
+        place = f"in context {self._core.frame.context_id[:8]}" if self._core.frame.context_id else "at the root"
+        return f"<{type(self).__name__} {place}, {self.execution_mode.value.lower()}>"
+
+    if not TYPE_CHECKING:  # for a checker there is no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Say where what Lambda's context has is."""
+            raise missing_attribute(self, name)
+
+    # -- one record each ---------------------------------------------------------------------------------
+
+    def step(
+        self,
+        func: Callable[[*Ts], T],
+        *args: *Ts,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE,
+        timeout: Duration | None = None,
+        returns: Any = None,
+        serdes: SerDes[T] | None = None,
+        sub_type: str | None = None,
+        **unknown: Never,
+    ) -> T:
+        """Run a function once and write its result down.
+
+        Parameters
+        ----------
+        func, *args
+            The function and its positional arguments; for keyword arguments use `functools.partial`.
+        name : str | None
+            Default: the function's name.
+        retry : Retry | None
+            When to try again after an exception; default: six attempts, 5 to 60 seconds apart.
+        semantics : StepSemantics
+            What happens when an invocation dies inside the function: run it again (at least once, the
+            default), or count that attempt as failed (at most once).
+        timeout : Duration | None
+            Seconds one attempt may take; a longer one counts as failed with `StepTimeoutError`. The function
+            then runs on a thread of its own, which goes on in the background.
+        returns : type | None
+            Type of the result; default: the function's return annotation.
+        serdes : SerDes | None
+            How the result is written, in place of what its type asks for.
+        sub_type : str | None
+            A label of your own in the history.
+
+        Returns
+        -------
+        T
+            The result, as every replay sees it.
+
+        Raises
+        ------
+        StepError
+            Every attempt failed; ``error_type`` and ``message`` are those of the last exception.
+        SerDesError, PayloadTooLargeError
+            The result can't be recorded.
+        ValidationError
+            The call is wrong; nothing was recorded. Source: protocol.md 11.1.
+        """
+        return self._drive(
+            contexts.calls.step(
+                self._core,
+                func,
+                args,
+                name=name,
+                retry=retry,
+                semantics=semantics,
+                timeout=timeout,
+                returns=returns,
+                serdes=serdes,
+                sub_type=sub_type,
+                unknown=unknown,
+            )
+        )
+
+    def wait(self, duration: Duration, *, name: str | None = None) -> None:
+        """Suspend the execution for a while; nothing runs and nothing is paid meanwhile.
+
+        Parameters
+        ----------
+        duration : timedelta | int | float
+            1 second to 366 days; fractions of a second are rounded up.
+        name : str | None
+            For the history.
+
+        Raises
+        ------
+        ValidationError
+            Shorter or longer than that. Source: protocol.md 11.2.
+        """
+        return self._drive(contexts.calls.wait(self._core, duration, name))
+
+    def wait_until(self, moment: datetime, *, name: str | None = None) -> None:
+        """Suspend the execution until *moment*; one in the past, or nearly, waits one second.
+
+        Raises
+        ------
+        ValidationError
+            *moment* has no time zone, or lies more than 366 days ahead.
+        """
+        return self._drive(contexts.calls.wait_until(self._core, moment, name))
+
+    def now(self) -> datetime:
+        """Return the time, recorded: the same on every replay."""
+        return self._drive(contexts.calls.now(self._core))
+
+    # fmt: off
+    @overload
+    def create_callback(
+        self, *, returns: None = None, serdes: None = None, **options: Unpack[CallbackOptions]
+    ) -> Callback[str | None]: ...
+    @overload
+    def create_callback(
+        self, *, returns: None = None, serdes: SerDes[T], **options: Unpack[CallbackOptions]
+    ) -> Callback[T]: ...
+    @overload
+    def create_callback(
+        self, *, returns: TypeAdapter[T], serdes: SerDes[Any] | None = None, **options: Unpack[CallbackOptions]
+    ) -> Callback[T]: ...
+    @overload
+    def create_callback(
+        self, *, returns: TypeForm[T], serdes: SerDes[Any] | None = None, **options: Unpack[CallbackOptions]
+    ) -> Callback[T]: ...
+    # fmt: on
+    def create_callback(
+        self,
+        *,
+        name: str | None = None,
+        timeout: Duration | None = None,
+        heartbeat_timeout: Duration | None = None,
+        returns: Any = None,
+        serdes: SerDes[Any] | None = None,
+        sub_type: str | None = None,
+    ) -> Callback[Any]:
+        """Have the service make an id that somebody outside can answer.
+
+        Parameters
+        ----------
+        name : str | None
+            For the history, and for answering by name on a laptop.
+        timeout : Duration | None
+            How long to wait for the answer, from now on; None or 0: as long as the execution lasts.
+        heartbeat_timeout : Duration | None
+            How long to wait between signs of life.
+        returns : type | None
+            Type of the answer, sent as JSON text; without it `Callback.result` is the raw text.
+        serdes : SerDes | None
+            How the answer is read, in place of that.
+        sub_type : str | None
+            A label of your own in the history.
+
+        Returns
+        -------
+        Callback
+            Does not wait: hand out its ``callback_id``, then ask for its ``result()``.
+
+        Raises
+        ------
+        ValidationError
+            An option is wrong; nothing was recorded. Source: protocol.md 11.3.
+        """
+        return self._drive(
+            contexts.calls.create_callback(
+                self._core,
+                partial(Callback, self),
+                name=name,
+                timeout=timeout,
+                heartbeat_timeout=heartbeat_timeout,
+                returns=returns,
+                serdes=serdes,
+                sub_type=sub_type,
+            )
+        )
+
+    def wait_for_condition(
+        self,
+        check: Callable[[S], S],
+        *,
+        initial: S,
+        polling: Polling,
+        timeout: Duration | None = None,
+        name: str | None = None,
+        returns: Any = None,
+        serdes: SerDes[S] | None = None,
+        **unknown: Never,
+    ) -> S:
+        """Look again and again until something is so; the execution is suspended between two looks.
+
+        Parameters
+        ----------
+        check : Callable
+            Called as ``check(state)``, returns the new state, which is recorded.
+        initial : S
+            The state before the first check.
+        polling : Polling
+            When the condition is met, and how long to wait between two checks.
+        timeout : timedelta | int | float | None
+            Of the whole wait, from its recorded start; None: as long as ``polling`` goes on. The last check is made
+            when it is over.
+        name : str | None
+            Default: the function's name.
+        returns : type | None
+            Type of the state; default: the function's return annotation.
+        serdes : SerDes | None
+            How the state is written, in place of what its type asks for.
+
+        Returns
+        -------
+        S
+            The state that met the condition.
+
+        Raises
+        ------
+        WaitForConditionError
+            A check raised, or none of ``max_attempts``, or none within *timeout*, met the condition.
+        ValidationError
+            The call is wrong; nothing was recorded. Source: protocol.md 11.5.
+        """
+        return self._drive(
+            contexts.calls.wait_for_condition(
+                self._core,
+                check,
+                initial=initial,
+                polling=polling,
+                timeout=timeout,
+                name=name,
+                returns=returns,
+                serdes=serdes,
+                unknown=unknown,
+            )
+        )
+
+    # fmt: off
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any = None, *,
+        returns: None = None, serdes: None = None, **options: Unpack[InvokeOptions]
+    ) -> Any: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any = None, *,
+        returns: None = None, serdes: SerDes[T], **options: Unpack[InvokeOptions]
+    ) -> T: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any = None, *,
+        returns: TypeAdapter[T], serdes: SerDes[Any] | None = None, **options: Unpack[InvokeOptions]
+    ) -> T: ...
+    @overload
+    def invoke(
+        self, function_name: str, payload: Any = None, *,
+        returns: TypeForm[T], serdes: SerDes[Any] | None = None, **options: Unpack[InvokeOptions]
+    ) -> T: ...
+    # fmt: on
+    def invoke(
+        self,
+        function_name: str,
+        payload: Any = None,
+        *,
+        name: str | None = None,
+        tenant_id: str | None = None,
+        returns: Any = None,
+        payload_serdes: SerDes[Any] | None = None,
+        serdes: SerDes[Any] | None = None,
+    ) -> Any:
+        """Call another Lambda function; the execution is suspended until it has answered.
+
+        Parameters
+        ----------
+        function_name : str
+            Its name or ARN; a durable function's with a version or alias. Same account and region.
+        payload : Any
+            Its event: anything JSON has; models, dataclasses, moments, decimals, UUIDs and enums may stand anywhere
+            in it, written as pydantic writes JSON.
+        name : str | None
+            For the history.
+        tenant_id : str | None
+            Tenant to isolate the invocation by.
+        returns : type | None
+            Type of the answer; without it the answer is what JSON holds.
+        payload_serdes, serdes : SerDes | None
+            How the event is written and the answer is read, in place of JSON.
+
+        Returns
+        -------
+        T
+            What the function returned.
+
+        Raises
+        ------
+        InvokeError
+            It failed, timed out or was stopped; ``error_type`` and ``message`` are what it said.
+        ValidationError, SerDesError, PayloadTooLargeError
+            The call is wrong; nothing was recorded. Source: protocol.md 11.6.
+        """
+        return self._drive(
+            contexts.calls.invoke(
+                self._core,
+                function_name,
+                payload,
+                name=name,
+                tenant_id=tenant_id,
+                returns=returns,
+                payload_serdes=payload_serdes,
+                serdes=serdes,
+            )
+        )
+
+    # -- others inside -----------------------------------------------------------------------------------
+
+    @overload
+    def wait_for_callback(
+        self,
+        submit: Callable[[str, *Ts], object],
+        *args: *Ts,
+        returns: None = None,
+        serdes: None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> str | None: ...
+
+    @overload
+    def wait_for_callback(
+        self,
+        submit: Callable[[str, *Ts], object],
+        *args: *Ts,
+        returns: None = None,
+        serdes: SerDes[T],
+        **options: Unpack[SubmitOptions],
+    ) -> T: ...
+
+    @overload
+    def wait_for_callback(
+        self,
+        submit: Callable[[str, *Ts], object],
+        *args: *Ts,
+        returns: TypeAdapter[T],
+        serdes: SerDes[Any] | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> T: ...
+
+    @overload
+    def wait_for_callback(
+        self,
+        submit: Callable[[str, *Ts], object],
+        *args: *Ts,
+        returns: TypeForm[T],
+        serdes: SerDes[Any] | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> T: ...
+
+    def wait_for_callback(
+        self,
+        submit: Callable[[str, *Ts], object],
+        *args: *Ts,
+        name: str | None = None,
+        timeout: Duration | None = None,
+        heartbeat_timeout: Duration | None = None,
+        retry: RetryPolicy | None = None,
+        returns: Any = None,
+        serdes: SerDes[Any] | None = None,
+        **unknown: Never,
+    ) -> Any:
+        """Hand a callback id to somebody, and suspend the execution until it is answered.
+
+        Parameters
+        ----------
+        submit, *args
+            Called as ``submit(callback_id, *args)``, as a step; what it returns is not kept.
+        name : str | None
+            Default: the function's name.
+        timeout, heartbeat_timeout : Duration | None
+            How long to wait for the answer, and between signs of life; None is none.
+        retry : Retry | None
+            When to submit again after an exception.
+        returns, serdes
+            Type of the answer, or how it is read; without them it is raw text.
+
+        Returns
+        -------
+        T
+            What was answered.
+
+        Raises
+        ------
+        CallbackExternalError, CallbackTimeoutError
+            It was answered with a failure, or not in time.
+        CallbackSubmitterError
+            Submitting failed for good.
+        ValidationError
+            The call is wrong; nothing was recorded. Source: protocol.md 11.4.
+        """
+        return self._drive(
+            contexts.calls.wait_for_callback(
+                self._core,
+                submit,
+                args,
+                name=name,
+                timeout=timeout,
+                heartbeat_timeout=heartbeat_timeout,
+                retry=retry,
+                returns=returns,
+                serdes=serdes,
+                unknown=unknown,
+            )
+        )
+
+    def run_in_child_context(
+        self,
+        func: Callable[[DurableContext, *Ts], T],
+        *args: *Ts,
+        name: str | None = None,
+        returns: Any = None,
+        serdes: SerDes[T] | None = None,
+        sub_type: str | None = None,
+        virtual: bool = False,
+        summary: Callable[[T], str] | None = None,
+        **unknown: Never,
+    ) -> T:
+        """Run a function with a context of its own, and write its result down as one.
+
+        Parameters
+        ----------
+        func, *args
+            Called as ``func(child, *args)``; it uses *child* for its operations.
+        name : str | None
+            Default: the function's name.
+        returns : type | None
+            Type of the result; default: the function's return annotation.
+        serdes : SerDes | None
+            How the result is written, in place of what its type asks for.
+        sub_type : str | None
+            A label of your own in the history.
+        virtual : bool
+            Leave no record of the context itself, only of its operations: saves two updates, but the function
+            runs again on every replay.
+        summary : Callable | None
+            Makes the text that is recorded in place of a result over 256 KiB; such a result is rebuilt by
+            running the function again over its operations' records.
+
+        Returns
+        -------
+        T
+            The function's result, as every replay sees it.
+
+        Raises
+        ------
+        ChildContextError
+            The function raised; ``error_type`` and ``message`` are those of its exception.
+        SerDesError
+            The result can't be recorded. Source: protocol.md 11.7.
+        """
+        return self._drive(
+            contexts.calls.run_in_child_context(
+                self._core,
+                func,
+                args,
+                name=name,
+                returns=returns,
+                serdes=serdes,
+                sub_type=sub_type,
+                virtual=virtual,
+                summary=summary,
+                unknown=unknown,
+            )
+        )
+
+    child_context = run_in_child_context
+
+    def with_retry(
+        self,
+        func: Callable[[DurableContext, *Ts], T],
+        *args: *Ts,
+        retry: RetryPolicy,
+        name: str | None = None,
+        **unknown: Never,
+    ) -> T:
+        """Run several operations as one, and run them all again when one fails.
+
+        Each attempt makes operations of its own; between two the execution is suspended.
+
+        Parameters
+        ----------
+        func, *args
+            Called as ``func(child, *args)``, once for each attempt.
+        retry : Retry
+            When to try again. Whether it does must depend on the error alone: it is asked again on every replay.
+        name : str | None
+            Default: the function's name.
+
+        Returns
+        -------
+        T
+            What the last attempt returned.
+
+        Raises
+        ------
+        ChildContextError
+            Every attempt failed; ``error_type`` and ``message`` are the last one's. Source: protocol.md 13.
+        """
+        return self._drive(contexts.calls.with_retry(self._core, func, args, retry=retry, name=name, unknown=unknown))
+
+    def parallel(
+        self,
+        branches: Sequence[Callable[[DurableContext], T]] | Mapping[str, Callable[[DurableContext], T]],
+        *,
+        name: str | None = None,
+        max_concurrency: int | None = None,
+        completion: Completion | None = None,
+        nesting: Nesting = Nesting.NESTED,
+        returns: Any = None,
+        item_serdes: SerDes[T] | None = None,
+        serdes: SerDes[BatchResult[T]] | None = None,
+        summary: Callable[[BatchResult[T]], str] | None = None,
+        **unknown: Never,
+    ) -> BatchResult[T]:
+        """Run several functions side by side, each with a context of its own.
+
+        Parameters
+        ----------
+        branches : Sequence | Mapping
+            Functions of a context; with a mapping its keys are the branches' names, otherwise they are
+            ``parallel-branch-0`` and so on.
+        name : str | None
+            For the history.
+        max_concurrency : int | None
+            How many may be in flight, waiting ones included; None is all.
+        completion : Completion | None
+            When it is done; default: ``Completion.all_successful()``, so the first failure ends it.
+        nesting : Nesting
+            ``FLAT`` leaves no record of the branches, only of their operations.
+        returns : type | None
+            Type of the branches' results; default: each function's return annotation.
+        item_serdes : SerDes | None
+            How a branch's result is written, in place of what its type asks for; the record of the whole repeats
+            the results, and repeats them so.
+        serdes : SerDes | None
+            How the whole result is written; also each branch's, if ``item_serdes`` is not given.
+        summary : Callable | None
+            Makes a text that is recorded beside a result over 256 KiB.
+
+        Returns
+        -------
+        BatchResult
+            What became of each branch that was started, in index order. Failures are told there, not raised;
+            call its ``raise_if_failed()`` to raise them. Its ``results`` raise if more failed than are tolerated.
+
+        Raises
+        ------
+        SerDesError
+            A branch's result can't be written or read, whatever *completion* tolerates.
+        ValidationError
+            The call is wrong; nothing was recorded. Source: protocol.md 12.
+        """
+        return self._drive(
+            contexts.fan_out_calls.parallel(
+                self._core,
+                branches,
+                name=name,
+                max_concurrency=max_concurrency,
+                completion=completion,
+                nesting=nesting,
+                returns=returns,
+                item_serdes=item_serdes,
+                serdes=serdes,
+                summary=summary,
+                unknown=unknown,
+            )
+        )
+
+    def map(
+        self,
+        func: Callable[[DurableContext, E], T],
+        items: Sequence[E] | enumerate[Any],
+        *,
+        name: str | None = None,
+        max_concurrency: int | None = None,
+        batch_size: int | None = None,
+        completion: Completion | None = None,
+        nesting: Nesting = Nesting.NESTED,
+        item_name: Callable[[E, int], str] | None = None,
+        returns: Any = None,
+        item_serdes: SerDes[T] | None = None,
+        serdes: SerDes[BatchResult[T]] | None = None,
+        summary: Callable[[BatchResult[T]], str] | None = None,
+        **unknown: Never,
+    ) -> BatchResult[T]:
+        """Run a function for each item, side by side, each with a context of its own.
+
+        The other parameters, the result and what is raised are those of `parallel`.
+
+        Parameters
+        ----------
+        func : Callable
+            Called as ``func(child, item)``; for the index pass ``enumerate(items)``.
+        items : Sequence
+            A list, or something else that has the same order on every replay. They are not recorded: take them
+            from the event or from a step.
+        batch_size : int | None
+            Items run in groups of so many: the next group starts when the one before has ended.
+        completion : Completion | None
+            When it is done; default: without any criterion, so the first failure ends it.
+        item_name : Callable | None
+            Names an item, given it and its index; default: ``map-item-0`` and so on.
+        """
+        return self._drive(
+            contexts.fan_out_calls.map_(
+                self._core,
+                func,
+                items,
+                name=name,
+                max_concurrency=max_concurrency,
+                batch_size=batch_size,
+                completion=completion,
+                nesting=nesting,
+                item_name=item_name,
+                returns=returns,
+                item_serdes=item_serdes,
+                serdes=serdes,
+                summary=summary,
+                unknown=unknown,
+            )
+        )
+
+    # -- sagas -------------------------------------------------------------------------------------------
+
+    def step_with_compensation(
+        self,
+        func: Callable[[*Ts], T],
+        *args: *Ts,
+        compensate: Callable[..., Any],
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE,
+        timeout: Duration | None = None,
+        returns: Any = None,
+        serdes: SerDes[T] | None = None,
+        sub_type: str | None = None,
+        **unknown: Never,
+    ) -> T:
+        """Run a step, and remember how to undo it once it succeeded.
+
+        The other parameters, and what is raised, are those of `step`.
+
+        Parameters
+        ----------
+        compensate : Callable
+            ``compensate(result)``, or ``compensate(child, result)`` with two required parameters when it uses
+            durable operations itself. `run_compensations` calls it; it may run more than once after a crash. It is
+            no step, so `current_step` raises in it: for an idempotency key let it take *child*, and make a step.
+        """
+        return self._drive(
+            contexts.calls.step_with_compensation(
+                self._core,
+                func,
+                args,
+                compensate=compensate,
+                name=name,
+                retry=retry,
+                semantics=semantics,
+                timeout=timeout,
+                returns=returns,
+                serdes=serdes,
+                sub_type=sub_type,
+                unknown=unknown,
+            )
+        )
+
+    def run_compensations(self) -> CompensationResult:
+        """Undo this context's compensated steps, the last one first; all are tried, whichever fails.
+
+        Returns
+        -------
+        CompensationResult
+            One item for each. Failures are told there, not raised. Source: protocol.md 21.2.
+        """
+        from powertools_durable._contexts.saga import compensate
+
+        self._core.guard("run_compensations")
+        return compensate(self._core, self._drive, down_to=0)
+
+    def saga(self) -> AbstractContextManager[Saga]:
+        """Undo the compensated steps of a block when it raises, the last one first.
+
+        Yields
+        ------
+        Saga
+            Its ``undo(func, *args)`` remembers a compensation for what is no step.
+
+        Raises
+        ------
+        Exception
+            What the block raised, when every compensation succeeded.
+        CompensationError
+            From what the block raised, when one failed; ``result`` tells of all of them.
+        """
+        from powertools_durable._contexts.saga import saga_block
+
+        return saga_block(self._core, self._drive)
+
+    @property
+    def compensation_count(self) -> int:
+        """How many compensations `step_with_compensation` registered in this context and none has run yet."""
+        return len(self._core.compensations)
+
+    def defer(self, func: Callable[[*Ts], object], *args: *Ts, **unknown: Never) -> None:
+        """Have a function run once, as a step, when the execution ends; not when it suspends.
+
+        Deferred calls run last in, first out, all of them, after success and after failure. The first that fails
+        after success fails the execution; any other failure is logged.
+
+        Raises
+        ------
+        ValidationError
+            Called on a child context: its code does not run again on every replay. Source: api.md 11.
+        """
+        contexts.calls.defer(self._core, func, args, unknown)
+
+    def deferred_calls(self) -> list[Callable[[], object]]:
+        """Return what `defer` was given, the last one first; for whoever ends the execution."""
+        return [partial(self.step, func, *args) for func, args in reversed(self._core.deferred)]
+
+    # -- changing code in flight -------------------------------------------------------------------------
+
+    def patched(self, name: str) -> bool:
+        """Tell whether this execution takes the new way of a change.
+
+        Parameters
+        ----------
+        name : str
+            Names the change.
+
+        Returns
+        -------
+        bool
+            True in executions that come here for the first time with this code; False for ever in those that
+            had passed this point before. Shifts no ids. Source: api.md 6.
+        """
+        return self._drive(contexts.calls.patched(self._core, name))
+
+    def deprecate_patch(self, name: str) -> None:
+        """Say that no execution takes the old way of a change any more, and only its mark may still be there.
+
+        Remove the call when executions that were started before it are over.
+        """
+        contexts.calls.deprecate_patch(self._core, name)
+
+    # -- batch mode --------------------------------------------------------------------------------------
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Enable batch mode for a block; what it held back is sent when the block ends, also by an error."""
+        self._core.guard("batch")
+        before, self._core.frame.batch_mode = self._core.frame.batch_mode, True
+        try:
+            yield
+        except Exception:
+            self._core.session.driver.flush(self._core.frame)
+            raise
+        else:
+            self._core.session.driver.flush(self._core.frame)
+        finally:
+            self._core.frame.batch_mode = before
+
+    def enable_batch_mode(self) -> None:
+        """Let updates of this context's steps wait for company.
+
+        They are sent by `flush_batch`, by any operation that needs an answer, at a suspension and at the end.
+        Steps since the last flush may run again after a crash; at-most-once steps are exempt.
+
+        Raises
+        ------
+        ValidationError
+            Called where no durable call may be made, such as inside a step.
+        """
+        self._core.guard("enable_batch_mode")
+        self._core.frame.batch_mode = True
+
+    def flush_batch(self) -> None:
+        """Send what batch mode holds back and wait until the service has it."""
+        self._core.guard("flush_batch")
+        self._core.session.driver.flush(self._core.frame)
+
+    @property
+    def is_batch_mode(self) -> bool:
+        """True once batch mode is enabled here."""
+        return self._core.frame.batch_mode
+
+    @property
+    def pending_update_count(self) -> int:
+        """How many updates of batch mode are not sent yet."""
+        return self._core.session.engine.deferred
+
+    # -- the same value on every replay ------------------------------------------------------------------
+
+    def uuid4(self) -> UUID:
+        """Return a UUID that is random between executions and calls, and the same on every replay.
+
+        No operation and no checkpoint: it is made of the execution's ARN, this context and the call's number.
+
+        Raises
+        ------
+        ValidationError
+            Called where no durable call may be made, such as inside a step: such code does not run on every replay,
+            so the number of the next call would differ.
+        """
+        return self._core.uuid4()
+
+    @property
+    def random(self) -> Random:
+        """A `random.Random` that draws the same numbers on every replay. Not for secrets.
+
+        Drawing from it raises `ValidationError` where no durable call may be made, such as inside a step.
+        """
+        return self._core.random()
+
+    # -- identity and state ------------------------------------------------------------------------------
+
+    @property
+    def execution_arn(self) -> str:
+        """ARN of the durable execution; the same for its whole life."""
+        return self._core.session.engine.state.durable_execution_arn
+
+    @property
+    def parent_id(self) -> str | None:
+        """Id of the operation whose context this is; None at the root."""
+        return self._core.frame.context_id
+
+    @property
+    def lambda_context(self) -> Any:
+        """The context that Lambda gave to this invocation."""
+        return self._core.session.lambda_context
+
+    @property
+    def remaining_time(self) -> timedelta:
+        """How long this invocation may still run."""
+        return timedelta(seconds=self._core.session.deadline.left)
+
+    @property
+    def started_at(self) -> datetime:
+        """When the execution started: the same on every replay."""
+        return self._core.session.started_at
+
+    @property
+    def execution_mode(self) -> ExecutionMode:
+        """Whether this context's code runs again in front of its records. For telemetry, not for branching."""
+        replaying = self._core.frame.replay_state in (ReplayState.REPLAY, ReplayState.SEALED)
+        return ExecutionMode.REPLAYING if replaying else ExecutionMode.EXECUTING
+
+    @property
+    def is_replaying(self) -> bool:
+        """True while `execution_mode` is ``REPLAYING``."""
+        return self.execution_mode is ExecutionMode.REPLAYING
+
+    @property
+    def checkpoint_token(self) -> str:
+        """The newest token of this invocation; the engine owns the chain."""
+        return self._core.session.engine.token
+
+    @property
+    def state(self) -> ExecutionState:
+        """All records, as Powertools looks for them."""
+        return self._core.session.engine.state
+
+    @property
+    def replay_engine(self) -> ReplayEngine:
+        """The engine: look records up with ``get(id)`` and ``check_result(id)``."""
+        return self._core.session.engine
+
+    @property
+    def backend(self) -> DurableBackend:
+        """What the two API calls go to."""
+        return self._core.session.backend
+
+    # -- telemetry ---------------------------------------------------------------------------------------
+
+    @property
+    def logger(self) -> Any:
+        """The logger itself, for code that has none: that of ``logger=``, else Powertools', else the module's."""
+        from powertools_durable.integrations.loggers import logger_for
+
+        program = self._core.session.program
+        return logger_for(program.handler, program.logger)
+
+    @property
+    def tracer(self) -> Any:
+        """The Tracer of ``tracer=``; None without one."""
+        return self._core.session.program.tracer
+
+    def bind(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return *function* as one that knows this execution when a thread of your own runs it.
+
+        Logs and traces of that thread are then told apart; durable calls are not allowed there.
+        """
+        return bound(function)
+
+    # -- without a handler -------------------------------------------------------------------------------
 
     @classmethod
     def create(
@@ -67,28 +1045,15 @@ class DurableContext(Sagas):
 
     def close(self) -> None:
         """Send what batch mode holds back and end the sender of a context made by `create`."""
-        self._session.driver.flush(self._frame)
-        self._frame.closed = True
-        self._session.driver.close()
+        from powertools_durable._contexts.standalone import close
+
+        close(self._core)
 
     def create_child_context(self, operation_id: str) -> DurableContext:
         """Make a context below the operation of that id; it inherits no compensations.
 
         For code that keeps its own records; `run_in_child_context` is what handlers want.
         """
-        from powertools_durable._replay.frame import Frame
+        from powertools_durable._contexts.standalone import frame_below
 
-        frame = Frame(self._session.engine, parent=self._frame, context_id=operation_id, parent_id=operation_id)
-        frame.detached = True
-        return DurableContext(self._session, frame)
-
-
-def _name_methods(cls: type) -> None:
-    """Name every method after the class that users see: Python's own messages about wrong calls show it."""
-    for base in cls.__mro__:
-        for name, member in vars(base).items():
-            if isinstance(member, FunctionType) and not name.startswith("_"):
-                member.__qualname__ = f"{cls.__name__}.{name}"
-
-
-_name_methods(DurableContext)
+        return DurableContext(self._core.session, frame_below(self._core, operation_id))

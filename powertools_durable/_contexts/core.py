@@ -1,46 +1,138 @@
-"""The way of every operation of a blocking context: may it be called here, which is it, and run it."""
+"""What a context is to its calls: its frame, the parts of the invocation, and what is kept for later.
+
+Both faces stand on it; `calls` takes it, so that no call knows which face made it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from contextvars import copy_context
+from functools import wraps
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from uuid import UUID
 
 from powertools_durable import serdes as formats
 from powertools_durable._contexts import arguments
-from powertools_durable._contexts.base import BaseContext
+from powertools_durable.errors.wording import class_name
 
-if TYPE_CHECKING:
-    from powertools_durable._contexts.blocking import DurableContext
+if TYPE_CHECKING:  # importing a context's class loads no engine
+    from random import Random
+
+    from powertools_durable._operations.compensation import Compensation, Undo
     from powertools_durable._protocol.operation import OperationType
-    from powertools_durable._replay.effects import Flow
     from powertools_durable._replay.frame import Frame
     from powertools_durable._replay.handle import OperationHandle
+    from powertools_durable._runtime.session import Session
     from powertools_durable.serdes.base import SerDes
 
-__all__ = ["BlockingCore"]
+__all__ = ["LAMBDA_NAMES", "ContextCore", "bound", "missing_attribute"]
 
+LAMBDA_NAMES = frozenset(
+    {
+        *("aws_request_id", "log_group_name", "log_stream_name", "function_name", "function_version"),
+        *("invoked_function_arn", "memory_limit_in_mb", "identity", "client_context", "tenant_id"),
+        "get_remaining_time_in_millis",
+    }
+)
+"""What the context of Lambda's runtime has."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
-class BlockingCore(BaseContext):
-    """What the durable calls of a blocking context are made of."""
+class ContextCore:
+    """One context of an execution, without a face.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    session : Session
+        The parts of the invocation.
+    frame : Frame
+        The context's place in the replay.
+    make_face : Callable
+        Makes the context that user code holds, of a session and a frame.
+    compensations : list
+        What undoes the steps of this context, in the order in which they succeeded.
+    deferred : list
+        Functions that run as steps when the execution ends, with their arguments.
+    """
 
-    def _begin(
+    __slots__ = ("_random", "_uuids", "compensations", "deferred", "frame", "make_face", "session")
+
+    def __init__(self, session: Session, frame: Frame, make_face: Callable[[Session, Frame], Any]) -> None:
+        self.session = session
+        self.frame = frame
+        self.make_face = make_face
+        self.compensations: list[Compensation | Undo] = []
+        self.deferred: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        self._random: Random | None = None
+        self._uuids = 0
+
+    # -- for calls -----------------------------------------------------------------------------------------
+
+    def guard(self, call: str) -> None:
+        """Refuse a call where the code of this context does not run; see `BlockingDriver.guard`."""
+        self.session.driver.guard(self.frame, call)
+
+    def begin(
         self, call: str, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool = False
     ) -> OperationHandle:
-        self._session.driver.guard(self._frame, call)
-        return self._frame.begin(kind, sub_type, name, virtual=virtual)
+        """Take the id of the next operation, if *call* may be made here."""
+        self.session.driver.guard(self.frame, call)
+        return self.frame.begin(kind, sub_type, name, virtual=virtual)
 
-    def _drive(self, op: OperationHandle, flow: Flow[T]) -> T:
-        return self._session.driver.drive(self._frame, op, flow)
-
-    def _serdes(self, func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
+    def serdes(self, func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
+        """Choose how the result of *func* is written."""
         if serdes is not None:
             arguments.check_serdes(serdes)
-        return formats.choosing.result_serdes(func, returns, serdes, self._session.program.serdes)
+        return formats.choosing.result_serdes(func, returns, serdes, self.session.program.serdes)
 
-    def _below(self, frame: Frame) -> DurableContext:
+    def below(self, frame: Frame) -> Any:
         """Make the context that the code of *frame* gets."""
-        return cast("DurableContext", type(self)(self._session, frame))
+        return self.make_face(self.session, frame)
+
+    # -- the same value on every replay --------------------------------------------------------------------
+
+    def uuid4(self) -> UUID:
+        """Return the next UUID of this context."""
+        self.guard("uuid4")
+        self._uuids += 1
+        return UUID(bytes=self._seed(f"uuid-{self._uuids}", 16), version=4)
+
+    def random(self) -> Random:
+        """Return the source of random numbers of this context."""
+        if self._random is None:
+            from powertools_durable._contexts.randomness import GuardedRandom
+
+            self._random = GuardedRandom(self._seed("random", 32), self.guard)
+        return self._random
+
+    def _seed(self, purpose: str, size: int) -> bytes:
+        text = f"{self.session.engine.state.durable_execution_arn}/{self.frame.context_id or ''}/{purpose}"
+        return blake2b(text.encode(), digest_size=size).digest()
+
+
+def bound(function: Callable[P, R]) -> Callable[P, R]:
+    """Return *function* as one that runs with the context variables of now."""
+    copied = copy_context()
+
+    @wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        return copied.copy().run(function, *args, **kwargs)
+
+    return inner
+
+
+def missing_attribute(context: object, name: str) -> AttributeError:
+    """Make the error for an attribute that *context* does not have: it says where what Lambda's context has is."""
+    if name in LAMBDA_NAMES:
+        also = " (or ctx.remaining_time)" if name == "get_remaining_time_in_millis" else ""
+        message = (
+            f"{class_name(context)} has no attribute {name!r}, which is one of Lambda's own context: "
+            f"write ctx.lambda_context.{name}{also}"
+        )
+    else:
+        message = f"{type(context).__name__!r} object has no attribute {name!r}"
+    return AttributeError(message, name=name, obj=context)

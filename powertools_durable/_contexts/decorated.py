@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
-from powertools_durable._contexts.base import BaseContext
+from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._functions import innermost
 from powertools_durable.errors import DurableConfigError, ValidationError
 from powertools_durable.errors.places import without_folders
@@ -92,7 +92,7 @@ def _swapped(function: Callable[..., Any]) -> str | None:
 def _names_context(annotation: object) -> bool:
     if isinstance(annotation, str):  # as it is written; that of a class under TYPE_CHECKING names nothing here
         return annotation.strip("'\" ").rpartition(".")[2] in {"DurableContext", "AsyncDurableContext"}
-    return isinstance(annotation, type) and issubclass(annotation, BaseContext)
+    return isinstance(annotation, type) and issubclass(annotation, DurableContext)
 
 
 def place_of(function: object) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from powertools_durable._contexts.base import BaseContext
+from powertools_durable._contexts.core import ContextCore
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
 from powertools_durable._protocol.operation import Operation
+from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment
@@ -18,13 +19,13 @@ from powertools_durable.config import DurableConfig
 from powertools_durable.errors import ValidationError
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["context_by_hand"]
+__all__ = ["close", "context_by_hand", "frame_below"]
 
-C = TypeVar("C", bound=BaseContext)
+C = TypeVar("C")
 
 
 def context_by_hand(  # noqa: PLR0917 - those of `create`
-    cls: type[C],
+    make: Callable[[Session, Frame], C],
     backend: DurableBackend,
     arn: str,
     checkpoint_token: str,
@@ -41,7 +42,7 @@ def context_by_hand(  # noqa: PLR0917 - those of `create`
     environment = environment or Environment()
     program = Program(
         handler=_no_handler,
-        make_context=lambda session: cls(session, session.root),
+        make_context=lambda session: make(session, session.root),
         read_payload=str,
         write_result=str,
         config=DurableConfig(),
@@ -57,7 +58,21 @@ def context_by_hand(  # noqa: PLR0917 - those of `create`
         environment=environment,
     )
     session.root.detached = True
-    return cls(session, session.root)
+    return make(session, session.root)
+
+
+def close(core: ContextCore) -> None:
+    """Do what `DurableContext.close` does."""
+    core.session.driver.flush(core.frame)
+    core.frame.closed = True
+    core.session.driver.close()
+
+
+def frame_below(core: ContextCore, operation_id: str) -> Frame:
+    """Make the frame of a context below *core*, for `DurableContext.create_child_context`."""
+    frame = Frame(core.session.engine, parent=core.frame, context_id=operation_id, parent_id=operation_id)
+    frame.detached = True
+    return frame
 
 
 def _no_handler(_event: object, _context: object) -> None:

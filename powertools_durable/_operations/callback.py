@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from powertools_durable._protocol.operation import OperationStatus as Status
@@ -11,8 +12,9 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import CallbackError, CallbackExternalError, CallbackTimeoutError
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["callback_result", "create_callback"]
+__all__ = ["callback_result", "create_callback", "open_callback"]
 
+C = TypeVar("C")
 T = TypeVar("T")
 
 
@@ -32,6 +34,11 @@ def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int) -
         )
         raise CallbackError(message, operation=op.name or op.id)
     return op.callback_id
+
+
+def open_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int, make: Callable[[str], C]) -> Flow[C]:
+    """Do so, and return what *make* makes of the id."""
+    return make((yield from create_callback(op, timeout, heartbeat_timeout)))
 
 
 def callback_result(op: OperationHandle, serdes: SerDes[T]) -> Flow[T]:

@@ -1,13 +1,25 @@
-"""What a saga's compensations came to."""
+"""Undo steps: what was registered to undo them, and what their compensations came to."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from powertools_durable._frozen import frozen
+from powertools_durable._replay.effects import Call, Flow
 
-__all__ = ["Compensation", "CompensationItem", "CompensationResult", "Undo"]
+__all__ = [
+    "Compensation",
+    "CompensationItem",
+    "CompensationResult",
+    "Undo",
+    "registering",
+    "takes_context",
+    "without_result",
+]
+
+T = TypeVar("T")
 
 
 @frozen
@@ -57,3 +69,26 @@ class CompensationResult:
     def all_succeeded(self) -> bool:
         """True when none failed; also when there was none."""
         return all(item.status == "Succeeded" for item in self.items)
+
+
+def registering(call: Call[T], undo: Callable[..., Any], compensations: list[Compensation | Undo]) -> Flow[T]:
+    """Run a step, and register *undo* once it has succeeded."""
+    value = yield from call.flow
+    compensations.append(Compensation(call.op.name, value, undo))
+    return value
+
+
+def without_result(func: Callable[..., object], args: tuple[Any, ...]) -> object:
+    """Call what undoes something; what it returns is nobody's, but what is no result yet is refused as a step's is."""
+    result = func(*args)
+    return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
+
+
+def takes_context(undo: Callable[..., Any]) -> bool:
+    """Tell whether *undo* has two required parameters: the first is then a context of its own."""
+    try:
+        parameters = inspect.signature(undo).parameters.values()
+    except (TypeError, ValueError):  # some builtins tell nothing
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(1 for p in parameters if p.kind in positional and p.default is inspect.Parameter.empty) > 1

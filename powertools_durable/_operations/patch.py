@@ -5,7 +5,7 @@ from __future__ import annotations
 from powertools_durable._replay.effects import Checkpoint, Flow
 from powertools_durable._replay.handle import OperationHandle
 
-__all__ = ["patched"]
+__all__ = ["patched", "remembered"]
 
 
 def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
@@ -21,3 +21,10 @@ def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
     yield Checkpoint(op.start(), wait=False)
     yield Checkpoint(op.succeed(None), wait=False)
     return True
+
+
+def remembered(op: OperationHandle, answers: dict[str, bool], name: str, *, replaying: bool) -> Flow[bool]:
+    """Do so once in an invocation: *answers* holds what was answered before."""
+    if name not in answers:
+        answers[name] = yield from patched(op, replaying=replaying)
+    return answers[name]

@@ -5,7 +5,8 @@ Its failures are told by their own names, and the same on every replay: what the
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from powertools_durable._protocol.limits import MAX_NAME_LENGTH
 from powertools_durable._replay.effects import Flow
@@ -17,7 +18,7 @@ from powertools_durable.errors import (
     StepError,
 )
 
-__all__ = ["callback_name", "inner_name", "submitter_name", "surfacing"]
+__all__ = ["callback_name", "inner_name", "submitter_name", "submitting", "surfacing"]
 
 T = TypeVar("T")
 
@@ -35,6 +36,11 @@ def submitter_name(name: str | None) -> str:
 def inner_name(name: str | None, suffix: str) -> str:
     """Name an operation after the one around it, as far as there is room."""
     return (name or "")[: MAX_NAME_LENGTH - len(suffix)] + suffix
+
+
+def submitting(submit: Callable[..., object], callback_id: str, args: tuple[Any, ...]) -> None:
+    """Hand the id out; what *submit* returns is not kept."""
+    submit(callback_id, *args)
 
 
 def surfacing(flow: Flow[T]) -> Flow[T]:

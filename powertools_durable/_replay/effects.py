@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import field
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from powertools_durable._frozen import frozen
 from powertools_durable._protocol.update import OperationUpdate
@@ -18,7 +18,19 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.outcome import Outcome, Raised, Returned
 
-__all__ = ["Attempt", "Checkpoint", "Effect", "Enter", "FanOut", "Flow", "Outcome", "Raised", "Returned", "Suspend"]
+__all__ = [
+    "Attempt",
+    "Call",
+    "Checkpoint",
+    "Effect",
+    "Enter",
+    "FanOut",
+    "Flow",
+    "Outcome",
+    "Raised",
+    "Returned",
+    "Suspend",
+]
 
 T = TypeVar("T")
 
@@ -82,3 +94,22 @@ Effect: TypeAlias = Checkpoint | Attempt | Enter | FanOut | Suspend
 
 
 Flow: TypeAlias = Generator[Effect, Any, T]
+
+
+@frozen(eq=False)
+class Call(Generic[T]):
+    """A durable call that is ready to be performed.
+
+    Attributes
+    ----------
+    frame : Frame
+        The context that it was made in.
+    op : OperationHandle
+        Its operation, which has its id.
+    flow : Flow
+        What it asks for.
+    """
+
+    frame: Frame
+    op: OperationHandle
+    flow: Flow[T]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from powertools_durable._replay.effects import (
     Attempt,
+    Call,
     Checkpoint,
     Enter,
     FanOut,
@@ -105,8 +106,9 @@ class BlockingDriver:
 
     # -- performing ----------------------------------------------------------------------------------------
 
-    def drive(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
-        """Perform what *flow* asks for until it returns or raises."""
+    def drive(self, call: Call[T]) -> T:
+        """Perform what *call* asks for until it returns or raises."""
+        frame, op, flow = call.frame, call.op, call.flow
         answer: object = None
         if self.observers is not None or self._probe is not None:
             flow = self._followed(frame, op, flow)

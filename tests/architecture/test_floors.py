@@ -180,9 +180,9 @@ STEP = f"{PACKAGE}/_operations/step.py"
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        (STEP, "from powertools_durable._contexts.base import BaseContext"),
-        (STEP, "import powertools_durable._contexts.base"),
-        (STEP, "from .._contexts import base"),
+        (STEP, "from powertools_durable._contexts.core import ContextCore"),
+        (STEP, "import powertools_durable._contexts.core"),
+        (STEP, "from .._contexts import core"),
         (STEP, "from .. import _contexts"),
         (STEP, "from powertools_durable import DurableContext"),
         (STEP, "from powertools_durable import cli"),

@@ -31,7 +31,6 @@ KEPT = {
 }
 # Work that is under way; each name leaves with the change that mends it.
 STILL_SPLIT = {
-    *("BaseContext", "BlockingCore", "Steps", "Submitting", "Containers", "FanOuts", "Sagas"),  # one after the other
     "Waiting",  # between `_service`'s Ledger and ServiceExecution
     *("Turns", "Preparing"),
     *("Checkpointer", "Scopes"),  # which the mock overrides

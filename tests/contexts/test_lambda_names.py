@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from powertools_durable._contexts.base import LAMBDA_NAMES
+from powertools_durable._contexts.core import LAMBDA_NAMES
 from powertools_durable.testing import MockDurableContext
 
 

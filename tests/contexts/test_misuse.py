@@ -685,7 +685,7 @@ def test_what_is_drawn_is_what_python_draws_and_the_same_on_every_replay():
 
     @durable
     def handler(event, ctx):
-        plain = Random(ctx._seed("random", 32))  # noqa: SLF001 - what it begins with
+        plain = Random(ctx._core._seed("random", 32))  # noqa: SLF001 - what it begins with
         mine = ctx.random
         for draw in (
             lambda r: r.random(),

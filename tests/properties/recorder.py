@@ -12,7 +12,7 @@ from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._protocol.result import StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable._replay.effects import Checkpoint, Enter, FanOut, Flow
+from powertools_durable._replay.effects import Call, Checkpoint, Enter, FanOut, Flow
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.driver import BlockingDriver
@@ -43,9 +43,9 @@ class Driver(BlockingDriver):
         self._scribe = scribe
         self._number = scribe.invocation
 
-    def drive(self, frame: Frame, op: OperationHandle, flow: Flow[Any]) -> Any:
-        self._scribe.contexts[op.id] = frame.context_id or ""
-        return super().drive(frame, op, flow)
+    def drive(self, call: Call[Any]) -> Any:
+        self._scribe.contexts[call.op.id] = call.frame.context_id or ""
+        return super().drive(call)
 
     def heard(self, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
         told = self._scribe.asked_for(self._number, op, flow)

@@ -79,6 +79,6 @@ class Rig:
     def close(self) -> None:
         """End the invocation as one that died: what is not sent is lost."""
         while self._open:
-            self._open.pop()._session.checkpointer.close()  # noqa: SLF001
+            self._open.pop()._core.session.checkpointer.close()  # noqa: SLF001
             with self.host.changing(ARN) as execution:
                 execution.abandon_invocation(self.clock.now())

@@ -11,8 +11,8 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, get_origin
 
-from powertools_durable._contexts.base import LAMBDA_NAMES
 from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable._contexts.core import LAMBDA_NAMES
 from powertools_durable._functions import innermost
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.cli.diagnosis.source import DurableCall, Source

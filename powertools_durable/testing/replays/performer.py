@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from powertools_durable._protocol.operation import ContextDetails, OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._replay.call_site import call_site
-from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, FanOut, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.effects import Attempt, Call, Checkpoint, Enter, FanOut, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.driver import BlockingDriver
@@ -44,16 +44,18 @@ class ReplayDriver(BlockingDriver):
         self.engine.revoked = True  # whatever else may try to send: nothing is sent
         self.engine.rules = replace(self.engine.rules, on_unconsumed="ignore")  # the script looks itself
 
-    def drive(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
-        """Perform what *flow* asks for, as far as it is recorded."""
-        self._script.asks(frame, op)
+    def drive(self, call: Call[T]) -> T:
+        """Perform what *call* asks for, as far as it is recorded."""
+        op = call.op
+        self._script.asks(call.frame, op)
         if op.type is OperationType.CHAINED_INVOKE and op.record is not None:
-            flow = self._same_target(op, flow)
-        return self._read(frame, op, flow)
+            call = Call(call.frame, op, self._same_target(op, call.flow))
+        return self._read(call)
 
-    def _read(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> T:
+    def _read(self, call: Call[T]) -> T:
+        op = call.op
         try:
-            return super().drive(frame, op, flow)
+            return super().drive(call)
         except SerDesError as error:
             has_value = op.status in {OperationStatus.SUCCEEDED, OperationStatus.READY}  # READY: a condition's state
             if has_value and not isinstance(error, NonDeterminismError):
@@ -219,7 +221,7 @@ class ReplayDriver(BlockingDriver):
             self.engine.state.put(shown)
         slot = Frame(op.engine, parent=frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
         try:
-            return Returned(self._read(slot, op, flow))
+            return Returned(self._read(Call(slot, op, flow)))
         except SuspendExecution:
             return None
         except UNRECOVERABLE:

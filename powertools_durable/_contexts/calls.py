@@ -1,0 +1,398 @@
+"""What each method of a context asks for, without performing it.
+
+A function here checks its arguments, binds the user's function, takes the operation's id and builds its flow; a face
+(`blocking`) drives the `Call` that it returns. Ids are taken here: when the method is called, not when it is waited
+for. Fan-outs are in `fan_out_calls`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from itertools import count
+from types import FunctionType
+from typing import Any, TypeVar
+
+from powertools_durable import _operations as operations
+from powertools_durable._contexts import arguments, binding
+from powertools_durable._contexts.core import ContextCore
+from powertools_durable._operations.compensation import Compensation, Undo
+from powertools_durable._operations.semantics import StepSemantics
+from powertools_durable._protocol.duration import Duration
+from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
+from powertools_durable._protocol.update import ChainedInvokeOptions
+from powertools_durable._replay.effects import Call, Flow
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.signals import UNRECOVERABLE
+from powertools_durable.errors import SerDesError, ValidationError
+from powertools_durable.retry import Polling, RetryPolicy, decide
+from powertools_durable.scope import ReplayState
+from powertools_durable.serdes import choosing
+from powertools_durable.serdes.base import PassThrough, SerDes
+
+__all__ = [
+    "callback_result",
+    "compensation",
+    "create_callback",
+    "defer",
+    "deprecate_patch",
+    "invoke",
+    "now",
+    "patched",
+    "run_in_child_context",
+    "step",
+    "step_with_compensation",
+    "wait",
+    "wait_for_callback",
+    "wait_for_condition",
+    "wait_until",
+    "with_retry",
+]
+
+# Looked up once, for steps are what there is most of.
+_OF_STEP, _STEP, _AT_LEAST_ONCE = OperationType.STEP, SubType.STEP, StepSemantics.AT_LEAST_ONCE
+_STARTED, _READY = OperationStatus.STARTED, OperationStatus.READY
+
+C = TypeVar("C")
+S = TypeVar("S")
+T = TypeVar("T")
+Unknown = Mapping[str, object]
+"""Options that a call does not have."""
+
+
+def step(
+    core: ContextCore,
+    func: Callable[..., T],
+    args: tuple[Any, ...],
+    *,
+    name: str | None,
+    retry: RetryPolicy | None = None,
+    semantics: StepSemantics = _AT_LEAST_ONCE,
+    timeout: Duration | None = None,
+    returns: Any = None,
+    serdes: SerDes[T] | None = None,
+    sub_type: str | None = None,
+    unknown: Unknown | None = None,
+) -> Call[T]:
+    """See `DurableContext.step`."""
+    if unknown:
+        binding.refuse_unknown(func, "step", unknown)
+    if type(func) is not FunctionType:
+        arguments.callable_(func, "step", *args)
+    if retry is not None:
+        arguments.check_retry(retry)
+    once = semantics is not _AT_LEAST_ONCE and arguments.at_most_once(semantics)
+    seconds = None if timeout is None else arguments.body_timeout(timeout)
+    sub_type = _STEP if sub_type is None else arguments.sub_type_or(_STEP, sub_type)
+    written = core.serdes(func, returns, serdes)
+    op = core.begin("step", _OF_STEP, sub_type, arguments.name_of(func, name))
+    policy = retry or core.session.default_retry
+    record = op.engine.state.operations.get(op.id)  # as `runs_body` does, without a call: steps are many
+    if record is None or record.status is _READY or (record.status is _STARTED and not once):
+        binding.bind(func, len(args), "step")
+        condition = getattr(policy, "retry_if", None)
+        if condition is not None:
+            binding.bind(condition, 1, "step", role="retry_if", before="the exception")
+    body = partial(func, *args) if args else func
+    return Call(core.frame, op, operations.step.step(op, body, policy, written, at_most_once=once, timeout=seconds))
+
+
+def wait(core: ContextCore, duration: Duration, name: str | None) -> Call[None]:
+    """See `DurableContext.wait`."""
+    seconds = arguments.timer_seconds(duration, "wait")
+    op = core.begin("wait", OperationType.WAIT, SubType.WAIT, arguments.name_of(None, name))
+    return Call(core.frame, op, operations.wait.wait(op, seconds))
+
+
+def wait_until(core: ContextCore, moment: datetime, name: str | None) -> Call[None]:
+    """See `DurableContext.wait_until`."""
+    seconds = arguments.until_seconds(moment, core.session.environment.clock.now())
+    op = core.begin("wait_until", OperationType.WAIT, SubType.WAIT, arguments.name_of(None, name))
+    return Call(core.frame, op, operations.wait.wait(op, seconds))
+
+
+def now(core: ContextCore) -> Call[datetime]:
+    """See `DurableContext.now`."""
+    return step(core, core.session.environment.clock.now, (), name="now", returns=datetime)
+
+
+def create_callback(
+    core: ContextCore,
+    make: Callable[[OperationHandle, str, SerDes[Any]], C],
+    *,
+    name: str | None,
+    timeout: Duration | None,
+    heartbeat_timeout: Duration | None,
+    returns: Any,
+    serdes: SerDes[Any] | None,
+    sub_type: str | None,
+) -> Call[C]:
+    """See `DurableContext.create_callback`; *make* makes what the face returns."""
+    limit = arguments.callback_seconds(timeout, "timeout")
+    heartbeat = arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
+    sub_type = arguments.sub_type_or(SubType.CALLBACK, sub_type)
+    arguments.check_serdes(serdes)
+    answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
+    op = core.begin("create_callback", OperationType.CALLBACK, sub_type, arguments.name_of(None, name))
+    flow = operations.callback.open_callback(op, limit, heartbeat, lambda identifier: make(op, identifier, answer))
+    return Call(core.frame, op, flow)
+
+
+def callback_result(core: ContextCore, op: OperationHandle, serdes: SerDes[T]) -> Call[T]:
+    """See `Callback.result`."""
+    core.guard("callback.result")
+    core.frame.asks_result(op)
+    return Call(core.frame, op, operations.callback.callback_result(op, serdes))
+
+
+def wait_for_callback(
+    core: ContextCore,
+    submit: Callable[..., object],
+    args: tuple[Any, ...],
+    *,
+    name: str | None,
+    timeout: Duration | None,
+    heartbeat_timeout: Duration | None,
+    retry: RetryPolicy | None,
+    returns: Any,
+    serdes: SerDes[Any] | None,
+    unknown: Unknown,
+) -> Call[Any]:
+    """See `DurableContext.wait_for_callback`."""
+    binding.refuse_unknown(submit, "wait_for_callback", unknown)
+    arguments.callable_(submit, "wait_for_callback", *args)
+    arguments.check_retry(retry)
+    arguments.callback_seconds(timeout, "timeout")
+    arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
+    arguments.check_serdes(serdes)
+    answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
+    shown = arguments.name_of(submit, name)
+    named = operations.wait_for_callback
+
+    def body(frame: Frame) -> Any:
+        child = core.below(frame)
+        callback = child.create_callback(
+            name=named.callback_name(shown), timeout=timeout, heartbeat_timeout=heartbeat_timeout, serdes=answer
+        )
+        child.step(named.submitting, submit, callback.callback_id, args, name=named.submitter_name(shown), retry=retry)
+        return callback.result()
+
+    op = core.begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, shown)
+    if op.runs_body:
+        binding.bind(submit, 1 + len(args), "wait_for_callback", before="the callback id")
+    written: SerDes[Any] = choosing.answered_serdes(returns, core.session.program.serdes)
+    flow: Flow[Any] = operations.child.child(op, partial(core.frame.child, op), body, written)
+    return Call(core.frame, op, named.surfacing(flow))
+
+
+def wait_for_condition(
+    core: ContextCore,
+    check: Callable[[S], S],
+    *,
+    initial: S,
+    polling: Polling,
+    timeout: Duration | None,
+    name: str | None,
+    returns: Any,
+    serdes: SerDes[S] | None,
+    unknown: Unknown,
+) -> Call[S]:
+    """See `DurableContext.wait_for_condition`."""
+    if unknown:
+        binding.refuse_unknown(check, "wait_for_condition", unknown)
+    arguments.callable_(check, "wait_for_condition")
+    rhythm = arguments.polling_of(polling)
+    seconds = arguments.body_timeout(timeout)
+    written = core.serdes(check, returns, serdes)
+    shown = arguments.name_of(check, name)
+    op = core.begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, shown)
+    if op.runs_body:
+        binding.bind(check, 1, "wait_for_condition", before="the state")
+        binding.bind(rhythm.until, 1, "wait_for_condition", role="until", before="the state")
+    limit = None
+    if seconds is not None:
+        limit = operations.wait_for_condition.Limit(seconds, core.session.environment.clock.now)
+    flow = operations.wait_for_condition.wait_for_condition(op, check, initial, rhythm, written, limit=limit)
+    return Call(core.frame, op, flow)
+
+
+def invoke(
+    core: ContextCore,
+    function_name: str,
+    payload: Any,
+    *,
+    name: str | None,
+    tenant_id: str | None,
+    returns: Any,
+    payload_serdes: SerDes[Any] | None,
+    serdes: SerDes[Any] | None,
+) -> Call[Any]:
+    """See `DurableContext.invoke`."""
+    from powertools_durable.parser import writing  # loads pydantic
+
+    target = arguments.function_name(function_name)
+    tenant = arguments.tenant(tenant_id)
+    arguments.check_serdes(payload_serdes)
+    arguments.check_serdes(serdes)
+    written = choosing.event_serdes(writing.PAYLOAD, payload_serdes)
+    answer: SerDes[Any] = choosing.json_serdes(returns, serdes)
+    op = core.begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
+    text = None
+    if op.record is None:  # what was sent is not sent again
+        with core.frame.busy(op):
+            text = op.sendable(payload, written)
+
+    def options() -> ChainedInvokeOptions:
+        header = core.session.driver.trace_header(op, target)
+        return ChainedInvokeOptions(function_name=target, tenant_id=tenant, x_amzn_trace_id=header)
+
+    return Call(core.frame, op, operations.invoke.invoke(op, options, text, answer))
+
+
+# -- contexts inside ---------------------------------------------------------------------------------------
+
+
+def run_in_child_context(
+    core: ContextCore,
+    func: Callable[..., T],
+    args: tuple[Any, ...],
+    *,
+    name: str | None,
+    returns: Any = None,
+    serdes: SerDes[T] | None,
+    sub_type: str | None = None,
+    virtual: bool = False,
+    summary: Callable[[T], str] | None = None,
+    unknown: Unknown,
+) -> Call[T]:
+    """See `DurableContext.run_in_child_context`."""
+    binding.refuse_unknown(func, "run_in_child_context", unknown)
+    arguments.callable_(func, "run_in_child_context", *args)
+    sub_type = arguments.sub_type_or(SubType.RUN_IN_CHILD_CONTEXT, sub_type)
+    written = core.serdes(func, returns, serdes)
+    shown = arguments.name_of(func, name)
+    op = core.begin("run_in_child_context", OperationType.CONTEXT, sub_type, shown, virtual=virtual)
+    if op.runs_body:
+        binding.bind(func, 1 + len(args), "run_in_child_context", before="the context")
+        if summary is not None:
+            binding.bind(summary, 1, "run_in_child_context", role="summary", before="the result")
+
+    def body(frame: Frame) -> T:
+        return func(core.below(frame), *args)
+
+    if virtual:
+        flow = operations.child.virtual_child(op, core.frame.child(op, virtual=True), body, written)
+    else:
+        flow = operations.child.child(op, partial(core.frame.child, op), body, written, summary)
+    return Call(core.frame, op, flow)
+
+
+def with_retry(
+    core: ContextCore,
+    func: Callable[..., T],
+    args: tuple[Any, ...],
+    *,
+    retry: RetryPolicy,
+    name: str | None,
+    unknown: Unknown,
+) -> Call[T]:
+    """See `DurableContext.with_retry`."""
+    binding.refuse_unknown(func, "with_retry", unknown)
+    arguments.callable_(func, "with_retry", *args)
+    arguments.required_retry(retry, "with_retry")
+    core.guard("with_retry")
+    ahead = core.frame.recorded_ahead()
+    if ahead is None or not ahead.status.is_terminal:
+        binding.bind(func, 1 + len(args), "with_retry", before="the context")
+    shown = arguments.name_of(func, name)
+
+    def attempts(child: Any) -> T:
+        frame: Frame = child._core.frame  # noqa: SLF001 - its own kind
+        for attempt in count(1):
+            try:
+                return func(child, *args)
+            except (*UNRECOVERABLE, SerDesError):  # another attempt would make such a value again
+                raise
+            except Exception as error:
+                with frame.busy("the retry policy of ctx.with_retry()"):
+                    delay = decide(retry, error, attempt, core.session.engine.random)
+                if delay is None:
+                    raise
+                if (failures := core.session.driver.failures) is not None:
+                    failures.of_retried_calls(frame, shown, attempt, delay, error)
+            child.wait(
+                delay, name=operations.wait_for_callback.inner_name(shown, f"-backoff-{attempt}") if shown else None
+            )
+        raise AssertionError
+
+    written: SerDes[T] = core.serdes(func, None, None)
+    return run_in_child_context(core, attempts, (), name=shown or "", serdes=written, unknown={})
+
+
+def step_with_compensation(
+    core: ContextCore,
+    func: Callable[..., T],
+    args: tuple[Any, ...],
+    *,
+    compensate: Callable[..., Any],
+    unknown: Unknown,
+    **options: Any,
+) -> Call[T]:
+    """See `DurableContext.step_with_compensation`."""
+    binding.refuse_unknown(func, "step_with_compensation", unknown)
+    arguments.callable_(compensate, "step_with_compensation")
+    before, number = ("the context", 2) if operations.compensation.takes_context(compensate) else ("the result", 1)
+    binding.bind(compensate, number, "step_with_compensation", role="compensate", before=before)
+    call = step(core, func, args, **options)
+    return Call(core.frame, call.op, operations.compensation.registering(call, compensate, core.compensations))
+
+
+def compensation(core: ContextCore, registered: Compensation | Undo) -> Call[Any]:
+    """Make the call that undoes one step."""
+    if isinstance(registered, Undo):
+        arguments_of_undo = registered.func, registered.args
+        return step(core, operations.compensation.without_result, arguments_of_undo, name=registered.name or "")
+    undo, value = registered.undo, registered.value
+    op = core.begin("run_compensations", OperationType.CONTEXT, SubType.COMPENSATION, registered.name)
+
+    def body(frame: Frame) -> None:
+        if operations.compensation.takes_context(undo):
+            undo(core.below(frame), value)
+        else:
+            undo(value)
+
+    return Call(core.frame, op, operations.child.child(op, partial(core.frame.child, op), body, PassThrough()))
+
+
+def defer(core: ContextCore, func: Callable[..., object], args: tuple[Any, ...], unknown: Unknown) -> None:
+    """See `DurableContext.defer`."""
+    binding.refuse_unknown(func, "defer", unknown)
+    arguments.callable_(func, "defer", *args)
+    core.guard("defer")
+    if core.frame.parent is not None:
+        message = "ctx.defer() is for the handler's own context; a child context that has ended is not run again"
+        raise ValidationError(message)
+    binding.bind(func, len(args), "defer")
+    core.deferred.append((func, args))
+
+
+# -- changing code in flight -------------------------------------------------------------------------------
+
+
+def patched(core: ContextCore, name: str) -> Call[bool]:
+    """See `DurableContext.patched`."""
+    shown = arguments.patch_name(name)
+    core.guard("patched")
+    frame = core.frame
+    op = frame.mark(shown, SubType.PATCH)
+    replaying = frame.replay_state in {ReplayState.REPLAY, ReplayState.SEALED}
+    return Call(frame, op, operations.patch.remembered(op, frame.patches, shown, replaying=replaying))
+
+
+def deprecate_patch(core: ContextCore, name: str) -> None:
+    """See `DurableContext.deprecate_patch`."""
+    shown = arguments.patch_name(name)
+    core.guard("deprecate_patch")
+    core.frame.mark(shown, SubType.PATCH)

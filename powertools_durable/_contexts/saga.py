@@ -1,0 +1,106 @@
+"""Undoes steps, the last one first: all of a context's, or those of a block that raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVarTuple
+
+from powertools_durable._contexts import arguments, binding, calls
+from powertools_durable._contexts.core import ContextCore
+from powertools_durable._operations.compensation import CompensationItem, CompensationResult, Undo
+from powertools_durable._replay.effects import Call
+from powertools_durable.errors import (
+    ChildContextError,
+    CompensationError,
+    PayloadTooLargeError,
+    RetryableSerDesError,
+    SerDesError,
+    StepError,
+    ValidationError,
+)
+from powertools_durable.errors.recording import raised_type
+
+__all__ = ["Saga", "compensate", "saga_block"]
+
+Drive = Callable[[Call[Any]], Any]
+Ts = TypeVarTuple("Ts")
+
+
+class Saga:
+    """A block whose steps are undone when it raises: what ``with ctx.saga() as saga:`` gives."""
+
+    __slots__ = ("_core", "_is_over")
+
+    def __init__(self, core: ContextCore) -> None:
+        self._core = core
+        self._is_over = False
+
+    def undo(self, func: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Remember how to undo what was just done, whatever that was.
+
+        Should the block raise, ``func(*args)`` runs as a step, with the default retries and an idempotency key of
+        its own. It has its turn among the compensations of `step_with_compensation`: the last one first.
+
+        Parameters
+        ----------
+        func : Callable
+            Undoes it. What it returns is not kept.
+        *args
+            What it is called with.
+
+        Raises
+        ------
+        ValidationError
+            The block is over, or this is no place for a durable call.
+        """
+        arguments.callable_(func, "saga.undo", *args)
+        binding.bind(func, len(args), "saga.undo")
+        if self._is_over:
+            message = "saga.undo() is called after the end of its block: call it in the block, after what it undoes"
+            raise ValidationError(message)
+        self._core.guard("saga.undo")
+        self._core.compensations.append(Undo(arguments.name_of(func, None), func, args))
+
+    def _end(self) -> None:
+        self._is_over = True
+
+
+@contextmanager
+def saga_block(core: ContextCore, drive: Drive) -> Iterator[Saga]:
+    """See `DurableContext.saga`."""
+    core.guard("saga")
+    before = len(core.compensations)
+    saga = Saga(core)
+    try:
+        yield saga
+    except (RetryableSerDesError, MemoryError):  # another invocation goes on from here
+        raise
+    except Exception as error:
+        result = compensate(core, drive, down_to=before)
+        if result.all_succeeded:
+            raise
+        failed = [item.name or "unnamed" for item in result.items if item.status == "Failed"]
+        words = f"undoing {', '.join(failed)} failed, after {type(error).__name__}"
+        failure = CompensationError(words, error_type=raised_type(error))
+        failure.result = result
+        raise failure from error
+    finally:
+        saga._end()  # noqa: SLF001 - two halves of one thing
+
+
+def compensate(core: ContextCore, drive: Drive, *, down_to: int) -> CompensationResult:
+    """Run the compensations of a context until *down_to* are left; all are tried, whichever fails."""
+    items: list[CompensationItem] = []
+    while len(core.compensations) > down_to:
+        core.guard("run_compensations")
+        compensation = core.compensations.pop()
+        try:
+            drive(calls.compensation(core, compensation))
+        except RetryableSerDesError:
+            raise
+        except (StepError, ChildContextError, SerDesError, PayloadTooLargeError) as error:
+            items.append(CompensationItem(compensation.name, "Failed", str(error)))
+        else:
+            items.append(CompensationItem(compensation.name, "Succeeded"))
+    return CompensationResult(tuple(items))
