@@ -7,7 +7,6 @@ system releases with the process, however that ends.
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from powertools_durable.errors import ValidationError
+from powertools_durable.local.database_file import make_if_missing
 from powertools_durable.local.store import SqliteStore
 
 __all__ = ["forget_lock", "is_running", "running"]
@@ -36,7 +36,7 @@ def running(store: SqliteStore, arn: str) -> Iterator[None]:
     """
     store.check_writable()
     path = _lock_file(store, arn)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    make_if_missing(path)
     with closing(_connect(path, timeout=_GLANCE, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")

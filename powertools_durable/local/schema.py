@@ -6,6 +6,7 @@ not read: ``executions.result``, ``operations.record`` and ``events.event``.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._service.execution_records import CallbackTimers, Header
 from powertools_durable._service.view import is_waited_for, label_in
+from powertools_durable.local.database_file import make_if_missing
 from powertools_durable.local.problems import StoreError
 from powertools_durable.parser.stored import Stored
 
@@ -146,13 +148,20 @@ def _may_be_written(path: Path) -> bool:
     """Make the file if it is missing; False when this user may read it and no more."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives -wal and -shm the same mode
+        make_if_missing(path)  # SQLite gives -wal and -shm the same mode
     except OSError as error:
         if path.is_file() and os.access(path, os.R_OK):
             return False
-        message = f"the store {path} can't be opened: {error.strerror}"
-        raise StoreError(message, retryable=False) from None
+        raise _unopened(path, error.errno) from None
+    if path.is_dir() or not os.access(path, os.R_OK):
+        raise _unopened(path, errno.EISDIR if path.is_dir() else errno.EACCES)
+    if not os.access(path, os.W_OK):
+        return False
     return os.access(path.parent, os.W_OK) or _beside(path, "-shm").exists()
+
+
+def _unopened(path: Path, number: int | None) -> StoreError:
+    return StoreError(f"the store {path} can't be opened: {os.strerror(number or errno.EIO)}", retryable=False)
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,14 +42,17 @@ print(LocalRunner(handler, sys.argv[1], skip_time=True).run(sys.argv[2], name="p
 
 
 def run(path, ends, event="plain"):
+    """Run it in a session of its own, of which nothing is left: not a child either that goes on by mistake."""
     code = SCRIPT.format(root=str(ROOT), ends=ends)
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, str(path), event],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    line = [sys.executable, "-W", "ignore", "-c", code, str(path), event]
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            return subprocess.CompletedProcess(line, None, *process.communicate(timeout=60))
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.sampled(1)
