@@ -136,7 +136,7 @@ def create_callback(
     arguments.check_serdes(serdes)
     answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
     op = core.begin("create_callback", OperationType.CALLBACK, sub_type, arguments.name_of(None, name))
-    flow = operations.callback.open_callback(op, limit, heartbeat, lambda identifier: make(op, identifier, answer))
+    flow = operations.callback.create_callback(op, limit, heartbeat, lambda identifier: make(op, identifier, answer))
     return Call(core.frame, op, flow)
 
 

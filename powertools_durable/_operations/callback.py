@@ -12,14 +12,14 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import CallbackError, CallbackExternalError, CallbackTimeoutError
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["callback_result", "create_callback", "open_callback"]
+__all__ = ["callback_result", "create_callback"]
 
 C = TypeVar("C")
 T = TypeVar("T")
 
 
-def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int) -> Flow[str]:
-    """Have the service make a callback id, and return it. Source: protocol.md 11.3.
+def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int, make: Callable[[str], C]) -> Flow[C]:
+    """Have the service make a callback id, and return what *make* makes of it. Source: protocol.md 11.3.
 
     Never raises for a callback that already failed: the code between here and the result must run alike on
     every replay.
@@ -33,12 +33,7 @@ def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int) -
             "none either: prepare the callback by with_callback()"
         )
         raise CallbackError(message, operation=op.name or op.id)
-    return op.callback_id
-
-
-def open_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int, make: Callable[[str], C]) -> Flow[C]:
-    """Do so, and return what *make* makes of the id."""
-    return make((yield from create_callback(op, timeout, heartbeat_timeout)))
+    return make(op.callback_id)
 
 
 def callback_result(op: OperationHandle, serdes: SerDes[T]) -> Flow[T]:

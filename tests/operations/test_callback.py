@@ -20,7 +20,7 @@ from tests.kit import S, callback_record, handle, play
 
 def created(found, timeout=0, heartbeat=0):
     op = handle(found, OperationType.CALLBACK)
-    return op, create_callback(op, timeout, heartbeat)
+    return op, create_callback(op, timeout, heartbeat, str)
 
 
 def asked(found, serdes=None):

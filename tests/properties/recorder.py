@@ -255,7 +255,9 @@ class Scribe:
 
     def asked_for(self, number: int, op: OperationHandle, flow: Flow[Any]) -> str:
         """Note that the code asks for an operation; return which call it is."""
-        call = flow.gi_code.co_name
+        while (around := flow.gi_code.co_name) == "registering":  # a step that has a compensation
+            flow = flow.gi_frame.f_locals["call"].flow
+        call = {"remembered": "patched"}.get(around, around)
         at_most_once = call == "step" and bool(flow.gi_frame and flow.gi_frame.f_locals.get("at_most_once"))
         branch = op.sub_type in {"MapIteration", "ParallelBranch"}
         status = op.status
@@ -300,7 +302,7 @@ class Scribe:
             raise
         finally:
             flow.close()
-        self._see(op, call, number, value=value)
+        self._see(op, call, number, value=getattr(value, "callback_id", value))
         return value
 
     def _see(
