@@ -1,1 +1,1 @@
-"""The replay engine: what is known, what is owed to the service, what an operation may ask for. No I/O."""
+"""The replay engine: the records, the updates that are still to be sent, and the effects of an operation. No I/O."""

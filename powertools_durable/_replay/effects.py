@@ -1,4 +1,4 @@
-"""The closed set of things an operation may ask for, and what it may be told.
+"""The effects: the closed set of things an operation may ask for, and the answers it may get.
 
 An operation is a generator (a `Flow`): it yields effects and is sent answers. It never performs an effect,
 and nothing is thrown into it: an attempt's failure arrives as the value `Raised`.
@@ -37,12 +37,12 @@ T = TypeVar("T")
 
 @frozen
 class Checkpoint:
-    """Send an update. Answered by None, with ``wait`` only after the service acknowledged it.
+    """Send an update. Answered by None; with ``wait``, after the service acknowledged it.
 
-    A ``deferrable`` one needs no acknowledgement while its context is in batch mode: it is then applied to
-    the local view at once and sent with the next batch (docs/contributing/protocol.md#batch-mode). One
-    that ``closes`` a context makes orphans of all that still runs in it. ``failure`` is the exception that the update
-    records, for the log.
+    A ``deferrable`` update needs no acknowledgement while its context is in batch mode: it is applied to the local
+    view at once and sent with the next batch (docs/contributing/protocol.md#batch-mode). An update that ``closes`` a
+    context makes every branch that still runs inside an orphan. ``failure`` is the exception that the update records,
+    for the log.
     """
 
     update: OperationUpdate
@@ -71,10 +71,10 @@ class Enter:
 
 @frozen
 class FanOut:
-    """Run branches side by side as *plan* says, each its own operation. Answered by an `Outcome`.
+    """Run branches concurrently as *plan* decides, each as an operation. Answered by an `Outcome`.
 
-    ``branch`` opens a branch by its index: its operation and its flow, anew each time it is entered. ``result``
-    makes the answer when the plan is done.
+    ``branch`` returns the operation and a new flow of the branch with that index, each time the branch is entered.
+    ``result`` builds the answer when the plan is complete.
     """
 
     frame: Frame
@@ -85,7 +85,7 @@ class FanOut:
 
 @frozen
 class Suspend:
-    """Nothing more can happen before *until*; None is "before something outside happens"."""
+    """Suspend until that moment, or without one until an external event. Not answered."""
 
     until: datetime | None = None
 

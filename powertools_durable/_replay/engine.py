@@ -1,18 +1,17 @@
 """The state machine of one invocation. Updates go in, batches come out, responses go in.
 
-The engine owns the token chain, the outbox and the local view. It has no thread, no lock, no clock: whoever
-drives it from several threads holds a lock around each call (only the look-ups of `state` need none), and
-says what time it is.
+The engine owns the token chain, the outbox and the local view of the records. It has no thread, lock or clock. A
+caller with several threads holds a lock around each call (only reading `state` needs none) and passes the time.
 
 How updates travel:
 
-1. `queue` takes an update in. Order is kept for ever: an update that does not fit a batch stays first.
+1. `queue` adds an update to the outbox. The order is never changed: an update that does not fit a batch stays first.
 2. `next_batch` takes from the front what may share one request (docs/contributing/protocol.md#batching).
-3. `receive` merges the answer, and applies the lifecycle table to what the answer leaves out.
+3. `receive` merges the response, and applies the lifecycle table to updates whose records the response leaves out.
 
-Afterwards the engine is either still *open*, *finished* (the EXECUTION update was accepted), *revoked* (the
-answer had no token: PENDING, whatever the handler does) or *interrupted* by an error that decides how the
-invocation ends.
+Then the engine is still *open*, or *finished* (the EXECUTION update was accepted), *revoked* (the response had no
+token: the answer is PENDING, even if the handler returns or raises) or *interrupted* by an error that decides how
+the invocation ends.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Rules:
 
 @frozen(eq=False)
 class Queued:
-    """An update in the outbox, and whoever waits for it; an update of None asks only for what changed."""
+    """An update in the outbox, and who waits for it. None in place of an update polls for changed records."""
 
     update: OperationUpdate | None
     waiter: object | None = None
@@ -71,12 +70,12 @@ class Batch:
 
     @property
     def updates(self) -> list[OperationUpdate]:
-        """The updates to send; empty for a mere poll."""
+        """The updates to send; empty for a poll."""
         return [item.update for item in self.items if item.update is not None]
 
 
 class ReplayEngine:
-    """One invocation's view of its execution, and what it owes to the service.
+    """One invocation's view of its execution, and the updates that it has still to send.
 
     Attributes
     ----------
@@ -89,15 +88,15 @@ class ReplayEngine:
     random : RandomSource
         For jitter.
     revoked, finished : bool
-        No more checkpoints: the service withdrew the token, or has the execution's result.
+        There are no more checkpoints: the service withdrew the token, or has the execution's result.
     interruption : BaseException | None
-        What decides how this invocation ends, whatever the handler returns.
+        The error that decides how this invocation ends, even if the handler returns.
     updated : frozenset[str]
-        What the service changed since the last invocation, if it says so. For telemetry only.
+        Ids of the records that the service changed since the last invocation, if it says so. For telemetry only.
     ask : Callable
-        Notes the id of an operation that the code asks for.
+        Records that the code asked for the operation with this id.
     begins : bool
-        Nothing was recorded before this invocation and nothing of it goes on yet, so that there is nothing to look for.
+        Nothing was recorded before this invocation, and nothing of it was suspended yet: look-ahead finds nothing.
     """
 
     def __init__(
@@ -117,14 +116,14 @@ class ReplayEngine:
         self.revoked = False
         self.finished = False
         self.interruption: BaseException | None = None
-        self._asked: list[str] = []  # a set of a long history would be four times as large, and is needed once
+        self._asked: list[str] = []  # a set would take four times the memory, and is needed only once
         self.ask: Callable[[str], None] = self._asked.append
         self.updated = frozenset(updated)
         self._outbox: deque[Queued] = deque()
         self._waiting = 0
         self._deferred = 0
 
-    # -- what is known -------------------------------------------------------------------------------------
+    # -- the records ---------------------------------------------------------------------------------------
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -151,11 +150,10 @@ class ReplayEngine:
         return record if record is not None and record.status.is_terminal else None
 
     def unasked(self) -> list[Operation]:
-        """Return the records that the code, now at its end, never asked for, the oldest first.
+        """Return the records that the code never asked for, the oldest first. Called when the code has ended.
 
-        What lies below a context that has ended does not count: nobody enters that any more. Nor does a record of a
-        type that this version does not know: no code of it can have asked for that
-        (docs/reliability.md#fault-rows, row 42).
+        Records below a finished context do not count, because a finished context is not entered. Nor do records of a
+        type that this version does not know: its code cannot ask for them (docs/reliability.md#fault-rows, row 42).
         """
         asked = self.asked
         return [
@@ -174,7 +172,7 @@ class ReplayEngine:
             parent = self.get(parent.parent_id or "")
         return False
 
-    # -- what is owed --------------------------------------------------------------------------------------
+    # -- the outbox ----------------------------------------------------------------------------------------
 
     @property
     def pending(self) -> int:
@@ -183,7 +181,7 @@ class ReplayEngine:
 
     @property
     def deferred(self) -> int:
-        """How many of them wait for company in batch mode."""
+        """How many of them are held back by batch mode."""
         return self._deferred
 
     @property
@@ -198,12 +196,12 @@ class ReplayEngine:
 
     @property
     def is_pressing(self) -> bool:
-        """True when somebody waits for an answer, or a request is full."""
+        """True when a caller waits for an answer, or a request is full."""
         return self._waiting > 0 or self.is_full
 
     @property
     def is_lingering(self) -> bool:
-        """True when something is queued that should not stay so for long."""
+        """True when something is queued that batch mode does not hold back."""
         return len(self._outbox) > self._deferred
 
     def queue(
@@ -214,7 +212,7 @@ class ReplayEngine:
         deferred: bool = False,
         now: datetime | None = None,
     ) -> None:
-        """Queue an update; with *now* it changes the local view at once, as of then."""
+        """Queue an update; with *now*, apply it to the local view at once, as of that time."""
         if update is not None and now is not None:
             self._apply(update, now)
         self._outbox.append(Queued(update, waiter, deferred))
@@ -222,7 +220,7 @@ class ReplayEngine:
         self._deferred += deferred
 
     def next_batch(self) -> Batch | None:
-        """Take what may share the next request, in order; None when nothing is queued."""
+        """Take the items that may share the next request, in order; None when nothing is queued."""
         if not self._outbox:
             return None
         items: list[Queued] = []
@@ -241,12 +239,12 @@ class ReplayEngine:
         self._waiting = self._deferred = 0
         return dropped
 
-    # -- what is answered ----------------------------------------------------------------------------------
+    # -- responses -----------------------------------------------------------------------------------------
 
     def receive(self, batch: Batch, response: CheckpointResponse, now: datetime) -> str | None:
-        """Merge the answer to *batch*; return the marker of further changed records, if there are any.
+        """Merge the response to *batch*; return the marker of further changed records, if there are any.
 
-        An answer without a token means that this invocation may not checkpoint any more: it is finished when
+        A response without a token means that this invocation may not checkpoint any more: it is finished when
         the batch held the EXECUTION update, revoked otherwise
         (docs/contributing/protocol.md#responses-without-a-token).
         """
@@ -256,7 +254,7 @@ class ReplayEngine:
         told = {record.id for record in changed}
         updates = batch.updates
         for update in updates:
-            # An end that was acknowledged has ended, also if the answer shows the record as it was before.
+            # An acknowledged end counts even if the response shows the record as it was before.
             if update.id not in told or update.action in _ENDS:
                 self._apply(update, now)
         if any(update.type is OperationType.EXECUTION for update in updates):
@@ -273,15 +271,15 @@ class ReplayEngine:
             return
         known = self.state.operations.get(update.id)
         if known is not None and known.status.is_terminal:
-            return  # as most are that an answer tells of
+            return  # the common case: the response held the record
         try:
             record = apply(known, update, now)
         except IllegalTransition:
-            return  # the view is already as far, or further: a deferred update that is now acknowledged
+            return  # the view is up to date: the update was deferred, and applied when it was queued
         self.state.put(record)
 
     def interrupt(self, reason: BaseException) -> None:
-        """Let *reason* decide how this invocation ends. The first one stays."""
+        """Let *reason* decide how this invocation ends. The first reason stays."""
         if self.interruption is None:
             self.interruption = reason
 
@@ -294,9 +292,9 @@ _WORST_ESCAPE = 12  # a character beyond the first plane: "\\ud834\\udd1e"
 
 
 class _Request:
-    """What has been put into one request: at most 250 updates, 750 KiB, one change an operation.
+    """The updates of one request: at most 250 of them, 750 KiB, and one change of each operation.
 
-    Measuring means writing the JSON, so an upper bound is used for as long as it decides.
+    Measuring the size means writing the JSON, so an upper bound is used as long as it is conclusive.
     """
 
     def __init__(self) -> None:
@@ -306,7 +304,7 @@ class _Request:
         self._exact: int | None = None
 
     def takes(self, update: OperationUpdate) -> bool:
-        """Add *update* if it may share this request. The first is never refused, however large."""
+        """Add *update* if it may share this request. The first update is never refused, no matter how large."""
         bound = _bound(update)
         if self._updates and (
             len(self._updates) >= MAX_BATCH_UPDATES or self._repeats(update) or not self._has_room(update, bound)
@@ -330,7 +328,7 @@ class _Request:
             return True
         if self._exact is None:
             self._exact = sum(map(_size, self._updates))
-        self._exact += _size(update)  # also when there is no room: nothing comes behind it then
+        self._exact += _size(update)  # also when there is no room: nothing is added after it then
         return self._exact <= MAX_BATCH_BYTES
 
 

@@ -1,14 +1,14 @@
-"""Which branch to start, when to stop, when to suspend, when to wake one.
+"""Decides which branch to start, when the fan-out is complete or suspends, and which branch to resume.
 
 See docs/contributing/protocol.md#map-and-parallel.
 
-The plan of one fan-out in one invocation: pure, and told everything by whoever runs the branches.
+The plan of one fan-out in one invocation. It is pure: the coordinator that runs the branches reports all events to it.
 
 * Branches are admitted in index order, ``max_concurrency`` at a time. A suspended branch keeps its slot.
 * With ``batch_size`` the next group is admitted when every branch of the group before has ended.
-* Once the reason is known it stays, and nothing more is admitted; outcomes that come later still count.
-* A value that can't be written or read is the author's mistake and no failure of a branch: it ends the fan-out,
-  whatever failures are tolerated.
+* Once the reason is decided it stays, and no branch is admitted any more; later outcomes still count.
+* A value that can't be written or read is the author's mistake, not a failure of the branch: it ends the fan-out,
+  no matter how many failures are tolerated.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class FanOutPlan:
     indexes : Sequence[int]
         The branches, in the order in which they are admitted.
     completion : Completion
-        When it is done.
+        When the fan-out is complete.
     max_concurrency : int | None
-        How many may be in flight, suspended ones included; None is all.
+        How many branches may be in flight, suspended ones included; None is all.
     batch_size : int | None
-        How many make a group; None is one group of all.
+        How many branches make a group; None is one group of all.
     rebuilds : bool
-        The fan-out has succeeded before: its branches' outcomes are taken as they are recorded.
+        The fan-out has succeeded in an earlier invocation: the branches' outcomes are taken from their records.
 
     Attributes
     ----------
     reason : str | None
-        Why it is done; None while it is not.
+        Why the fan-out is complete; None while it is not.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class FanOutPlan:
 
     @property
     def earliest(self) -> datetime | None:
-        """When the first suspended branch can go on by itself; None when none can."""
+        """When the first timer of a suspended branch is due; None when no branch has one."""
         return min((moment for moment in self._suspended.values() if moment is not None), default=None)
 
     def admit(self) -> int | None:
@@ -91,22 +91,22 @@ class FanOutPlan:
         index = self._indexes[self._admitted]
         self._admitted += 1
         self._states[index] = BranchState.STARTED
-        if self._completion.when is not None:  # a rule may look at what has started
+        if self._completion.when is not None:  # a rule may depend on which branches have started
             self._decide()
         return index
 
     def wake(self, now: datetime) -> list[int]:
-        """Return the suspended branches whose time has come, in index order; they count as running again."""
+        """Return the suspended branches whose timer is due, in index order; they count as running from now on."""
         ready = sorted(index for index, moment in self._suspended.items() if moment is not None and moment <= now)
         for index in ready:
             del self._suspended[index]
         return ready
 
     def resumed(self, index: int) -> None:
-        """Count a suspended branch as running again: what it waited for has happened."""
+        """Count a suspended branch as running again: the event that it waited for has happened."""
         del self._suspended[index]
 
-    # -- what became of a branch ---------------------------------------------------------------------------
+    # -- outcomes of branches ------------------------------------------------------------------------------
 
     def ended(self, index: int, outcome: Outcome) -> None:
         """A branch returned or raised.
@@ -145,7 +145,7 @@ class FanOutPlan:
     def _has_slot(self) -> bool:
         if self._in_flight >= self._slots:
             return False
-        # At the border of a group everything before must have ended.
+        # The next group starts when every branch before it has ended.
         return self._admitted % self._group != 0 or self._in_flight == 0
 
     def _decide(self) -> None:

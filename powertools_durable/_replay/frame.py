@@ -81,22 +81,21 @@ class Frame:
     replay_state : ReplayState
         For telemetry only, never for control flow.
     suspension : SuspendExecution | None
-        The signal that was raised here. It is raised again by every later call: who swallows it can't go on.
+        The signal that was raised here. Every later call raises it again, so code that swallows it cannot continue.
     closed : bool
         The context's code has ended.
     finished : bool
         SUCCEED or FAIL of the context is queued; nothing below it may be recorded any more.
     detached : bool
-        Made by hand, outside of any handler: the seed's way to use a context.
+        The context was created by `DurableContext.create`, outside any handler.
     batch_mode : bool
-        Updates of steps may wait for company.
+        Updates of steps may be held back and sent together.
     owner : object
-        Whatever the driver tells threads or tasks apart by.
+        The thread or task that runs the context's code.
     busy_with : object
-        The operation that is performed for this context's code, which stands still meanwhile; or the name of other
-        code that runs in its place.
+        The operation that the context's code is waiting for, or the name of other user code that runs in the meantime.
     busy_on : object
-        On which thread or task.
+        The thread or task on which that runs.
     """
 
     __slots__ = (
@@ -133,8 +132,8 @@ class Frame:
         self.context_id = context_id
         self.parent_id = parent_id
         self.counter = 0
-        self.patches: dict[str, bool] = {}  # what was answered in this invocation; asked again, the same
-        self._parked: str | None = None  # a callback that was answered while its result was waited for
+        self.patches: dict[str, bool] = {}  # answers of this invocation, so that asking again gives the same
+        self._parked: str | None = None  # T5: a callback that was answered while the invocation before waited for it
         self._ahead: str | None = None  # the next operation's id, once a look-ahead has made it
         self.batch_mode = False
         self.suspension: SuspendExecution | None = None
@@ -152,7 +151,7 @@ class Frame:
 
     @contextmanager
     def busy(self, work: object) -> Iterator[None]:
-        """Mark a block in which code runs that is not this context's: what it asks for has no place here."""
+        """Mark a block in which other code than this context's runs: durable calls in it are misplaced."""
         before = self.busy_with, self.busy_on
         self.busy_with, self.busy_on = work, None
         try:
@@ -161,7 +160,7 @@ class Frame:
             self.busy_with, self.busy_on = before
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
-        """Open the frame of the context that *op* is; a virtual one has no record of its own (8.3)."""
+        """Open the frame of the context that *op* is; a virtual context has no record of its own."""
         record = op.record
         return Frame(
             self.engine,
@@ -196,12 +195,12 @@ class Frame:
         return op
 
     def asks_result(self, op: OperationHandle) -> None:
-        """The answer of a callback is asked for: here the invocation before this one had ended (T5)."""
+        """Note that a callback's result is asked for: T5 ends here."""
         if self._parked == op.id:
             self._parked = None
 
     def mark(self, name: str, sub_type: str) -> OperationHandle:
-        """Return the operation that stands beside the counter under a name of its own."""
+        """Return an operation whose id is derived from *name*, not from the counter."""
         text = f"patch-{name}" if self.context_id is None else f"{self.context_id}-patch-{name}"
         identifier = operation_id(text)
         self.engine.ask(identifier)
@@ -214,11 +213,11 @@ class Frame:
         return self._checked(self.id_at(index), index, OperationType.CONTEXT, sub_type, name, virtual=virtual)
 
     def has_branch(self, index: int) -> bool:
-        """Tell whether anything is recorded of that branch."""
+        """Return whether anything is recorded for that branch."""
         return self._recorded_at(self.id_at(index)) is not None
 
     def branch_has_ended(self, index: int, *, flat: bool) -> bool:
-        """Tell whether a branch had ended, as far as records tell; a flat one's are those of its operations."""
+        """Return whether all records of a branch are terminal; a flat branch has only those of its operations."""
         identifier = self.id_at(index)
         if not flat:
             record = self.engine.get(identifier)
@@ -250,27 +249,27 @@ class Frame:
         return op
 
     def end(self) -> None:
-        """An operation returned, or raised its recorded error: look whether history goes on (T3)."""
+        """Note that an operation returned, or raised its recorded error (T3)."""
         if self.replay_state is REPLAY and self._parked is None:
             ahead = self._ahead = self._ahead or self.id_at(self.counter + 1)
             if ahead not in self.engine.state.operations and not self._goes_on():
                 self.replay_state = LIVE
 
     def suspend(self, signal: SuspendExecution) -> SuspendExecution:
-        """Note that *signal* is raised in, or passes through, this context (T4)."""
+        """Note that *signal* was raised in this context, or passes through it (T4)."""
         self.suspension = signal
-        self.engine.begins = False  # what suspends may go on in this very invocation, from the top
+        self.engine.begins = False  # a suspended branch may be entered again in this invocation, from its start
         if self.replay_state is not SEALED:
             self.replay_state = UNWINDING
         return signal
 
     def suspend_until(self, moment: datetime | None, op: OperationHandle | None = None) -> SuspendExecution:
-        """Make the signal that ends this invocation here, where *op* is waited for."""
+        """Return the signal that suspends this context until *moment*, while *op* is incomplete."""
         return self.suspend(SuspendExecution(moment, () if op is None else (op,)))
 
     @property
     def is_orphaned(self) -> bool:
-        """True once this context, or one around it, has ended for good: nothing below may be recorded."""
+        """True once this context, or one that encloses it, is finished: nothing below it may be recorded."""
         frame: Frame | None = self
         while frame is not None:
             if frame.finished:
@@ -281,18 +280,18 @@ class Frame:
     # -- replaying or live ---------------------------------------------------------------------------------
 
     def recorded_ahead(self) -> Operation | None:
-        """Return what is recorded of the next operation; None when history ends here."""
+        """Return the record of the next operation; None when history ends here."""
         if self.engine.begins:
             return None
         ahead = self._ahead = self._ahead or self.id_at(self.counter + 1)
         return self.engine.state.operations.get(ahead) or self._recorded_at(ahead)
 
     def _goes_on(self) -> bool:
-        """Tell whether history goes on from here; behind a virtual context's own, with what is around it."""
+        """Return whether a record follows; after the end of a virtual context, one of the enclosing context."""
         if self.recorded_ahead() is not None:
             return True
         parent = self.parent
-        # The frame of a fan-out counts nothing: flat branches are virtual too, but don't follow one another.
+        # A fan-out's frame has counter 0: its flat branches are virtual too, but are not a sequence.
         return parent is not None and parent.counter > 0 and self.context_id != self.parent_id and parent._goes_on()  # noqa: SLF001
 
     def _recorded_at(self, identifier: str, depth: int = _VIRTUAL_DEPTH) -> Operation | None:
@@ -329,7 +328,8 @@ class Frame:
     ) -> NonDeterminismError:
         """Make the error for code that is not the code this history was recorded with.
 
-        It stays: the execution fails with it even when the handler catches it (docs/reliability.md#fault-rows, row 52).
+        The engine keeps it: the execution fails with it even if the handler catches it
+        (docs/reliability.md#fault-rows, row 52).
         """
         where = call_site()
         place = without_folders(where) or "an unknown place"

@@ -39,13 +39,13 @@ __all__ = ["OperationHandle"]
 E = TypeVar("E", bound=OperationError)
 _STARTED, _READY = OperationStatus.STARTED, OperationStatus.READY
 _KIND = {OperationType.CHAINED_INVOKE: "invoke"}
-_OURS = frozenset({OperationType.STEP, OperationType.CONTEXT})  # what other records say is somebody else's words
+_OURS = frozenset({OperationType.STEP, OperationType.CONTEXT})  # errors on other records were written by others
 
 
 class OperationHandle:
-    """What an operation's generator sees of the world.
+    """An operation as its generator sees it.
 
-    The properties read the record anew each time: a checkpoint that was just answered may have changed it.
+    The properties read the record each time, because a checkpoint may have changed it.
     """
 
     __slots__ = ("_proved", "engine", "id", "losses", "name", "number", "parent_id", "place", "sub_type", "type")
@@ -68,9 +68,9 @@ class OperationHandle:
         self.name = name
         self.parent_id = parent_id
         self.number = number
-        self.losses: list[str] = []  # what of a failure could not be recorded
-        self.place: str | None = None  # the user's line, where the stack does not show it: a branch's
-        self._proved: tuple[str, Any] | None = None  # a text, and what it was read as; not handed out yet
+        self.losses: list[str] = []  # parts of a failure that could not be recorded
+        self.place: str | None = None  # the user's line, for a branch, whose stack does not show it
+        self._proved: tuple[str, Any] | None = None  # a text and the value read from it, until `decode` returns that
 
     @property
     def label(self) -> str:
@@ -93,19 +93,19 @@ class OperationHandle:
 
     @property
     def is_over(self) -> bool:
-        """True once it has ended, however."""
+        """True once the record is terminal."""
         status = self.status
         return status is not None and status.is_terminal
 
     @property
     def runs_body(self) -> bool:
-        """True when the user's function is about to run: nothing is recorded yet, or an attempt is open or due."""
+        """True when the user's function is about to run: there is no record yet, or an attempt is open or due."""
         record = self.engine.state.operations.get(self.id)
         return record is None or record.status is _STARTED or record.status is _READY
 
     @property
     def attempts(self) -> int:
-        """How many attempts are finished."""
+        """How many attempts have finished."""
         record = self.record
         return record.attempts if record is not None else 0
 
@@ -141,12 +141,12 @@ class OperationHandle:
         return record.error if record is not None else None
 
     def failure(self, cls: type[E]) -> E | SerDesError | PayloadTooLargeError | InvalidStateError:
-        """Make the exception that the record stands for; it may be in a state that nobody foresaw."""
+        """Build the exception that the record stands for, or one that says that its status is unexpected."""
         status = self.status
         if status is None or not status.is_terminal:
             return InvalidStateError(
                 f"{self.label} is {status.value if status else 'absent'}, which this version does not know how to "
-                "go on from; deploy a newer version of powertools-durable"
+                "handle; deploy a newer version of powertools-durable"
             )
         error = self.error
         if error is None:  # CANCELLED, STOPPED and TIMED_OUT may come without one
@@ -162,14 +162,14 @@ class OperationHandle:
     # -- values --------------------------------------------------------------------------------------------
 
     def encode(self, value: Any, serdes: SerDes[Any], *, promised: bool = True) -> tuple[str | None, Any]:
-        """Write *value*, and read it back to prove that every replay can.
+        """Write *value*, and read it back, to prove that every replay can.
 
         Parameters
         ----------
         value, serdes
-            What, and how.
+            The value, and its format.
         promised : bool
-            It was returned by the function whose annotation chose *serdes*.
+            The value was returned by the function whose annotation chose *serdes*, so it must fit that.
 
         Returns
         -------
@@ -179,18 +179,18 @@ class OperationHandle:
         Raises
         ------
         SerDesError
-            It can't be written, or what is read back is not what was written; names the operation and the line.
+            The value can't be written, or does not read back equal; names the operation and the line.
         """
         try:
             text, seen = prove(value, serdes, self.serdes_context, promised=promised)
         except SerDesError as error:
             raise self._named(error) from None
-        # Not for what is wrapped: that it can be unwrapped is seen when the record is read.
+        # A wrapping serdes is left out, so that reading the record shows that it can unwrap.
         self._proved = None if text is None or hasattr(serdes, "proven") else (text, seen)
         return text, seen
 
     def reread(self, value: Any, serdes: SerDes[Any]) -> Any:
-        """Return *value* as a replay sees it: one that was proven when it was made, and is made again.
+        """Return *value* as a replay sees it; `encode` has proved an equal value in an earlier invocation.
 
         Raises
         ------
@@ -270,7 +270,7 @@ class OperationHandle:
         record = self.engine.state.operations.get(self.id)
         text = record.result if record is not None else None
         proved, self._proved = self._proved, None
-        if proved is not None and proved[0] == text:  # that was read from this very text, to prove that it can be
+        if proved is not None and proved[0] == text:  # `encode` has read this very text
             return proved[1]
         try:
             return read(text, serdes, SerDesContext(self.id, self.engine.state.durable_execution_arn))

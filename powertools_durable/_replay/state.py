@@ -12,10 +12,10 @@ __all__ = ["ExecutionState"]
 
 
 class ExecutionState:
-    """What this invocation knows of its execution.
+    """The records of the execution, as this invocation knows them.
 
-    Powertools recognises a durable context by these two attributes, and Idempotency a replay by
-    ``len(operations) > 1``; so the EXECUTION record is one of them.
+    Powertools recognises a durable context by these two attributes, and its Idempotency utility recognises a replay by
+    ``len(operations) > 1``. So the EXECUTION record is one of the operations.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class ExecutionState:
         self.absorb(records)
 
     def absorb(self, records: Iterable[Operation]) -> None:
-        """Take in records; an older view of one never replaces a newer (docs/reliability.md#fault-rows, rows 35-38)."""
+        """Merge records; an older view never replaces a newer one (docs/reliability.md#fault-rows, rows 35-38)."""
         operations, changed = self.operations, self._changed
         for record in records:
             identifier = record.id
@@ -46,15 +46,15 @@ class ExecutionState:
                     changed.append(identifier)
 
     def put(self, record: Operation) -> None:
-        """Take in a record that is newer than what is known."""
+        """Store a record that is newer than the present one."""
         self.operations[record.id] = record
         if self._changed is not None:
             self._changed.append(record.id)
 
-    # -- for those who want to hear of changes -------------------------------------------------------------
+    # -- changes -------------------------------------------------------------------------------------------
 
     def note_changes(self) -> None:
-        """From now on remember which records change."""
+        """Track from now on which records change."""
         self._changed = deque()
 
     def changed(self) -> list[str]:

@@ -1,12 +1,12 @@
 """Runs the branches of fan-outs on a bounded pool of threads.
 
-A branch is on a thread only while its code runs; while it is suspended it keeps its slot in the plan. What needs no
-code, such as a branch that an earlier invocation finished, never leaves the calling thread; so branches start in
-index order.
+A branch occupies a thread only while its code runs; a suspended branch keeps its slot in the plan. A branch whose code
+need not run, for example because an earlier invocation finished it, is handled on the calling thread; therefore
+branches start in index order.
 
-One thread coordinates a fan-out: the one that called `map` or `parallel`. It tells the plan what happened and
-does what the plan says. When that thread is one of the pool's own, because fan-outs are nested, and all others
-are busy too, it runs its branches itself: a pool of any size gets through any nesting.
+One thread coordinates a fan-out: the one that called `map` or `parallel`. It reports events to the plan and carries
+out the plan's decisions. In a nested fan-out that thread belongs to the pool itself; when all others are busy too, it
+runs its branches itself, so that a pool of any size handles any nesting.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from powertools_durable.scope import SCOPE
 
 __all__ = ["BranchPool", "Coordinator", "Means"]
 
-News = Callable[[], None]  # what became of a branch, to be done on the coordinating thread
-_LOOK = 1.0  # seconds between two looks whether a thread is free
-_SKEW = 0.1  # seconds before a timer that the service still thinks running is asked for again
+News = Callable[[], None]  # an event of a branch, handled on the coordinating thread
+_LOOK = 1.0  # seconds between two checks for a free thread
+_SKEW = 0.1  # seconds until a timer that the service still reports as running is polled again
 
 
 class EntersContexts(Protocol):
-    """What a branch needs of a driver."""
+    """The part of a driver that branches need."""
 
     def heard(self, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]: ...
 
@@ -58,12 +58,12 @@ class Task:
 
 
 class BranchPool:
-    """The threads of one invocation, started when they are needed.
+    """The threads of one invocation, started on demand.
 
     Parameters
     ----------
     limit : int
-        How many there may be.
+        The maximum number of threads.
     """
 
     def __init__(self, limit: int, checkpointer: Checkpointer, threads: Threads) -> None:
@@ -93,14 +93,14 @@ class BranchPool:
         name = f"powertools-durable-branch-{len(self._threads)}"
         try:
             thread = self._from.spawn(partial(Context().run, self._work), name)
-        except RuntimeError:  # the sandbox has no more: those there are must do, or the coordinator's own
+        except RuntimeError:  # no more threads: the existing ones, or the coordinator, do the work
             self._limit = len(self._threads)
             self.changed.notify_all()
         else:
             self._threads.append(thread)
 
     def needs_help(self) -> bool:
-        """True on one of the pool's threads, and when there is none: a coordinator then runs its own branches."""
+        """True on a thread of the pool, and when the pool has none: then a coordinator runs its own branches."""
         return self._limit == 0 or threading.current_thread() in self._threads
 
     def take(self, owner: Coordinator) -> Task | None:
@@ -113,12 +113,12 @@ class BranchPool:
         return task
 
     def discard(self, owner: Coordinator) -> None:
-        """Forget the tasks of *owner* that no thread has begun: nobody wants them any more."""
+        """Drop the tasks of *owner* that no thread has begun: their results are not needed any more."""
         with self.lock:
             self._ready = deque(task for task in self._ready if task.owner is not owner)
 
     def close(self, deadline: Deadline, *, wait: bool) -> None:
-        """End the threads; with *wait* what still runs on them is waited for, but not past *deadline*."""
+        """End the threads; with *wait*, wait for the code that still runs on them, but not past *deadline*."""
         with self.lock:
             self.closing = True
             self._ready.clear()
@@ -134,7 +134,7 @@ class BranchPool:
                     task = self._next(wait=False)
 
     def _next(self, *, wait: bool = True) -> Task | None:
-        """Return what to run; None when the pool closes, or there is nothing now."""
+        """Return the next task; None when the pool closes, or nothing is queued."""
         with self.lock:
             self._idle += wait
             while wait and not self._ready and not self.closing:
@@ -142,14 +142,14 @@ class BranchPool:
             self._idle -= wait
             if not self._ready or self.closing:
                 return None
-            if self.helpers and self._idle == 0:  # one of them may have to run what is left
+            if self.helpers and self._idle == 0:  # one of the waiting coordinators may have to run the remaining tasks
                 self.changed.notify_all()
             return self._ready.popleft()
 
 
 @frozen
 class Means:
-    """What a coordinator works with."""
+    """What a coordinator needs of its driver."""
 
     driver: EntersContexts
     pool: BranchPool
@@ -172,19 +172,19 @@ class Coordinator:
         self._began = means.clock.now(), means.clock.monotonic()
         self._variables = copy_context()
         self._news: deque[News] = deque()
-        self._wanted: dict[int, datetime | None] = {}  # until when a branch really waits, whatever the skew
+        self._wanted: dict[int, datetime | None] = {}  # the due time of a branch's timer on the service's clock
         self._awaited: dict[int, tuple[OperationHandle, ...]] = {}  # by suspended branch
         self._waits = False
 
     def run(self) -> Any:
-        """Run the branches until the plan is done.
+        """Run the branches until the plan is complete.
 
         Raises
         ------
         SuspendExecution
-            Every branch in flight waits for something.
+            Every branch in flight is suspended.
         BaseException
-            What no branch's failure may hide: a fault of the service, code that changed, misuse.
+            An error that no completion rule may tolerate: a fault of the service, changed code, misuse.
         """
         try:
             with self._checkpointer.contributors():
@@ -194,7 +194,7 @@ class Coordinator:
         except SuspendExecution:
             raise
         except BaseException:
-            self._effect.frame.finished = True  # what still runs below must not outlive this
+            self._effect.frame.finished = True  # branches that still run become orphans
             raise
         finally:
             self._pool.discard(self)
@@ -216,10 +216,10 @@ class Coordinator:
         self._listen()
 
     def _goes_on(self) -> bool:
-        """Send what is owed, which would go out at the end anyway, and enter the branches that may go on meanwhile.
+        """Send what is queued, as the end of the invocation would, and resume the branches that can continue after it.
 
-        What fell due or was answered in this invocation is told in its answers: the service need not wake anybody for
-        it again (I08).
+        The responses of this invocation show which timers have fired and which callbacks were answered, so the service
+        would not invoke again because of them (I08).
         """
         if self._effect.frame.engine.pending:
             self._checkpointer.checkpoint(self._effect.frame, None)
@@ -234,15 +234,15 @@ class Coordinator:
 
     def _begin(self, index: int) -> None:
         op, flow = self._effect.branch(index)
-        # What a branch's signals are noted at; the fan-out's own frame is shared by all of them.
+        # A frame for this branch's signals: the fan-out's own frame is shared by all branches.
         slot = Frame(op.engine, parent=self._effect.frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
         self._wanted.pop(index, None)
         self._awaited.pop(index, None)
         if (news := self._advance(index, op, slot, self._driver.heard(op, flow), None)) is not None:
-            news()  # it ended at once, as one does that an earlier invocation finished
+            news()  # it ended at once, for example because an earlier invocation finished it
 
     def _listen(self) -> None:
-        """Take in news of branches; or wait for them, or for a suspended one's time."""
+        """Handle events of branches, or wait for one, or for the timer of a suspended branch."""
         with self._pool.lock:
             self._stand_still(waits=not self._news)
             helps = self._pool.needs_help()
@@ -266,8 +266,8 @@ class Coordinator:
             raise CheckpointingStopped(late)
 
     def _wait(self) -> Task | None:
-        """Wait until there is something to do; return a branch's code that no thread is free for."""
-        while not self._news and not self._pool.closing:  # closing: what this waits for was forgotten
+        """Wait until there is something to do; return a task that no thread is free for."""
+        while not self._news and not self._pool.closing:  # closing: the tasks that this waits for were dropped
             if self._pool.needs_help() and (helped := self._pool.take(self)) is not None:
                 return helped
             left = min(self._seconds_to(self._plan.earliest), self._deadline.patience)
@@ -286,12 +286,12 @@ class Coordinator:
         return threading.TIMEOUT_MAX if moment is None else (moment - self._now()).total_seconds()
 
     def _now(self) -> datetime:
-        """Tell the time by what has passed since the beginning: a clock that is set meanwhile moves no timer."""
+        """Return the start time plus the monotonic time since then, so that setting the clock moves no timer."""
         moment, monotonic = self._began
         return moment + timedelta(seconds=self._clock.monotonic() - monotonic)
 
     def _wake(self) -> None:
-        """Ask the service what has fallen due, and enter the branches that waited for it again (12.4)."""
+        """Poll the service for timers that have fired, and enter their branches again."""
         self._checkpointer.checkpoint(self._effect.frame, None)
         for index in self._plan.wake(self._now()):
             self._begin(index)
@@ -302,18 +302,18 @@ class Coordinator:
         now = self._now()
         self._plan.suspended(index, now + timedelta(seconds=_SKEW) if until is not None and until <= now else until)
 
-    # -- on whichever thread has the branch ----------------------------------------------------------------
+    # -- on the branch's thread ---------------------------------------------------------------------------
 
     def _advance(self, index: int, op: OperationHandle, slot: Frame, flow: Flow[Any], answer: object) -> News | None:
-        """Perform what a branch's own operation asks for; return what is to be told, unless its code is to run."""
+        """Perform the effects of a branch's own operation; return its event, or None if its code is to run."""
         try:
             while True:
                 effect: Effect = flow.send(answer)
                 match effect:
                     case Checkpoint(update, closes=closes):
                         self._driver.notice(slot, op, effect)
-                        # Nobody waits for what a branch says of itself: the end of the fan-out, which somebody does
-                        # wait for, goes out behind all of it. Until then a crash finds the branch as it was.
+                        # A branch's own updates need no waiting: the end of the fan-out is sent after all of them
+                        # and is waited for. A crash before that repeats the branch.
                         self._checkpointer.submit(slot, update, wait=False, ahead=True, closes=closes)
                         answer = None
                     case Enter():
@@ -346,7 +346,7 @@ class Coordinator:
     def _advance_beside(
         self, index: int, op: OperationHandle, slot: Frame, flow: Flow[Any], outcome: Outcome
     ) -> News | None:
-        """Go on with a branch, which may run a serdes of the user's."""
+        """Continue a branch, which may run a serdes of the user's."""
         scope = SCOPE.get()
         if scope is not None:
             SCOPE.set(replace(scope, where=Beside(self._effect.frame, "the serdes of a branch")))

@@ -1,4 +1,4 @@
-"""How long anything may still wait, from the invocation's remaining time."""
+"""How long the code may still wait, derived from the invocation's remaining time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from powertools_durable._runtime.environment import Clock
 __all__ = ["Deadline"]
 
 _MARGIN = 0.5  # seconds kept to hand the answer to Lambda
-_UNKNOWN = 900.0  # Lambda's longest invocation, where no context tells
+_UNKNOWN = 900.0  # Lambda's longest invocation, used when the context does not say
 
 
 class Deadline:
-    """The end of this invocation, as Lambda's context tells it once.
+    """The end of this invocation, read from Lambda's context once.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ class Deadline:
 
     @property
     def patience(self) -> float:
-        """Seconds that something may be waited for, so that there is time left to answer Lambda."""
+        """Seconds that a wait may take, so that there is time left to answer Lambda."""
         left = self.left
         return max(0.0, left - min(_MARGIN, left / 10))
 
     @property
     def moment(self) -> datetime:
-        """The end as a moment, by the clock as it was when first asked."""
+        """The end as a moment, by the clock as it was when this was first read."""
         if self._moment is None:
             self._moment = self._clock.now() + timedelta(seconds=self.left)
         return self._moment

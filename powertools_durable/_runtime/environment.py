@@ -1,4 +1,4 @@
-"""What the runtime takes from the world, so that a test kit can hand it another world."""
+"""Clock, threads and randomness of the runtime, which the test kit replaces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Clock", "Condition", "Environment", "Probe", "Signal", "SystemClock"
 
 
 class Clock(Protocol):
-    """Tells the time and lets it pass."""
+    """Reads the time and sleeps."""
 
     def now(self) -> datetime:
         """Return the moment, UTC-aware."""
@@ -52,35 +52,35 @@ class SystemClock:
 
 
 class Condition(AbstractContextManager[Any], Protocol):
-    """A lock, and a place to wait until somebody who held it says that something changed."""
+    """A lock with notification, as `threading.Condition`."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Give the lock away until notified; False after *timeout* seconds."""
+        """Release the lock until notified; return False after *timeout* seconds."""
         ...
 
     def notify(self, n: int = 1) -> None:
-        """Let *n* of those who wait go on."""
+        """Wake *n* of the waiting threads."""
         ...
 
     def notify_all(self) -> None:
-        """Let all of them go on."""
+        """Wake all of the waiting threads."""
         ...
 
 
 class Signal(Protocol):
-    """Something that happens once, and one thread that waits for it."""
+    """An event that happens once, for which one thread waits."""
 
     def set(self) -> None:
-        """Say that it has happened."""
+        """Set the event."""
         ...
 
     def wait(self, timeout: float) -> bool:
-        """Return when it has happened; False after *timeout* seconds."""
+        """Wait until the event is set; return False after *timeout* seconds."""
         ...
 
 
 class Threads(Protocol):
-    """Where threads, and all that they wait at, come from."""
+    """Creates threads, and the conditions and signals that they wait for."""
 
     def lock(self) -> AbstractContextManager[Any]:
         """Make a lock."""
@@ -100,13 +100,13 @@ class Threads(Protocol):
         Raises
         ------
         RuntimeError
-            The process may have no more.
+            The process may not have another thread.
         """
         ...
 
 
 class _Lock:
-    """A signal as cheap as can be: a lock that is taken until it happens."""
+    """A cheap signal: a lock that stays locked until the event is set."""
 
     __slots__ = ("_taken",)
 
@@ -122,7 +122,7 @@ class _Lock:
 
 
 class _Condition(threading.Condition):
-    """One whose lock can be taken by itself, in one move: ctrl-C in Python's own ``__enter__`` leaves it taken."""
+    """A condition that enters its lock in C: Ctrl-C in `threading.Condition.__enter__` leaves the lock locked."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -152,10 +152,10 @@ class SystemThreads:
 
 
 class Probe(Protocol):
-    """Looks on while user code runs, on the thread that runs it. Whatever it raises, the process dies of."""
+    """Observes user code, on the thread that runs it, for the test kit. Anything it raises ends the process."""
 
     def asked(self, op: OperationHandle) -> None:
-        """Hear that the code asks for an operation."""
+        """Called when the code asks for an operation."""
         ...
 
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
@@ -163,24 +163,24 @@ class Probe(Protocol):
         ...
 
     def refused(self, frame: Frame, call: str) -> None:
-        """Hear that the code asks for an operation while a suspension passes through *frame*."""
+        """Called when the code asks for an operation while a suspension passes through *frame*."""
         ...
 
     def swallowed(self, frame: Frame) -> None:
-        """Hear that the code of *frame* ended in another way than by the suspension that was raised there."""
+        """Called when the code of *frame* ended otherwise than by the suspension that was raised in it."""
         ...
 
     def context_ended(self, frame: Frame) -> None:
-        """Hear that the code of *frame* ended, in whatever way."""
+        """Called when the code of *frame* ended, in any way."""
         ...
 
 
 @frozen
 class Environment:
-    """Time, randomness, threads, and somebody who looks on.
+    """Clock, randomness and threads of an invocation, and the probe of a test kit.
 
-    Client tokens are drawn here too, hence the system's source by default.
-    ``driver`` makes what performs effects, in place of the one that blocks.
+    Client tokens are drawn here too, so the default source is the system's.
+    ``driver`` creates the driver, in place of the blocking one.
     """
 
     clock: Clock = field(default_factory=SystemClock)

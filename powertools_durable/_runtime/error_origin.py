@@ -1,4 +1,4 @@
-"""Says of an error what a log may show: its class and where it came from, not its words, which may be payload."""
+"""What a log may show of an error: its class and where it came from, not its message, which may hold a payload."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _FRAMES = 5
 def place_of(error: BaseException) -> str:
     """Return ``KeyError at shop.py:12 in notify, called by shop.py:40 in handler``; names of files only.
 
-    Lines of the user's own code where it passed one, else those of installed packages, else of this one. The words of
-    our own errors are shown, but for those that repeat what a user's code raised.
+    The lines are those of the user's code; if it passed none, those of installed packages, else those of this package.
+    The message is shown for errors of this package only, except those that repeat what user code raised.
     """
     trace = traceback_of(error)
     walked = list(traceback.walk_tb(trace))

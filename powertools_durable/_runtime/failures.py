@@ -1,8 +1,9 @@
-"""Decides what is logged when something fails: this module alone.
+"""Logs failures; no other module does.
 
-Lines go through the user's own logger, so that they carry its keys and go where its other lines go. Our words hold no
-payload; the message and the traceback of an exception that user code raised are its author's. Only what happens now is
-logged, never a replay of it: an attempt's failure where it is recorded, the execution's where it is answered.
+Lines go through the user's logger, so that they carry its keys and reach its handlers. Messages of this package hold no
+payload; the message and the traceback of an exception that user code raised are logged as they are. A failure is logged
+when it happens, not when it is replayed: that of an attempt when it is recorded, that of the execution when it is
+answered.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Failures:
     Parameters
     ----------
     program : Program
-        Says whether they are logged, and by which logger.
+        Its settings say whether failures are logged, and by which logger.
     execution_arn, execution_name : str
         The execution.
     """
@@ -58,22 +59,22 @@ class Failures:
     def __init__(self, program: Program, execution_arn: str, execution_name: str) -> None:
         self._program = program
         self._scope: dict[str, Any] = {"execution_arn": execution_arn, "execution_name": execution_name}
-        self._fan_outs: dict[Frame, int] = {}  # those that run, and how many lines there were of each
+        self._fan_outs: dict[Frame, int] = {}  # the running ones, with the number of lines logged for each
         self._lock = threading.Lock()
 
-    # -- what fails ----------------------------------------------------------------------------------------
+    # -- failures ------------------------------------------------------------------------------------------
 
     def recorded(self, frame: Frame, effect: Checkpoint, losses: list[str]) -> None:
-        """Log a failure that is about to be recorded: of an attempt of a step, or of a context's code.
+        """Log a failure that is about to be recorded: that of a step's attempt, or of a context's code.
 
         Parameters
         ----------
         frame : Frame
             The context that the operation is in.
         effect : Checkpoint
-            The update, and the exception it was made of.
+            The update, with the exception that it records.
         losses : list[str]
-            What of the exception could not be recorded; emptied.
+            Parts of the exception that could not be recorded; the list is emptied.
         """
         error, update = effect.failure, effect.update
         if error is None or update.error is None or frame.engine.revoked:
@@ -101,7 +102,7 @@ class Failures:
     def of_context(
         self, frame: Frame, context_id: str, name: str | None, error: BaseException, written: ErrorObject | None = None
     ) -> None:
-        """Log what a child context, a branch or an item failed with, unless the line of a step did."""
+        """Log the failure of a child context, a branch or an item, unless it was logged for a step inside."""
         if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) or frame.engine.revoked:
             return
         described = _described(ChildContextError, written or self._written(error), name or context_id, None)
@@ -109,13 +110,13 @@ class Failures:
         self._log_within(frame, described, error, scope)
 
     def of_virtual(self, frame: Frame, error: BaseException) -> None:
-        """Log what a context without a record failed with; its code runs again on every replay."""
+        """Log the failure of a context without a record, whose code runs again on every replay."""
         is_virtual = frame.context_id is not None and frame.context_id != frame.parent_id
         if is_virtual and frame.replay_state is ReplayState.LIVE and frame.context_id is not None:
             self.of_context(frame, frame.context_id, None, error)
 
     def of_retried_calls(self, frame: Frame, name: str | None, attempt: int, delay: int, error: Exception) -> None:
-        """Log that `with_retry` runs its function again, unless it only does so on a replay."""
+        """Log that `with_retry` will run its function again, unless this is a replay."""
         if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) or frame.engine.revoked or frame.recorded_ahead() is not None:
             return
         shown = _summary(self._written(error))
@@ -123,7 +124,7 @@ class Failures:
         self._log_within(frame, text, error, self._scope_in(frame, attempt=attempt), with_traceback=False)
 
     def answer(self, error: BaseException) -> ErrorObject:
-        """Log that the execution has failed, and return what it is answered with."""
+        """Log that the execution has failed, and return the error of the answer."""
         losses: list[str] = []
         written = self._written(error, is_answer=True, losses=losses)
         if isinstance(error, RecursionError):
@@ -143,7 +144,7 @@ class Failures:
 
     @contextmanager
     def of_fan_out(self, frame: Frame, name: str) -> Iterator[None]:
-        """Log the first failures below *frame*, and at its end or suspension how many more there were."""
+        """Log the first failures below *frame*, and the number of further ones when it ends or suspends."""
         with self._lock:
             self._fan_outs[frame] = 0
         try:
@@ -156,7 +157,7 @@ class Failures:
                 self._log(logging.WARNING, text, None, self._scope_in(frame))
 
     def _has_room(self, frame: Frame) -> bool:
-        """Count a line in the outermost fan-out around *frame*; tell whether it is one of the first."""
+        """Count a line for the outermost fan-out around *frame*; return whether it is one of the first."""
         outermost: Frame | None = None
         around: Frame | None = frame
         while around is not None:
@@ -189,7 +190,7 @@ class Failures:
     def _log(
         self, level: int, text: str, error: BaseException | None, scope: ScopeInfo, *, with_traceback: bool = True
     ) -> None:
-        """Log by the user's logger, whose `log` neither fills nor flushes the buffer of Powertools."""
+        """Log by the user's logger, by its method `log`, which neither fills nor flushes Powertools' buffer."""
         config = self._program.config
         if not config.log_failures:
             return
@@ -205,13 +206,13 @@ class Failures:
                 _log_at(self._line_of(error), users, level, text, shown)
             else:
                 users.log(level, text, exc_info=shown, stacklevel=log_level_of_the_user())
-        except Exception as broken:  # noqa: BLE001 - whatever a logger does, the failure is recorded
+        except Exception as broken:  # noqa: BLE001 - the failure is recorded, even if the logger raises
             logger.warning("a failure could not be logged: the logger raised %s", type(broken).__name__)
         finally:
             SCOPE.reset(token)
 
     def _line_of(self, error: BaseException | None) -> tuple[str, int, str]:
-        """Return file, line and function where *error* passed the user's code, else where the handler begins."""
+        """Return file, line and function where *error* passed the user's code, else those of the handler."""
         passed = list(user_frames(traceback_of(error))) if error is not None else []
         if passed:
             frame, line = passed[-1]
@@ -221,7 +222,7 @@ class Failures:
 
 
 def _log_at(line: tuple[str, int, str], users: Any, level: int, text: str, exc_info: Any) -> None:
-    """Log as from *line*: on the thread of a branch, and under Lambda's runtime, no line of the user's is running."""
+    """Log as if from *line*: a branch's thread and Lambda's runtime have no frame of the user's on the stack."""
     if users.isEnabledFor(level):
         file, number, function = line
         users.handle(users.makeRecord(users.name, level, file, number, text, (), exc_info, function))

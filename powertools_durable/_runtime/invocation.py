@@ -1,7 +1,7 @@
 """One invocation from event to answer: parse, load, run, answer.
 
-The order is a promise: the event, then the remaining pages, then the customer's payload, and only
-then an engine. A payload that does not fit ends here with nothing written.
+The order is guaranteed: the event, the remaining pages, the customer's payload, and only then an engine. A payload that
+does not fit ends the invocation before anything is recorded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = ["run_invocation"]
 logger = logging.getLogger(__name__)
 
 PENDING = InvocationResult(status=InvocationStatus.PENDING)
-_NO_END = (RetryableSerDesError, MemoryError, NonDeterminismError)  # another invocation goes on, or this one can't
+_NO_END = (RetryableSerDesError, MemoryError, NonDeterminismError)  # the execution has no recorded end
 
 
 def run_invocation(
@@ -63,9 +63,9 @@ def run_invocation(
     Raises
     ------
     NotADurableInvocationError, DecoratorOrderError
-        There is no execution to answer for.
+        The event is not that of a durable execution.
     BackendError, PayloadModelChangedError
-        Another invocation may do better: Lambda counts this one as failed and invokes again.
+        Another invocation may succeed: Lambda counts this one as failed and invokes again.
     """
     from powertools_durable.parser.event import execution_name, execution_record, parse_event
 
@@ -114,7 +114,7 @@ def run_invocation(
         interrupted = False
         try:
             return _answer(session, _handle(session, payload), failures)
-        except KeyboardInterrupt:  # a developer's, who waits for no body that runs on
+        except KeyboardInterrupt:  # of a developer, who does not want to wait for bodies that still run
             interrupted = True
             raise
         finally:
@@ -161,7 +161,7 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
     for records in pages(backend, arn, event.checkpoint_token, page.next_marker, MAX_PAGE_ITEMS):
         state.absorb(records)
     if event.has_state and execution_record(state.operations.values(), arn) is None:
-        # Taken for a new execution, everything that is recorded would be done again.
+        # Treated as a new execution, everything that is recorded would be done again.
         message = (
             "the event's InitialExecutionState, with all its pages, has no record of type EXECUTION, so neither the "
             "execution's input nor its progress is known; nothing was run, and another invocation may get the whole "
@@ -174,7 +174,7 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
 def _rejected(
     error: PayloadValidationError, program: Program, state: ExecutionState, failures: Failures
 ) -> InvocationResult:
-    """Fail a new execution; keep a running one, for it is the deploy that is wrong."""
+    """Fail a new execution. Keep a running one: its payload did fit, so the new deployment is at fault."""
     if _is_running(state) and program.config.on_model_change == "raise":
         logger.error("the input of a running execution no longer fits the handler's model: %s", error)
         from powertools_durable.parser.payload import model_changed
@@ -184,7 +184,7 @@ def _rejected(
 
 
 def _handle(session: Session, payload: object) -> Outcome:
-    """Run the user's function, and have everything queued acknowledged before it counts."""
+    """Run the user's function, then wait until every queued update is acknowledged."""
     root, context = session.root, session.program.make_context(session)
     scope = session.scopes.of_context(root)
     try:
@@ -195,13 +195,13 @@ def _handle(session: Session, payload: object) -> Outcome:
         outcome = Raised(error)
     except CheckpointingStopped:  # the engine knows why
         outcome = Returned(None)
-    with suppress(CheckpointingStopped, SuspendExecution):  # these too are noted: in the engine and the frame
+    with suppress(CheckpointingStopped, SuspendExecution):  # the engine and the frame keep these too
         session.driver.flush(root)
     return outcome
 
 
 def _to_its_end(session: Session, payload: object, context: Any) -> object:
-    """Run the handler, then what it deferred; both happen only where the execution ends."""
+    """Run the handler, then its deferred calls, if the handler ended rather than suspended."""
     try:
         result = session.program.handler(payload, context)
     except _NO_END:
@@ -217,9 +217,9 @@ def _to_its_end(session: Session, payload: object, context: Any) -> object:
 
 
 def _run_deferred(session: Session, context: Any, first: Exception | None) -> Exception | None:
-    """Run all that was deferred, whichever fails; return the first error, log the others."""
+    """Run all deferred calls, even if one fails; return the first error, log the others."""
     for deferred in session.program.deferred(context):
-        if session.engine.interruption is not None:  # which decides how it ends; nothing more can be recorded
+        if session.engine.interruption is not None:  # nothing more can be recorded
             return first
         try:
             deferred()
@@ -230,7 +230,7 @@ def _run_deferred(session: Session, context: Any, first: Exception | None) -> Ex
                 first = error
             else:
                 words = "a deferred call failed; the execution ends with the error before it: %s"
-                logger.error(words, place_of(error))  # noqa: TRY400 - its words may be payload
+                logger.error(words, place_of(error))  # noqa: TRY400 - its message may hold a payload
     return first
 
 
@@ -273,7 +273,7 @@ def _succeeded(session: Session, text: str, failures: Failures) -> InvocationRes
 
 
 def _refused(reason: BaseException, failures: Failures) -> InvocationResult:
-    """Fail what can't heal, and raise what another invocation may solve (docs/contributing/protocol.md#api-errors)."""
+    """Answer FAILED, or raise what may be transient (docs/contributing/protocol.md#api-errors)."""
     match reason:
         case NonDeterminismError() | ValidationError() | BackendError(retryable=False):
             return _failed(reason, failures)

@@ -1,8 +1,8 @@
-"""Lets plugins hear effects: operations and engine contain no hook call.
+"""Calls the hooks of plugins, derived from effects: operations and engine contain no hook call.
 
-`Observers.heard` stands between an operation's flow and whoever performs it. What passes through says all there is
-to know: that the operation begins, that the user's code is about to run and how it ended, that the record has ended.
-Plugins can look, and change nothing: what a hook raises is logged and ignored.
+`Observers.heard` wraps an operation's flow. The effects that pass through it show that the operation begins, that the
+user's code is about to run and how it ended, and that the record is terminal. Plugins observe and change nothing: an
+exception of a hook is logged and ignored.
 Source: docs/contributing/protocol.md#plugin-hooks.
 """
 
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _HOOKS = [name for name in vars(Plugin) if name.startswith(("on_", "provide_"))]
-_BESIDES = ("on_invocation_start", "provide_propagation_metadata")  # told without following every operation
+_BESIDES = ("on_invocation_start", "provide_propagation_metadata")  # called without following every operation
 
 
 class Observers:
@@ -63,13 +63,13 @@ class Observers:
     sources : Sequence[Plugin | Callable]
         Plugins, and factories that make one for each invocation.
     state : ExecutionState
-        As the invocation found it; it notes what changes from now on.
+        The records that the invocation began with; it tracks changes from now on.
     about : InvocationInfo
         The invocation.
     clock : Clock
         Times attempts.
     updated_ids : Iterable[str]
-        Of the records that the service changed since the invocation before.
+        Ids of the records that the service changed since the previous invocation.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Observers:
         self._records = Records(records, about.execution_arn, self._known.__contains__)
         updated = {key: self._records[key] for key in self._updated_ids if key in records}
         self._about = about = replace(about, operations=self._records, updated=updated)
-        self._began: dict[str, datetime] = {}  # when contexts without a record began, in this invocation
+        self._began: dict[str, datetime] = {}  # start times in this invocation of contexts without a record
         self._ended_before = frozenset(key for key, record in records.items() if record.status.is_terminal)
         self._started: set[str] = set()
         self._ended: set[str] = set()
@@ -112,7 +112,7 @@ class Observers:
     def around(
         self, payload: object, answer: Callable[[], InvocationResult], backend: CountedBackend
     ) -> InvocationResult:
-        """Let *answer* make the invocation's answer, and tell of its beginning and its end."""
+        """Call *answer* for the invocation's answer, between the hooks for its start and its end."""
         self._about = replace(self._about, input=payload)
         self._backend = backend
         self._tell("on_invocation_start", self._about)
@@ -141,7 +141,7 @@ class Observers:
         )
 
     def passed(self, frame: Frame) -> None:
-        """Look whether the code of *frame* is where none has been before."""
+        """Call the hook for the end of the replay, once the code of *frame* is live."""
         if self._replays and frame.replay_state is ReplayState.LIVE:
             self._replay_ends()
 
@@ -155,7 +155,7 @@ class Observers:
             self._tell("on_replay_end", info)
 
     def changes(self) -> None:
-        """Tell which records have changed since the last time."""
+        """Call the hook for changes, with the records that have changed since the last call."""
         if not self._hearing["on_operation_change"]:
             return
         if changed := self._state.changed():
@@ -164,7 +164,7 @@ class Observers:
             self._tell("on_operation_change", info)
 
     def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
-        """Ask for the trace header of a function that *op* is about to invoke."""
+        """Return the trace header for the function that *op* is about to invoke."""
         info = PropagationInfo(
             execution_arn=self._about.execution_arn,
             operation_id=op.id,
@@ -177,7 +177,7 @@ class Observers:
     # -- an operation --------------------------------------------------------------------------------------
 
     def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
-        """Return *flow* as one that plugins hear."""
+        """Return *flow*, wrapped so that plugins observe it."""
         return self._heard(op, flow) if self._follows and op.sub_type != SubType.PATCH else flow
 
     def _heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
@@ -198,7 +198,7 @@ class Observers:
                         answer = yield effect
         except StopIteration as done:
             value: T = done.value
-        except GeneratorExit:  # the invocation leaves the operation as it is
+        except GeneratorExit:  # the operation is left incomplete: the invocation ends
             flow.close()
             raise
         except BaseException:
@@ -260,7 +260,7 @@ class Observers:
                 if frame.suspension is None:
                     ends(Raised(error))
                 raise
-            if frame.suspension is None:  # it may have swallowed one
+            if frame.suspension is None:  # otherwise it may have swallowed it
                 ends(Returned(value))
         return value
 
@@ -268,7 +268,7 @@ class Observers:
     def _user_function(
         self, op: OperationHandle, attempt: int | None, *, is_replaying: bool = False
     ) -> Iterator[Callable[[Outcome], None]]:
-        """Tell of the user's code around it; it is INCOMPLETE unless it says how it ended."""
+        """Call the hooks around user code; the outcome is INCOMPLETE unless the block reports one."""
         self.changes()
         if not (self._hearing["on_user_function_start"] or self._hearing["on_user_function_end"]):
             yield lambda _: None
@@ -296,12 +296,12 @@ class Observers:
         finally:
             self._tell("on_user_function_end", AttemptEnd(**facts | {"ended_at": self._clock.now()} | ending), scope)
 
-    # -- telling -------------------------------------------------------------------------------------------
+    # -- hooks ---------------------------------------------------------------------------------------------
 
     def _tell(self, hook: str, info: object, scope: ScopeInfo | None = None) -> list[Any]:
         """Call a hook of every plugin that has it; return what they returned.
 
-        A hook's own lines and metrics are never taken for repeated ones, whatever the code around it does.
+        Log lines and metrics of a hook count as live, even when the code around it replays.
         """
         if not self._hearing[hook]:
             return []
@@ -311,7 +311,7 @@ class Observers:
             for plugin in self._hearing[hook]:
                 try:
                     answers.append(getattr(plugin, hook)(info))
-                except Exception as error:  # noqa: BLE001 - whatever it is, the execution goes on
+                except Exception as error:  # noqa: BLE001 - a plugin cannot fail the execution
                     name = type(plugin).__name__
                     logger.error("plugin %s failed in %s; it is ignored: %s", name, hook, place_of(error))  # noqa: TRY400
         finally:
@@ -352,8 +352,8 @@ def _made(sources: Iterable[PluginSource]) -> Iterator[Plugin]:
             continue
         try:
             plugin: object = source()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the execution goes on
-            logger.error("a plugin could not be made; the execution goes on without it: %s", place_of(error))  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001 - a plugin cannot fail the execution
+            logger.error("a plugin could not be created; the execution continues without it: %s", place_of(error))  # noqa: TRY400
             continue
         if isinstance(plugin, Plugin):
             yield plugin

@@ -10,18 +10,18 @@ from powertools_durable.errors import BackendError
 
 __all__ = ["pages"]
 
-_MAX_PAGES = 1_000  # a million records are far above every quota: more of them are a service gone wrong
+_MAX_PAGES = 1_000  # a million records exceed every quota: more of them mean that the service is at fault
 
 
 def pages(
     backend: DurableBackend, arn: str, token: str, marker: str | None, max_items: int
 ) -> Iterator[tuple[Operation, ...]]:
-    """Yield every page from *marker* on.
+    """Yield every page, starting at *marker*.
 
     Raises
     ------
     BackendError
-        The service refused, or answers with markers it gave before, or with more and more of them
+        The service refused the request, repeats a marker, or does not end after a thousand pages
         (docs/reliability.md#fault-rows, row 40, and #security-list, item 10).
     """
     seen: set[str] = set()

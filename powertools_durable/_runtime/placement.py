@@ -1,9 +1,8 @@
-"""Judges the place of a durable call: may the code that runs here and now make it?
+"""Checks the place of a durable call: is the code that runs now allowed to make it?
 
-A misplaced call is refused before it takes an id, and it *sticks*: the execution fails with that error however many
-``except`` swallow it, for the code that made it can't be trusted to have done what it was written for. Only the
-execution whose handler runs is failed by it: a context of another execution, of an invocation that is over, or one made
-by hand, raises and harms nobody.
+A misplaced call is refused before it takes an id, and the refusal is final: the execution fails with that error even if
+the code catches it, because its result cannot be trusted. Only the execution whose handler is running fails. A context
+of another execution or of an earlier invocation, and one created by `DurableContext.create`, only raises.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ _BESIDE = {
 
 
 class Placement:
-    """Judges the calls of one invocation.
+    """Checks the calls of one invocation.
 
     Parameters
     ----------
     engine : ReplayEngine
         The invocation's.
     checkpointer : Checkpointer
-        Whose lock is the engine's.
+        Holds the lock of the engine.
     probe : Probe | None
-        Hears of calls while a suspension passes through their context.
+        Observes calls made while a suspension passes through their context.
     """
 
     def __init__(self, engine: ReplayEngine, checkpointer: Checkpointer, probe: Probe | None) -> None:
@@ -51,14 +50,14 @@ class Placement:
         self._probe = probe
 
     def require_open(self, frame: Frame, call: str) -> None:
-        """Refuse a call while *frame* is being left, and after it.
+        """Refuse a call while a suspension passes through *frame*, and after its end.
 
         Raises
         ------
         SuspendExecution
-            The context is being left; the signal was swallowed and is raised again.
+            The signal was swallowed, and is raised again.
         CheckpointingStopped, NonDeterminismError, ValidationError
-            The invocation has failed; so was that.
+            The invocation has failed with this error.
         BranchOrphaned
             The fan-out around this branch is complete.
         """
@@ -73,14 +72,14 @@ class Placement:
             raise BranchOrphaned
 
     def judge(self, frame: Frame, call: str, scope: ScopeInfo | None) -> None:
-        """Refuse a call that does not come from the code of *frame*, as what it is.
+        """Refuse a call that does not come from the code of *frame*.
 
         Raises
         ------
         ValidationError
             The place is wrong.
         SuspendExecution, CheckpointingStopped, NonDeterminismError, BranchOrphaned
-            As `require_open` does, where that comes before.
+            As `require_open` does, which is checked first.
         """
         running = _frame_of(scope)
         root = _root_of(frame)
@@ -127,7 +126,7 @@ def _misuse(frame: Frame, call: str, scope: ScopeInfo | None, running: Frame | N
 
 
 def _runs_here(frame: Frame, running: Frame | None) -> bool:
-    """True where the code of *frame* runs; for one made by hand, where no code of a context below it runs."""
+    """True if the code of *frame* is running; for a detached frame, if no code of a context below it is."""
     if running is frame:
         return True
     below = running if frame.detached else None
@@ -141,7 +140,7 @@ def _runs_below(frame: Frame, running: Frame | None) -> bool:
 
 
 def _frame_of(scope: ScopeInfo | None) -> Frame | None:
-    """Return the context whose code runs, or around what runs."""
+    """Return the context whose code is running, or that encloses the step that is."""
     where: Any = scope.where if scope is not None else None
     return where if isinstance(where, Frame) else getattr(where, "frame", None)
 
@@ -157,7 +156,7 @@ def _in_a_hook(scope: ScopeInfo | None, running: Frame | None) -> bool:
 
 
 def _beside(work: object) -> str:
-    """Name code of the user's that is no function of an operation: a policy, a serdes, a rule."""
+    """Name user code that is not an operation's function: a policy, a serdes, a completion rule."""
     if not isinstance(work, OperationHandle):
         return str(work)
     code = "the serdes"
@@ -180,11 +179,11 @@ _NOT_IN_A_STEP = (
 )
 _NOT_BESIDE = (
     ". Such code runs any number of times, and not at all on a replay, so what it asks for would have no fixed place: "
-    "call it from the handler, and hand the value on"
+    "call it from the handler, and pass the value on"
 )
 _NOT_ON_A_THREAD = "; operations are numbered in call order, which threads don't keep. Start threads inside a step"
 _NOT_AFTER = "; a context must not outlive the function it was given to"
-_NOT_IN_A_HOOK = "; plugins look on: make durable calls in the handler"
+_NOT_IN_A_HOOK = "; plugins only observe: make durable calls in the handler"
 _ANOTHER_CONTEXT = "is called on a context other than the one whose code is running"
 _USE_YOUR_OWN = "; use the context that was passed to this function"
 _ANOTHER_CALLBACK = "is called on a callback of a context other than the one whose code is running"

@@ -1,4 +1,4 @@
-"""Records of the execution as plugins see them: public classes, made when they are looked at."""
+"""Records of the execution as plugins see them: instances of public classes, created on access."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Records(Mapping[str, OperationInfo]):
     Parameters
     ----------
     records : Mapping[str, Operation]
-        All of them; they may change.
+        All records; the mapping may change.
     execution_arn : str
-        Whose they are.
+        The execution's ARN.
     is_replayed : Callable
-        Tells of an id whether an earlier invocation began it.
+        Returns for an id whether an earlier invocation began the operation.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Records(Mapping[str, OperationInfo]):
         )
 
     def __contains__(self, identifier: object) -> bool:
-        """Say whether there is a record, without making it."""
+        """Return whether there is a record, without creating its info."""
         return identifier in self._records
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the ids that there are now: other threads may add records meanwhile."""
+        """Iterate over a copy of the ids: other threads may add records in the meantime."""
         return iter(list(self._records))
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Says what code did to a suspension that passed through it, for nobody else would: the execution suspends anyway.
+"""Warns of code that swallowed or replaced a suspension. The execution suspends anyway, so nothing else shows it.
 
 See docs/contributing/protocol.md#suspension and
 docs/powertools/pitfalls.md#3-except-baseexception-around-durable-calls.
@@ -21,16 +21,16 @@ logger = logging.getLogger(__name__)
 
 
 def tell_dropped(error: Exception) -> None:
-    """Warn of an error that was raised on the way out; its words may be payload."""
+    """Warn of an error that replaced a suspension; without its message, which may hold a payload."""
     logger.warning(
-        "an error was raised while the execution was being suspended, and counts for nothing: %s. 'finally' and 'with' "
+        "an error was raised while the execution was being suspended, and is ignored: %s. 'finally' and 'with' "
         "blocks run at every suspension; ctx.defer() and ctx.saga() are for the execution's end",
         place_of(error),
     )
 
 
 def tell_swallowed(frame: Frame) -> None:
-    """Warn of code that returned although a suspension was raised in it; once for each suspension."""
+    """Warn of code that returned although a suspension was raised in it, once per suspension."""
     signal = frame.suspension
     if signal is None or signal.is_reported:
         return
@@ -40,7 +40,7 @@ def tell_swallowed(frame: Frame) -> None:
 
 
 def tell_called(frame: Frame) -> None:
-    """Warn of a durable call after a suspension was caught; not of one in a ``finally``, which it passes through."""
+    """Warn of a durable call after a suspension was caught, but not of a call in a ``finally`` block."""
     signal = frame.suspension
     if signal is None or signal.is_reported:
         return
@@ -67,7 +67,7 @@ def _warn(frame: Frame, what: str, caught: tuple[FrameType, int] | None) -> None
 
 
 def _is_passing(signal: BaseException) -> bool:
-    """Tell whether the code that runs is an ``except`` or ``finally`` block which *signal* has entered."""
+    """Return whether an ``except`` or ``finally`` block that *signal* has entered is running."""
     handled = sys.exception()
     while handled is not None:
         if handled is signal:
@@ -77,7 +77,7 @@ def _is_passing(signal: BaseException) -> bool:
 
 
 def _is_in_except(frame: FrameType) -> bool:
-    """Tell by the source whether the innermost block around the line is an ``except``; False without source."""
+    """Return whether the innermost block around the line is an ``except``; False without source code."""
     lines = linecache.getlines(frame.f_code.co_filename)[: frame.f_lineno]
     if len(lines) < frame.f_lineno:
         return False

@@ -1,4 +1,4 @@
-"""Says what the running code is doing: makes the values of the one context variable."""
+"""Builds the values of the context variable that says what the running code is doing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Beside", "Body", "Scopes"]
 
 
 class Body:
-    """Where a step's body runs: for the first time, whatever the code of the context around it does."""
+    """Where a step's body runs. A body is always live, even when the context around it replays."""
 
     __slots__ = ("frame",)
     replay_state = ReplayState.LIVE
@@ -34,7 +34,7 @@ class Beside:
 
 
 class Scopes:
-    """Makes scopes of one invocation.
+    """Builds the scopes of one invocation.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Scopes:
         self._name = name
 
     def of_context(self, frame: Frame) -> ScopeInfo:
-        """The code of the handler, or of a child context, runs."""
+        """Return the scope of the handler, or of a child context."""
         return ScopeInfo(
             execution_arn=self._arn,
             execution_name=self._name,
@@ -59,7 +59,7 @@ class Scopes:
         )
 
     def of_step(self, frame: Frame, op: OperationHandle, attempt: int, deadline: datetime) -> ScopeInfo:
-        """An attempt of a step runs."""
+        """Return the scope of an attempt of a step."""
         key = blake2b(f"{self._arn}/{op.id}".encode(), digest_size=16).hexdigest()
         return ScopeInfo(
             execution_arn=self._arn,

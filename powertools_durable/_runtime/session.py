@@ -1,4 +1,4 @@
-"""What one invocation works with."""
+"""The parts of one invocation."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ __all__ = ["Program", "Session"]
 
 @frozen(kw_only=True)
 class Program:
-    """A decorated function, made ready once.
+    """A decorated function, prepared once.
 
     Attributes
     ----------
     handler : Callable
-        The user's function: payload and context in, result out.
+        The user's function: takes payload and context, returns the result.
     make_context : Callable
-        Makes what the user holds; the runtime does not know its class.
+        Creates the user's context, whose class the runtime does not know.
     read_payload : Callable
-        Execution input as text in, the handler's first argument out; raises `PayloadValidationError`.
+        Takes the execution's input as text, returns the handler's first argument; raises `PayloadValidationError`.
     write_result : Callable
-        The handler's result in, JSON text out; raises `SerDesError`.
+        Takes the handler's result, returns JSON text; raises `SerDesError`.
     begins : Callable
-        Told of each invocation before the handler runs.
+        Called at the start of each invocation, before the handler runs.
     deferred : Callable
-        A context in, what was deferred there out, in the order in which it runs.
+        Takes a context, returns its deferred calls in the order in which they run.
     """
 
     handler: Callable[[Any, Any], Any]
@@ -64,7 +64,7 @@ class Program:
 
 
 class Session:
-    """The parts of one invocation, put together."""
+    """Assembles the parts of one invocation."""
 
     def __init__(
         self,

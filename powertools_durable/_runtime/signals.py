@@ -1,4 +1,4 @@
-"""The `BaseException`s that are not errors, beside `SuspendExecution`, and the errors that no policy may eat."""
+"""Signals besides `SuspendExecution`, which are `BaseException`s, and the errors that no policy may handle."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ UNRECOVERABLE: Final = (
     MemoryError,
     RecursionError,
 )
-"""What passes through steps and contexts as it is: no retry policy, no failure of theirs, no record."""
+"""Errors that pass through steps and contexts unchanged: no retry, no failed operation, no record."""

@@ -1,7 +1,7 @@
-"""Makes of an exception what may be logged: the user's lines, and no values that pydantic refused.
+"""Prepares an exception for the log: with the user's lines, and without values that pydantic refused.
 
-A class of the user's may do anything when it is read. An exception that can't be shown as it is, or whose text holds
-refused values, is shown by a stand-in of the same name with the same traceback, and so are those that it came from.
+Attributes of a user's exception class may do anything when they are read. An exception that can't be shown as it is, or
+whose text holds refused values, is replaced by one with the same name and traceback, and so are its causes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ATTRIBUTES = ("__cause__", "__context__", "__suppress_context__", "__traceback_
 
 
 def exc_info_of(error: BaseException, *, include_input: bool = False) -> ExcInfo | None:
-    """Return what `logging` takes as ``exc_info``; None for an error that passed no line of the user's."""
+    """Return *error* as ``exc_info`` for `logging`; None if it passed no line of the user's code."""
     trace = users_traceback(traceback_of(error))
     if trace is None:
         return None
@@ -47,12 +47,12 @@ def users_traceback(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _read(error: BaseException, attribute: str) -> Any:
-    """Read what every exception has, whatever a user's class makes of the attribute."""
+    """Read an attribute that every exception has, past any property of a user's class."""
     return vars(BaseException)[attribute].__get__(error)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return *error*, what it came from, and the members of groups."""
+    """Return *error*, its causes and contexts, and the members of groups."""
     found: list[BaseException] = []
     queue: list[BaseException | None] = [error]
     while queue and len(found) < _MOST:
@@ -74,7 +74,7 @@ def _must_stand_in(error: BaseException, *, include_input: bool) -> bool:
         return True
     try:
         text = str(error)
-        text.encode()  # a lone surrogate can't be written by most handlers, which would lose the line
+        text.encode()  # most handlers can't write a lone surrogate, and would lose the line
         return type(text) is not str or len(text) > _LONGEST
     except Exception:  # noqa: BLE001 - the user's __str__ may do anything
         return True

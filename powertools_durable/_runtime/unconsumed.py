@@ -1,4 +1,4 @@
-"""Records that the code, now at its end, never asked for: it is not the code that made them."""
+"""Reports records that the code never asked for: the code has changed since they were made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def look_in_context(frame: Frame) -> None:
-    """Report what is recorded ahead of a context's code that has returned; before its end is recorded.
+    """Report the records that follow the end of a context's code, before that end is recorded.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def look_in_context(frame: Frame) -> None:
 
 
 def look_in_execution(root: Frame) -> None:
-    """Report what the handler, which has returned, never asked for. Raises as `look_in_context` does."""
+    """Report the records that a handler never asked for, when it has returned; raises as `look_in_context`."""
     if root.suspension is None and (left := root.engine.unasked()):
         _report(root.engine, left)
 

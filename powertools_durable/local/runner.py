@@ -78,7 +78,7 @@ class LocalRunner:
     ) -> None:
         inner = durable_inside(handler)
         if inner is None:
-            message = f"LocalRunner() runs what @durable made, not {class_name(handler)}"
+            message = f"LocalRunner() takes a function decorated with @durable, not {class_name(handler)}"
             raise ValidationError(message)
         self.store = store if isinstance(store, SqliteStore) else SqliteStore(store)
         self._handler = handler

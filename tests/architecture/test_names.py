@@ -64,9 +64,7 @@ def twice_named_files(sources) -> Iterator[str]:
     for file in sources:
         files[PurePosixPath(file).name].append(file)
     for name, places in files.items():
-        if len(places) > 1 and name.removesuffix(".py") not in ROLES | {
-            done.removesuffix(".py") for done in STILL_TWICE
-        }:
+        if len(places) > 1 and name.removesuffix(".py") not in ROLES:
             yield f"{name} stands in {', '.join(places)}"
 
 

@@ -102,7 +102,7 @@ def test_an_event_may_be_anything_that_has_json(path, event):
 
 
 def test_what_is_not_durable_is_refused(path):
-    with pytest.raises(ValidationError, match="runs what @durable made, not a function"):
+    with pytest.raises(ValidationError, match="takes a function decorated with @durable, not a function"):
         LocalRunner(lambda event, ctx: None, path)
 
 

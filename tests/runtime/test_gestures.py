@@ -183,7 +183,7 @@ def test_an_error_on_the_way_out_of_a_suspension_is_told_once_by_type_and_place(
     (told,) = told_by(gesture, place, caplog)
     assert told.levelname == "WARNING"
     where = rf"{kind} at test_gestures\.py:\d+ in {gesture.__name__}"
-    assert re.search(f"raised while the execution was being suspended, and counts for nothing: {where}", told.message)
+    assert re.search(f"raised while the execution was being suspended, and is ignored: {where}", told.message)
     assert SECRET not in told.message
     assert told.exc_info is None  # a traceback ends with the error's words
 

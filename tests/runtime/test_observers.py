@@ -475,7 +475,7 @@ def test_a_factory_that_fails_is_reported_and_left_out(caplog):
 
     assert Simulator(handler).start().result == 1
     failure, *other = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
-    assert failure.startswith("a plugin could not be made; the execution goes on without it: RuntimeError at test_obs")
+    assert failure.startswith("a plugin could not be created; the execution continues without it: RuntimeError at ")
     assert other == [
         "a plugin factory returned a str, not a Plugin; it is ignored",
     ]

@@ -85,7 +85,7 @@ def test_finish_without_an_end_in_sight_says_what_it_waits_for_and_can_go_on(mon
 
     monkeypatch.setattr("powertools_durable.testing.simulation.simulated_run._MAX_INVOCATIONS", 20)
     run = Simulator(polls).start()
-    with pytest.raises(ValidationError, match=r"no end in sight: <SimulatedRun RUNNING.* waits for wait 'poll'>"):
+    with pytest.raises(ValidationError, match=r"it did not end: <SimulatedRun RUNNING.* waits for wait 'poll'>"):
         run.finish()
     assert len(run.invocations) == 21
     assert run.finish().status == "SUCCEEDED"
@@ -98,7 +98,7 @@ def test_finish_says_what_is_left_to_wait_for_by_returning(run):
 
 @pytest.mark.parametrize("wrong", [lambda event, ctx: 1, "handler", None, object(), durable])
 def test_only_what_durable_made_can_be_run(wrong):
-    with pytest.raises(ValidationError, match="runs what @durable made, not "):
+    with pytest.raises(ValidationError, match="takes a function decorated with @durable, not "):
         Simulator(wrong)
 
 

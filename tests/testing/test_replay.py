@@ -189,7 +189,7 @@ def test_a_history_comes_as_events_text_or_a_file(shape, tmp_path):
 
 
 def test_a_handler_that_is_not_durable_and_a_history_that_is_none_are_refused():
-    with pytest.raises(ValidationError, match="what @durable made"):
+    with pytest.raises(ValidationError, match="decorated with @durable"):
         replay(unchanged, recorded())
     with pytest.raises(ValidationError):
         replay(durable(unchanged), {"Events": [{"EventType": "Surprise"}]})

@@ -143,14 +143,14 @@ def test_nothing_runs_beside_an_exploration(second):
 
     explore(explored)
     assert len(refusals) == 1
-    assert "explore() is at work" in refusals[0]
+    assert "explore() is running" in refusals[0]
     assert Simulator(handler).start(1).finish().status == "SUCCEEDED"
 
 
 def test_no_exploration_begins_beside_a_simulator():
     @durable
     def handler(event, ctx):
-        with ThreadPoolExecutor(1) as pool, pytest.raises(ValidationError, match="a simulator is at work"):
+        with ThreadPoolExecutor(1) as pool, pytest.raises(ValidationError, match="a simulator is running"):
             pool.submit(explore, made(), 1).result()
 
     assert Simulator(handler).start().finish().status == "SUCCEEDED"

@@ -65,7 +65,7 @@ def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
         *handler* is not durable, or *history* is none, is not complete or was got without its payloads.
     """
     if durable_inside(handler) is None:
-        message = f"replay() runs what @durable made, not {class_name(handler)}"
+        message = f"replay() takes a function decorated with @durable, not {class_name(handler)}"
         raise ValidationError(message)
     events, arn, read = read_history(history)
     try:

@@ -1,1 +1,1 @@
-"""Run a handler in virtual time, in this process."""
+"""The simulator: runs a handler in virtual time, in this process."""

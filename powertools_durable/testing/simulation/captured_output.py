@@ -1,4 +1,4 @@
-"""What an invocation says: its log records, and the metrics it prints for CloudWatch."""
+"""Captures the output of an invocation: its log records, and the metrics that it prints for CloudWatch."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ __all__ = ["LISTENING", "Recorder", "SimulatedInvocation", "exploring"]
 
 @dataclass(slots=True)
 class SimulatedInvocation:
-    """One invocation, and what it said.
+    """One invocation, with its log records and metrics.
 
     Attributes
     ----------
     request_id : str
-        As the Lambda context told it.
+        The id in its Lambda context.
     event : Mapping
-        What Lambda handed to the handler.
+        The event of the handler.
     answer : object
-        What the handler answered; an `ErrorObject` when the invocation failed, timed out or was killed.
+        The handler's answer; an `ErrorObject` if the invocation failed, timed out or was killed.
     logs : list[logging.LogRecord]
-        What reached the root logger, lines that the replay filter holds back left out.
+        The records that reached the root logger, without those that the replay filter dropped.
     metrics : list[dict]
         Objects in the embedded metric format, as Powertools' Metrics printed them.
     """
@@ -47,16 +47,16 @@ class SimulatedInvocation:
 
     @property
     def event(self) -> Mapping[str, Any]:
-        """What Lambda handed to the handler, made anew at each look: an event repeats all that was before."""
+        """The event of the handler, built on each access: stored events would repeat all records."""
         return self.shown.event()
 
 
 class Recorder:
-    """Takes down what is logged and printed while an invocation runs, by the code that runs in it.
+    """Records the log records and printed lines of the code that runs in an invocation.
 
-    Several may be at work at once, on threads or one inside of another; the context tells whose a line is. What
-    comes from a thread that has no context of a run, for the handler has started it by itself, goes to the one that
-    is at work; with several nobody can tell, and it goes to none.
+    Several recorders may be active at once, on threads or nested; a context variable says to which of them a line
+    belongs. A thread that the handler started by itself has no such context: its lines go to the active recorder, or,
+    if there are several, to none.
     """
 
     def __init__(self) -> None:
@@ -75,21 +75,21 @@ class Recorder:
         self._listening.close()
 
     def printed(self, text: str) -> None:
-        """Pick out the lines that are metrics."""
+        """Keep the lines that are metrics."""
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
             if '"_aws"' in line and isinstance(metric := _json(line), dict):
                 self.metrics.append(metric)
 
     def seen(self, invocation: Invocation) -> SimulatedInvocation:
-        """Return *invocation*, which is the last that ran, with what it said."""
+        """Return *invocation*, which was the last one, with its output."""
         logs, metrics = self._begins
         return SimulatedInvocation(
             invocation.request_id, invocation.shown, invocation.answer, self.logs[logs:], self.metrics[metrics:]
         )
 
 
-# -- whose line is it? ----------------------------------------------------------------------------------------
+# -- which recorder gets a line -------------------------------------------------------------------------------
 
 LISTENING: ContextVar[tuple[Recorder, ...]] = ContextVar("powertools_durable_listening", default=())
 _EXPLORES: ContextVar[bool] = ContextVar("powertools_durable_explores", default=False)
@@ -100,15 +100,15 @@ _lock = threading.RLock()
 
 @contextmanager
 def _listening(recorder: Recorder) -> Iterator[None]:
-    global _ear  # noqa: PLW0603 - one for those that listen at the same time
+    global _ear  # noqa: PLW0603 - one handler for all active recorders
     with _lock:
         if _explorations and not _EXPLORES.get():
             message = (
-                "explore() is at work on another thread: it changes what the whole process sees, its clock, environment"
-                " and module globals, so nothing can be simulated beside it. Run one after the other"
+                "explore() is running on another thread. It changes clock, environment and module globals of the whole "
+                "process, so nothing else can be simulated at the same time: run them one after the other"
             )
             raise ValidationError(message)
-        if not _at_work:  # a handler's code may have changed the level of the last one
+        if not _at_work:  # user code may have changed the level of the previous one
             _ear = _Ear()
         _at_work.append(recorder)
         output = _Output.over(sys.stdout)
@@ -133,19 +133,19 @@ def _listening(recorder: Recorder) -> Iterator[None]:
 
 @contextmanager
 def exploring() -> Iterator[None]:
-    """Surround an exploration: it changes what the whole process sees, so it has the process to itself.
+    """Keep other simulations out while an exploration runs, because it changes the state of the whole process.
 
     Raises
     ------
     ValidationError
-        Something is explored or simulated already.
+        A simulation or exploration is running already.
     """
     with _lock:
         if _explorations or _at_work:
             other = "explore()" if _explorations else "a simulator"
             message = (
-                f"{other} is at work already: explore() changes what the whole process sees, its clock, environment "
-                "and module globals. Run one after the other, or in processes of their own, as pytest-xdist does"
+                f"{other} is running already. explore() changes clock, environment and module globals of the whole "
+                "process: run them one after the other, or in separate processes, as pytest-xdist does"
             )
             raise ValidationError(message)
         token = object()
@@ -167,7 +167,7 @@ def _concerned() -> tuple[Recorder, ...]:
 
 
 class _Ear(logging.Handler):
-    """Hands records on."""
+    """Passes log records to the recorders."""
 
     def emit(self, record: logging.LogRecord) -> None:
         for recorder in _concerned():
@@ -178,7 +178,7 @@ _ear = _Ear()
 
 
 class _Output(io.TextIOBase):
-    """Stands in for standard output: passes text on, and lets recorders hear it."""
+    """Replaces standard output: writes text to it, and passes it to the recorders."""
 
     def __init__(self, passes_on_to: Any) -> None:
         self.passes_on_to = passes_on_to
@@ -186,7 +186,7 @@ class _Output(io.TextIOBase):
 
     @classmethod
     def over(cls, output: Any) -> _Output:
-        """Return *output* if it is one, else one for it."""
+        """Return *output* if it is such a replacement already, else a replacement for it."""
         return output if isinstance(output, cls) else cls(output)
 
     def write(self, text: str) -> int:
@@ -196,10 +196,10 @@ class _Output(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        if not getattr(self.passes_on_to, "closed", False):  # also called when this is thrown away, long after
+        if not getattr(self.passes_on_to, "closed", False):  # also called by the garbage collector, much later
             self.passes_on_to.flush()
 
-    def __getattr__(self, name: str) -> Any:  # encoding, fileno, isatty: as the real one has them
+    def __getattr__(self, name: str) -> Any:  # encoding, fileno, isatty: those of the real one
         return getattr(self.passes_on_to, name)
 
 

@@ -1,4 +1,4 @@
-"""How a seed picks who goes on."""
+"""Chooses by a seed which thread runs next."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from powertools_durable.testing.simulation.thread_states import ThreadState
 __all__ = ["Picks", "Whims"]
 
 _SLOWEST, _FASTEST = -1.5, 1.5  # powers of ten
-_CHANGES = 0.02  # how often whoever goes on gets another speed
+_CHANGES = 0.02  # probability that the chosen thread gets another speed
 
 
 class Picks(Protocol):
-    """Picks who goes on."""
+    """Chooses which thread runs next."""
 
     def pick(self, ready: Sequence[ThreadState]) -> int:
-        """Return the place in *ready* of whoever goes on; there are at least two."""
+        """Return the index in *ready* of the thread that runs next; there are at least two."""
         ...
 
 
 class Whims:
-    """Gives each thread a speed, and changes it now and then; or is fair to all, as one seed in three is.
+    """Gives each thread a speed and changes it now and then; one seed in three treats all threads alike.
 
-    Chance that is fair keeps threads abreast of each other. What breaks only when one is far ahead of another, such
-    as a branch that ends before the one before it has begun, it brings about too rarely to be found.
+    A uniform choice keeps all threads at about the same place. It rarely produces the cases in which one thread is far
+    ahead of another, for example a branch that ends before the previous one has begun.
 
     Parameters
     ----------
     seed : str
-        Decides all of it.
+        Decides all choices.
     """
 
     def __init__(self, seed: str) -> None:
-        self._random = Random(seed)  # noqa: S311 - repeatable is what it is for
+        self._random = Random(seed)  # noqa: S311 - repeatable on purpose
         self._is_fair = self._random.randrange(3) == 0
 
     def pick(self, ready: Sequence[ThreadState]) -> int:
-        """Return the place in *ready* of whoever goes on."""
+        """Return the index in *ready* of the thread that runs next."""
         random = self._random
         if self._is_fair:
             return random.randrange(len(ready))

@@ -1,4 +1,4 @@
-"""What one invocation runs in. When it is gone, what still runs there reaches nothing outside any more."""
+"""The process of one invocation, simulated. After its end, code that still runs in it has no effect outside."""
 
 from __future__ import annotations
 
@@ -26,47 +26,47 @@ SANDBOX: ContextVar[Sandbox | None] = ContextVar("powertools_durable_sandbox", d
 
 
 class Watch(Protocol):
-    """Sees what goes in and out of sandboxes; it may end one."""
+    """Observes the calls of sandboxes; it may kill one."""
 
     def begins(self, sandbox: Sandbox) -> None:
-        """Hear that an invocation begins in *sandbox*."""
+        """Called when an invocation begins in *sandbox*."""
         ...
 
     def calls(self, updates: Sequence[OperationUpdate]) -> None:
-        """Hear of a checkpoint before the service does."""
+        """Called before the service gets a checkpoint."""
         ...
 
     def called(self, updates: Sequence[OperationUpdate]) -> None:
-        """Hear of a checkpoint that the service has, before its answer comes in."""
+        """Called after the service applied a checkpoint, before its response arrives."""
         ...
 
     def effect(self, entry: Any) -> None:
-        """Hear that something was done to the world outside."""
+        """Called after an external effect."""
         ...
 
     def answers(self) -> None:
-        """Hear that the handler has returned its answer, before Lambda does."""
+        """Called when the handler has returned its answer, before Lambda gets it."""
         ...
 
 
 class Sandbox:
-    """One invocation's process: alive until it is killed, or its time is over.
+    """The process of one invocation: alive until it is killed, times out or ends.
 
     Parameters
     ----------
     clock : VirtualClock
-        What time it is in there.
+        The virtual time.
     threads : SeededThreads
-        Those that run in there.
+        The threads of the run.
     timeout : float
         Seconds until Lambda ends it.
     watch : Watch | None
-        Who looks on.
+        The observer.
 
     Attributes
     ----------
     arn : str
-        Whose invocation it is: the execution's, or that of one that it invokes.
+        The execution that the invocation belongs to: the simulated one, or one that it invokes.
     """
 
     def __init__(self, clock: VirtualClock, threads: SeededThreads, timeout: float, watch: Watch | None = None) -> None:
@@ -81,27 +81,27 @@ class Sandbox:
 
     @property
     def is_gone(self) -> bool:
-        """True when nothing in there counts any more."""
+        """True after the end of the process."""
         return self._gone is not None
 
     def check(self) -> None:
-        """Stop code that runs in a sandbox that is gone.
+        """Stop code that runs in a process that has ended.
 
         Raises
         ------
         Killed
-            It is gone.
+            The process has ended.
         """
         if self._gone is not None:
             raise self._gone
 
     def kill(self, killed: Killed) -> NoReturn:
-        """End it here and now; the first reason stays."""
+        """End the process; the first reason stays."""
         self._gone = self._gone or killed
         raise self._gone
 
     def spend(self, seconds: float, step_ends: datetime | None) -> None:
-        """Let time pass, as far as there is some left."""
+        """Advance the time by *seconds*, at most to the end of the step or the invocation."""
         self.check()
         left = self._ends - self.clock.monotonic()
         step_left = left if step_ends is None else (step_ends - self.clock.now()).total_seconds()
@@ -117,27 +117,27 @@ class Sandbox:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.check()  # whatever the handler returned or raised: nobody is there to say it
-        self._gone = Killed("the invocation has ended")  # for threads that it left behind
+        self.check()  # a dead process can neither return nor raise
+        self._gone = Killed("the invocation has ended")  # for threads that still run
 
 
 class Sandboxes:
-    """Makes the sandboxes of one run, one after the other, and stands between them and the service.
+    """Creates the sandboxes of one run, one for each invocation, and passes their requests to the service.
 
     Parameters
     ----------
     service : DurableBackend
         The service.
     clock : VirtualClock
-        What time it is.
+        The virtual time.
     threads : SeededThreads
-        Those that run in there.
+        The threads of the run.
     timeout : float
         Seconds that an invocation may last.
     watch : Watch | None
-        Who looks on.
+        The observer.
     notes : Callable
-        Makes a context manager that surrounds each invocation.
+        Returns a context manager that is entered around each invocation.
     """
 
     def __init__(
@@ -158,13 +158,13 @@ class Sandboxes:
         self._watch = watch
         self._current: Sandbox | None = None
 
-    # -- the service, as it is seen from inside --------------------------------------------------------------
+    # -- the service, as sandboxes see it --------------------------------------------------------------------
 
     def checkpoint(
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
     ) -> CheckpointResponse:
         """Apply *updates*; see `DurableBackend.checkpoint`."""
-        self._threads.pause()  # a request takes its time, in which others go on
+        self._threads.pause()  # other threads may run while a request is on its way
         self._check()
         if self._watch is not None:
             self._watch.calls(updates)
@@ -186,10 +186,10 @@ class Sandboxes:
     # -- invocations -----------------------------------------------------------------------------------------
 
     def around(self, invoker: Invoker) -> Invoker:
-        """Return what runs each invocation of *invoker* in a sandbox of its own."""
+        """Return an invoker that runs each invocation of *invoker* in its own sandbox."""
 
         def invoke(event: dict[str, Any], context: LambdaContext) -> object:
-            # Whoever leaves last finds the sandbox gone: what was left behind comes to its end there.
+            # Threads that outlive the handler are stopped here, because the sandbox has ended.
             with (
                 self._notes(),
                 self._threads.taking_part(),
@@ -214,7 +214,7 @@ class Sandboxes:
         return answer
 
     def around_all(self, functions: Iterable[tuple[str, Target]]) -> dict[str, Target]:
-        """Do so for every function that may be invoked."""
+        """Return the same for every function that may be invoked."""
         return {name: self._around_target(target) for name, target in functions}
 
     def _around_target(self, target: Target) -> Target:

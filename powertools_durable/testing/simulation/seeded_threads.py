@@ -1,14 +1,26 @@
-"""Threads that a seed decides about: real ones, of which one runs at a time.
+"""Real threads, scheduled by a seed: one runs at a time.
 
-Whoever runs holds the baton. Wherever a thread takes a lock, waits, lets others go on, starts a thread or ends, the
-seed picks who goes on among those who can. When nobody can, time jumps to the next moment at which somebody gives up
-waiting, so that waits inside the library take no real time. The same seed gives the same interleaving, another seed
-another one.
+The running thread holds the baton. A thread reaches a *switch point* when it takes or releases a lock, waits, pauses,
+starts a thread or ends. There the seed chooses which of the ready threads gets the baton. If no thread is ready,
+virtual time jumps to the earliest timeout, so waiting inside the library takes no real time. The same seed gives the
+same interleaving.
 
-Code that blocks by itself, in a real ``time.sleep`` or at a lock of its own, would stop all others for ever. So the
-baton is taken from a thread that does not come back to the library for a second. It is *outside* then, beside the
-others, until it comes back; meanwhile virtual time passes as real time does. Only then is an interleaving no longer
-the seed's alone, and `SeededThreads.lost_baton` says so.
+The states of a thread::
+
+                    chosen by the seed
+          ready ------------------------> running ------> ended
+          ^  ^  <------------------------ |  |  |
+          |  |       switch point         |  |  | no switch point for a second
+   lock   |  | notified, or               |  |  v
+   free   |  | timed out                  |  |  outside --> ready, at its next switch point
+          |  +------------- waiting <-----+  |
+          +---------------- blocked <--------+
+                            (the lock is taken)
+
+Code that blocks outside the library, in a real ``time.sleep`` or on its own lock, would stop all other threads. So a
+thread that reaches no switch point for a second loses the baton and is *outside*: it runs in parallel to the others
+until its next switch point, and meanwhile virtual time passes with real time. Only then does the interleaving depend
+on anything besides the seed; `SeededThreads.lost_baton` is True afterwards.
 """
 
 from __future__ import annotations
@@ -27,21 +39,21 @@ __all__ = ["SeededThreads"]
 
 
 class SeededThreads(Turns):
-    """Makes the threads of one run, and all that they wait at; see `powertools_durable._runtime.environment.Threads`.
+    """The threads of one run, with their conditions; see `powertools_durable._runtime.environment.Threads`.
 
     Parameters
     ----------
     clock : Time
-        The run's.
+        The virtual clock of the run.
     picks : Picks
-        Decides who goes on.
+        Chooses which thread runs next.
     patience : float
-        Real seconds that a thread may keep the baton without coming back.
+        Real seconds after which a thread without a switch point loses the baton.
 
     Attributes
     ----------
     lost_baton : bool
-        True when some thread kept it longer: from then on the interleaving depends on the machine too.
+        True when some thread lost the baton: from then on the interleaving depends on the machine too.
     """
 
     # -- what the library uses -----------------------------------------------------------------------------
@@ -59,8 +71,8 @@ class SeededThreads(Turns):
         return SeededSignal(self)
 
     def spawn(self, run: Callable[[], None], name: str) -> threading.Thread:
-        """Start a thread; it runs when it is picked."""
-        context = Context()  # of the caller's, only whose lines are whose
+        """Start a thread; it runs when it is chosen."""
+        context = Context()  # of the caller's context, keep only which recorder gets its output
         context.run(LISTENING.set, LISTENING.get())
         thread = SeededThread(self, partial(context.run, run), name)
         thread.start()
@@ -75,7 +87,7 @@ class SeededThreads(Turns):
 
     @contextmanager
     def taking_part(self) -> Iterator[None]:
-        """Let the calling thread run as one of them; it leaves when no other can go on without time passing."""
+        """Schedule the calling thread too, during the block; it leaves when no other thread is ready."""
         with self._mutex:
             me = self._turn()
             self._guests += 1
@@ -93,21 +105,21 @@ class SeededThreads(Turns):
                 thread.join()
 
     def pause(self) -> None:
-        """Let the seed pick who goes on."""
+        """Switch point: let the seed choose which thread runs next."""
         if self._alone() is not None:
             return
         with self._mutex:
             self._pause(self._turn())
 
     def sleep(self, seconds: float) -> None:
-        """Let others go on until *seconds* of virtual time have passed, or nobody takes part any more."""
+        """Let other threads run until *seconds* of virtual time have passed, or no caller takes part any more."""
         with self._mutex:
             self._wait(self._turn(), self._asleep, seconds)
 
     # -- for conditions, signals and threads ---------------------------------------------------------------
 
     def acquire(self, lock: SeededCondition) -> None:
-        """Take *lock* when it is free and the thread is picked."""
+        """Take *lock* when it is free and the thread is chosen."""
         if lock.owner is None and (me := self._alone()) is not None:
             lock.owner = me
             return
@@ -115,7 +127,7 @@ class SeededThreads(Turns):
             self._acquire(self._turn(), lock)
 
     def release(self, lock: SeededCondition) -> None:
-        """Give *lock* away; whoever stood before it may be picked."""
+        """Release *lock*; a thread that is blocked by it becomes ready."""
         if not lock.entry and lock.owner is self._running is getattr(self._own, "task", None):
             self._turns += 1
             lock.owner = None
@@ -126,7 +138,7 @@ class SeededThreads(Turns):
                 self._pause(me)
 
     def wait(self, queue: list[ThreadState], timeout: float | None, lock: SeededCondition | None = None) -> bool:
-        """Stand in *queue*, without *lock*, until woken; False after *timeout* virtual seconds."""
+        """Wait in *queue*, without *lock*, until woken; return False after *timeout* virtual seconds."""
         with self._mutex:
             me = self._turn()
             if lock is not None:
@@ -135,17 +147,17 @@ class SeededThreads(Turns):
             try:
                 return self._wait(me, queue, timeout)
             finally:
-                if lock is not None and lock.owner is not me:  # interrupted: the caller's `with` gives it away
+                if lock is not None and lock.owner is not me:  # interrupted: the caller's `with` releases it
                     self._acquire(me, lock)
 
     def wait_for(self, signal: SeededSignal, timeout: float | None) -> bool:
-        """Wait until *signal* is set; False after *timeout* virtual seconds."""
+        """Wait until *signal* is set; return False after *timeout* virtual seconds."""
         with self._mutex:
             me = self._turn()
             return signal.is_set or self._wait(me, signal.queue, timeout) or signal.is_set
 
     def wake(self, queue: list[ThreadState], count: int | None = None) -> None:
-        """Let the first *count* in *queue* go on, those excepted whose time is over."""
+        """Wake the first *count* threads in *queue* that have not timed out."""
         with self._mutex:
             self._turn()
             self._expire()
@@ -153,7 +165,7 @@ class SeededThreads(Turns):
                 self._wake(task, woken=True)
 
     def set(self, signal: SeededSignal) -> None:
-        """Let whoever waits for *signal* go on."""
+        """Set *signal* and wake the thread that waits for it."""
         with self._mutex:
             me = self._turn()
             self._happens(signal)
@@ -166,7 +178,7 @@ class SeededThreads(Turns):
             self._await_turn(task)
 
     def end(self, task: ThreadState, over: SeededSignal) -> None:
-        """Run no more; *over* tells."""
+        """End *task*, and set *over*."""
         with self._mutex:
             self._turns += 1
             self._outside.discard(task)
@@ -175,5 +187,5 @@ class SeededThreads(Turns):
                 self._hand_on()
 
     def takes_part(self) -> bool:
-        """True for a thread that runs when it is picked, while somebody takes part."""
+        """True for a thread that is scheduled here, while a caller takes part."""
         return self._guests > 0 and getattr(self._own, "task", None) is not None

@@ -1,4 +1,4 @@
-"""One execution in the simulator: what it did, what it waits for, and the ways to push it on."""
+"""One execution in the simulator: its records, what it waits for, and ways to continue it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 
 __all__ = ["SimulatedCallback", "SimulatedRun"]
 
-_MAX_INVOCATIONS = 1_000  # of one settle() or finish(): a handler that needs more goes round in circles
+_MAX_INVOCATIONS = 1_000  # of one settle() or finish(): a handler that needs more will not end
 
 
 class SimulatedRun(ExecutionView):
@@ -55,7 +55,7 @@ class SimulatedRun(ExecutionView):
         ends = f", waits for {waits}" if waits else ""
         return f"<SimulatedRun {self.status}, {len(self.invocations)} invocations{ends}>"
 
-    # -- looking -------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------
 
     @property
     def _execution(self) -> ServiceExecution:
@@ -68,24 +68,24 @@ class SimulatedRun(ExecutionView):
 
     @property
     def logs(self) -> list[logging.LogRecord]:
-        """What was logged, in all invocations, those of invoked durable functions too."""
+        """The log records of all invocations, including those of invoked durable functions."""
         return self._recorder.logs
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """What Powertools' Metrics printed, in all invocations."""
+        """The metrics that Powertools' Metrics printed in all invocations."""
         return self._recorder.metrics
 
     @property
     def trace_hash(self) -> str:
-        """A digest of everything that went over the wire; the same seed gives the same."""
+        """A digest of all requests and responses; the same seed gives the same digest."""
         told = json.dumps([self.history(), [i.answer for i in self.invocations]], sort_keys=True, default=str)
         return blake2b(told.encode(), digest_size=16).hexdigest()
 
-    # -- pushing on ----------------------------------------------------------------------------------------
+    # -- continuing ----------------------------------------------------------------------------------------
 
     def settle(self) -> SimulatedRun:
-        """Invoke the handler for as long as there is something for it to do now; no time passes."""
+        """Invoke the handler as long as it can continue now; no time passes."""
         for _ in range(_MAX_INVOCATIONS):
             with self._recorder:
                 if not self._family.act():
@@ -94,19 +94,19 @@ class SimulatedRun(ExecutionView):
         raise ValidationError(message)
 
     def step(self) -> SimulatedRun:
-        """Let time pass to the next timer, and invoke the handler if that changed something for it."""
+        """Advance the time to the next timer, and invoke the handler if that lets it continue."""
         moment = self._family.next_moment()
         if moment is not None:
             self._move_to(moment)
         return self.settle()
 
     def advance(self, span: Duration) -> SimulatedRun:
-        """Let *span* pass, with all that happens meanwhile.
+        """Advance the time by *span*; timers that are due fire, and the handler is invoked.
 
         Raises
         ------
         ValidationError
-            *span* is no time span, or negative: time does not go back.
+            *span* is not a time span, or is negative.
         """
         try:
             until = self.clock.now() + timedelta(seconds=seconds_of(span))
@@ -120,7 +120,7 @@ class SimulatedRun(ExecutionView):
         return self.settle()
 
     def finish(self) -> SimulatedRun:
-        """Let time pass until the execution has ended, or only somebody outside can go on with it.
+        """Advance the time until the execution has ended, or can only continue after an external event.
 
         A callback's own timeout is not waited for: answer the callback, or `advance` past it.
 
@@ -134,8 +134,8 @@ class SimulatedRun(ExecutionView):
         while (moment := self._family.next_moment(callbacks=False)) is not None:
             if len(self.invocations) >= most:
                 message = (
-                    f"finish() invoked the handler {_MAX_INVOCATIONS:,} times and there is no end in sight: {self!r}. "
-                    "Does it loop for ever? If not, call finish() again, or advance()"
+                    f"finish() invoked the handler {_MAX_INVOCATIONS:,} times, and it did not end: {self!r}. "
+                    "Does it loop forever? If not, call finish() again, or advance()"
                 )
                 raise ValidationError(message)
             self._move_to(moment)
@@ -147,12 +147,12 @@ class SimulatedRun(ExecutionView):
         self._family.advance()
 
     def callback(self, name: str) -> SimulatedCallback:
-        """Return the open callback of that name, or of that of its ``wait_for_callback``.
+        """Return the open callback with that name, or inside a ``wait_for_callback`` with that name.
 
         Raises
         ------
         LookupError
-            No callback of that name waits for an answer.
+            No callback with that name waits for an answer.
         """
         return SimulatedCallback(self, self.open_callback(name))
 
@@ -161,7 +161,7 @@ class SimulatedRun(ExecutionView):
 
 
 class SimulatedCallback:
-    """An open callback, answered as somebody outside would; afterwards the execution goes on."""
+    """An open callback. Answering it, as an external system would, continues the execution."""
 
     def __init__(self, run: SimulatedRun, record: Operation) -> None:
         details = record.callback_details
@@ -178,12 +178,12 @@ class SimulatedCallback:
         Parameters
         ----------
         value : object
-            Anything JSON has, a pydantic model or a dataclass.
+            Any JSON value, a pydantic model or a dataclass.
 
         Raises
         ------
         ValidationError
-            *value* has no JSON, or nobody waits for this answer any more.
+            *value* can't be written as JSON, or the callback is not open any more.
         """
         result = input_text(value, "the answer")
         with self._answering() as execution:
@@ -191,13 +191,13 @@ class SimulatedCallback:
         return self._run.settle()
 
     def fail(self, error: Exception | ErrorObject | str = "") -> SimulatedRun:
-        """Answer with a failure; raises what `succeed` does."""
+        """Answer with a failure; raises as `succeed` does."""
         with self._answering() as execution:
             execution.complete_callback(self.callback_id, self._run.now, error=answer_error(error))
         return self._run.settle()
 
     def heartbeat(self) -> SimulatedRun:
-        """Give a sign of life; raises what `succeed` does."""
+        """Send a heartbeat; raises as `succeed` does."""
         with self._answering() as execution:
             execution.heartbeat(self.callback_id, self._run.now)
         return self._run

@@ -1,4 +1,4 @@
-"""Runs a handler against the service's twin, in virtual time and in this process."""
+"""Runs a handler against a simulated service, in virtual time and in this process."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = ["Simulator"]
 
 
 class SeededIds:
-    """Tokens and callback ids that a seed decides."""
+    """Tokens and callback ids, derived from a seed."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        # Of their own, so that a callback's id does not depend on how many requests were made before.
-        self._callbacks = Random(random.getrandbits(64))  # noqa: S311 - repeatable is what it is for
+        # A separate generator: a callback's id must not depend on the number of requests before it.
+        self._callbacks = Random(random.getrandbits(64))  # noqa: S311 - repeatable on purpose
 
     def token(self) -> str:
         """Return a token as the service makes them: text in base64's alphabet."""
@@ -50,20 +50,20 @@ class SeededIds:
 class Simulator:
     """A service, a clock and a seed for one handler.
 
-    Time is virtual: a wait of a year takes no time. Everything that chance decides follows from the seed, and
-    nothing outlives a run.
+    Time is virtual: a wait of a year takes no time. All random decisions are derived from the seed, and nothing
+    outlives a run.
 
     Parameters
     ----------
     handler : Callable
-        What `durable` made, with or without other decorators above it.
+        A function decorated with `durable`, with or without other decorators above it.
     functions : Mapping[str, Callable] | None
-        Other functions, by the name that ``ctx.invoke`` calls them, with or without version: durable handlers,
-        Lambda handlers, or fakes that take the event alone.
+        Functions that ``ctx.invoke`` may call, by name, with or without a version: durable handlers, Lambda handlers,
+        or fakes that take only the event.
     seed : int
         Decides tokens, callback ids and jitter.
     invocation_timeout : timedelta | int | float
-        How long one invocation may last; in seconds, or as a timedelta.
+        How long one invocation may last, in seconds or as a timedelta.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class Simulator:
         invocation_timeout: Duration = 900,
     ) -> None:
         if durable_inside(handler) is None:
-            message = f"Simulator() runs what @durable made, not {class_name(handler)}"
+            message = f"Simulator() takes a function decorated with @durable, not {class_name(handler)}"
             raise ValidationError(message)
         if functions is not None:
             expect(functions, Mapping, "Simulator(functions=...)", "a mapping of names to functions")
@@ -103,19 +103,19 @@ class Simulator:
         Parameters
         ----------
         event : object
-            The input: anything JSON has, a pydantic model or a dataclass. None is no input.
+            The input: any JSON value, a pydantic model or a dataclass. None is no input.
         name : str | None
-            The execution's name; default: one after the other, ``run-1``, ``run-2``.
+            The execution's name; by default ``run-1``, ``run-2`` and so on.
 
         Returns
         -------
         SimulatedRun
-            The execution, to look at and to push on.
+            The execution.
 
         Raises
         ------
         ValidationError
-            *event* has no JSON, or *name* is not 1 to 64 letters, digits, hyphens or underscores.
+            *event* can't be written as JSON, or *name* is not 1 to 64 letters, digits, hyphens or underscores.
         """
         return self.prepare(event, name).settle()
 
@@ -129,9 +129,9 @@ class Simulator:
         watch: Watch | None = None,
         schedule: str = "threads",
     ) -> SimulatedRun:
-        """Start an execution without invoking anything yet; *watch*, which is a `Probe` too, looks on.
+        """Start an execution without invoking the handler yet; *watch*, which is a `Probe` too, observes it.
 
-        With another *schedule*, threads take turns in another way.
+        Another *schedule* gives another interleaving of threads.
         """
         self._started += 1
         name = check_execution_name(name or f"run-{self._started}")
@@ -139,7 +139,7 @@ class Simulator:
         clock = VirtualClock()
         threads = SeededThreads(clock, Whims(f"{self.seed}/{name}/{schedule}"))
         service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
-        notes = partial(noting, self.modules) if watch is None else nullcontext  # explore() undoes what it changes
+        notes = partial(noting, self.modules) if watch is None else nullcontext  # explore() restores modules by itself
         sandboxes = Sandboxes(
             ServiceBackend(service), clock, threads, self._invocation_timeout, watch=watch, notes=notes
         )
@@ -166,6 +166,6 @@ def _more_than_none(invocation_timeout: Duration) -> float:
         message = f"invocation_timeout: {problem}"
         raise ValidationError(message) from None
     if not seconds:
-        message = "invocation_timeout must be more than 0 seconds; nothing can be done in none"
+        message = "invocation_timeout must be more than 0 seconds"
         raise ValidationError(message)
     return seconds

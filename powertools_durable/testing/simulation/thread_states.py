@@ -1,4 +1,4 @@
-"""What threads stand at while another one has the baton; `seeded_threads.py` says which one gets it."""
+"""The state of each thread, and what threads wait for; `seeded_threads.py` draws the states."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Protocol, Self
 
 __all__ = ["Deadlock", "SeededCondition", "SeededSignal", "SeededThread", "ThreadState", "deadlock_of"]
 
-_MACHINERY = ("seeded_threads", "thread_states", "turns")  # files whose code is not what waits
+_MACHINERY = ("seeded_threads", "thread_states", "turns")  # files whose frames are skipped in messages
 
 
 class Deadlock(BaseException):
-    """No thread of this run can ever go on. Not an `Exception`: it must not become the failure of a step."""
+    """No thread of this run can continue. Not an `Exception`, so that it is not recorded as a failed step."""
 
 
 class ThreadState:
@@ -25,20 +25,20 @@ class ThreadState:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.gate = threading.Lock()  # taken while the thread may not run
+        self.gate = threading.Lock()  # locked while the thread may not run
         self.gate.acquire()
-        self.wants: SeededCondition | None = None  # goes on only with this lock
-        self.queue: list[ThreadState] | None = None  # where it waits to be woken
-        self.ends = math.inf  # when it gives that up
+        self.wants: SeededCondition | None = None  # the lock that it needs to continue
+        self.queue: list[ThreadState] | None = None  # the queue in which it waits to be woken
+        self.ends = math.inf  # when that wait times out
         self.woken = False
-        self.speed = 0.0  # how often it is picked, compared with others; 0 as long as nobody knows
-        self.at: FrameType | None = None  # where its code stands
+        self.speed = 0.0  # how often it is chosen, relative to others; 0 before the first choice
+        self.at: FrameType | None = None  # the frame at which it waits
         self.error: Deadlock | None = None
         self.is_stuck = False  # there was a deadlock
 
 
 class Scheduler(Protocol):
-    """Decides who goes on."""
+    """Decides which thread runs."""
 
     def acquire(self, lock: SeededCondition) -> None: ...
 
@@ -60,16 +60,16 @@ class Scheduler(Protocol):
 
 
 class SeededCondition:
-    """A lock, and a place to wait; see `powertools_durable._runtime.environment.Condition`.
+    """A lock with notification; see `powertools_durable._runtime.environment.Condition`.
 
     Attributes
     ----------
     owner : ThreadState | None
-        Who has the lock.
+        The thread that holds the lock.
     entry : list[ThreadState]
-        Who stands before it.
+        The threads that are blocked by it.
     queue : list[ThreadState]
-        Who waits for a change.
+        The threads that wait to be notified.
     """
 
     __slots__ = ("_scheduler", "entry", "owner", "queue")
@@ -88,20 +88,20 @@ class SeededCondition:
         self._scheduler.release(self)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Give the lock away until notified; False after *timeout* virtual seconds."""
+        """Release the lock until notified; return False after *timeout* virtual seconds."""
         return self._scheduler.wait(self.queue, timeout, self)
 
     def notify(self, n: int = 1) -> None:
-        """Let *n* of those who wait go on."""
+        """Wake *n* of the waiting threads."""
         self._scheduler.wake(self.queue, n)
 
     def notify_all(self) -> None:
-        """Let all of them go on."""
+        """Wake all of the waiting threads."""
         self._scheduler.wake(self.queue)
 
 
 class SeededSignal:
-    """Something that happens once; see `powertools_durable._runtime.environment.Signal`."""
+    """An event that happens once; see `powertools_durable._runtime.environment.Signal`."""
 
     __slots__ = ("_scheduler", "is_set", "queue")
 
@@ -111,25 +111,25 @@ class SeededSignal:
         self.queue: list[ThreadState] = []
 
     def set(self) -> None:
-        """Say that it has happened."""
+        """Set the event."""
         self._scheduler.set(self)
 
     def wait(self, timeout: float | None) -> bool:
-        """Return when it has happened; False after *timeout* virtual seconds."""
+        """Wait until the event is set; return False after *timeout* virtual seconds."""
         return self._scheduler.wait_for(self, timeout)
 
 
 class SeededThread(threading.Thread):
-    """A thread that runs when it is picked.
+    """A thread that runs when it is chosen.
 
     Parameters
     ----------
     scheduler : Scheduler
-        Picks it.
+        Chooses which thread runs.
     body : Callable
-        What it runs.
+        The code that it runs.
     name : str
-        What it is called.
+        Its name.
     """
 
     def __init__(self, scheduler: Scheduler, body: Callable[[], None], name: str) -> None:
@@ -141,11 +141,11 @@ class SeededThread(threading.Thread):
 
     @property
     def is_over(self) -> bool:
-        """True when it runs no more, but for its last words to the interpreter."""
+        """True when its body has ended; the interpreter may still be cleaning up."""
         return self._over.is_set
 
     def run(self) -> None:
-        """Run the body; a deadlock is told by the thread that waits for this one."""
+        """Run the body; a deadlock is reported by the thread that waits for this one."""
         try:
             self._scheduler.begin(self.task)
             self._body()
@@ -155,7 +155,7 @@ class SeededThread(threading.Thread):
             self._scheduler.end(self.task, self._over)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for its end, *timeout* virtual seconds at most; for a thread that does not take part, real ones."""
+        """Wait for its end, at most *timeout* virtual seconds; real seconds on a thread that is not scheduled."""
         if not self._scheduler.takes_part():
             super().join(timeout)
         elif self._scheduler.wait_for(self._over, timeout):
@@ -163,9 +163,9 @@ class SeededThread(threading.Thread):
 
 
 def deadlock_of(tasks: Iterable[ThreadState]) -> Deadlock:
-    """Return the error that says who waits where, and for what."""
+    """Return the error that says where each thread waits, and for what."""
     lines = [f"{task.name!r} waits at {_place(task.at)} {_reason(task)}" for task in tasks]
-    return Deadlock("no thread can go on, and none waits for a time: " + "; ".join(lines))
+    return Deadlock("no thread can continue, and none has a timeout: " + "; ".join(lines))
 
 
 def _reason(task: ThreadState) -> str:

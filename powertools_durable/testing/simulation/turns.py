@@ -1,4 +1,4 @@
-"""Who has the baton: what `SeededThreads` decides by."""
+"""Passes the baton from thread to thread; `seeded_threads.py` explains it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from powertools_durable.testing.simulation.thread_states import (
 
 __all__ = ["Time", "Turns"]
 
-_LOOKS = 4  # times that a waiting thread finds nothing changed before it takes the baton from whoever has it
+_LOOKS = 4  # checks without a change until a waiting thread takes the baton from the running one
 
 
 class Time(Protocol):
@@ -29,15 +29,14 @@ class Time(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Let *seconds* have passed."""
+        """Advance the time by *seconds*."""
         ...
 
 
 class Turns:
-    """Gives the baton from one thread to another. Every method but `__init__` wants the mutex to be held.
+    """Passes the baton from thread to thread. Every method except `__init__` and `_alone` needs the mutex.
 
-    A thread runs, or it is ready to, waits to be woken or for its time to be over, stands before a lock that is
-    taken, or is outside.
+    A thread is running, ready, waiting (to be notified or for a timeout), blocked by a lock, or outside.
     """
 
     def __init__(self, clock: Time, picks: Picks, *, patience: float = 1.0) -> None:
@@ -46,21 +45,21 @@ class Turns:
         self._pick = picks.pick
         self._look = patience / _LOOKS
         self._own = threading.local()
-        self._mutex = threading.Lock()  # contended only by threads that lost the baton, and those that look
-        self._guests = 0  # callers' threads that take part
+        self._mutex = threading.Lock()  # contended only by threads that lost the baton or wait for it
+        self._guests = 0  # scheduled threads of callers
         self._running: ThreadState | None = None
         self._ready: list[ThreadState] = []
-        self._last: ThreadState | None = None  # goes on when nobody else is ready, before time passes
+        self._last: ThreadState | None = None  # runs when no other thread is ready, before time passes
         self._waiting: dict[ThreadState, None] = {}
-        self._earliest = math.inf  # when the first of them gives up, or somewhat before
-        self._blocked: dict[ThreadState, None] = {}  # stand before a lock that is taken
+        self._earliest = math.inf  # a lower bound of the earliest timeout
+        self._blocked: dict[ThreadState, None] = {}  # blocked by a lock
         self._outside: set[ThreadState] = set()
         self._turns = 0
         self._asleep: list[ThreadState] = []
         self._spawned: list[SeededThread] = []
 
     def _alone(self) -> ThreadState | None:
-        """Return the calling thread if it runs and no other could; needs no mutex, and costs next to nothing."""
+        """Return the calling thread if it is running and no other is ready; cheap, without the mutex."""
         running = self._running
         if running is None or self._ready or getattr(self._own, "task", None) is not running:
             return None
@@ -70,9 +69,9 @@ class Turns:
     # -- one thread's view ---------------------------------------------------------------------------------
 
     def _turn(self) -> ThreadState:
-        """Return the calling thread, which runs from now on if it did not."""
+        """Return the calling thread, after waiting for the baton if it does not have it."""
         task: ThreadState | None = getattr(self._own, "task", None)
-        if task is None:  # nobody spawned it: a test's own, or one that user code started
+        if task is None:  # not spawned here: a thread of the test, or started by user code
             task = self._own.task = ThreadState(threading.current_thread().name)
         self._turns += 1
         if self._running is not task:
@@ -103,9 +102,9 @@ class Turns:
 
     def _give_away(self, me: ThreadState, lock: SeededCondition) -> bool:
         if lock.owner is not me:
-            if me.is_stuck:  # the deadlock ended its waiting before it had the lock again
+            if me.is_stuck:  # the deadlock ended the wait before it got the lock back
                 return False
-            message = "a thread gives a lock away that it has not taken"
+            message = "a thread releases a lock that it does not hold"
             raise RuntimeError(message)
         lock.owner = None
         may_go_on = bool(lock.entry)
@@ -141,7 +140,7 @@ class Turns:
         for task in signal.queue[:]:
             self._wake(task, woken=True)
 
-    # -- who runs ------------------------------------------------------------------------------------------
+    # -- which thread runs ---------------------------------------------------------------------------------
 
     def _wake(self, task: ThreadState, *, woken: bool) -> None:
         if task.queue is not None:
@@ -159,7 +158,7 @@ class Turns:
             self._ready.append(task)
 
     def _expire(self, now: float | None = None) -> None:
-        """Let those go on whose time is over."""
+        """Wake the threads that have timed out."""
         if not self._waiting:
             return
         now = self._clock.monotonic() if now is None else now
@@ -169,10 +168,10 @@ class Turns:
             self._earliest = min((task.ends for task in self._waiting), default=math.inf)
 
     def _hand_on(self, me: ThreadState | None = None) -> None:
-        """Give the baton to somebody, or to nobody; *me* will wait for its turn."""
+        """Pass the baton on, if a thread is ready; *me* will wait for its turn."""
         self._turns += 1
         if me is not None:
-            me.at = sys._getframe()  # noqa: SLF001 - asking from another thread can hang (CPython, gh-106883)
+            me.at = sys._getframe()  # noqa: SLF001 - reading it from another thread can hang (CPython, gh-106883)
         self._running = chosen = self._choose()
         if chosen is not None and chosen is not me:
             chosen.gate.release()
@@ -202,13 +201,13 @@ class Turns:
         return ready.pop()
 
     def _let_time_pass(self) -> None:
-        """Nobody can go on now: jump to the next moment at which somebody can."""
+        """Jump to the earliest timeout, because no thread is ready."""
         ends = min((task.ends for task in self._waiting), default=math.inf)
         if ends < math.inf:
             self._clock.sleep(max(1e-6, ends - self._clock.monotonic()))
             self._earliest = ends
             awake = [task for task in self._asleep if task.ends <= ends]
-            for task in awake:  # before those who would not have waited any longer for what it does next
+            for task in awake:  # before threads whose wait for its next action times out now
                 self._wake(task, woken=False)
             if not awake:
                 self._expire(max(ends, self._clock.monotonic()))
@@ -225,17 +224,17 @@ class Turns:
                 del self._blocked[task]
                 self._ready.append(task)
 
-    # -- threads that block by themselves ------------------------------------------------------------------
+    # -- threads outside -----------------------------------------------------------------------------------
 
     def _await_turn(self, me: ThreadState) -> None:
-        """Return when *me* runs."""
+        """Return when *me* has the baton."""
         turns, looks = self._turns, 0
         while self._running is not me:
             look = self._look / 10 if self.lost_baton else self._look
-            if self._running is None:  # time passes as real time does
+            if self._running is None:  # no thread has the baton: time passes with real time
                 look = min(look, max(0.001, self._earliest - self._clock.monotonic()))
             if self._is_let_through(me, look):
-                if self._running is not me:  # it lost the baton again before it noticed
+                if self._running is not me:  # it lost the baton before it noticed that it had it
                     self._outside.discard(me)
                     self._ready.append(me)
                     if self._running is None:
@@ -246,7 +245,7 @@ class Turns:
             if self._turns != turns:
                 turns, looks = self._turns, 0
         me.at = None
-        me.gate.acquire(blocking=False)  # it may have been let through just after it stopped standing there
+        me.gate.acquire(blocking=False)  # its gate may have been opened just after it stopped waiting there
         if me.error is not None:
             error, me.error = me.error, None
             raise error
@@ -275,7 +274,7 @@ class Turns:
         self._hand_on(me)
 
     def _goes_off(self, me: ThreadState) -> None:
-        """Let *me* run beside the others: something has interrupted its waiting."""
+        """Move *me* outside, because its wait was interrupted."""
         if self._running is me:
             me.gate.acquire(blocking=False)
             return

@@ -1,4 +1,4 @@
-"""Virtual time that code takes, and what happens meanwhile."""
+"""Virtual time that user code spends, and what is sent in the meantime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLUSH: ContextVar[Callable[[], None] | None] = ContextVar("powertools_durable_f
 
 
 class Bystander:
-    """The `Probe` of ordinary runs: knows what a body must send when it takes its time."""
+    """The `Probe` of ordinary runs: a body that spends time sends what is queued."""
 
     def asked(self, op: OperationHandle) -> None:
         """Do nothing."""
@@ -40,9 +40,9 @@ class Bystander:
 
 
 def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
-    """Run *body*; when it spends time, *flush* sends meanwhile what is queued."""
+    """Run *body*; if it spends time, *flush* sends what is queued in the meantime."""
     if (sandbox := SANDBOX.get()) is not None:
-        sandbox.pause()  # others may go on between its START and its body
+        sandbox.pause()  # other threads may run between its START and its body
     token = _FLUSH.set(flush)
     try:
         return body()
@@ -51,11 +51,11 @@ def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
 
 
 def spend(span: Duration) -> None:
-    """Let *span* pass in virtual time, as the code that is faked would take it; a test's ``time.sleep``.
+    """Advance the virtual time by *span*, as the code that is faked would take it: a ``time.sleep`` for tests.
 
-    Anywhere else than in a `Simulator` it does nothing. A step with a ``timeout`` ends there with
-    `StepTimeoutError`; at the invocation's timeout the invocation is cut: what it did so far stays done, nothing it
-    does afterwards counts, and the service invokes again.
+    Outside a `Simulator` it does nothing. A step with a ``timeout`` ends with `StepTimeoutError` when that is over. At
+    the invocation's timeout the invocation is killed: its effects so far stay, it has no further ones, and the service
+    invokes again.
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ def spend(span: Duration) -> None:
     Raises
     ------
     ValidationError
-        *span* is no time span.
+        *span* is not a time span.
     StepTimeoutError
-        The step's time is over.
+        The step's timeout is over.
     """
     try:
         seconds = seconds_of(span)
