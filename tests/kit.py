@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from powertools_durable._protocol.lifecycle import apply
 from powertools_durable._protocol.operation import (
@@ -30,7 +30,9 @@ from powertools_durable._replay.effects import (
     Outcome,
     Raised,
     Returned,
+    Series,
     Suspend,
+    Turn,
 )
 from powertools_durable._replay.engine import ReplayEngine, Rules
 from powertools_durable._replay.frame import Frame, operation_id
@@ -42,6 +44,7 @@ ARN = "arn:aws:lambda:eu-west-1:123456789012:function:orders:7/durable-execution
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FIRST = operation_id("1")
 S = OperationStatus
+T = TypeVar("T")
 
 _SUB_TYPES = {
     OperationType.STEP: SubType.STEP,
@@ -133,6 +136,18 @@ class Played:
     @property
     def updates(self) -> list[str]:
         return [e.update.action.value for e in self.effects if isinstance(e, Checkpoint)]
+
+
+def ended_with(series: Series[T], outcomes: Sequence[Outcome | None]) -> tuple[list[Turn], T]:
+    """What *series* asked for when it was answered with *outcomes*, and what it returned."""
+    effects: list[Turn] = []
+    answers = [None, *outcomes]
+    try:
+        while True:
+            effects.append(series.send(answers.pop(0)))
+    except StopIteration as done:
+        assert answers == [], "it asked for less"
+        return effects, done.value
 
 
 def play(op: OperationHandle, flow: Flow[Any], outcomes: Sequence[Outcome] = (), now: datetime = NOON) -> Played:

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from powertools_durable._contexts import calls, fan_out_calls
+    from powertools_durable._contexts import calls, fan_out_calls, saga_calls
 
-__all__ = ["calls", "fan_out_calls"]
+__all__ = ["calls", "fan_out_calls", "saga_calls"]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what a handler's annotations need is loaded with this class
     from powertools_durable._operations.compensation import CompensationResult
     from powertools_durable._protocol.duration import Duration
     from powertools_durable._protocol.operation import Operation
+    from powertools_durable._replay.effects import Composite
     from powertools_durable._replay.engine import ReplayEngine
     from powertools_durable._replay.frame import Frame
     from powertools_durable._replay.handle import OperationHandle
@@ -759,7 +760,7 @@ class DurableContext:
             no step, so `current_step` raises in it: for an idempotency key let it take *child*, and make a step.
         """
         return self._drive(
-            contexts.calls.step_with_compensation(
+            contexts.saga_calls.step_with_compensation(
                 self._core,
                 func,
                 args,
@@ -783,10 +784,7 @@ class DurableContext:
         CompensationResult
             One item for each. Failures are told there, not raised. Source: protocol.md 21.2.
         """
-        from powertools_durable._contexts.saga import compensate
-
-        self._core.guard("run_compensations")
-        return compensate(self._core, self._drive, down_to=0)
+        return self._core.session.driver.follow(contexts.saga_calls.run_compensations(self._core))
 
     def saga(self) -> AbstractContextManager[Saga]:
         """Undo the compensated steps of a block when it raises, the last one first.
@@ -805,7 +803,7 @@ class DurableContext:
         """
         from powertools_durable._contexts.saga import saga_block
 
-        return saga_block(self._core, self._drive)
+        return saga_block(self._core, self._core.session.driver.follow)
 
     @property
     def compensation_count(self) -> int:
@@ -825,9 +823,9 @@ class DurableContext:
         """
         contexts.calls.defer(self._core, func, args, unknown)
 
-    def deferred_calls(self) -> list[Callable[[], object]]:
-        """Return what `defer` was given, the last one first; for whoever ends the execution."""
-        return [partial(self.step, func, *args) for func, args in reversed(self._core.deferred)]
+    def deferred_calls(self) -> Composite[list[Exception]] | None:
+        """Return what `defer` was given, for what ends the execution; None without any."""
+        return contexts.calls.run_deferred(self._core) if self._core.deferred else None
 
     # -- changing code in flight -------------------------------------------------------------------------
 
@@ -864,10 +862,10 @@ class DurableContext:
         try:
             yield
         except Exception:
-            self._core.session.driver.flush(self._core.frame)
+            self._core.session.driver.follow(contexts.calls.flush(self._core))
             raise
         else:
-            self._core.session.driver.flush(self._core.frame)
+            self._core.session.driver.follow(contexts.calls.flush(self._core))
         finally:
             self._core.frame.batch_mode = before
 
@@ -888,7 +886,7 @@ class DurableContext:
     def flush_batch(self) -> None:
         """Send what batch mode holds back and wait until the service has it."""
         self._core.guard("flush_batch")
-        self._core.session.driver.flush(self._core.frame)
+        self._core.session.driver.follow(contexts.calls.flush(self._core))
 
     @property
     def is_batch_mode(self) -> bool:

@@ -10,40 +10,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from itertools import count
 from types import FunctionType
 from typing import Any, TypeVar
 
 from powertools_durable import _operations as operations
 from powertools_durable._contexts import arguments, binding
 from powertools_durable._contexts.core import ContextCore
-from powertools_durable._operations.compensation import Compensation, Undo
 from powertools_durable._operations.semantics import StepSemantics
 from powertools_durable._protocol.duration import Duration
 from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import ChainedInvokeOptions
-from powertools_durable._replay.effects import Call, Flow
+from powertools_durable._replay.effects import Call, Composite, Enter, Flow
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable._runtime.signals import UNRECOVERABLE
-from powertools_durable.errors import SerDesError, ValidationError
-from powertools_durable.retry import Polling, RetryPolicy, decide
+from powertools_durable.errors import ValidationError
+from powertools_durable.retry import Polling, RetryPolicy
 from powertools_durable.scope import ReplayState
 from powertools_durable.serdes import choosing
-from powertools_durable.serdes.base import PassThrough, SerDes
+from powertools_durable.serdes.base import SerDes
 
 __all__ = [
     "callback_result",
-    "compensation",
     "create_callback",
     "defer",
     "deprecate_patch",
+    "flush",
     "invoke",
     "now",
     "patched",
+    "run_deferred",
     "run_in_child_context",
     "step",
-    "step_with_compensation",
     "wait",
     "wait_for_callback",
     "wait_for_condition",
@@ -67,7 +64,7 @@ def step(
     func: Callable[..., T],
     args: tuple[Any, ...],
     *,
-    name: str | None,
+    name: str | None = None,
     retry: RetryPolicy | None = None,
     semantics: StepSemantics = _AT_LEAST_ONCE,
     timeout: Duration | None = None,
@@ -75,8 +72,9 @@ def step(
     serdes: SerDes[T] | None = None,
     sub_type: str | None = None,
     unknown: Unknown | None = None,
+    guarded: bool = True,
 ) -> Call[T]:
-    """See `DurableContext.step`."""
+    """See `DurableContext.step`; one that a flow performs is not *guarded*."""
     if unknown:
         binding.refuse_unknown(func, "step", unknown)
     if type(func) is not FunctionType:
@@ -87,7 +85,10 @@ def step(
     seconds = None if timeout is None else arguments.body_timeout(timeout)
     sub_type = _STEP if sub_type is None else arguments.sub_type_or(_STEP, sub_type)
     written = core.serdes(func, returns, serdes)
-    op = core.begin("step", _OF_STEP, sub_type, arguments.name_of(func, name))
+    shown = arguments.name_of(func, name)
+    if guarded:
+        core.session.driver.guard(core.frame, "step")
+    op = core.frame.begin(_OF_STEP, sub_type, shown)
     policy = retry or core.session.default_retry
     record = op.engine.state.operations.get(op.id)  # as `runs_body` does, without a call: steps are many
     if record is None or record.status is _READY or (record.status is _STARTED and not once):
@@ -101,16 +102,17 @@ def step(
 
 def wait(core: ContextCore, duration: Duration, name: str | None) -> Call[None]:
     """See `DurableContext.wait`."""
-    seconds = arguments.timer_seconds(duration, "wait")
-    op = core.begin("wait", OperationType.WAIT, SubType.WAIT, arguments.name_of(None, name))
-    return Call(core.frame, op, operations.wait.wait(op, seconds))
+    seconds, shown = arguments.timer_seconds(duration, "wait"), arguments.name_of(None, name)
+    core.guard("wait")
+    return operations.wait.call(core.frame, seconds, shown)
 
 
 def wait_until(core: ContextCore, moment: datetime, name: str | None) -> Call[None]:
     """See `DurableContext.wait_until`."""
     seconds = arguments.until_seconds(moment, core.session.environment.clock.now())
-    op = core.begin("wait_until", OperationType.WAIT, SubType.WAIT, arguments.name_of(None, name))
-    return Call(core.frame, op, operations.wait.wait(op, seconds))
+    shown = arguments.name_of(None, name)
+    core.guard("wait_until")
+    return operations.wait.call(core.frame, seconds, shown)
 
 
 def now(core: ContextCore) -> Call[datetime]:
@@ -135,16 +137,17 @@ def create_callback(
     sub_type = arguments.sub_type_or(SubType.CALLBACK, sub_type)
     arguments.check_serdes(serdes)
     answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
-    op = core.begin("create_callback", OperationType.CALLBACK, sub_type, arguments.name_of(None, name))
-    flow = operations.callback.create_callback(op, limit, heartbeat, lambda identifier: make(op, identifier, answer))
-    return Call(core.frame, op, flow)
+    shown = arguments.name_of(None, name)
+    core.guard("create_callback")
+    return operations.callback.call(
+        core.frame, sub_type, shown, limit, heartbeat, lambda op, callback_id: make(op, callback_id, answer)
+    )
 
 
 def callback_result(core: ContextCore, op: OperationHandle, serdes: SerDes[T]) -> Call[T]:
     """See `Callback.result`."""
     core.guard("callback.result")
-    core.frame.asks_result(op)
-    return Call(core.frame, op, operations.callback.callback_result(op, serdes))
+    return operations.callback.result_call(core.frame, op, serdes)
 
 
 def wait_for_callback(
@@ -164,26 +167,26 @@ def wait_for_callback(
     binding.refuse_unknown(submit, "wait_for_callback", unknown)
     arguments.callable_(submit, "wait_for_callback", *args)
     arguments.check_retry(retry)
-    arguments.callback_seconds(timeout, "timeout")
-    arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
+    limit = arguments.callback_seconds(timeout, "timeout")
+    heartbeat = arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
     arguments.check_serdes(serdes)
     answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
     shown = arguments.name_of(submit, name)
     named = operations.wait_for_callback
 
-    def body(frame: Frame) -> Any:
-        child = core.below(frame)
-        callback = child.create_callback(
-            name=named.callback_name(shown), timeout=timeout, heartbeat_timeout=heartbeat_timeout, serdes=answer
-        )
-        child.step(named.submitting, submit, callback.callback_id, args, name=named.submitter_name(shown), retry=retry)
-        return callback.result()
+    def inside(frame: Frame) -> Enter:
+        def submitter(callback_id: str) -> Call[None]:
+            given = submit, callback_id, args
+            own = ContextCore(core.session, frame, core.make_face)
+            return step(own, named.submitting, given, name=named.submitter_name(shown), retry=retry, guarded=False)
+
+        return Enter(frame, named.submit_and_wait(frame, shown, (limit, heartbeat), submitter, answer))
 
     op = core.begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, shown)
     if op.runs_body:
         binding.bind(submit, 1 + len(args), "wait_for_callback", before="the callback id")
     written: SerDes[Any] = choosing.answered_serdes(returns, core.session.program.serdes)
-    flow: Flow[Any] = operations.child.child(op, partial(core.frame.child, op), body, written)
+    flow: Flow[Any] = operations.child.context(op, partial(core.frame.child, op), inside, written, None)
     return Call(core.frame, op, named.surfacing(flow))
 
 
@@ -302,68 +305,17 @@ def with_retry(
     binding.refuse_unknown(func, "with_retry", unknown)
     arguments.callable_(func, "with_retry", *args)
     arguments.required_retry(retry, "with_retry")
-    core.guard("with_retry")
-    ahead = core.frame.recorded_ahead()
-    if ahead is None or not ahead.status.is_terminal:
-        binding.bind(func, 1 + len(args), "with_retry", before="the context")
     shown = arguments.name_of(func, name)
-
-    def attempts(child: Any) -> T:
-        frame: Frame = child._core.frame  # noqa: SLF001 - its own kind
-        for attempt in count(1):
-            try:
-                return func(child, *args)
-            except (*UNRECOVERABLE, SerDesError):  # another attempt would make such a value again
-                raise
-            except Exception as error:
-                with frame.busy("the retry policy of ctx.with_retry()"):
-                    delay = decide(retry, error, attempt, core.session.engine.random)
-                if delay is None:
-                    raise
-                if (failures := core.session.driver.failures) is not None:
-                    failures.of_retried_calls(frame, shown, attempt, delay, error)
-            child.wait(
-                delay, name=operations.wait_for_callback.inner_name(shown, f"-backoff-{attempt}") if shown else None
-            )
-        raise AssertionError
-
     written: SerDes[T] = core.serdes(func, None, None)
-    return run_in_child_context(core, attempts, (), name=shown or "", serdes=written, unknown={})
+    op = core.begin("with_retry", OperationType.CONTEXT, SubType.RUN_IN_CHILD_CONTEXT, shown)
+    if op.runs_body:
+        binding.bind(func, 1 + len(args), "with_retry", before="the context")
 
+    def inside(frame: Frame) -> Enter:
+        body = partial(func, core.below(frame), *args)
+        return Enter(frame, operations.with_retry.with_retry(frame, body, retry, shown))
 
-def step_with_compensation(
-    core: ContextCore,
-    func: Callable[..., T],
-    args: tuple[Any, ...],
-    *,
-    compensate: Callable[..., Any],
-    unknown: Unknown,
-    **options: Any,
-) -> Call[T]:
-    """See `DurableContext.step_with_compensation`."""
-    binding.refuse_unknown(func, "step_with_compensation", unknown)
-    arguments.callable_(compensate, "step_with_compensation")
-    before, number = ("the context", 2) if operations.compensation.takes_context(compensate) else ("the result", 1)
-    binding.bind(compensate, number, "step_with_compensation", role="compensate", before=before)
-    call = step(core, func, args, **options)
-    return Call(core.frame, call.op, operations.compensation.registering(call, compensate, core.compensations))
-
-
-def compensation(core: ContextCore, registered: Compensation | Undo) -> Call[Any]:
-    """Make the call that undoes one step."""
-    if isinstance(registered, Undo):
-        arguments_of_undo = registered.func, registered.args
-        return step(core, operations.compensation.without_result, arguments_of_undo, name=registered.name or "")
-    undo, value = registered.undo, registered.value
-    op = core.begin("run_compensations", OperationType.CONTEXT, SubType.COMPENSATION, registered.name)
-
-    def body(frame: Frame) -> None:
-        if operations.compensation.takes_context(undo):
-            undo(core.below(frame), value)
-        else:
-            undo(value)
-
-    return Call(core.frame, op, operations.child.child(op, partial(core.frame.child, op), body, PassThrough()))
+    return Call(core.frame, op, operations.child.context(op, partial(core.frame.child, op), inside, written, None))
 
 
 def defer(core: ContextCore, func: Callable[..., object], args: tuple[Any, ...], unknown: Unknown) -> None:
@@ -376,6 +328,20 @@ def defer(core: ContextCore, func: Callable[..., object], args: tuple[Any, ...],
         raise ValidationError(message)
     binding.bind(func, len(args), "defer")
     core.deferred.append((func, args))
+
+
+def run_deferred(core: ContextCore) -> Composite[list[Exception]]:
+    """Run what `defer` was given as steps, the last one first; answered by what failed."""
+    steps = [partial(step, core, func, args, guarded=False) for func, args in reversed(core.deferred)]
+    return Composite(core.frame, operations.defer.run_deferred(core.frame, steps))
+
+
+# -- batch mode --------------------------------------------------------------------------------------------
+
+
+def flush(core: ContextCore) -> Composite[None]:
+    """Send what batch mode holds back; of `flush_batch`, and of the end of a `batch`."""
+    return Composite(core.frame, operations.batch_mode.flush())
 
 
 # -- changing code in flight -------------------------------------------------------------------------------

@@ -6,24 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVarTuple
 
-from powertools_durable._contexts import arguments, binding, calls
+from powertools_durable._contexts import arguments, binding, saga_calls
 from powertools_durable._contexts.core import ContextCore
-from powertools_durable._operations.compensation import CompensationItem, CompensationResult, Undo
-from powertools_durable._replay.effects import Call
-from powertools_durable.errors import (
-    ChildContextError,
-    CompensationError,
-    PayloadTooLargeError,
-    RetryableSerDesError,
-    SerDesError,
-    StepError,
-    ValidationError,
-)
-from powertools_durable.errors.recording import raised_type
+from powertools_durable._operations.compensation import Undo
+from powertools_durable._replay.effects import Composite
+from powertools_durable.errors import RetryableSerDesError, ValidationError
 
-__all__ = ["Saga", "compensate", "saga_block"]
+__all__ = ["Saga", "saga_block"]
 
-Drive = Callable[[Call[Any]], Any]
 Ts = TypeVarTuple("Ts")
 
 
@@ -67,7 +57,7 @@ class Saga:
 
 
 @contextmanager
-def saga_block(core: ContextCore, drive: Drive) -> Iterator[Saga]:
+def saga_block(core: ContextCore, follow: Callable[[Composite[Any]], Any]) -> Iterator[Saga]:
     """See `DurableContext.saga`."""
     core.guard("saga")
     before = len(core.compensations)
@@ -77,30 +67,8 @@ def saga_block(core: ContextCore, drive: Drive) -> Iterator[Saga]:
     except (RetryableSerDesError, MemoryError):  # another invocation goes on from here
         raise
     except Exception as error:
-        result = compensate(core, drive, down_to=before)
-        if result.all_succeeded:
-            raise
-        failed = [item.name or "unnamed" for item in result.items if item.status == "Failed"]
-        words = f"undoing {', '.join(failed)} failed, after {type(error).__name__}"
-        failure = CompensationError(words, error_type=raised_type(error))
-        failure.result = result
-        raise failure from error
+        if (failure := follow(saga_calls.undo_block(core, before, error))) is not None:
+            raise failure from error
+        raise
     finally:
         saga._end()  # noqa: SLF001 - two halves of one thing
-
-
-def compensate(core: ContextCore, drive: Drive, *, down_to: int) -> CompensationResult:
-    """Run the compensations of a context until *down_to* are left; all are tried, whichever fails."""
-    items: list[CompensationItem] = []
-    while len(core.compensations) > down_to:
-        core.guard("run_compensations")
-        compensation = core.compensations.pop()
-        try:
-            drive(calls.compensation(core, compensation))
-        except RetryableSerDesError:
-            raise
-        except (StepError, ChildContextError, SerDesError, PayloadTooLargeError) as error:
-            items.append(CompensationItem(compensation.name, "Failed", str(error)))
-        else:
-            items.append(CompensationItem(compensation.name, "Succeeded"))
-    return CompensationResult(tuple(items))

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from powertools_durable._operations import (
+        batch_mode,
         callback,
         child,
         compensation,
+        defer,
         fan_out,
         invoke,
         patch,
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
         wait,
         wait_for_callback,
         wait_for_condition,
+        with_retry,
     )
 
 __all__ = [
+    "batch_mode",
     "callback",
     "child",
     "compensation",
+    "defer",
     "fan_out",
     "invoke",
     "patch",
@@ -33,6 +38,7 @@ __all__ = [
     "wait",
     "wait_for_callback",
     "wait_for_condition",
+    "with_retry",
 ]
 
 

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from powertools_durable._protocol.operation import OperationStatus as Status
+from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.update import CallbackOptions
-from powertools_durable._replay.effects import Checkpoint, Flow, Suspend
+from powertools_durable._replay.effects import Call, Checkpoint, Flow, Suspend
+from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import CallbackError, CallbackExternalError, CallbackTimeoutError
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["callback_result", "create_callback"]
+__all__ = ["call", "callback_result", "create_callback", "result_call"]
 
 C = TypeVar("C")
 T = TypeVar("T")
+
+
+def call(  # noqa: PLR0917 - the options of `create_callback`
+    frame: Frame,
+    sub_type: str,
+    name: str | None,
+    timeout: int,
+    heartbeat_timeout: int,
+    make: Callable[[OperationHandle, str], C],
+) -> Call[C]:
+    """Take the id of a callback in *frame*."""
+    op = frame.begin(OperationType.CALLBACK, sub_type, name)
+    return Call(frame, op, create_callback(op, timeout, heartbeat_timeout, partial(make, op)))
+
+
+def result_call(frame: Frame, op: OperationHandle, serdes: SerDes[T]) -> Call[T]:
+    """Ask for the answer of a callback, whose id was taken when it was made."""
+    frame.asks_result(op)
+    return Call(frame, op, callback_result(op, serdes))
 
 
 def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int, make: Callable[[str], C]) -> Flow[C]:

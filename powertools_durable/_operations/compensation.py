@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from powertools_durable._frozen import frozen
-from powertools_durable._replay.effects import Call, Flow
+from powertools_durable._replay.effects import Call, Flow, Outcome, Perform, Raised, Returned, Series
+from powertools_durable.errors import (
+    ChildContextError,
+    CompensationError,
+    PayloadTooLargeError,
+    SerDesError,
+    StepError,
+)
+from powertools_durable.errors.recording import raised_type
 
 __all__ = [
     "Compensation",
@@ -15,7 +24,9 @@ __all__ = [
     "CompensationResult",
     "Undo",
     "registering",
+    "run_compensations",
     "takes_context",
+    "undo_block",
     "without_result",
 ]
 
@@ -82,6 +93,36 @@ def without_result(func: Callable[..., object], args: tuple[Any, ...]) -> object
     """Call what undoes something; what it returns is nobody's, but what is no result yet is refused as a step's is."""
     result = func(*args)
     return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
+
+
+def run_compensations(
+    compensations: list[Compensation | Undo], down_to: int, begin: Callable[[Compensation | Undo], Call[Any]]
+) -> Series[CompensationResult]:
+    """Run *compensations* until *down_to* are left, the last one first; all are tried, whichever fails."""
+    items: list[CompensationItem] = []
+    while len(compensations) > down_to:
+        compensation = compensations.pop()
+        outcome: Outcome = yield Perform("run_compensations", partial(begin, compensation))
+        match outcome:
+            case Returned():
+                items.append(CompensationItem(compensation.name, "Succeeded"))
+            case Raised(StepError() | ChildContextError() | SerDesError() | PayloadTooLargeError() as error):
+                items.append(CompensationItem(compensation.name, "Failed", str(error)))
+            case Raised(error):
+                raise error
+    return CompensationResult(tuple(items))
+
+
+def undo_block(flow: Series[CompensationResult], error: Exception) -> Series[CompensationError | None]:
+    """Run the compensations of a block that raised *error*; return what it raises instead when one fails."""
+    result = yield from flow
+    if result.all_succeeded:
+        return None
+    failed = [item.name or "unnamed" for item in result.items if item.status == "Failed"]
+    words = f"undoing {', '.join(failed)} failed, after {type(error).__name__}"
+    failure = CompensationError(words, error_type=raised_type(error))
+    failure.result = result
+    return failure
 
 
 def takes_context(undo: Callable[..., Any]) -> bool:

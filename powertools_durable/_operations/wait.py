@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from powertools_durable._protocol.operation import OperationStatus as Status
+from powertools_durable._protocol.operation import OperationType, SubType
 from powertools_durable._protocol.update import WaitOptions
-from powertools_durable._replay.effects import Checkpoint, Flow, Suspend
+from powertools_durable._replay.effects import Call, Checkpoint, Flow, Suspend
+from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import OperationError
 
-__all__ = ["wait"]
+__all__ = ["call", "wait"]
+
+
+def call(frame: Frame, seconds: int, name: str | None) -> Call[None]:
+    """Take the id of a wait in *frame*."""
+    op = frame.begin(OperationType.WAIT, SubType.WAIT, name)
+    return Call(frame, op, wait(op, seconds))
 
 
 def wait(op: OperationHandle, seconds: int) -> Flow[None]:

@@ -6,10 +6,16 @@ Its failures are told by their own names, and the same on every replay: what the
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
+from powertools_durable._frozen import frozen
+from powertools_durable._operations import callback
 from powertools_durable._protocol.limits import MAX_NAME_LENGTH
-from powertools_durable._replay.effects import Flow
+from powertools_durable._protocol.operation import SubType
+from powertools_durable._replay.effects import Call, Flow, Outcome, Perform, Raised, Series
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import (
     CallbackError,
     CallbackSubmitterError,
@@ -17,10 +23,19 @@ from powertools_durable.errors import (
     OperationError,
     StepError,
 )
+from powertools_durable.serdes.base import SerDes
 
-__all__ = ["callback_name", "inner_name", "submitter_name", "submitting", "surfacing"]
+__all__ = ["callback_name", "inner_name", "submit_and_wait", "submitter_name", "submitting", "surfacing"]
 
 T = TypeVar("T")
+
+
+@frozen
+class Created:
+    """A callback that has its id."""
+
+    op: OperationHandle
+    callback_id: str
 
 
 def callback_name(name: str | None) -> str:
@@ -41,6 +56,29 @@ def inner_name(name: str | None, suffix: str) -> str:
 def submitting(submit: Callable[..., object], callback_id: str, args: tuple[Any, ...]) -> None:
     """Hand the id out; what *submit* returns is not kept."""
     submit(callback_id, *args)
+
+
+def submit_and_wait(
+    frame: Frame,
+    name: str | None,
+    timeouts: tuple[int, int],
+    submit: Callable[[str], Call[Any]],
+    answer: SerDes[Any],
+) -> Series[Outcome]:
+    """Create a callback, hand its id out in the step that *submit* begins, and wait for the answer.
+
+    *timeouts* are those of the answer and of a heartbeat, in seconds; 0 is none.
+    """
+    make = partial(callback.call, frame, SubType.CALLBACK, callback_name(name), *timeouts, Created)
+    created: Outcome = yield Perform("create_callback", make)
+    if isinstance(created, Raised):
+        return created
+    callback_id: str = created.value.callback_id
+    submitted: Outcome = yield Perform("step", partial(submit, callback_id))
+    if isinstance(submitted, Raised):
+        return submitted
+    answered: Outcome = yield Perform("callback.result", partial(callback.result_call, frame, created.value.op, answer))
+    return answered
 
 
 def surfacing(flow: Flow[T]) -> Flow[T]:

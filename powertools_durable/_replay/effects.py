@@ -22,14 +22,21 @@ __all__ = [
     "Attempt",
     "Call",
     "Checkpoint",
+    "Composite",
     "Effect",
     "Enter",
+    "FailedAttempt",
     "FanOut",
     "Flow",
+    "Flush",
     "Outcome",
+    "Perform",
     "Raised",
     "Returned",
+    "Run",
+    "Series",
     "Suspend",
+    "Turn",
 ]
 
 T = TypeVar("T")
@@ -63,10 +70,44 @@ class Attempt:
 
 @frozen
 class Enter:
-    """Run code inside a context of its own. Answered by its `Outcome`."""
+    """Run code inside a context of its own, or a series that returns its `Outcome`. Answered by that."""
 
     frame: Frame
-    body: Callable[[Frame], Any]
+    body: Callable[[Frame], Any] | Series[Outcome]
+
+
+@frozen
+class Run:
+    """Run the user's function once, in the context that the series is performed in. Answered by its `Outcome`."""
+
+    body: Callable[[], Any]
+
+
+@frozen
+class FailedAttempt:
+    """What `with_retry` is about to repeat, for the log."""
+
+    name: str | None
+    number: int
+    delay: int
+    error: Exception
+
+
+@frozen
+class Perform:
+    """Perform another durable call inside this one. Answered by its `Outcome`.
+
+    ``begin`` makes the call, which takes its id, where the context may still be used; ``method`` names it in messages.
+    """
+
+    method: str
+    begin: Callable[[], Call[Any]]
+    after: FailedAttempt | None = None
+
+
+@frozen
+class Flush:
+    """Send what batch mode holds back. Answered by None when the service has it."""
 
 
 @frozen
@@ -91,9 +132,14 @@ class Suspend:
 
 
 Effect: TypeAlias = Checkpoint | Attempt | Enter | FanOut | Suspend
+Turn: TypeAlias = Run | Perform | Flush
 
 
 Flow: TypeAlias = Generator[Effect, Any, T]
+"""An operation."""
+
+Series: TypeAlias = Generator[Turn, Any, T]
+"""Several operations in turn, and user code between them; itself none."""
 
 
 @frozen(eq=False)
@@ -113,3 +159,19 @@ class Call(Generic[T]):
     frame: Frame
     op: OperationHandle
     flow: Flow[T]
+
+
+@frozen(eq=False)
+class Composite(Generic[T]):
+    """A series that is ready to be performed.
+
+    Attributes
+    ----------
+    frame : Frame
+        The context that they are made in.
+    flow : Series
+        What they are.
+    """
+
+    frame: Frame
+    flow: Series[T]

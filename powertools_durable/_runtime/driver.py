@@ -19,12 +19,16 @@ from powertools_durable._replay.effects import (
     Attempt,
     Call,
     Checkpoint,
+    Composite,
     Enter,
     FanOut,
     Flow,
+    Flush,
     Outcome,
+    Perform,
     Raised,
     Returned,
+    Run,
     Suspend,
 )
 from powertools_durable._replay.engine import ReplayEngine
@@ -37,9 +41,14 @@ from powertools_durable._runtime.environment import Environment, Probe
 from powertools_durable._runtime.placement import Placement
 from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
 from powertools_durable._runtime.scopes import Scopes
-from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
+from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.unconsumed import look_in_context
-from powertools_durable.errors import BackendError, StepTimeoutError, SuspendExecution, ValidationError
+from powertools_durable.errors import (
+    BackendError,
+    StepTimeoutError,
+    SuspendExecution,
+    ValidationError,
+)
 from powertools_durable.scope import SCOPE, ScopeInfo
 
 if TYPE_CHECKING:
@@ -210,7 +219,7 @@ class BlockingDriver:
     def enter(self, outer: Frame, effect: Enter) -> Outcome:
         """Run the code of a context below *outer*; what it leaves behind decides how *outer* goes on."""
         frame = effect.frame
-        outcome = self.run(frame, lambda: effect.body(frame), self.scopes.of_context(frame))
+        outcome = self.run(frame, partial(self.inside, effect), self.scopes.of_context(frame))
         if frame.suspension is not None:  # also when the code swallowed it
             raise outer.suspend(frame.suspension)
         if self.engine.interruption is not None:
@@ -220,6 +229,43 @@ class BlockingDriver:
         elif self.failures is not None:
             self.failures.of_virtual(frame, outcome.error)
         return outcome
+
+    def inside(self, effect: Enter) -> Any:
+        """Run the code of a context, or perform the flow that stands for it."""
+        if callable(effect.body):
+            return effect.body(effect.frame)
+        match self.follow(Composite(effect.frame, effect.body)):
+            case Returned(value):
+                return value
+            case Raised(error):
+                raise error
+
+    def follow(self, composite: Composite[T]) -> T:
+        """Perform what several calls in turn ask for: the user's code, and the calls."""
+        frame, flow = composite.frame, composite.flow
+        answer: object = None
+        try:
+            while True:
+                match flow.send(answer):
+                    case Run(body):
+                        answer = _outcome_of(body, UNRECOVERABLE)
+                    case Perform() as effect:
+                        answer = _outcome_of(partial(self._performed, frame, effect), NO_END)
+                    case Flush():
+                        self.flush(frame)
+                        answer = None
+        except StopIteration as done:
+            value: T = done.value
+        finally:
+            flow.close()
+        return value
+
+    def _performed(self, frame: Frame, effect: Perform) -> Any:
+        if effect.after is not None and self.failures is not None:
+            self.failures.of_retried_calls(frame, effect.after)
+        if frame.suspension is not None or self.engine.interruption is not None or frame.is_orphaned:
+            self.placement.require_open(frame, effect.method)
+        return self.drive(effect.begin())
 
     def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
         means = Means(self, self.pool, self.checkpointer, self.deadline, self._environment.clock)
@@ -293,6 +339,16 @@ class BlockingDriver:
         if isinstance(result, BaseException):
             raise result
         return result.value
+
+
+def _outcome_of(code: Callable[[], Any], passes: tuple[type[Exception], ...]) -> Outcome:
+    """Run *code*; what *passes* is not for a flow to decide about."""
+    try:
+        return Returned(code())
+    except passes:
+        raise
+    except Exception as error:  # noqa: BLE001 - the flow decides about it
+        return Raised(error)
 
 
 def _probed(probe: Probe, frame: Frame, body: Callable[[], Any]) -> Any:

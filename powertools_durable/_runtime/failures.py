@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from powertools_durable._functions import innermost
 from powertools_durable._protocol.operation import ErrorObject, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction
-from powertools_durable._replay.effects import Checkpoint
+from powertools_durable._replay.effects import Checkpoint, FailedAttempt
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.tracebacks import exc_info_of
 from powertools_durable.errors import (
@@ -115,8 +115,9 @@ class Failures:
         if is_virtual and frame.replay_state is ReplayState.LIVE and frame.context_id is not None:
             self.of_context(frame, frame.context_id, None, error)
 
-    def of_retried_calls(self, frame: Frame, name: str | None, attempt: int, delay: int, error: Exception) -> None:
+    def of_retried_calls(self, frame: Frame, failed: FailedAttempt) -> None:
         """Log that `with_retry` will run its function again, unless this is a replay."""
+        name, attempt, delay, error = failed.name, failed.number, failed.delay, failed.error
         if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) or frame.engine.revoked or frame.recorded_ahead() is not None:
             return
         shown = _summary(self._written(error))

@@ -24,7 +24,7 @@ from powertools_durable._runtime.error_origin import place_of
 from powertools_durable._runtime.failures import Failures
 from powertools_durable._runtime.paging import pages
 from powertools_durable._runtime.session import Program, Session
-from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
+from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, CheckpointingStopped
 from powertools_durable._runtime.unconsumed import look_in_execution
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import (
@@ -47,7 +47,6 @@ __all__ = ["run_invocation"]
 logger = logging.getLogger(__name__)
 
 PENDING = InvocationResult(status=InvocationStatus.PENDING)
-_NO_END = (RetryableSerDesError, MemoryError, NonDeterminismError)  # the execution has no recorded end
 
 
 def run_invocation(
@@ -204,7 +203,7 @@ def _to_its_end(session: Session, payload: object, context: Any) -> object:
     """Run the handler, then its deferred calls, if the handler ended rather than suspended."""
     try:
         result = session.program.handler(payload, context)
-    except _NO_END:
+    except NO_END:
         raise
     except Exception as error:
         _run_deferred(session, context, error)
@@ -218,19 +217,13 @@ def _to_its_end(session: Session, payload: object, context: Any) -> object:
 
 def _run_deferred(session: Session, context: Any, first: Exception | None) -> Exception | None:
     """Run all deferred calls, even if one fails; return the first error, log the others."""
-    for deferred in session.program.deferred(context):
-        if session.engine.interruption is not None:  # nothing more can be recorded
-            return first
-        try:
-            deferred()
-        except _NO_END:
-            raise
-        except Exception as error:  # noqa: BLE001 - all are tried; the first is raised at the end
-            if first is None:
-                first = error
-            else:
-                words = "a deferred call failed; the execution ends with the error before it: %s"
-                logger.error(words, place_of(error))  # noqa: TRY400 - its message may hold a payload
+    deferred = session.program.deferred(context)
+    for error in session.driver.follow(deferred) if deferred is not None else ():
+        if first is None:
+            first = error
+        else:
+            words = "a deferred call failed; the execution ends with the error before it: %s"
+            logger.error(words, place_of(error))  # its message may hold a payload
     return first
 
 

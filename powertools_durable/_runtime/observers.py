@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType, SubType
 from powertools_durable._protocol.result import InvocationResult
-from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, Flow, Outcome, Raised, Returned, Series
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.state import ExecutionState
@@ -190,7 +190,10 @@ class Observers:
                     case Attempt():
                         answer = yield from self._attempted(op, effect)
                     case Enter(frame, body):
-                        answer = yield Enter(frame, partial(self._entered, op, body))
+                        if callable(body):
+                            answer = yield Enter(frame, partial(self._entered, op, body))
+                        else:
+                            answer = yield Enter(frame, self._followed(op, frame, body))
                     case Checkpoint(wait=True):
                         answer = yield effect
                         self.changes()
@@ -263,6 +266,15 @@ class Observers:
             if frame.suspension is None:  # otherwise it may have swallowed it
                 ends(Returned(value))
         return value
+
+    def _followed(self, op: OperationHandle, frame: Frame, flow: Series[Outcome]) -> Series[Outcome]:
+        """Do so for a context whose code is a flow."""
+        self.passed(frame)
+        with self._user_function(op, None, is_replaying=frame.replay_state is ReplayState.REPLAY) as ends:
+            outcome = yield from flow
+            if frame.suspension is None:  # the user's code may have swallowed one
+                ends(outcome)
+        return outcome
 
     @contextmanager
     def _user_function(

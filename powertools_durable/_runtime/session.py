@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._frozen import frozen
+from powertools_durable._replay.effects import Composite
 from powertools_durable._replay.engine import ReplayEngine, Rules
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.state import ExecutionState
@@ -45,7 +46,7 @@ class Program:
     begins : Callable
         Called at the start of each invocation, before the handler runs.
     deferred : Callable
-        Takes a context, returns its deferred calls in the order in which they run.
+        Takes a context, returns its deferred calls in the order in which they run; None without any.
     """
 
     handler: Callable[[Any, Any], Any]
@@ -53,7 +54,7 @@ class Program:
     read_payload: Callable[[str | None], Any]
     write_result: Callable[[Any], str]
     begins: Callable[[Session], None] = lambda _: None
-    deferred: Callable[[Any], Iterable[Callable[[], object]]] = lambda _: ()
+    deferred: Callable[[Any], Composite[list[Exception]] | None] = lambda _: None
     config: DurableConfig
     retry: RetryPolicy | None = None
     serdes: SerDes[Any] | None = None

@@ -12,7 +12,7 @@ from powertools_durable.errors import (
     ValidationError,
 )
 
-__all__ = ["UNRECOVERABLE", "BranchOrphaned", "CheckpointingStopped"]
+__all__ = ["NO_END", "UNRECOVERABLE", "BranchOrphaned", "CheckpointingStopped"]
 
 
 class BranchOrphaned(BaseException):
@@ -44,3 +44,6 @@ UNRECOVERABLE: Final = (
     RecursionError,
 )
 """Errors that pass through steps and contexts unchanged: no retry, no failed operation, no record."""
+
+NO_END: Final = (RetryableSerDesError, MemoryError, NonDeterminismError)
+"""Errors after which the execution has no recorded end."""

@@ -123,9 +123,9 @@ MUTANTS = (
     Mutant(
         "compensations run first in, first out",
         "docs/contributing/protocol.md#compensations: last in, first out",
-        "_contexts/saga.py",
-        "compensation = core.compensations.pop()",
-        "compensation = core.compensations.pop(down_to)",
+        "_operations/compensation.py",
+        "compensation = compensations.pop()",
+        "compensation = compensations.pop(down_to)",
     ),
     Mutant(
         "values are returned without having been read back",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from powertools_durable._protocol.operation import ContextDetails, OperationStatus, OperationType, SubType
@@ -151,7 +152,7 @@ class ReplayDriver(BlockingDriver):
         if record is not None and record.sub_type == SubType.COMPENSATION:
             self._script.stop(None, f"the compensation of {record.name or record.id[:8]!r}")
             raise outer.suspend_until(None)
-        outcome = self.run(effect.frame, lambda: effect.body(effect.frame), self.scopes.of_context(effect.frame))
+        outcome = self.run(effect.frame, partial(self.inside, effect), self.scopes.of_context(effect.frame))
         if self.engine.interruption is not None:
             raise self.engine.interruption
         if effect.frame.suspension is None:

@@ -1,0 +1,69 @@
+"""What compensated steps and their undoing ask for; see `calls`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from powertools_durable import _operations as operations
+from powertools_durable._contexts import arguments, binding, calls
+from powertools_durable._contexts.core import ContextCore
+from powertools_durable._operations.compensation import Compensation, CompensationResult, Undo
+from powertools_durable._protocol.operation import OperationType, SubType
+from powertools_durable._replay.effects import Call, Composite
+from powertools_durable._replay.frame import Frame
+from powertools_durable.errors import CompensationError
+from powertools_durable.serdes.base import PassThrough
+
+__all__ = ["run_compensations", "step_with_compensation", "undo_block"]
+
+T = TypeVar("T")
+
+
+def step_with_compensation(
+    core: ContextCore,
+    func: Callable[..., T],
+    args: tuple[Any, ...],
+    *,
+    compensate: Callable[..., Any],
+    unknown: Mapping[str, object],
+    **options: Any,
+) -> Call[T]:
+    """See `DurableContext.step_with_compensation`."""
+    binding.refuse_unknown(func, "step_with_compensation", unknown)
+    arguments.callable_(compensate, "step_with_compensation")
+    before, number = ("the context", 2) if operations.compensation.takes_context(compensate) else ("the result", 1)
+    binding.bind(compensate, number, "step_with_compensation", role="compensate", before=before)
+    call = calls.step(core, func, args, **options)
+    return Call(core.frame, call.op, operations.compensation.registering(call, compensate, core.compensations))
+
+
+def run_compensations(core: ContextCore, *, down_to: int = 0) -> Composite[CompensationResult]:
+    """See `DurableContext.run_compensations`; those of a block are not *down_to* 0."""
+    core.guard("run_compensations")
+    flow = operations.compensation.run_compensations(core.compensations, down_to, partial(_compensation, core))
+    return Composite(core.frame, flow)
+
+
+def undo_block(core: ContextCore, down_to: int, error: Exception) -> Composite[CompensationError | None]:
+    """Undo the steps of a block that raised *error*; answered by what it raises instead."""
+    flow = operations.compensation.run_compensations(core.compensations, down_to, partial(_compensation, core))
+    return Composite(core.frame, operations.compensation.undo_block(flow, error))
+
+
+def _compensation(core: ContextCore, registered: Compensation | Undo) -> Call[Any]:
+    if isinstance(registered, Undo):
+        given = registered.func, registered.args
+        without_result = operations.compensation.without_result
+        return calls.step(core, without_result, given, name=registered.name or "", guarded=False)
+    undo, value, frame = registered.undo, registered.value, core.frame
+    op = frame.begin(OperationType.CONTEXT, SubType.COMPENSATION, registered.name)
+
+    def body(below: Frame) -> None:
+        if operations.compensation.takes_context(undo):
+            undo(core.below(below), value)
+        else:
+            undo(value)
+
+    return Call(frame, op, operations.child.child(op, partial(frame.child, op), body, PassThrough()))
