@@ -30,7 +30,7 @@ __all__ = ["callback_name", "inner_name", "submit_and_wait", "submitter_name", "
 T = TypeVar("T")
 
 
-@frozen
+@frozen(repr=False)
 class Created:
     """A callback that has its id."""
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from powertools_durable._operations.wait_for_callback import callback_name, inner_name, submitter_name, surfacing
+from powertools_durable._operations.wait_for_callback import (
+    Created,
+    callback_name,
+    inner_name,
+    submit_and_wait,
+    submitter_name,
+    surfacing,
+)
+from powertools_durable._replay.effects import Raised, Returned
+from powertools_durable._replay.frame import Frame
 from powertools_durable.errors import (
     CallbackExternalError,
     CallbackSubmitterError,
@@ -13,6 +22,8 @@ from powertools_durable.errors import (
     SerDesError,
     StepError,
 )
+from powertools_durable.serdes import PassThrough
+from tests.kit import ended_with, engine
 
 
 @pytest.mark.parametrize(
@@ -79,3 +90,35 @@ def test_an_answer_is_passed_through():
     with pytest.raises(StopIteration) as done:
         surfaced.send("answer")
     assert done.value.value == "answer"
+
+
+# -- what it asks for ------------------------------------------------------------------------------------------
+
+MADE = Returned(Created(None, "cb-1"))
+WRONG = Raised(StepError("no"))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "methods", "end"),
+    [
+        ([MADE, Returned(None), Returned("yes")], ["create_callback", "step", "callback.result"], Returned("yes")),
+        ([WRONG], ["create_callback"], WRONG),
+        ([MADE, WRONG], ["create_callback", "step"], WRONG),
+        ([MADE, Returned(None), WRONG], ["create_callback", "step", "callback.result"], WRONG),
+    ],
+)
+def test_it_creates_submits_and_waits_and_ends_with_the_first_failure(outcomes, methods, end):
+    series = submit_and_wait(Frame(engine()), "ask", (30, 0), lambda callback_id: None, PassThrough())
+    effects, outcome = ended_with(series, outcomes)
+    assert ([effect.method for effect in effects], outcome) == (methods, end)
+
+
+def test_the_id_is_handed_to_the_step_and_the_timeouts_to_the_callback():
+    frame, handed = Frame(engine()), []
+    effects, _ = ended_with(submit_and_wait(frame, "ask", (30, 7), handed.append, PassThrough()), [MADE, WRONG])
+    created, submitted = effects[0].begin(), effects[1].begin()
+    options = next(created.flow).update.callback_options
+    assert (created.op.name, options.timeout_seconds, options.heartbeat_timeout_seconds) == (
+        *("ask create callback id", 30, 7),
+    )
+    assert (handed, submitted) == (["cb-1"], None)
