@@ -16,7 +16,7 @@ from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.fan_out_plan import FanOutPlan
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable._replay.outcome import Outcome, Raised, Returned
+from powertools_durable._replay.outcome import Ending, Outcome, Raised, Returned, Suspended
 
 __all__ = [
     "Attempt",
@@ -24,6 +24,7 @@ __all__ = [
     "Checkpoint",
     "Composite",
     "Effect",
+    "Ending",
     "Enter",
     "FailedAttempt",
     "FanOut",
@@ -36,6 +37,7 @@ __all__ = [
     "Run",
     "Series",
     "Suspend",
+    "Suspended",
     "Turn",
 ]
 

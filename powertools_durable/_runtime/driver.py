@@ -20,6 +20,7 @@ from powertools_durable._replay.effects import (
     Call,
     Checkpoint,
     Composite,
+    Ending,
     Enter,
     FanOut,
     Flow,
@@ -30,6 +31,7 @@ from powertools_durable._replay.effects import (
     Returned,
     Run,
     Suspend,
+    Suspended,
 )
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
@@ -220,8 +222,8 @@ class BlockingDriver:
         """Run the code of a context below *outer*; what it leaves behind decides how *outer* goes on."""
         frame = effect.frame
         outcome = self.run(frame, partial(self.inside, effect), self.scopes.of_context(frame))
-        if frame.suspension is not None:  # also when the code swallowed it
-            raise outer.suspend(frame.suspension)
+        if isinstance(outcome, Suspended):
+            raise outer.suspend(outcome.signal)
         if self.engine.interruption is not None:
             self.placement.require_open(outer, "run_in_child_context")
         if isinstance(outcome, Returned):
@@ -286,30 +288,32 @@ class BlockingDriver:
         self.pool.close(self.deadline, wait=wait)
         self.checkpointer.close(wait=wait)
 
-    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:
+    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Ending:
         """Run the code of a context: the handler's, or a child's. Afterwards the context is closed."""
         frame.owner = threading.get_ident()
         token = SCOPE.set(scope)
         try:
             value = body() if self._probe is None else _probed(self._probe, frame, body)
-            if frame.suspension is not None:
-                tell_swallowed(frame)
-            return Returned(value)
+            if frame.suspension is None:
+                return Returned(value)
+            tell_swallowed(frame)
+            return Suspended(frame.suspension)
         except UNRECOVERABLE as error:
             if frame.suspension is None or isinstance(error, MemoryError):
                 raise
             if self.engine.interruption is None:
                 tell_dropped(error)
-            return Returned(None)  # raised on the way out of a suspension, which stays what it is
+            return Suspended(frame.suspension)
         except SuspendExecution as signal:
             if frame.suspension is None:  # raised by user code: nothing will wake this execution
                 message = "SuspendExecution was raised by code that is no durable operation"
                 raise ValidationError(message) from signal
-            return Returned(None)
+            return Suspended(frame.suspension)
         except Exception as error:  # noqa: BLE001 - the context's operation decides about it
-            if frame.suspension is not None:
-                tell_dropped(error)
-            return Raised(error)
+            if frame.suspension is None:
+                return Raised(error)
+            tell_dropped(error)
+            return Suspended(frame.suspension)
         finally:
             frame.closed = True
             SCOPE.reset(token)

@@ -16,7 +16,7 @@ from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import InvocationResult, InvocationStatus
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable._replay.effects import Outcome, Raised, Returned
+from powertools_durable._replay.effects import Ending, Raised, Returned, Suspended
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment
@@ -182,18 +182,19 @@ def _rejected(
     return _failed(error, failures)
 
 
-def _handle(session: Session, payload: object) -> Outcome:
+def _handle(session: Session, payload: object) -> Ending | CheckpointingStopped:
     """Run the user's function, then wait until every queued update is acknowledged."""
     root, context = session.root, session.program.make_context(session)
     scope = session.scopes.of_context(root)
+    outcome: Ending | CheckpointingStopped
     try:
         outcome = session.driver.run(root, lambda: _to_its_end(session, payload, context), scope)
     except MemoryError:
         raise
     except UNRECOVERABLE as error:
         outcome = Raised(error)
-    except CheckpointingStopped:  # the engine knows why
-        outcome = Returned(None)
+    except CheckpointingStopped as stopped:
+        outcome = stopped
     with suppress(CheckpointingStopped, SuspendExecution):  # the engine and the frame keep these too
         session.driver.flush(root)
     return outcome
@@ -227,13 +228,17 @@ def _run_deferred(session: Session, context: Any, first: Exception | None) -> Ex
     return first
 
 
-def _answer(session: Session, outcome: Outcome, failures: Failures) -> InvocationResult:
+def _answer(session: Session, outcome: Ending | CheckpointingStopped, failures: Failures) -> InvocationResult:
     engine = session.engine
     if engine.interruption is not None and not engine.revoked:
         return _refused(engine.interruption, failures)
-    if engine.revoked or session.root.suspension is not None:
+    if engine.revoked:
         return PENDING
     match outcome:
+        case Suspended():
+            return PENDING
+        case CheckpointingStopped():
+            return _refused(outcome.reason, failures)
         case Raised(RetryableSerDesError() as error):
             raise error
         case Raised(error):

@@ -19,7 +19,19 @@ from typing import Any, TypeVar
 from powertools_durable._protocol.operation import ContextDetails, OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._replay.call_site import call_site
-from powertools_durable._replay.effects import Attempt, Call, Checkpoint, Enter, FanOut, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.effects import (
+    Attempt,
+    Call,
+    Checkpoint,
+    Ending,
+    Enter,
+    FanOut,
+    Flow,
+    Outcome,
+    Raised,
+    Returned,
+    Suspended,
+)
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.driver import BlockingDriver
@@ -115,7 +127,7 @@ class ReplayDriver(BlockingDriver):
         self._script.stop(None, f"attempt {effect.number} of {op.label}")
         raise frame.suspend_until(None)
 
-    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Outcome:
+    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Ending:
         """Run the code of a context; note what became of it."""
         try:
             outcome = super().run(frame, body, scope)
@@ -124,7 +136,7 @@ class ReplayDriver(BlockingDriver):
             if frame.parent is None:
                 self._script.outcome = Raised(error)
             raise
-        if frame.suspension is None:
+        if not isinstance(outcome, Suspended):
             self._script.ends(frame)
             if frame.parent is None:
                 self._script.outcome = outcome
@@ -155,12 +167,12 @@ class ReplayDriver(BlockingDriver):
         outcome = self.run(effect.frame, partial(self.inside, effect), self.scopes.of_context(effect.frame))
         if self.engine.interruption is not None:
             raise self.engine.interruption
-        if effect.frame.suspension is None:
+        if not isinstance(outcome, Suspended):
             if isinstance(outcome, Returned):
                 self._script.rebuilds(identifier, outcome.value)
             return outcome
         if identifier not in self._script.held:
-            raise outer.suspend(effect.frame.suspension)
+            raise outer.suspend(outcome.signal)
         return Raised(_BehindItsRecords())  # the code does more than was recorded; the recorded end stands for it
 
     def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
