@@ -1,7 +1,7 @@
 """Checks what a durable call is given, before it takes an id and before anything is recorded.
 
 Nobody else does: our own client validates no parameters, and botocore's checks know no maxima or patterns. A bad
-name would reach the service and fail the execution (protocol.md 7, 18).
+name would reach the service and fail the execution (docs/contributing/protocol.md#sub-types-and-names, #limits).
 """
 
 from __future__ import annotations

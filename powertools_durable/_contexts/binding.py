@@ -1,4 +1,4 @@
-"""Binds what a function of the user's is called with, before anything of the call is recorded (values.md M1).
+"""Binds what a function of the user's is called with, before anything of the call is recorded.
 
 A call that can't be bound fails each time it is tried, in a library's file and after all retries. Here it fails at the
 line that made it. It is bound whenever the body is about to run, and never for a record that has ended.

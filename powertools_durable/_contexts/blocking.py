@@ -166,7 +166,7 @@ class DurableContext:
         SerDesError, PayloadTooLargeError
             The result can't be recorded.
         ValidationError
-            The call is wrong; nothing was recorded. Source: protocol.md 11.1.
+            The call is wrong; nothing was recorded.
         """
         return self._drive(
             contexts.calls.step(
@@ -197,7 +197,7 @@ class DurableContext:
         Raises
         ------
         ValidationError
-            Shorter or longer than that. Source: protocol.md 11.2.
+            Shorter or longer than that.
         """
         return self._drive(contexts.calls.wait(self._core, duration, name))
 
@@ -268,7 +268,7 @@ class DurableContext:
         Raises
         ------
         ValidationError
-            An option is wrong; nothing was recorded. Source: protocol.md 11.3.
+            An option is wrong; nothing was recorded.
         """
         return self._drive(
             contexts.calls.create_callback(
@@ -325,7 +325,7 @@ class DurableContext:
         WaitForConditionError
             A check raised, or none of ``max_attempts``, or none within *timeout*, met the condition.
         ValidationError
-            The call is wrong; nothing was recorded. Source: protocol.md 11.5.
+            The call is wrong; nothing was recorded.
         """
         return self._drive(
             contexts.calls.wait_for_condition(
@@ -402,7 +402,7 @@ class DurableContext:
         InvokeError
             It failed, timed out or was stopped; ``error_type`` and ``message`` are what it said.
         ValidationError, SerDesError, PayloadTooLargeError
-            The call is wrong; nothing was recorded. Source: protocol.md 11.6.
+            The call is wrong; nothing was recorded.
         """
         return self._drive(
             contexts.calls.invoke(
@@ -498,7 +498,7 @@ class DurableContext:
         CallbackSubmitterError
             Submitting failed for good.
         ValidationError
-            The call is wrong; nothing was recorded. Source: protocol.md 11.4.
+            The call is wrong; nothing was recorded.
         """
         return self._drive(
             contexts.calls.wait_for_callback(
@@ -558,7 +558,7 @@ class DurableContext:
         ChildContextError
             The function raised; ``error_type`` and ``message`` are those of its exception.
         SerDesError
-            The result can't be recorded. Source: protocol.md 11.7.
+            The result can't be recorded.
         """
         return self._drive(
             contexts.calls.run_in_child_context(
@@ -606,7 +606,7 @@ class DurableContext:
         Raises
         ------
         ChildContextError
-            Every attempt failed; ``error_type`` and ``message`` are the last one's. Source: protocol.md 13.
+            Every attempt failed; ``error_type`` and ``message`` are the last one's.
         """
         return self._drive(contexts.calls.with_retry(self._core, func, args, retry=retry, name=name, unknown=unknown))
 
@@ -660,7 +660,7 @@ class DurableContext:
         SerDesError
             A branch's result can't be written or read, whatever *completion* tolerates.
         ValidationError
-            The call is wrong; nothing was recorded. Source: protocol.md 12.
+            The call is wrong; nothing was recorded.
         """
         return self._drive(
             contexts.fan_out_calls.parallel(
@@ -782,7 +782,7 @@ class DurableContext:
         Returns
         -------
         CompensationResult
-            One item for each. Failures are told there, not raised. Source: protocol.md 21.2.
+            One item for each. Failures are told there, not raised.
         """
         return self._core.session.driver.follow(contexts.saga_calls.run_compensations(self._core))
 
@@ -819,7 +819,7 @@ class DurableContext:
         Raises
         ------
         ValidationError
-            Called on a child context: its code does not run again on every replay. Source: api.md 11.
+            Called on a child context: its code does not run again on every replay.
         """
         contexts.calls.defer(self._core, func, args, unknown)
 
@@ -841,7 +841,7 @@ class DurableContext:
         -------
         bool
             True in executions that come here for the first time with this code; False for ever in those that
-            had passed this point before. Shifts no ids. Source: api.md 6.
+            had passed this point before. Shifts no ids.
         """
         return self._drive(contexts.calls.patched(self._core, name))
 

@@ -37,7 +37,7 @@ Summary = Callable[[Any], str]
 def child(
     op: OperationHandle, open_frame: Callable[[], Frame], body: Body, serdes: SerDes[T], summary: Summary | None = None
 ) -> Flow[T]:
-    """Run *body* once and record what it returns or raises. Source: protocol.md 11.7."""
+    """Run *body* once and record what it returns or raises. See docs/contributing/protocol.md#child-context."""
     return context(op, open_frame, lambda frame: Enter(frame, body), serdes, summary)
 
 

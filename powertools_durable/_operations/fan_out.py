@@ -3,7 +3,7 @@
 The fan-out is a context (`child.py`), and so is each branch. A NESTED branch has a record; a FLAT one has none, its
 operations lie directly below the fan-out. Failed branches don't fail the fan-out: its result tells of them. A value
 that can't be written or read does: it is a mistake in the code, and no completion rule tolerates it.
-Source: protocol.md 12.
+See docs/contributing/protocol.md#map-and-parallel.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ T = TypeVar("T")
 def invoke(
     op: OperationHandle, options: Callable[[], ChainedInvokeOptions], payload: str | None, serdes: SerDes[T]
 ) -> Flow[T]:
-    """Have the service call the function, and suspend until it has answered. Source: protocol.md 11.6.
+    """Have the service call the function, and suspend until it has answered. See docs/contributing/protocol.md#invoke.
 
     *options* are asked for when the operation has begun: a trace header may name what traces it.
     """

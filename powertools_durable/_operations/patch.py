@@ -9,7 +9,7 @@ __all__ = ["patched", "remembered"]
 
 
 def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
-    """Tell whether this execution takes the new way, and remember it (api.md 6 and 11).
+    """Tell whether this execution takes the new way, and remember it.
 
     An execution that has passed this point without the mark goes on the old way for ever. Nobody waits for the
     mark: it is queued before everything that follows from it.

@@ -33,7 +33,7 @@ def step(
     at_most_once: bool = False,
     timeout: float | None = None,
 ) -> Flow[T]:
-    """Run *body* until an attempt succeeds or the retry policy gives up. Source: protocol.md 11.1."""
+    """Run *body* until an attempt succeeds or the retry policy gives up. See docs/contributing/protocol.md#step."""
     while True:
         match op.status:
             case Status.SUCCEEDED:

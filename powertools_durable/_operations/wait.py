@@ -20,7 +20,7 @@ def call(frame: Frame, seconds: int, name: str | None) -> Call[None]:
 
 
 def wait(op: OperationHandle, seconds: int) -> Flow[None]:
-    """Suspend until the service says that *seconds* have passed. Source: protocol.md 11.2."""
+    """Suspend until the service says that *seconds* have passed. See docs/contributing/protocol.md#wait."""
     while True:
         match op.status:
             case None:

@@ -39,7 +39,7 @@ class Created:
 
 
 def callback_name(name: str | None) -> str:
-    """Name the callback inside (protocol.md 7)."""
+    """Name the callback inside (docs/contributing/protocol.md#sub-types-and-names)."""
     return inner_name(name, " create callback id").strip()
 
 
@@ -82,7 +82,7 @@ def submit_and_wait(
 
 
 def surfacing(flow: Flow[T]) -> Flow[T]:
-    """Run the context's flow, and raise what failed in it. Source: protocol.md 11.4."""
+    """Run the context's flow, and raise what failed in it. See docs/contributing/protocol.md#wait-for-callback."""
     failure: OperationError
     try:
         return (yield from flow)

@@ -44,7 +44,7 @@ def wait_for_condition(
     *,
     limit: Limit | None = None,
 ) -> Flow[S]:
-    """Check until the condition is met, or *limit* is over. Source: protocol.md 11.5."""
+    """Check until the condition is met, or *limit* is over. See docs/contributing/protocol.md#wait-for-condition."""
     while True:
         match op.status:
             case Status.SUCCEEDED:

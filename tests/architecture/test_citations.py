@@ -30,10 +30,7 @@ FILES = {
     if path != Path(__file__)
 }
 # Being rewritten at this moment; each leaves this list with the change that rewrites it.
-LATER = (
-    "powertools_durable/_contexts/",
-    "powertools_durable/_operations/",
-)
+LATER = ()
 
 RELIABILITY, FRAME = "docs/reliability.md", "powertools_durable/_replay/frame.py"
 GROWTH = "benchmarks/growth.py"
