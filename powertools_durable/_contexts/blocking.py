@@ -56,7 +56,7 @@ class Callback(Generic[T]):
     Attributes
     ----------
     callback_id : str
-        Give it only to whoever shall answer: knowing it is the permission.
+        Give it only to the person or system that shall answer: knowing it is the permission.
     """
 
     __slots__ = ("_context", "_op", "_serdes", "callback_id")
@@ -652,7 +652,7 @@ class DurableContext:
         Returns
         -------
         BatchResult
-            What became of each branch that was started, in index order. Failures are told there, not raised;
+            What became of each branch that was started, in index order. Failures are reported there, not raised;
             call its ``raise_if_failed()`` to raise them. Its ``results`` raise if more failed than are tolerated.
 
         Raises
@@ -782,7 +782,7 @@ class DurableContext:
         Returns
         -------
         CompensationResult
-            One item for each. Failures are told there, not raised.
+            One item for each. Failures are reported there, not raised.
         """
         return self._core.session.driver.follow(contexts.saga_calls.run_compensations(self._core))
 
@@ -824,7 +824,7 @@ class DurableContext:
         contexts.calls.defer(self._core, func, args, unknown)
 
     def deferred_calls(self) -> Composite[list[Exception]] | None:
-        """Return what `defer` was given, for what ends the execution; None without any."""
+        """Return the series that runs the deferred calls; None without any."""
         return contexts.calls.run_deferred(self._core) if self._core.deferred else None
 
     # -- changing code in flight -------------------------------------------------------------------------

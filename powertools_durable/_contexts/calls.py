@@ -84,11 +84,13 @@ def step(
     once = semantics is not _AT_LEAST_ONCE and arguments.at_most_once(semantics)
     seconds = None if timeout is None else arguments.body_timeout(timeout)
     sub_type = _STEP if sub_type is None else arguments.sub_type_or(_STEP, sub_type)
-    written = core.serdes(func, returns, serdes)
-    shown = arguments.name_of(func, name)
+    if serdes is not None:
+        arguments.check_serdes(serdes)
+    written: SerDes[T] = choosing.result_serdes(func, returns, serdes, core.session.program.serdes)
+    op_name = arguments.name_of(func, name)
     if guarded:
         core.session.driver.guard(core.frame, "step")
-    op = core.frame.begin(_OF_STEP, sub_type, shown)
+    op = core.frame.begin(_OF_STEP, sub_type, op_name)
     policy = retry or core.session.default_retry
     record = op.engine.state.operations.get(op.id)  # as `runs_body` does, without a call: steps are many
     if record is None or record.status is _READY or (record.status is _STARTED and not once):
@@ -102,17 +104,17 @@ def step(
 
 def wait(core: ContextCore, duration: Duration, name: str | None) -> Call[None]:
     """See `DurableContext.wait`."""
-    seconds, shown = arguments.timer_seconds(duration, "wait"), arguments.name_of(None, name)
+    seconds, op_name = arguments.timer_seconds(duration, "wait"), arguments.name_of(None, name)
     core.guard("wait")
-    return operations.wait.call(core.frame, seconds, shown)
+    return operations.wait.call(core.frame, seconds, op_name)
 
 
 def wait_until(core: ContextCore, moment: datetime, name: str | None) -> Call[None]:
     """See `DurableContext.wait_until`."""
     seconds = arguments.until_seconds(moment, core.session.environment.clock.now())
-    shown = arguments.name_of(None, name)
+    op_name = arguments.name_of(None, name)
     core.guard("wait_until")
-    return operations.wait.call(core.frame, seconds, shown)
+    return operations.wait.call(core.frame, seconds, op_name)
 
 
 def now(core: ContextCore) -> Call[datetime]:
@@ -137,10 +139,10 @@ def create_callback(
     sub_type = arguments.sub_type_or(SubType.CALLBACK, sub_type)
     arguments.check_serdes(serdes)
     answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
-    shown = arguments.name_of(None, name)
+    op_name = arguments.name_of(None, name)
     core.guard("create_callback")
     return operations.callback.call(
-        core.frame, sub_type, shown, limit, heartbeat, lambda op, callback_id: make(op, callback_id, answer)
+        core.frame, sub_type, op_name, limit, heartbeat, lambda op, callback_id: make(op, callback_id, answer)
     )
 
 
@@ -171,18 +173,20 @@ def wait_for_callback(
     heartbeat = arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
     arguments.check_serdes(serdes)
     answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
-    shown = arguments.name_of(submit, name)
+    op_name = arguments.name_of(submit, name)
     named = operations.wait_for_callback
 
     def inside(frame: Frame) -> Enter:
         def submitter(callback_id: str) -> Call[None]:
-            given = submit, callback_id, args
+            submit_args = submit, callback_id, args
             own = ContextCore(core.session, frame, core.make_face)
-            return step(own, named.submitting, given, name=named.submitter_name(shown), retry=retry, guarded=False)
+            return step(
+                own, named.submitting, submit_args, name=named.submitter_name(op_name), retry=retry, guarded=False
+            )
 
-        return Enter(frame, named.submit_and_wait(frame, shown, (limit, heartbeat), submitter, answer))
+        return Enter(frame, named.submit_and_wait(frame, op_name, (limit, heartbeat), submitter, answer))
 
-    op = core.begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, shown)
+    op = core.begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, op_name)
     if op.runs_body:
         binding.bind(submit, 1 + len(args), "wait_for_callback", before="the callback id")
     written: SerDes[Any] = choosing.answered_serdes(returns, core.session.program.serdes)
@@ -209,8 +213,8 @@ def wait_for_condition(
     rhythm = arguments.polling_of(polling)
     seconds = arguments.body_timeout(timeout)
     written = core.serdes(check, returns, serdes)
-    shown = arguments.name_of(check, name)
-    op = core.begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, shown)
+    op_name = arguments.name_of(check, name)
+    op = core.begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, op_name)
     if op.runs_body:
         binding.bind(check, 1, "wait_for_condition", before="the state")
         binding.bind(rhythm.until, 1, "wait_for_condition", role="until", before="the state")
@@ -275,8 +279,8 @@ def run_in_child_context(
     arguments.callable_(func, "run_in_child_context", *args)
     sub_type = arguments.sub_type_or(SubType.RUN_IN_CHILD_CONTEXT, sub_type)
     written = core.serdes(func, returns, serdes)
-    shown = arguments.name_of(func, name)
-    op = core.begin("run_in_child_context", OperationType.CONTEXT, sub_type, shown, virtual=virtual)
+    op_name = arguments.name_of(func, name)
+    op = core.begin("run_in_child_context", OperationType.CONTEXT, sub_type, op_name, virtual=virtual)
     if op.runs_body:
         binding.bind(func, 1 + len(args), "run_in_child_context", before="the context")
         if summary is not None:
@@ -305,15 +309,15 @@ def with_retry(
     binding.refuse_unknown(func, "with_retry", unknown)
     arguments.callable_(func, "with_retry", *args)
     arguments.required_retry(retry, "with_retry")
-    shown = arguments.name_of(func, name)
+    op_name = arguments.name_of(func, name)
     written: SerDes[T] = core.serdes(func, None, None)
-    op = core.begin("with_retry", OperationType.CONTEXT, SubType.RUN_IN_CHILD_CONTEXT, shown)
+    op = core.begin("with_retry", OperationType.CONTEXT, SubType.RUN_IN_CHILD_CONTEXT, op_name)
     if op.runs_body:
         binding.bind(func, 1 + len(args), "with_retry", before="the context")
 
     def inside(frame: Frame) -> Enter:
         body = partial(func, core.below(frame), *args)
-        return Enter(frame, operations.with_retry.with_retry(frame, body, retry, shown))
+        return Enter(frame, operations.with_retry.with_retry(frame, body, retry, op_name))
 
     return Call(core.frame, op, operations.child.context(op, partial(core.frame.child, op), inside, written, None))
 
@@ -331,7 +335,7 @@ def defer(core: ContextCore, func: Callable[..., object], args: tuple[Any, ...],
 
 
 def run_deferred(core: ContextCore) -> Composite[list[Exception]]:
-    """Run what `defer` was given as steps, the last one first; answered by what failed."""
+    """Run the functions that were deferred as steps, the last one first; return the errors of those that failed."""
     steps = [partial(step, core, func, args, guarded=False) for func, args in reversed(core.deferred)]
     return Composite(core.frame, operations.defer.run_deferred(core.frame, steps))
 
@@ -349,16 +353,16 @@ def flush(core: ContextCore) -> Composite[None]:
 
 def patched(core: ContextCore, name: str) -> Call[bool]:
     """See `DurableContext.patched`."""
-    shown = arguments.patch_name(name)
+    op_name = arguments.patch_name(name)
     core.guard("patched")
     frame = core.frame
-    op = frame.mark(shown, SubType.PATCH)
+    op = frame.mark(op_name, SubType.PATCH)
     replaying = frame.replay_state in {ReplayState.REPLAY, ReplayState.SEALED}
-    return Call(frame, op, operations.patch.remembered(op, frame.patches, shown, replaying=replaying))
+    return Call(frame, op, operations.patch.remembered(op, frame.patches, op_name, replaying=replaying))
 
 
 def deprecate_patch(core: ContextCore, name: str) -> None:
     """See `DurableContext.deprecate_patch`."""
-    shown = arguments.patch_name(name)
+    op_name = arguments.patch_name(name)
     core.guard("deprecate_patch")
-    core.frame.mark(shown, SubType.PATCH)
+    core.frame.mark(op_name, SubType.PATCH)

@@ -100,9 +100,9 @@ def map_(
     def run(index: int, frame: Frame) -> Any:
         return func(core.below(frame), inputs[index])
 
-    shown = arguments.name_of(func, name)
+    op_name = arguments.name_of(func, name)
     called = [(func, 2, "the context")]
-    these = _Branches("map", SubType.MAP, SubType.MAP_ITERATION, shown, names, run, written, called)
+    these = _Branches("map", SubType.MAP, SubType.MAP_ITERATION, op_name, names, run, written, called)
     completion = completion or Completion()
     return _fan_out(core, these, completion, max_concurrency, batch_size, nesting, item_serdes, serdes, summary)
 
@@ -159,5 +159,5 @@ def _batch_serdes(
         return of_the_whole
     formats = [innermost_of(each) for each in these.results]
     plain = batch_serdes(formats, these.names, lambda index: operation_id(f"{op.id}-{index}"))
-    wrapping = next((given for given in candidates if isinstance(given, WrappingSerDes)), None)
+    wrapping = next((each for each in candidates if isinstance(each, WrappingSerDes)), None)
     return plain if wrapping is None else wrapping.around_batch(plain)

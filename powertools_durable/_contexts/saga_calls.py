@@ -40,7 +40,7 @@ def step_with_compensation(
 
 
 def run_compensations(core: ContextCore, *, down_to: int = 0) -> Composite[CompensationResult]:
-    """See `DurableContext.run_compensations`; those of a block are not *down_to* 0."""
+    """See `DurableContext.run_compensations`; for a block, *down_to* is the number from before it."""
     core.guard("run_compensations")
     flow = operations.compensation.run_compensations(core.compensations, down_to, partial(_compensation, core))
     return Composite(core.frame, flow)
@@ -54,9 +54,9 @@ def undo_block(core: ContextCore, down_to: int, error: Exception) -> Composite[C
 
 def _compensation(core: ContextCore, registered: Compensation | Undo) -> Call[Any]:
     if isinstance(registered, Undo):
-        given = registered.func, registered.args
+        undo_args = registered.func, registered.args
         without_result = operations.compensation.without_result
-        return calls.step(core, without_result, given, name=registered.name or "", guarded=False)
+        return calls.step(core, without_result, undo_args, name=registered.name or "", guarded=False)
     undo, value, frame = registered.undo, registered.value, core.frame
     op = frame.begin(OperationType.CONTEXT, SubType.COMPENSATION, registered.name)
 

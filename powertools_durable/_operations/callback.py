@@ -41,7 +41,7 @@ def result_call(frame: Frame, op: OperationHandle, serdes: SerDes[T]) -> Call[T]
 
 
 def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int, make: Callable[[str], C]) -> Flow[C]:
-    """Have the service make a callback id, and return *make* of it. See docs/contributing/protocol.md#callback.
+    """Have the service make a callback id, and return ``make(id)``. See docs/contributing/protocol.md#callback.
 
     Never raises for a callback that already failed: the code between here and the result must run alike on
     every replay.

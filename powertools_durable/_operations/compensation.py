@@ -119,8 +119,8 @@ def undo_block(flow: Series[CompensationResult], error: Exception) -> Series[Com
     if result.all_succeeded:
         return None
     failed = [item.name or "unnamed" for item in result.items if item.status == "Failed"]
-    words = f"undoing {', '.join(failed)} failed, after {type(error).__name__}"
-    failure = CompensationError(words, error_type=raised_type(error))
+    message = f"undoing {', '.join(failed)} failed, after {type(error).__name__}"
+    failure = CompensationError(message, error_type=raised_type(error))
     failure.result = result
     return failure
 

@@ -1,6 +1,6 @@
 """Submit something and wait for the answer: a context with a callback and a step in it.
 
-Its failures are told by their own names, and the same on every replay: what the context recorded decides.
+Its failures have their own classes, the same on every replay: what the context recorded decides.
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ def registered(*names):
 
 
 def begun(compensation):
-    raise AssertionError("whoever performs it begins it")
+    raise AssertionError("the driver begins it")
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "told"),
+    ("outcomes", "reports"),
     [
         ([DONE, DONE], [("b", "Succeeded", None), ("a", "Succeeded", None)]),
         ([Raised(StepError("no")), DONE], [("b", "Failed", "no"), ("a", "Succeeded", None)]),
@@ -32,10 +32,10 @@ def begun(compensation):
         ([Raised(SerDesError("no"))] * 2, [("b", "Failed", "no"), ("a", "Failed", "no")]),
     ],
 )
-def test_all_are_tried_the_last_one_first(outcomes, told):
+def test_all_are_tried_the_last_one_first(outcomes, reports):
     waiting = registered("a", "b")
     effects, result = ended_with(run_compensations(waiting, 0, begun), outcomes)
-    assert [(item.name, item.status, item.error) for item in result.items] == told
+    assert [(item.name, item.status, item.error) for item in result.items] == reports
     assert (len(effects), waiting) == (2, [])
 
 
@@ -54,17 +54,17 @@ def test_what_no_compensation_fails_with_ends_it():
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words"),
+    ("outcome", "message"),
     [(DONE, None), (Raised(StepError("no")), "undoing b failed, after KeyError")],
 )
-def test_a_block_raises_something_else_only_when_a_compensation_fails(outcome, words):
+def test_a_block_raises_something_else_only_when_a_compensation_fails(outcome, message):
     series = undo_block(run_compensations(registered("a", "b"), 0, begun), KeyError("order"))
     _, failure = ended_with(series, [outcome, DONE])
-    if words is None:
+    if message is None:
         assert failure is None
     else:
-        told = (str(failure), failure.error_type, [item.status for item in failure.result.items])
-        assert told == (words, "KeyError", ["Failed", "Succeeded"])
+        reports = (str(failure), failure.error_type, [item.status for item in failure.result.items])
+        assert reports == (message, "KeyError", ["Failed", "Succeeded"])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def body():
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "asked", "end"),
+    ("outcomes", "kinds", "end"),
     [
         ([Returned(1)], [Run], Returned(1)),
         ([BROKEN, Returned(None), Returned(2)], [Run, Perform, Run], Returned(2)),
@@ -32,10 +32,10 @@ def body():
     ],
     ids=["at once", "second", "given up", "unwritable", "what ends generators", "the wait fails"],
 )
-def test_what_it_asks_for_and_how_it_ends(outcomes, asked, end):
+def test_what_it_asks_for_and_how_it_ends(outcomes, kinds, end):
     series = with_retry(Frame(engine()), body, THRICE, "pay")
     effects, returned = ended_with(series, outcomes)
-    assert ([type(effect) for effect in effects], returned) == (asked, end)
+    assert ([type(effect) for effect in effects], returned) == (kinds, end)
 
 
 def test_each_pause_is_a_wait_with_an_id_of_its_own_that_is_taken_when_it_is_performed():

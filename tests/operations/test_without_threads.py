@@ -172,8 +172,8 @@ def test_a_saga_whose_undo_fails(ctx):
 def test_run_compensations(ctx):
     ctx.step_with_compensation(value, 1, name="one", compensate=fails)
     ctx.step_with_compensation(value, 2, name="two", compensate=value)
-    told = ctx.run_compensations()
-    assert [(item.name, item.status) for item in told.items] == [("two", "Succeeded"), ("one", "Failed")]
+    result = ctx.run_compensations()
+    assert [(item.name, item.status) for item in result.items] == [("two", "Succeeded"), ("one", "Failed")]
 
 
 @pytest.mark.parametrize("raises", [False, True])
