@@ -18,6 +18,7 @@ from powertools_durable._contexts import arguments, binding
 from powertools_durable._contexts.core import ContextCore
 from powertools_durable._operations.semantics import StepSemantics
 from powertools_durable._protocol.duration import Duration
+from powertools_durable._protocol.genuine import GENUINE
 from powertools_durable._protocol.operation import OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import ChainedInvokeOptions
 from powertools_durable._replay.effects import Call, Composite, Enter, Flow
@@ -119,7 +120,7 @@ def wait_until(core: ContextCore, moment: datetime, name: str | None) -> Call[No
 
 def now(core: ContextCore) -> Call[datetime]:
     """See `DurableContext.now`."""
-    return step(core, core.session.environment.clock.now, (), name="now", returns=datetime)
+    return step(core, core.session.environment.clock.now, (), name="now", returns=GENUINE.datetime)
 
 
 def create_callback(
