@@ -280,8 +280,8 @@ MUTANTS = (
         "a suspended invocation answers SUCCEEDED",
         "G4",
         INVOCATION,
-        "if engine.revoked or session.root.suspension is not None:",
-        "if engine.revoked:",
+        "case Suspended():\n            return PENDING",
+        "case Suspended():\n            return _succeeded(session, \"null\", failures)",
     ),
     Mutant(
         "a durable call in a step is let through",
