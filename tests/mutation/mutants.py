@@ -281,7 +281,7 @@ MUTANTS = (
         "G4",
         INVOCATION,
         "case Suspended():\n            return PENDING",
-        "case Suspended():\n            return _succeeded(session, \"null\", failures)",
+        'case Suspended():\n            return _succeeded(session, "null", failures)',
     ),
     Mutant(
         "a durable call in a step is let through",
