@@ -1,6 +1,6 @@
-"""Checks what a durable call is given, before it takes an id and before anything is recorded.
+"""Checks the arguments of durable calls, before a call takes an id and before anything is recorded.
 
-Nobody else does: our own client validates no parameters, and botocore's checks know no maxima or patterns. A bad
+There are no other checks: our client skips botocore's validation, which knows neither maxima nor patterns anyway. A bad
 name would reach the service and fail the execution (docs/contributing/protocol.md#sub-types-and-names, #limits).
 """
 
@@ -59,7 +59,7 @@ _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 
 
 def callable_(function: object, call: str, *args: object) -> None:
-    """Refuse what can't be called, such as the *result* of the function meant, or a name in front of it."""
+    """Refuse what can't be called, for example a function's *result*, or a name in front of the function."""
     if not callable(function):
         if isinstance(function, str) and args and callable(args[0]):
             message = f"ctx.{call}() takes the function first, and its name as an option: ctx.{call}(charge, name=...)"
@@ -76,7 +76,7 @@ def callable_(function: object, call: str, *args: object) -> None:
 
 
 def name_of(function: Callable[..., Any] | None, name: object) -> str | None:
-    """Return the operation's name: as given, else the function's own; a lambda has none.
+    """Return the operation's name: *name*, or else the function's; a lambda has none.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def name_of(function: Callable[..., Any] | None, name: object) -> str | None:
 
 
 def sub_type_or(default: str, given: object) -> str:
-    """Return the sub type: 1 to 32 letters, digits, hyphens or underscores; nothing given is the default."""
+    """Return the sub type: 1 to 32 letters, digits, hyphens or underscores; *default* if there is none."""
     if not given:
         return default
     if not isinstance(given, str):
@@ -117,7 +117,7 @@ def sub_type_or(default: str, given: object) -> str:
 
 
 def check_retry(policy: object) -> None:
-    """Refuse what is neither a `Retry` nor a function of an error and an attempt, such as ``retry=Retry.none``."""
+    """Refuse what is neither a `Retry` nor a function of error and attempt, for example ``retry=Retry.none``."""
     from powertools_durable.retry import Retry
 
     if policy is None or isinstance(policy, Retry):
@@ -136,7 +136,7 @@ def check_retry(policy: object) -> None:
 
 
 def check_serdes(serdes: object) -> None:
-    """Refuse what can't write and read, such as a serdes' class in place of an instance."""
+    """Refuse what is not a serdes, for example a class in place of an instance."""
     if serdes is None:
         return
     methods = (getattr(serdes, "serialize", None), getattr(serdes, "deserialize", None))
@@ -148,7 +148,7 @@ def check_serdes(serdes: object) -> None:
 
 
 def at_most_once(semantics: object) -> bool:
-    """Tell which of the two promises a step makes; a wrong one must not pass for the weaker."""
+    """Return whether *semantics* is at most once; a wrong value must not pass for at least once."""
     if semantics is _AT_LEAST_ONCE:
         return False
     try:
@@ -159,7 +159,7 @@ def at_most_once(semantics: object) -> bool:
 
 
 def timer_seconds(duration: Duration, call: str) -> int:
-    """Return *duration* as the service counts it: 1 to 31,622,400 whole seconds, rounded up."""
+    """Return *duration* in whole seconds, rounded up: 1 to 31,622,400."""
     exact = _seconds(duration, f"ctx.{call}()")
     if exact < MIN_TIMER_SECONDS or exact > MAX_TIMER_SECONDS:
         message = f"ctx.{call}() takes {MIN_TIMER_SECONDS} second to 366 days, not {duration!r}"
@@ -168,12 +168,12 @@ def timer_seconds(duration: Duration, call: str) -> int:
 
 
 def until_seconds(moment: object, now: datetime) -> int:
-    """Return the seconds from *now* to *moment*: a moment in the past, or nearly, is one second away.
+    """Return the seconds from *now* to *moment*, at least one.
 
     Raises
     ------
     ValidationError
-        *moment* has no time zone, or lies more than 366 days ahead.
+        *moment* has no time zone, or is more than 366 days ahead.
     """
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
         message = (
@@ -189,7 +189,7 @@ def until_seconds(moment: object, now: datetime) -> int:
 
 
 def callback_seconds(duration: Duration | None, option: str) -> int:
-    """Return a callback's timeout in whole seconds; None and 0 are none."""
+    """Return a callback's timeout in whole seconds; None and 0 mean no timeout."""
     if duration is None:
         return 0
     exact = _seconds(duration, option)
@@ -200,7 +200,7 @@ def callback_seconds(duration: Duration | None, option: str) -> int:
 
 
 def body_timeout(duration: Duration | None) -> float | None:
-    """Return a step's timeout in seconds; it must be more than none."""
+    """Return a step's timeout in seconds; it must be positive."""
     if duration is None:
         return None
     seconds = _seconds(duration, "timeout")
@@ -211,7 +211,7 @@ def body_timeout(duration: Duration | None) -> float | None:
 
 
 def required_retry(policy: object, call: str) -> None:
-    """Refuse a missing policy: running several operations again is a decision."""
+    """Refuse a missing policy: repeating several operations must be asked for."""
     if policy is None:
         message = f"ctx.{call}() takes retry=, such as Retry(max_attempts=3)"
         raise ValidationError(message)
@@ -219,7 +219,7 @@ def required_retry(policy: object, call: str) -> None:
 
 
 def branches(given: object) -> dict[str, Callable[..., Any]]:
-    """Return the branches of `parallel` by their names."""
+    """Return the branches of `parallel` by name."""
     if isinstance(given, Mapping):
         named = dict(given)
     elif _has_order(given):
@@ -238,12 +238,12 @@ def branches(given: object) -> dict[str, Callable[..., Any]]:
 
 
 def branch_names(functions: Mapping[str, object]) -> list[str | None]:
-    """Return the names of branches, which the service must take."""
+    """Check the names of branches, and return them."""
     return [name_of(None, name) for name in functions]
 
 
 def items(given: object) -> Sequence[Any]:
-    """Return the inputs of `map`, as many and in the same order on every replay."""
+    """Return the inputs of `map` as a sequence; refuse those without a fixed order."""
     if isinstance(given, Mapping) or not _has_order(given):
         raise _without_order("map", given, "a list")
     return given if isinstance(given, Sequence) else list(given)  # type: ignore[call-overload]
@@ -259,7 +259,7 @@ def item_names(inputs: Sequence[Any], item_name: Callable[[Any, int], str] | Non
 
 
 def check_completion(completion: object, call: str) -> None:
-    """Refuse what is no `Completion`, such as ``Completion.all_completed`` without its parentheses."""
+    """Refuse what is not a `Completion`, for example ``Completion.all_completed`` without parentheses."""
     from powertools_durable.completion import Completion
 
     if not isinstance(completion, Completion):
@@ -268,7 +268,7 @@ def check_completion(completion: object, call: str) -> None:
 
 
 def check_count(number: object, option: str) -> None:
-    """Refuse a number of branches that none could be."""
+    """Refuse a number of branches that is not a positive whole number."""
     if number is None or (isinstance(number, int) and not isinstance(number, bool) and number >= 1):
         return
     message = f"{option} is a whole number of at least 1, or None for all, not {number!r}"
@@ -276,7 +276,7 @@ def check_count(number: object, option: str) -> None:
 
 
 def is_flat(nesting: object) -> bool:
-    """Tell whether branches leave no record."""
+    """Return whether branches have no records."""
     try:
         return Nesting(nesting) is Nesting.FLAT  # type: ignore[arg-type]
     except ValueError:

@@ -1,11 +1,11 @@
-"""Binds what a function of the user's is called with, before anything of the call is recorded.
+"""Binds the arguments of a user's function, before anything of the call is recorded.
 
-A call that can't be bound fails each time it is tried, in a library's file and after all retries. Here it fails at the
-line that made it. It is bound whenever the body is about to run, and never for a record that has ended.
+A call that can't be bound would fail in every attempt, in a library's file and after all retries. Here it fails once,
+at the line that made it. It is bound whenever the body is about to run, and never when the record is terminal.
 
-For a plain function two numbers are compared. `inspect.Signature.bind` judges other callables, and words the error. A
-decorator may add or take arguments, so what a callable wraps is not looked at: a wrapper is bound by its own
-parameters.
+For a plain function two numbers are compared. `inspect.Signature.bind` handles other callables, and provides the text
+of the error. A decorator may add or remove arguments, so a wrapper is bound by its own parameters, not by those of the
+function inside.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def bind(function: Callable[..., Any], count: int, call: str, *, role: str = "",
     Parameters
     ----------
     function : Callable
-        What is to be called.
+        The function to call.
     count : int
-        How many arguments it gets.
+        The number of its arguments.
     call : str
-        The durable call, as ``step``.
+        The durable call, for example ``step``.
     role : str
-        The option by which it was given, as ``compensate``; empty for the function itself.
+        The option that holds it, for example ``compensate``; empty for the function itself.
     before : str
-        What it gets before the arguments of the user's, as ``the context``.
+        What it gets before the user's arguments, for example ``the context``.
 
     Raises
     ------
     ValidationError
-        It takes another number of arguments, or is ``async def``.
+        It takes another number of arguments, or is an ``async def`` function.
     """
     if type(function) is FunctionType and _fits_code(function, count) and not function.__code__.co_flags & _ASYNC:
         return
@@ -65,14 +65,14 @@ def bind(function: Callable[..., Any], count: int, call: str, *, role: str = "",
 
 
 def fits(function: Callable[..., Any], count: int) -> bool:
-    """Tell whether *function* can be called with *count* positional arguments; True when it does not tell."""
+    """Return whether *function* can be called with *count* positional arguments; True without a signature."""
     if type(function) is FunctionType:
         return _fits_code(function, count)
     if isinstance(function, MethodType) and type(function.__func__) is FunctionType:
         return _fits_code(function.__func__, count + 1)
     try:
         signature = inspect.signature(function, follow_wrapped=False)
-    except (TypeError, ValueError):  # some builtins tell nothing
+    except (TypeError, ValueError):  # some builtins have no signature
         return True
     try:
         signature.bind(*range(count))
@@ -82,7 +82,7 @@ def fits(function: Callable[..., Any], count: int) -> bool:
 
 
 def refuse_unknown(function: object, call: str, unknown: Mapping[str, object]) -> None:
-    """Refuse options that there are not: mostly keyword arguments meant for the function.
+    """Refuse unknown options, which mostly are keyword arguments meant for the function.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _name_of(function: object) -> str:
 
 
 def _parameters(signature: inspect.Signature) -> str:
-    """Write parameters without annotations and defaults, which may be long, and may be values."""
+    """Write parameters without annotations and defaults, which may be long, or hold values."""
     shown: list[str] = []
     kinds = inspect.Parameter
     for name, parameter in signature.parameters.items():
@@ -140,7 +140,7 @@ def _parameters(signature: inspect.Signature) -> str:
 
 
 def _advice(signature: inspect.Signature, name: str, before: str) -> str:
-    """Show how keyword arguments are given, by a parameter that may be one."""
+    """Show how to pass keyword arguments, by the example of one of the parameters."""
     kinds = inspect.Parameter
     parameters = list(signature.parameters.values())
     if before and parameters and parameters[0].kind in _POSITIONAL:

@@ -1,4 +1,4 @@
-"""The blocking face: what a ``def`` handler holds. Each method drives the call that `calls` makes of it."""
+"""The context of ``def`` handlers. Each method drives the call that `calls` builds for it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class Callback(Generic[T]):
-    """An id that somebody outside may answer, and the answer.
+    """An id that an external system may answer, and the answer.
 
     Attributes
     ----------
@@ -76,24 +76,24 @@ class Callback(Generic[T]):
         Returns
         -------
         T
-            What was sent: raw text, or what ``returns`` or ``serdes`` of `create_callback` makes of it. None
-            when it was answered without a payload.
+            The payload: raw text, unless ``returns`` or ``serdes`` of `create_callback` say how to read it. None if
+            the answer had no payload.
 
         Raises
         ------
         CallbackExternalError
-            It was answered with a failure.
+            The answer was a failure.
         CallbackTimeoutError
-            Nobody answered, or gave a heartbeat, in time.
+            There was no answer, or no heartbeat, in time.
         SerDesError
-            The answer is not what ``returns`` asks for.
+            The answer does not fit ``returns``.
         """
         context = self._context
         return context._drive(contexts.calls.callback_result(context._core, self._op, self._serdes))  # noqa: SLF001 - two halves of one thing
 
 
 class DurableContext:
-    """What a ``def`` handler works with: each method is one durable operation.
+    """The context of a ``def`` handler: each method is a durable operation.
 
     An operation that has ended returns its recorded result and is never run again. One that must wait raises
     `SuspendExecution`, which ends this invocation; later the handler runs again from the top and comes back to
@@ -113,7 +113,7 @@ class DurableContext:
     if not TYPE_CHECKING:  # for a checker there is no such attribute
 
         def __getattr__(self, name: str) -> Any:
-            """Say where what Lambda's context has is."""
+            """Raise, and say where attributes of Lambda's context are."""
             raise missing_attribute(self, name)
 
     # -- one record each ---------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class DurableContext:
         sub_type: str | None = None,
         **unknown: Never,
     ) -> T:
-        """Run a function once and write its result down.
+        """Run a function once and record its result.
 
         Parameters
         ----------
@@ -146,11 +146,11 @@ class DurableContext:
             default), or count that attempt as failed (at most once).
         timeout : Duration | None
             Seconds one attempt may take; a longer one counts as failed with `StepTimeoutError`. The function
-            then runs on a thread of its own, which goes on in the background.
+            then runs on its own thread, which continues in the background.
         returns : type | None
             Type of the result; default: the function's return annotation.
         serdes : SerDes | None
-            How the result is written, in place of what its type asks for.
+            How the result is written, in place of the format for its type.
         sub_type : str | None
             A label of your own in the history.
 
@@ -185,7 +185,7 @@ class DurableContext:
         )
 
     def wait(self, duration: Duration, *, name: str | None = None) -> None:
-        """Suspend the execution for a while; nothing runs and nothing is paid meanwhile.
+        """Suspend the execution for a time; meanwhile nothing runs and nothing is paid.
 
         Parameters
         ----------
@@ -197,22 +197,22 @@ class DurableContext:
         Raises
         ------
         ValidationError
-            Shorter or longer than that.
+            *duration* is shorter or longer than that.
         """
         return self._drive(contexts.calls.wait(self._core, duration, name))
 
     def wait_until(self, moment: datetime, *, name: str | None = None) -> None:
-        """Suspend the execution until *moment*; one in the past, or nearly, waits one second.
+        """Suspend the execution until *moment*, for at least one second.
 
         Raises
         ------
         ValidationError
-            *moment* has no time zone, or lies more than 366 days ahead.
+            *moment* has no time zone, or is more than 366 days ahead.
         """
         return self._drive(contexts.calls.wait_until(self._core, moment, name))
 
     def now(self) -> datetime:
-        """Return the time, recorded: the same on every replay."""
+        """Return the current time, which is recorded: it is the same on every replay."""
         return self._drive(contexts.calls.now(self._core))
 
     # fmt: off
@@ -243,20 +243,20 @@ class DurableContext:
         serdes: SerDes[Any] | None = None,
         sub_type: str | None = None,
     ) -> Callback[Any]:
-        """Have the service make an id that somebody outside can answer.
+        """Have the service create an id that an external system can answer.
 
         Parameters
         ----------
         name : str | None
-            For the history, and for answering by name on a laptop.
+            For the history, and to answer by name on a laptop.
         timeout : Duration | None
             How long to wait for the answer, from now on; None or 0: as long as the execution lasts.
         heartbeat_timeout : Duration | None
-            How long to wait between signs of life.
+            How long to wait between heartbeats.
         returns : type | None
             Type of the answer, sent as JSON text; without it `Callback.result` is the raw text.
         serdes : SerDes | None
-            How the answer is read, in place of that.
+            How the answer is read, in place of JSON.
         sub_type : str | None
             A label of your own in the history.
 
@@ -295,25 +295,25 @@ class DurableContext:
         serdes: SerDes[S] | None = None,
         **unknown: Never,
     ) -> S:
-        """Look again and again until something is so; the execution is suspended between two looks.
+        """Call a function repeatedly until a condition is met; the execution is suspended between two calls.
 
         Parameters
         ----------
         check : Callable
-            Called as ``check(state)``, returns the new state, which is recorded.
+            Called as ``check(state)``; returns the new state, which is recorded.
         initial : S
             The state before the first check.
         polling : Polling
             When the condition is met, and how long to wait between two checks.
         timeout : timedelta | int | float | None
-            Of the whole wait, from its recorded start; None: as long as ``polling`` goes on. The last check is made
-            when it is over.
+            For the whole wait, from its recorded start; None: as long as ``polling`` continues. The last check is made
+            at its end.
         name : str | None
             Default: the function's name.
         returns : type | None
             Type of the state; default: the function's return annotation.
         serdes : SerDes | None
-            How the state is written, in place of what its type asks for.
+            How the state is written, in place of the format for its type.
 
         Returns
         -------
@@ -323,7 +323,7 @@ class DurableContext:
         Raises
         ------
         WaitForConditionError
-            A check raised, or none of ``max_attempts``, or none within *timeout*, met the condition.
+            A check raised, or the condition was not met within ``max_attempts`` checks or within *timeout*.
         ValidationError
             The call is wrong; nothing was recorded.
         """
@@ -374,33 +374,33 @@ class DurableContext:
         payload_serdes: SerDes[Any] | None = None,
         serdes: SerDes[Any] | None = None,
     ) -> Any:
-        """Call another Lambda function; the execution is suspended until it has answered.
+        """Invoke another Lambda function; the execution is suspended until it has answered.
 
         Parameters
         ----------
         function_name : str
             Its name or ARN; a durable function's with a version or alias. Same account and region.
         payload : Any
-            Its event: anything JSON has; models, dataclasses, moments, decimals, UUIDs and enums may stand anywhere
-            in it, written as pydantic writes JSON.
+            Its event: a JSON value, which may contain models, dataclasses, datetimes, decimals, UUIDs and enums. They
+            are written as pydantic writes JSON.
         name : str | None
             For the history.
         tenant_id : str | None
             Tenant to isolate the invocation by.
         returns : type | None
-            Type of the answer; without it the answer is what JSON holds.
+            Type of the answer; without it the answer is a JSON value.
         payload_serdes, serdes : SerDes | None
             How the event is written and the answer is read, in place of JSON.
 
         Returns
         -------
         T
-            What the function returned.
+            The function's result.
 
         Raises
         ------
         InvokeError
-            It failed, timed out or was stopped; ``error_type`` and ``message`` are what it said.
+            The function failed, timed out or was stopped; ``error_type`` and ``message`` are those of its error.
         ValidationError, SerDesError, PayloadTooLargeError
             The call is wrong; nothing was recorded.
         """
@@ -471,16 +471,16 @@ class DurableContext:
         serdes: SerDes[Any] | None = None,
         **unknown: Never,
     ) -> Any:
-        """Hand a callback id to somebody, and suspend the execution until it is answered.
+        """Submit a callback id, and suspend the execution until it is answered.
 
         Parameters
         ----------
         submit, *args
-            Called as ``submit(callback_id, *args)``, as a step; what it returns is not kept.
+            Called as ``submit(callback_id, *args)``, as a step; its result is dropped.
         name : str | None
             Default: the function's name.
         timeout, heartbeat_timeout : Duration | None
-            How long to wait for the answer, and between signs of life; None is none.
+            How long to wait for the answer, and between heartbeats; None is no timeout.
         retry : Retry | None
             When to submit again after an exception.
         returns, serdes
@@ -489,12 +489,12 @@ class DurableContext:
         Returns
         -------
         T
-            What was answered.
+            The answer.
 
         Raises
         ------
         CallbackExternalError, CallbackTimeoutError
-            It was answered with a failure, or not in time.
+            The answer was a failure, or did not come in time.
         CallbackSubmitterError
             Submitting failed for good.
         ValidationError
@@ -527,7 +527,7 @@ class DurableContext:
         summary: Callable[[T], str] | None = None,
         **unknown: Never,
     ) -> T:
-        """Run a function with a context of its own, and write its result down as one.
+        """Run a function in its own context, with one record for its result.
 
         Parameters
         ----------
@@ -538,7 +538,7 @@ class DurableContext:
         returns : type | None
             Type of the result; default: the function's return annotation.
         serdes : SerDes | None
-            How the result is written, in place of what its type asks for.
+            How the result is written, in place of the format for its type.
         sub_type : str | None
             A label of your own in the history.
         virtual : bool
@@ -587,26 +587,26 @@ class DurableContext:
     ) -> T:
         """Run several operations as one, and run them all again when one fails.
 
-        Each attempt makes operations of its own; between two the execution is suspended.
+        Each attempt has its own operations; the execution is suspended between attempts.
 
         Parameters
         ----------
         func, *args
             Called as ``func(child, *args)``, once for each attempt.
         retry : Retry
-            When to try again. Whether it does must depend on the error alone: it is asked again on every replay.
+            When to try again. The decision must depend on the error alone, because it is repeated on every replay.
         name : str | None
             Default: the function's name.
 
         Returns
         -------
         T
-            What the last attempt returned.
+            The result of the last attempt.
 
         Raises
         ------
         ChildContextError
-            Every attempt failed; ``error_type`` and ``message`` are the last one's.
+            Every attempt failed; ``error_type`` and ``message`` are those of the last exception.
         """
         return self._drive(contexts.calls.with_retry(self._core, func, args, retry=retry, name=name, unknown=unknown))
 
@@ -624,7 +624,7 @@ class DurableContext:
         summary: Callable[[BatchResult[T]], str] | None = None,
         **unknown: Never,
     ) -> BatchResult[T]:
-        """Run several functions side by side, each with a context of its own.
+        """Run several functions concurrently, each in its own context.
 
         Parameters
         ----------
@@ -634,20 +634,20 @@ class DurableContext:
         name : str | None
             For the history.
         max_concurrency : int | None
-            How many may be in flight, waiting ones included; None is all.
+            How many may be in flight, suspended ones included; None is all.
         completion : Completion | None
-            When it is done; default: ``Completion.all_successful()``, so the first failure ends it.
+            When it is complete; default: ``Completion.all_successful()``, so the first failure ends it.
         nesting : Nesting
             ``FLAT`` leaves no record of the branches, only of their operations.
         returns : type | None
             Type of the branches' results; default: each function's return annotation.
         item_serdes : SerDes | None
-            How a branch's result is written, in place of what its type asks for; the record of the whole repeats
-            the results, and repeats them so.
+            How a branch's result is written, in place of the format for its type; also in the record of the whole
+            result, which repeats it.
         serdes : SerDes | None
             How the whole result is written; also each branch's, if ``item_serdes`` is not given.
         summary : Callable | None
-            Makes a text that is recorded beside a result over 256 KiB.
+            Returns a text that is recorded for a result over 256 KiB.
 
         Returns
         -------
@@ -658,7 +658,7 @@ class DurableContext:
         Raises
         ------
         SerDesError
-            A branch's result can't be written or read, whatever *completion* tolerates.
+            A branch's result can't be written or read; *completion* does not tolerate that.
         ValidationError
             The call is wrong; nothing was recorded.
         """
@@ -695,23 +695,23 @@ class DurableContext:
         summary: Callable[[BatchResult[T]], str] | None = None,
         **unknown: Never,
     ) -> BatchResult[T]:
-        """Run a function for each item, side by side, each with a context of its own.
+        """Run a function for each item concurrently, each in its own context.
 
-        The other parameters, the result and what is raised are those of `parallel`.
+        The other parameters, the result and the exceptions are those of `parallel`.
 
         Parameters
         ----------
         func : Callable
             Called as ``func(child, item)``; for the index pass ``enumerate(items)``.
         items : Sequence
-            A list, or something else that has the same order on every replay. They are not recorded: take them
-            from the event or from a step.
+            A list, or another sequence that has the same order on every replay. Items are not recorded: take them from
+            the event or from a step.
         batch_size : int | None
-            Items run in groups of so many: the next group starts when the one before has ended.
+            Items run in groups of this size: the next group starts when the previous one has ended.
         completion : Completion | None
-            When it is done; default: without any criterion, so the first failure ends it.
+            When it is complete; default: without any criterion, so the first failure ends it.
         item_name : Callable | None
-            Names an item, given it and its index; default: ``map-item-0`` and so on.
+            Called with an item and its index, returns its name; default: ``map-item-0`` and so on.
         """
         return self._drive(
             contexts.fan_out_calls.map_(
@@ -748,16 +748,16 @@ class DurableContext:
         sub_type: str | None = None,
         **unknown: Never,
     ) -> T:
-        """Run a step, and remember how to undo it once it succeeded.
+        """Run a step, and register a function that undoes it, once it has succeeded.
 
-        The other parameters, and what is raised, are those of `step`.
+        The other parameters and the exceptions are those of `step`.
 
         Parameters
         ----------
         compensate : Callable
             ``compensate(result)``, or ``compensate(child, result)`` with two required parameters when it uses
-            durable operations itself. `run_compensations` calls it; it may run more than once after a crash. It is
-            no step, so `current_step` raises in it: for an idempotency key let it take *child*, and make a step.
+            durable operations itself. `run_compensations` calls it; it may run more than once after a crash. It is not
+            a step, so `current_step` raises in it: for an idempotency key, take *child* and call a step.
         """
         return self._drive(
             contexts.saga_calls.step_with_compensation(
@@ -777,7 +777,7 @@ class DurableContext:
         )
 
     def run_compensations(self) -> CompensationResult:
-        """Undo this context's compensated steps, the last one first; all are tried, whichever fails.
+        """Undo this context's compensated steps, the last one first; all are tried, even if one fails.
 
         Returns
         -------
@@ -787,19 +787,19 @@ class DurableContext:
         return self._core.session.driver.follow(contexts.saga_calls.run_compensations(self._core))
 
     def saga(self) -> AbstractContextManager[Saga]:
-        """Undo the compensated steps of a block when it raises, the last one first.
+        """Undo the compensated steps of a block if it raises, the last one first.
 
         Yields
         ------
         Saga
-            Its ``undo(func, *args)`` remembers a compensation for what is no step.
+            Its ``undo(func, *args)`` registers a compensation for other work than a step.
 
         Raises
         ------
         Exception
-            What the block raised, when every compensation succeeded.
+            The exception of the block, if every compensation succeeded.
         CompensationError
-            From what the block raised, when one failed; ``result`` tells of all of them.
+            Raised from the exception of the block, if a compensation failed; ``result`` has all outcomes.
         """
         from powertools_durable._contexts.saga import saga_block
 
@@ -807,11 +807,11 @@ class DurableContext:
 
     @property
     def compensation_count(self) -> int:
-        """How many compensations `step_with_compensation` registered in this context and none has run yet."""
+        """How many compensations are registered in this context and have not run yet."""
         return len(self._core.compensations)
 
     def defer(self, func: Callable[[*Ts], object], *args: *Ts, **unknown: Never) -> None:
-        """Have a function run once, as a step, when the execution ends; not when it suspends.
+        """Run a function once, as a step, when the execution ends, but not when it suspends.
 
         Deferred calls run last in, first out, all of them, after success and after failure. The first that fails
         after success fails the execution; any other failure is logged.
@@ -830,25 +830,25 @@ class DurableContext:
     # -- changing code in flight -------------------------------------------------------------------------
 
     def patched(self, name: str) -> bool:
-        """Tell whether this execution takes the new way of a change.
+        """Return whether this execution takes the new path of a change.
 
         Parameters
         ----------
         name : str
-            Names the change.
+            The name of the change.
 
         Returns
         -------
         bool
-            True in executions that come here for the first time with this code; False for ever in those that
-            had passed this point before. Shifts no ids.
+            True in executions that reach this point for the first time with this code, False in those that passed it
+            before. The ids of operations do not change.
         """
         return self._drive(contexts.calls.patched(self._core, name))
 
     def deprecate_patch(self, name: str) -> None:
-        """Say that no execution takes the old way of a change any more, and only its mark may still be there.
+        """Declare that no execution takes the old path of a change any more, but its marker may still be recorded.
 
-        Remove the call when executions that were started before it are over.
+        Remove the call when all executions that were started before it have ended.
         """
         contexts.calls.deprecate_patch(self._core, name)
 
@@ -856,7 +856,7 @@ class DurableContext:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Enable batch mode for a block; what it held back is sent when the block ends, also by an error."""
+        """Enable batch mode for a block; its updates are sent when the block ends, also by an exception."""
         self._core.guard("batch")
         before, self._core.frame.batch_mode = self._core.frame.batch_mode, True
         try:
@@ -870,7 +870,7 @@ class DurableContext:
             self._core.frame.batch_mode = before
 
     def enable_batch_mode(self) -> None:
-        """Let updates of this context's steps wait for company.
+        """Hold back updates of this context's steps, to send them together.
 
         They are sent by `flush_batch`, by any operation that needs an answer, at a suspension and at the end.
         Steps since the last flush may run again after a crash; at-most-once steps are exempt.
@@ -884,7 +884,7 @@ class DurableContext:
         self._core.frame.batch_mode = True
 
     def flush_batch(self) -> None:
-        """Send what batch mode holds back and wait until the service has it."""
+        """Send the updates that batch mode holds back, and wait until the service has them."""
         self._core.guard("flush_batch")
         self._core.session.driver.follow(contexts.calls.flush(self._core))
 
@@ -903,7 +903,7 @@ class DurableContext:
     def uuid4(self) -> UUID:
         """Return a UUID that is random between executions and calls, and the same on every replay.
 
-        No operation and no checkpoint: it is made of the execution's ARN, this context and the call's number.
+        This is not an operation: the UUID is derived from the execution's ARN, this context and the call's number.
 
         Raises
         ------
@@ -950,7 +950,7 @@ class DurableContext:
 
     @property
     def execution_mode(self) -> ExecutionMode:
-        """Whether this context's code runs again in front of its records. For telemetry, not for branching."""
+        """Whether this context's code is replaying. For telemetry, not for branching."""
         replaying = self._core.frame.replay_state in (ReplayState.REPLAY, ReplayState.SEALED)
         return ExecutionMode.REPLAYING if replaying else ExecutionMode.EXECUTING
 
@@ -966,7 +966,7 @@ class DurableContext:
 
     @property
     def state(self) -> ExecutionState:
-        """All records, as Powertools looks for them."""
+        """All records, where Powertools looks for them."""
         return self._core.session.engine.state
 
     @property
@@ -976,14 +976,14 @@ class DurableContext:
 
     @property
     def backend(self) -> DurableBackend:
-        """What the two API calls go to."""
+        """The backend of the two API calls."""
         return self._core.session.backend
 
     # -- telemetry ---------------------------------------------------------------------------------------
 
     @property
     def logger(self) -> Any:
-        """The logger itself, for code that has none: that of ``logger=``, else Powertools', else the module's."""
+        """The logger of ``logger=``; without one Powertools' logger, or else the one of the handler's module."""
         from powertools_durable.integrations.loggers import logger_for
 
         program = self._core.session.program
@@ -995,9 +995,9 @@ class DurableContext:
         return self._core.session.program.tracer
 
     def bind(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Return *function* as one that knows this execution when a thread of your own runs it.
+        """Return *function*, wrapped so that it belongs to this execution on a thread of your own.
 
-        Logs and traces of that thread are then told apart; durable calls are not allowed there.
+        Logs and traces of that thread are then assigned to this execution; durable calls are not allowed there.
         """
         return bound(function)
 
@@ -1012,25 +1012,25 @@ class DurableContext:
         operations: Iterable[Operation] = (),
         next_marker: str | None = None,
     ) -> DurableContext:
-        """Make a context by hand, without ``@durable``: for tests, tools and hosts of your own.
+        """Create a context without ``@durable``, for tests, tools and other hosts.
 
         Parameters
         ----------
         backend : DurableBackend
-            Where the records live.
+            Stores the records.
         arn : str
-            The execution.
+            The execution's ARN.
         checkpoint_token : str
             The first token.
         operations : Iterable[Operation]
-            Records already known.
+            Records that are known already.
         next_marker : str | None
-            Where the others are; pages of 1000 are read until there are no more.
+            Marker of the first page of further records; pages of 1000 are read until there are no more.
 
         Returns
         -------
         DurableContext
-            Call `close` when done with it.
+            Call `close` at its end.
 
         Raises
         ------
@@ -1042,15 +1042,15 @@ class DurableContext:
         return context_by_hand(cls, backend, arn, checkpoint_token, operations, next_marker)
 
     def close(self) -> None:
-        """Send what batch mode holds back and end the sender of a context made by `create`."""
+        """Send the updates that batch mode holds back, and end the sender of a context made by `create`."""
         from powertools_durable._contexts.standalone import close
 
         close(self._core)
 
     def create_child_context(self, operation_id: str) -> DurableContext:
-        """Make a context below the operation of that id; it inherits no compensations.
+        """Create a context below the operation with that id; it inherits no compensations.
 
-        For code that keeps its own records; `run_in_child_context` is what handlers want.
+        For code that manages its own records; handlers use `run_in_child_context`.
         """
         from powertools_durable._contexts.standalone import frame_below
 

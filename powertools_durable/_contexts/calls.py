@@ -1,4 +1,4 @@
-"""What each method of a context asks for, without performing it.
+"""Builds the call of each method of a context, without performing it.
 
 A function here checks its arguments, binds the user's function, takes the operation's id and builds its flow; a face
 (`blocking`) drives the `Call` that it returns. Ids are taken here: when the method is called, not when it is waited
@@ -49,7 +49,7 @@ __all__ = [
     "with_retry",
 ]
 
-# Looked up once, for steps are what there is most of.
+# Looked up once, because steps are the most frequent calls.
 _OF_STEP, _STEP, _AT_LEAST_ONCE = OperationType.STEP, SubType.STEP, StepSemantics.AT_LEAST_ONCE
 _STARTED, _READY = OperationStatus.STARTED, OperationStatus.READY
 
@@ -57,7 +57,7 @@ C = TypeVar("C")
 S = TypeVar("S")
 T = TypeVar("T")
 Unknown = Mapping[str, object]
-"""Options that a call does not have."""
+"""Keyword arguments that are not options of a call."""
 
 
 def step(
@@ -75,7 +75,7 @@ def step(
     unknown: Unknown | None = None,
     guarded: bool = True,
 ) -> Call[T]:
-    """See `DurableContext.step`; one that a flow performs is not *guarded*."""
+    """See `DurableContext.step`; a step that a flow performs is not *guarded*."""
     if unknown:
         binding.refuse_unknown(func, "step", unknown)
     if type(func) is not FunctionType:
@@ -134,7 +134,7 @@ def create_callback(
     serdes: SerDes[Any] | None,
     sub_type: str | None,
 ) -> Call[C]:
-    """See `DurableContext.create_callback`; *make* makes what the face returns."""
+    """See `DurableContext.create_callback`; *make* builds the result of the face."""
     limit = arguments.callback_seconds(timeout, "timeout")
     heartbeat = arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
     sub_type = arguments.sub_type_or(SubType.CALLBACK, sub_type)
@@ -248,7 +248,7 @@ def invoke(
     answer: SerDes[Any] = choosing.json_serdes(returns, serdes)
     op = core.begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
     text = None
-    if op.record is None:  # what was sent is not sent again
+    if op.record is None:  # the payload is sent once, with START
         with core.frame.busy(op):
             text = op.sendable(payload, written)
 
@@ -345,7 +345,7 @@ def run_deferred(core: ContextCore) -> Composite[list[Exception]]:
 
 
 def flush(core: ContextCore) -> Composite[None]:
-    """Send what batch mode holds back; of `flush_batch`, and of the end of a `batch`."""
+    """Send the updates that batch mode holds back, for `flush_batch` and the end of a `batch`."""
     return Composite(core.frame, operations.batch_mode.flush())
 
 

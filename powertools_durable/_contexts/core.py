@@ -1,6 +1,6 @@
-"""What a context is to its calls: its frame, the parts of the invocation, and what is kept for later.
+"""The part of a context that its calls need: its frame, the parts of the invocation, and what is kept for later.
 
-Both faces stand on it; `calls` takes it, so that no call knows which face made it.
+A face, the class that users hold, has one; `calls` takes it, so that calls do not depend on the face.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LAMBDA_NAMES = frozenset(
         "get_remaining_time_in_millis",
     }
 )
-"""What the context of Lambda's runtime has."""
+"""The attributes of the Lambda runtime's context."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,9 +52,9 @@ class ContextCore:
     frame : Frame
         The context's place in the replay.
     make_face : Callable
-        Makes the context that user code holds, of a session and a frame.
+        Creates the context that user code holds, from a session and a frame.
     compensations : list
-        What undoes the steps of this context, in the order in which they succeeded.
+        Compensations of this context's steps, in the order in which the steps succeeded.
     deferred : list
         Functions that run as steps when the execution ends, with their arguments.
     """
@@ -73,24 +73,24 @@ class ContextCore:
     # -- for calls -----------------------------------------------------------------------------------------
 
     def guard(self, call: str) -> None:
-        """Refuse a call where the code of this context does not run; see `BlockingDriver.guard`."""
+        """Refuse a call from other code than that of this context; see `BlockingDriver.guard`."""
         self.session.driver.guard(self.frame, call)
 
     def begin(
         self, call: str, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool = False
     ) -> OperationHandle:
-        """Take the id of the next operation, if *call* may be made here."""
+        """Take the id of the next operation, if *call* is allowed here."""
         self.session.driver.guard(self.frame, call)
         return self.frame.begin(kind, sub_type, name, virtual=virtual)
 
     def serdes(self, func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
-        """Choose how the result of *func* is written."""
+        """Return the format for the result of *func*."""
         if serdes is not None:
             arguments.check_serdes(serdes)
         return formats.choosing.result_serdes(func, returns, serdes, self.session.program.serdes)
 
     def below(self, frame: Frame) -> Any:
-        """Make the context that the code of *frame* gets."""
+        """Create the context for the code of *frame*."""
         return self.make_face(self.session, frame)
 
     # -- the same value on every replay --------------------------------------------------------------------
@@ -102,7 +102,7 @@ class ContextCore:
         return UUID(bytes=self._seed(f"uuid-{self._uuids}", 16), version=4)
 
     def random(self) -> Random:
-        """Return the source of random numbers of this context."""
+        """Return the random generator of this context."""
         if self._random is None:
             from powertools_durable._contexts.randomness import GuardedRandom
 
@@ -115,7 +115,7 @@ class ContextCore:
 
 
 def bound(function: Callable[P, R]) -> Callable[P, R]:
-    """Return *function* as one that runs with the context variables of now."""
+    """Return *function*, wrapped to run with the present context variables."""
     copied = copy_context()
 
     @wraps(function)
@@ -126,7 +126,7 @@ def bound(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def missing_attribute(context: object, name: str) -> AttributeError:
-    """Make the error for an attribute that *context* does not have: it says where what Lambda's context has is."""
+    """Build the error for a missing attribute; for one of Lambda's context, it says where to find it."""
     if name in LAMBDA_NAMES:
         also = " (or ctx.remaining_time)" if name == "get_remaining_time_in_millis" else ""
         message = (

@@ -1,4 +1,4 @@
-"""What `durable` is put on and given: checked when the module loads, with file and line. No source is read for it."""
+"""Checks the function and the options of `durable` when the module loads, without reading source code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONTEXTS = {"ctx", "context", "durable_context"}
 
 
 def check_options(options: Mapping[str, Any], known: Iterable[str], place: str) -> None:
-    """Refuse options that `durable` does not have, or that are not what it takes."""
+    """Refuse unknown options of `durable`, and options of a wrong type."""
     from powertools_durable.config import DurableConfig
 
     if unknown := set(options) - set(known):
@@ -42,12 +42,12 @@ def check_options(options: Mapping[str, Any], known: Iterable[str], place: str) 
 
 
 def check_function(function: object, place: str) -> None:
-    """Refuse what is no handler.
+    """Refuse what is not a handler.
 
     Raises
     ------
     DurableConfigError
-        It is no function, or one that can't be called with an event and a context in that order.
+        It is not a function, or can't be called with an event and a context, in this order.
     """
     if not callable(function):
         message = f"@durable decorates a function, not {class_name(function)}"
@@ -61,7 +61,7 @@ def check_function(function: object, place: str) -> None:
         raise DurableConfigError(message)
     try:
         inspect.signature(function).bind(None, None)
-    except (TypeError, ValueError):  # some builtins tell nothing
+    except (TypeError, ValueError):  # some builtins have no signature
         message = (
             f"{place} must take two positional parameters, the event and the context: "
             f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
@@ -76,7 +76,7 @@ def check_function(function: object, place: str) -> None:
 
 
 def _swapped(function: Callable[..., Any]) -> str | None:
-    """Return the first two parameters if the first is annotated, or both are named, as the other."""
+    """Return the first two parameters if annotations or names show that they are swapped."""
     parameters = [*inspect.signature(function).parameters.values()]
     if len(parameters) < 2:  # *args
         return None
@@ -90,7 +90,7 @@ def _swapped(function: Callable[..., Any]) -> str | None:
 
 
 def _names_context(annotation: object) -> bool:
-    if isinstance(annotation, str):  # as it is written; that of a class under TYPE_CHECKING names nothing here
+    if isinstance(annotation, str):  # unresolved: a class imported under TYPE_CHECKING is not there
         return annotation.strip("'\" ").rpartition(".")[2] in {"DurableContext", "AsyncDurableContext"}
     return isinstance(annotation, type) and issubclass(annotation, DurableContext)
 

@@ -1,4 +1,4 @@
-"""What stands around ``@durable`` where it should not: one list, for the first invocation and for ``doctor``."""
+"""Finds decorators around ``@durable`` that are in the wrong place, for the first invocation and for ``doctor``."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ logger = logging.getLogger(__name__)
 
 
 def problem_above(layer: Layer) -> Problem | None:
-    """Return what is wrong with *layer* above ``@durable``; None when nothing is."""
+    """Return the problem of *layer* above ``@durable``; None if there is none."""
     return layers.problem_above(layer) or _path_above(layer)
 
 
 def problem_below(layer: Layer) -> Problem | None:
-    """Return what is wrong with *layer* below ``@durable``; None when nothing is."""
+    """Return the problem of *layer* below ``@durable``; None if there is none."""
     return layers.problem_below(layer) or _path_below(layer)
 
 
 def warn_of_decorators(function: object, place: str) -> None:
-    """Log what stands around ``@durable`` where it should not, in the words of ``doctor``.
+    """Log the decorators around ``@durable`` that are in the wrong place, in the words of ``doctor``.
 
-    What makes an execution impossible has its error besides; what only harms it is logged here and nowhere else.
+    A problem that makes executions impossible raises an error, too; other problems are only logged here.
 
     Parameters
     ----------
     function : Callable
-        What `durable` decorated.
+        The function that `durable` decorates.
     place : str
         The handler's name, file and line.
     """

@@ -1,4 +1,4 @@
-"""What `parallel` and `map` ask for; see `calls`."""
+"""The calls of `parallel` and `map`; see `calls`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @frozen
 class _Branches:
-    """What `parallel` and `map` differ in."""
+    """The differences between `parallel` and `map`."""
 
     call: str
     sub_type: SubType
@@ -150,9 +150,9 @@ def _fan_out(  # noqa: PLR0917 - the options of `map`
 def _batch_serdes(
     op: OperationHandle, these: _Branches, candidates: tuple[SerDes[Any] | None, ...]
 ) -> SerDes[BatchResult[Any]]:
-    """Return how the whole is written: what covers a branch's result covers the record that repeats it.
+    """Return the format of the whole result; the format of a branch's result applies to its copy in there, too.
 
-    *candidates* are the serdes of the whole, that of each branch, and the decorator's.
+    *candidates* are the serdes of the whole, of each branch, and of the decorator.
     """
     of_the_whole = candidates[0]
     if of_the_whole is not None and not isinstance(of_the_whole, WrappingSerDes):

@@ -1,11 +1,11 @@
-"""The options that every form of a call has, for type checkers: forms differ in what tells the type of the result."""
+"""Options common to all overloads of a call, for type checkers; overloads differ in the type of the result."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter as TypeAdapter  # noqa: PLC0414 - handed on, for type checkers only
+    from pydantic import TypeAdapter as TypeAdapter  # noqa: PLC0414 - re-exported, for type checkers only
     from typing_extensions import TypeForm as TypeForm  # noqa: PLC0414
 
     from powertools_durable._protocol.duration import Duration
@@ -16,7 +16,7 @@ __all__ = ["CallbackOptions", "InvokeOptions", "SubmitOptions"]
 
 
 class CallbackOptions(TypedDict, total=False):
-    """Of `create_callback`."""
+    """Options of `create_callback`."""
 
     name: str | None
     timeout: Duration | None
@@ -25,7 +25,7 @@ class CallbackOptions(TypedDict, total=False):
 
 
 class SubmitOptions(TypedDict, total=False):
-    """Of `wait_for_callback`."""
+    """Options of `wait_for_callback`."""
 
     name: str | None
     timeout: Duration | None
@@ -34,7 +34,7 @@ class SubmitOptions(TypedDict, total=False):
 
 
 class InvokeOptions(TypedDict, total=False):
-    """Of `invoke`."""
+    """Options of `invoke`."""
 
     name: str | None
     tenant_id: str | None

@@ -1,4 +1,4 @@
-"""A source of random numbers that draws the same on every replay, and only where the code of its context runs."""
+"""A random generator that draws the same numbers on every replay, and only in the code of its context."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["GuardedRandom"]
 
 
 class GuardedRandom(Random):
-    """Draws what `random.Random` draws from the same seed.
+    """Draws the same numbers as `random.Random` with the same seed.
 
-    A draw moves its position. Where code runs only once, as a step's body or a retry policy does, a draw would shift
-    all later ones on the next replay; so each asks *guard* first.
+    Each draw changes the state. In code that does not run on every replay, such as a step's body or a retry policy, a
+    draw would change all later draws of the next replay. So each draw calls *guard* first.
 
     Parameters
     ----------
     seed : bytes
-        Where it begins.
+        The seed.
     guard : Callable
-        Raises if it is asked at the wrong place.
+        Raises where no draw is allowed.
     """
 
     def __init__(self, seed: bytes, guard: Callable[[str], None]) -> None:
@@ -39,22 +39,22 @@ class GuardedRandom(Random):
         return super().getrandbits(k)
 
     def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
-        """Draw from a normal distribution; every second number is kept from the draw before."""
+        """Draw from a normal distribution; every second number was computed by the previous draw."""
         self._check()
         return super().gauss(mu, sigma)
 
     def seed(self, a: Any = None, version: int = 2) -> None:
-        """Begin somewhere else."""
+        """Set the seed."""
         self._check()
         super().seed(a, version)
 
     def setstate(self, state: Any) -> None:
-        """Go to another position."""
+        """Set the state."""
         self._check()
         super().setstate(state)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy as a plain `random.Random` at the same position, which belongs to no context."""
+        """Copy as a plain `random.Random` with the same state, which belongs to no context."""
         return _at, (self.getstate(),)
 
     def _check(self) -> None:
@@ -63,6 +63,6 @@ class GuardedRandom(Random):
 
 
 def _at(state: Any) -> Random:
-    copied = Random()  # noqa: S311 - repeatable is what it is for
+    copied = Random()  # noqa: S311 - repeatable on purpose
     copied.setstate(state)
     return copied

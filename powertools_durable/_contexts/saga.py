@@ -1,4 +1,4 @@
-"""Undoes steps, the last one first: all of a context's, or those of a block that raised."""
+"""Undoes steps, the last one first: all steps of a context, or those of a block that raised."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class Saga:
-    """A block whose steps are undone when it raises: what ``with ctx.saga() as saga:`` gives."""
+    """A block whose steps are undone if it raises: the object of ``with ctx.saga() as saga:``."""
 
     __slots__ = ("_core", "_is_over")
 
@@ -27,22 +27,22 @@ class Saga:
         self._is_over = False
 
     def undo(self, func: Callable[[*Ts], object], *args: *Ts) -> None:
-        """Remember how to undo what was just done, whatever that was.
+        """Register a function that undoes other work than a step, such as an invoke.
 
-        Should the block raise, ``func(*args)`` runs as a step, with the default retries and an idempotency key of
-        its own. It has its turn among the compensations of `step_with_compensation`: the last one first.
+        If the block raises, ``func(*args)`` runs as a step, with the default retries and its own idempotency key. It
+        takes its turn among the compensations of `step_with_compensation`: the last one runs first.
 
         Parameters
         ----------
         func : Callable
-            Undoes it. What it returns is not kept.
+            Undoes the work. Its result is dropped.
         *args
-            What it is called with.
+            Its arguments.
 
         Raises
         ------
         ValidationError
-            The block is over, or this is no place for a durable call.
+            The block has ended, or no durable call is allowed here.
         """
         arguments.callable_(func, "saga.undo", *args)
         binding.bind(func, len(args), "saga.undo")
@@ -64,7 +64,7 @@ def saga_block(core: ContextCore, follow: Callable[[Composite[Any]], Any]) -> It
     saga = Saga(core)
     try:
         yield saga
-    except (RetryableSerDesError, MemoryError):  # another invocation goes on from here
+    except (RetryableSerDesError, MemoryError):  # another invocation continues from here
         raise
     except Exception as error:
         if (failure := follow(saga_calls.undo_block(core, before, error))) is not None:

@@ -1,4 +1,4 @@
-"""What compensated steps and their undoing ask for; see `calls`."""
+"""The calls of compensated steps and of compensations; see `calls`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run_compensations(core: ContextCore, *, down_to: int = 0) -> Composite[Compe
 
 
 def undo_block(core: ContextCore, down_to: int, error: Exception) -> Composite[CompensationError | None]:
-    """Undo the steps of a block that raised *error*; answered by what it raises instead."""
+    """Undo the steps of a block that raised *error*; answered by the error to raise instead, or None."""
     flow = operations.compensation.run_compensations(core.compensations, down_to, partial(_compensation, core))
     return Composite(core.frame, operations.compensation.undo_block(flow, error))
 

@@ -1,4 +1,4 @@
-"""Makes a context without a handler around it: for tools, tests and hosts of one's own."""
+"""Creates a context without a handler, for tools, tests and other hosts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def context_by_hand(  # noqa: PLR0917 - those of `create`
     environment: Environment | None = None,
     serdes: SerDes[Any] | None = None,
 ) -> C:
-    """Do what `DurableContext.create` does, in another world or with a default format if a test kit has one."""
+    """See `DurableContext.create`; a test kit may pass another environment or default format."""
     state = ExecutionState(arn, operations)
     for records in pages(backend, arn, checkpoint_token, next_marker, MAX_PAGE_ITEMS):
         state.absorb(records)
@@ -62,14 +62,14 @@ def context_by_hand(  # noqa: PLR0917 - those of `create`
 
 
 def close(core: ContextCore) -> None:
-    """Do what `DurableContext.close` does."""
+    """See `DurableContext.close`."""
     core.session.driver.flush(core.frame)
     core.frame.closed = True
     core.session.driver.close()
 
 
 def frame_below(core: ContextCore, operation_id: str) -> Frame:
-    """Make the frame of a context below *core*, for `DurableContext.create_child_context`."""
+    """Create the frame of a context below *core*, for `DurableContext.create_child_context`."""
     frame = Frame(core.session.engine, parent=core.frame, context_id=operation_id, parent_id=operation_id)
     frame.detached = True
     return frame

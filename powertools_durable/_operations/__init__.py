@@ -1,4 +1,4 @@
-"""A file per durable call. Each is a generator that reads like its table in the protocol, and does no I/O.
+"""One file per durable call. Each is a generator that follows its table in the protocol, and does no I/O.
 
 Contexts know all of them, a handler calls few: a file is loaded when it is first asked for, as ``_operations.wait``.
 """

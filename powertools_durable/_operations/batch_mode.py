@@ -1,4 +1,4 @@
-"""Send what batch mode holds back."""
+"""Send the updates that batch mode holds back."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["flush"]
 
 
 def flush() -> Series[None]:
-    """Wait until the service has all that was held back."""
+    """Send them, and wait until the service has them."""
     yield Flush()

@@ -1,4 +1,4 @@
-"""Wait for somebody outside: create an id, hand it out, and read the answer later."""
+"""A callback: create an id for an external system, and read its answer later."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def call(  # noqa: PLR0917 - the options of `create_callback`
     heartbeat_timeout: int,
     make: Callable[[OperationHandle, str], C],
 ) -> Call[C]:
-    """Take the id of a callback in *frame*."""
+    """Build the call of `create_callback` in *frame*, and take its id."""
     op = frame.begin(OperationType.CALLBACK, sub_type, name)
     return Call(frame, op, create_callback(op, timeout, heartbeat_timeout, partial(make, op)))
 
 
 def result_call(frame: Frame, op: OperationHandle, serdes: SerDes[T]) -> Call[T]:
-    """Ask for the answer of a callback, whose id was taken when it was made."""
+    """Build the call of `Callback.result`, which takes no id."""
     frame.asks_result(op)
     return Call(frame, op, callback_result(op, serdes))
 
@@ -43,7 +43,7 @@ def result_call(frame: Frame, op: OperationHandle, serdes: SerDes[T]) -> Call[T]
 def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int, make: Callable[[str], C]) -> Flow[C]:
     """Have the service make a callback id, and return ``make(id)``. See docs/contributing/protocol.md#callback.
 
-    Never raises for a callback that already failed: the code between here and the result must run alike on
+    Never raises for a callback that already failed: the code between here and the result must run the same way on
     every replay.
     """
     if op.status is None:
@@ -59,13 +59,13 @@ def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int, m
 
 
 def callback_result(op: OperationHandle, serdes: SerDes[T]) -> Flow[T]:
-    """Return what was answered, or suspend until somebody does."""
+    """Return the answer, or suspend until there is one."""
     while True:
         match op.status:
             case Status.SUCCEEDED:
                 value: T = op.decode(serdes)
                 return value
-            case Status.STARTED:  # its timeout is kept by the service
+            case Status.STARTED:  # the service enforces its timeout
                 yield Suspend()
             case Status.TIMED_OUT:
                 raise _worded(op, CallbackTimeoutError, "Callback timed out")
@@ -76,7 +76,7 @@ def callback_result(op: OperationHandle, serdes: SerDes[T]) -> Flow[T]:
 
 
 def _worded(op: OperationHandle, cls: type[CallbackError], otherwise: str) -> CallbackError:
-    """Make the error with the sender's own words, which stay without a prefix; the sender may have sent none."""
+    """Build the error with the sender's message, unchanged; *otherwise* if the sender gave none."""
     error = op.error
     return cls(
         (error and error.error_message) or otherwise,

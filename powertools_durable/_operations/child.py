@@ -1,8 +1,8 @@
-"""Run a function in a context of its own: one record for all of it.
+"""Run a function in its own context, with one record for all of it.
 
-An operation ends only by reading its record, with two exceptions, both here. A result too large for a record
-is rebuilt: the record says so, and the function runs again over its children's records. A *virtual* context
-has no record at all: it runs every time. Neither checkpoints anything when it runs again.
+An operation ends only by reading its record, with two exceptions, both here. A result that is too large for a record is
+rebuilt: the record says so, and the function runs again over its children's records. A *virtual* context has no record
+at all and runs every time. Neither checkpoints anything when it runs again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def child(
 def context(
     op: OperationHandle, open_frame: Callable[[], Frame], inside: Inside, serdes: SerDes[T], summary: Summary | None
 ) -> Flow[T]:
-    """Have done what is to be done *inside* a context once, and record what comes of it."""
+    """Perform the effect *inside* a context once, and record its outcome."""
     while True:
         match op.status:
             case Status.SUCCEEDED if op.replays_children:
@@ -64,7 +64,7 @@ def context(
 
 
 def virtual_child(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[T]) -> Flow[T]:
-    """Run *body* under ids of its own, every time, and record nothing about it."""
+    """Run *body* on every replay, with the context's ids but without a record of it."""
     outcome: Outcome = yield Enter(frame, body)
     match outcome:
         case Returned(value):
@@ -81,7 +81,7 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
         effect = inside(frame)
     except (ValidationError, NonDeterminismError):
         raise
-    except Exception as broken:  # noqa: BLE001 - a rule of the user's that says when a fan-out is done
+    except Exception as broken:  # noqa: BLE001 - a completion rule is user code
         outcome = Raised(broken)
     else:
         outcome = yield effect
@@ -93,10 +93,10 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
                 payload = op.fitting(summarised(value, summary)) if oversize else text
             except RetryableSerDesError:
                 raise
-            except SerDesError as error:  # of whichever class: it is read back as what it is
+            except SerDesError as error:  # recorded as SerDesError, also if it is a subclass
                 yield Checkpoint(op.fail(SerDesError(str(error))), closes=frame, failure=error)
                 return None
-            except Exception as error:  # noqa: BLE001 - a summary is the user's code, and fails the context
+            except Exception as error:  # noqa: BLE001 - a summary is user code; its error fails the context
                 yield Checkpoint(op.fail(error), closes=frame, failure=error)
                 return None
             else:
@@ -108,7 +108,7 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
 
 
 def summarised(value: Any, summary: Summary | None) -> str:
-    """Ask for the text that is recorded in place of, or beside, a value that is too large."""
+    """Return the summary of a value that is too large to record."""
     text: object = summary(value) if summary else ""
     if not isinstance(text, str):
         message = f"summary returned {class_name(text)}; it returns text"

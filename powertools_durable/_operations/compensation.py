@@ -1,4 +1,4 @@
-"""Undo steps: what was registered to undo them, and what their compensations came to."""
+"""Undo steps: the registered compensations, and their outcomes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @frozen
 class Compensation:
-    """Undoes one step: registered when the step succeeded, rebuilt by replay, recorded only when it runs."""
+    """Undoes one step: registered when the step succeeds, live or replayed, and recorded only when it runs."""
 
     name: str | None
     value: Any
@@ -44,7 +44,7 @@ class Compensation:
 
 @frozen
 class Undo:
-    """Undoes whatever was just done: a function that runs as a step, with what it is called with."""
+    """Undoes other work: a function that runs as a step, with its arguments."""
 
     name: str | None
     func: Callable[..., object]
@@ -58,7 +58,7 @@ class CompensationItem:
     Attributes
     ----------
     name : str | None
-        The name of the step it undoes; of what `Saga.undo` was given, the function's.
+        The name of the step that it undoes, or of the function given to `Saga.undo`.
     status : str
         ``"Succeeded"`` or ``"Failed"``.
     error : str | None
@@ -72,13 +72,13 @@ class CompensationItem:
 
 @frozen
 class CompensationResult:
-    """The outcomes of all compensations, in the order they ran: the last step's first."""
+    """The outcomes of all compensations, in the order in which they ran: that of the last step first."""
 
     items: tuple[CompensationItem, ...] = ()
 
     @property
     def all_succeeded(self) -> bool:
-        """True when none failed; also when there was none."""
+        """True if none failed, also if there were none."""
         return all(item.status == "Succeeded" for item in self.items)
 
 
@@ -90,7 +90,7 @@ def registering(call: Call[T], undo: Callable[..., Any], compensations: list[Com
 
 
 def without_result(func: Callable[..., object], args: tuple[Any, ...]) -> object:
-    """Call what undoes something; what it returns is nobody's, but what is no result yet is refused as a step's is."""
+    """Call a compensation and drop its result; a coroutine or generator is returned, and refused like a step's."""
     result = func(*args)
     return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
 
@@ -98,7 +98,7 @@ def without_result(func: Callable[..., object], args: tuple[Any, ...]) -> object
 def run_compensations(
     compensations: list[Compensation | Undo], down_to: int, begin: Callable[[Compensation | Undo], Call[Any]]
 ) -> Series[CompensationResult]:
-    """Run *compensations* until *down_to* are left, the last one first; all are tried, whichever fails."""
+    """Run *compensations* until *down_to* are left, the last one first; all are tried, even if one fails."""
     items: list[CompensationItem] = []
     while len(compensations) > down_to:
         compensation = compensations.pop()
@@ -114,7 +114,7 @@ def run_compensations(
 
 
 def undo_block(flow: Series[CompensationResult], error: Exception) -> Series[CompensationError | None]:
-    """Run the compensations of a block that raised *error*; return what it raises instead when one fails."""
+    """Run the compensations of a block that raised *error*; if one fails, return the error to raise instead."""
     result = yield from flow
     if result.all_succeeded:
         return None
@@ -126,10 +126,10 @@ def undo_block(flow: Series[CompensationResult], error: Exception) -> Series[Com
 
 
 def takes_context(undo: Callable[..., Any]) -> bool:
-    """Tell whether *undo* has two required parameters: the first is then a context of its own."""
+    """Return whether *undo* has two required parameters: then it gets its own context as the first."""
     try:
         parameters = inspect.signature(undo).parameters.values()
-    except (TypeError, ValueError):  # some builtins tell nothing
+    except (TypeError, ValueError):  # some builtins have no signature
         return False
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(1 for p in parameters if p.kind in positional and p.default is inspect.Parameter.empty) > 1

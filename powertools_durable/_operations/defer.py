@@ -1,4 +1,4 @@
-"""Run what was put off to the end of the execution: each a step, all of them, whichever fails."""
+"""Run deferred calls at the end of the execution: each as a step, and all of them, even if one fails."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["run_deferred"]
 
 
 def run_deferred(frame: Frame, steps: Iterable[Callable[[], Call[Any]]]) -> Series[list[Exception]]:
-    """Perform *steps* in their order; return what failed. Stop when nothing more can be recorded."""
+    """Perform *steps* in order; return the errors. Stop when nothing more can be recorded."""
     failures: list[Exception] = []
     for begin in steps:
-        if frame.engine.interruption is not None:  # which decides how the execution ends
+        if frame.engine.interruption is not None:  # it decides how the execution ends
             break
         outcome: Outcome = yield Perform("step", begin)
         if isinstance(outcome, Raised):

@@ -1,8 +1,8 @@
-"""Run branches side by side, each with a context of its own: what `parallel` and `map` are.
+"""Run branches concurrently, each in its own context: the flow of `parallel` and `map`.
 
-The fan-out is a context (`child.py`), and so is each branch. A NESTED branch has a record; a FLAT one has none, its
-operations lie directly below the fan-out. Failed branches don't fail the fan-out: its result tells of them. A value
-that can't be written or read does: it is a mistake in the code, and no completion rule tolerates it.
+The fan-out is a context (`child.py`), and so is each branch. A NESTED branch has a record. A FLAT branch has none; its
+operations have the fan-out as parent. A failed branch does not fail the fan-out: the result contains it. A value that
+can't be written or read does fail it: it is a mistake in the code, and no completion rule tolerates it.
 See docs/contributing/protocol.md#map-and-parallel.
 """
 
@@ -29,7 +29,7 @@ __all__ = ["Branches", "fan_out"]
 
 @frozen(kw_only=True)
 class Branches:
-    """What a fan-out runs.
+    """The branches of a fan-out.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Branches:
     names : Sequence[str | None]
         One for each branch.
     body : Callable
-        Runs the branch of an index in a frame.
+        Runs the branch with an index in a frame.
     serdes : Sequence[SerDes]
-        How each branch's result is written.
+        The format of each branch's result.
     flat : bool
         Branches leave no record of their own.
     """
@@ -52,7 +52,7 @@ class Branches:
     flat: bool
 
     def open(self, frame: Frame, index: int, *, place: str | None = None) -> tuple[OperationHandle, Flow[Any]]:
-        """Make the operation and the flow of one branch below *frame*; *place* is the line of the fan-out's call."""
+        """Build the operation and the flow of one branch below *frame*; *place* is the line of the fan-out's call."""
         op = frame.branch(index, self.sub_type, self.names[index], virtual=self.flat)
         op.place = place
         body = partial(self.body, index)
@@ -61,13 +61,13 @@ class Branches:
         return op, child(op, partial(frame.child, op), body, self.serdes[index])
 
     def check_inputs(self, op: OperationHandle, frame: Frame) -> None:
-        """Refuse to go on when there is a record of a branch beyond the last one."""
+        """Refuse fewer inputs than before: there must be no record of a branch beyond the last one."""
         total = len(self.names)
         if frame.has_branch(total):
             raise frame.mismatch(op, {"branches": f"more than {total}"}, {"branches": str(total)})
 
     def open_ended(self, frame: Frame, index: int) -> tuple[OperationHandle, Flow[Any]]:
-        """Do so for a branch that the fan-out's record says has ended."""
+        """Build the same for a branch that has ended, according to the fan-out's record."""
         op, flow = self.open(frame, index)
         if not self.flat and (op.status is None or not op.status.is_terminal):
             raise frame.mismatch(op, {"status": "ended"}, {"status": op.status.value if op.status else None})
@@ -85,10 +85,10 @@ def fan_out(
     batch_size: int | None = None,
     summary: Callable[[BatchResult[Any]], str] | None = None,
 ) -> Flow[BatchResult[Any]]:
-    """Run *branches* until *completion* is reached, and record what became of them."""
+    """Run *branches* until *completion* is reached, and record the result."""
 
     def inside(frame: Frame) -> FanOut:
-        op.place = op.place or call_site()  # branches run on threads that no line of the user's started
+        op.place = op.place or call_site()  # a branch's thread has no frame of the user's on its stack
         branches.check_inputs(op, frame)
         if op.replays_children:
             return _rebuilding(op, frame, branches, completion)
@@ -119,7 +119,7 @@ def _item(index: int, name: str | None, outcome: Outcome | None) -> BatchItem[An
 
 
 def _rebuilding(op: OperationHandle, frame: Frame, branches: Branches, completion: Completion) -> FanOut:
-    """Make a result that was too large for its record anew, out of the branches' records (12.7)."""
+    """Rebuild a large result from the branches' records (docs/contributing/protocol.md#large-results)."""
     record = op.record
     told = Compact.read(record.result if record else None, len(branches.names)) or _derived(frame, branches)
     ended = [index for index in range(told.total) if index not in told.cut_off]
@@ -134,7 +134,7 @@ def _rebuilding(op: OperationHandle, frame: Frame, branches: Branches, completio
 
 
 def _derived(frame: Frame, branches: Branches) -> Compact:
-    """Say what the branches' own records tell, where the fan-out's does not: an older SDK wrote it."""
+    """Derive the outcome from the branches' records, for a fan-out recorded by an older SDK."""
     total = len(branches.names)
     cut_off = frozenset(index for index in range(total) if not frame.branch_has_ended(index, flat=branches.flat))
     return Compact(total, cut_off, "")

@@ -1,4 +1,4 @@
-"""Call another Lambda function, and wait for its answer without paying for the wait."""
+"""Invoke another Lambda function, and suspend until it has answered."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ T = TypeVar("T")
 def invoke(
     op: OperationHandle, options: Callable[[], ChainedInvokeOptions], payload: str | None, serdes: SerDes[T]
 ) -> Flow[T]:
-    """Have the service call the function, and suspend until it has answered. See docs/contributing/protocol.md#invoke.
+    """Have the service invoke the function, and suspend until it has answered (docs/contributing/protocol.md#invoke).
 
-    *options* are asked for when the operation has begun: a trace header may name what traces it.
+    *options* is called after the operation has begun, because a trace header may refer to the operation's span.
     """
     while True:
         match op.status:
             case None:
                 yield Checkpoint(op.start(invoke=options(), payload=payload))
-            case Status.STARTED:  # the service keeps the time
+            case Status.STARTED:  # the service enforces the timeout
                 yield Suspend()
             case Status.SUCCEEDED:
                 value: T = op.decode(serdes)

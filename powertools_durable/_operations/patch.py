@@ -1,4 +1,4 @@
-"""A change of code under running executions: a mark beside the counter, so that no id shifts."""
+"""A change of code under running executions: a marker whose id does not use the counter, so that no id shifts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["patched", "remembered"]
 
 
 def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
-    """Tell whether this execution takes the new way, and remember it.
+    """Return whether this execution takes the new path, and record that.
 
-    An execution that has passed this point without the mark goes on the old way for ever. Nobody waits for the
-    mark: it is queued before everything that follows from it.
+    An execution that has passed this point without the marker keeps the old path. The marker is sent asynchronously: it
+    is queued before every update that follows from it.
     """
     if op.record is not None:
         return True
@@ -24,7 +24,7 @@ def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
 
 
 def remembered(op: OperationHandle, answers: dict[str, bool], name: str, *, replaying: bool) -> Flow[bool]:
-    """Do so once in an invocation: *answers* holds what was answered before."""
+    """Run `patched` once in an invocation: *answers* holds the earlier answers."""
     if name not in answers:
         answers[name] = yield from patched(op, replaying=replaying)
     return answers[name]

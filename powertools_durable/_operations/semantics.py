@@ -1,4 +1,4 @@
-"""What a step promises about an invocation that dies inside its body."""
+"""The guarantees that a step and a fan-out may give."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Nesting(StrEnum):
     """Whether each branch of a fan-out has a record of its own."""
 
     NESTED = "NESTED"
-    """It has: its result is written down and it does not run again."""
+    """Each branch has a record with its result, and does not run again."""
 
     FLAT = "FLAT"
-    """It has none: two updates less a branch, but its code runs again on every replay."""
+    """Branches have no record: two updates fewer for each, but their code runs again on every replay."""

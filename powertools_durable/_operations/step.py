@@ -1,4 +1,4 @@
-"""Run a function, write its outcome down, and never run it again once that is acknowledged."""
+"""Run a function, record its outcome, and never run it again once that is acknowledged."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _settle(
                 yield Checkpoint(op.succeed(op.fitting(text)), deferrable=deferrable)
             except RetryableSerDesError:
                 raise
-            except (SerDesError, PayloadTooLargeError) as error:  # the body would only make such a value again
+            except (SerDesError, PayloadTooLargeError) as error:  # another attempt would return such a value again
                 yield Checkpoint(op.fail(error), deferrable=deferrable, failure=error)
         case Raised(SerDesError() | PayloadTooLargeError() as error):
             yield Checkpoint(op.fail(error), deferrable=deferrable, failure=error)

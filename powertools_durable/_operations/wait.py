@@ -1,4 +1,4 @@
-"""Let time pass without paying for it: three cases, and the shortest of the operations."""
+"""Suspend for a time: three cases, and the shortest of the operations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wait(op: OperationHandle, seconds: int) -> Flow[None]:
                 yield Checkpoint(op.start(wait=WaitOptions(wait_seconds=seconds)))
             case Status.STARTED:
                 yield Suspend(until=op.scheduled_end)
-            case Status.SUCCEEDED | Status.CANCELLED:  # cancelled: somebody decided that it is long enough
+            case Status.SUCCEEDED | Status.CANCELLED:  # a cancelled wait is over, too
                 return
             case _:
                 raise op.failure(OperationError)

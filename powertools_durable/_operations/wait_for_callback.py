@@ -1,4 +1,4 @@
-"""Submit something and wait for the answer: a context with a callback and a step in it.
+"""Submit a callback id and wait for the answer: a context that contains a callback and a step.
 
 Its failures have their own classes, the same on every replay: what the context recorded decides.
 """
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @frozen(repr=False)
 class Created:
-    """A callback that has its id."""
+    """A callback that the service has created."""
 
     op: OperationHandle
     callback_id: str
@@ -49,12 +49,12 @@ def submitter_name(name: str | None) -> str:
 
 
 def inner_name(name: str | None, suffix: str) -> str:
-    """Name an operation after the one around it, as far as there is room."""
+    """Name an operation after the enclosing one, cut to the length of a name."""
     return (name or "")[: MAX_NAME_LENGTH - len(suffix)] + suffix
 
 
 def submitting(submit: Callable[..., object], callback_id: str, args: tuple[Any, ...]) -> None:
-    """Hand the id out; what *submit* returns is not kept."""
+    """Call *submit* with the id, and drop what it returns."""
     submit(callback_id, *args)
 
 
@@ -65,9 +65,9 @@ def submit_and_wait(
     submit: Callable[[str], Call[Any]],
     answer: SerDes[Any],
 ) -> Series[Outcome]:
-    """Create a callback, hand its id out in the step that *submit* begins, and wait for the answer.
+    """Create a callback, submit its id in the step that *submit* begins, and wait for the answer.
 
-    *timeouts* are those of the answer and of a heartbeat, in seconds; 0 is none.
+    *timeouts* are the callback's timeout and heartbeat timeout, in seconds; 0 is none.
     """
     make = partial(callback.call, frame, SubType.CALLBACK, callback_name(name), *timeouts, Created)
     created: Outcome = yield Perform("create_callback", make)
@@ -82,7 +82,7 @@ def submit_and_wait(
 
 
 def surfacing(flow: Flow[T]) -> Flow[T]:
-    """Run the context's flow, and raise what failed in it. See docs/contributing/protocol.md#wait-for-callback."""
+    """Run the context's flow, and raise the failure inside it (docs/contributing/protocol.md#wait-for-callback)."""
     failure: OperationError
     try:
         return (yield from flow)

@@ -1,4 +1,4 @@
-"""Look again and again until something is so: a step whose RETRY carries the state from one look to the next."""
+"""Poll until a condition is met: a step whose RETRY carries the state from one check to the next."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ S = TypeVar("S")
 
 @frozen
 class Limit:
-    """How long the whole wait may take: *seconds* from its recorded start; *now* tells the time."""
+    """The maximum duration of the whole wait: *seconds* from its recorded start; *now* returns the time."""
 
     seconds: float
     now: Callable[[], datetime]
 
     def left(self, op: OperationHandle) -> float:
-        """Return the seconds that are left of it; all of them while nothing is recorded."""
+        """Return the remaining seconds; all of them while nothing is recorded."""
         started = op.record.start_timestamp if op.record is not None else None
         if started is None:
             return self.seconds
@@ -44,7 +44,7 @@ def wait_for_condition(
     *,
     limit: Limit | None = None,
 ) -> Flow[S]:
-    """Check until the condition is met, or *limit* is over. See docs/contributing/protocol.md#wait-for-condition."""
+    """Check until the condition is met, or *limit* is over (docs/contributing/protocol.md#wait-for-condition)."""
     while True:
         match op.status:
             case Status.SUCCEEDED:
@@ -53,7 +53,7 @@ def wait_for_condition(
             case Status.PENDING:
                 yield Suspend(until=op.next_attempt)
             case None | Status.READY:
-                state = _state(op, initial, serdes)  # read first: a START may clear it
+                state = _state(op, initial, serdes)  # read it first: START may clear it
                 yield Checkpoint(op.start(), wait=False)
                 yield from _check(op, check, state, polling, serdes, limit)
             case Status.STARTED:
@@ -63,12 +63,12 @@ def wait_for_condition(
 
 
 def _state(op: OperationHandle, initial: S, serdes: SerDes[S]) -> S:
-    """Return what the last check returned; before the first, the initial state as a record would hold it."""
+    """Return the state of the last check; before the first, the initial state as read back from text."""
     record = op.record
     if record is not None and record.result is not None:
         kept: S = op.decode(serdes)
         return kept
-    if initial is None:  # no check has returned it: it may be what the annotation does not know
+    if initial is None:  # not checked against the annotation, because no check returned it
         return initial
     _, seen = op.encode(initial, serdes, promised=False)
     first: S = seen
@@ -89,7 +89,7 @@ def _check(  # noqa: PLR0917 - what a check needs
         checkpoint = _decided(op, outcome, number, polling, serdes, limit)
     except (RetryableSerDesError, ValidationError):
         raise
-    except Exception as error:  # noqa: BLE001 - the check's, the condition's or the serdes': none is tried again
+    except Exception as error:  # noqa: BLE001 - errors of check, condition and serdes are not retried
         checkpoint = Checkpoint(op.fail(error), failure=error)
     yield checkpoint
 
@@ -114,7 +114,7 @@ def _decided(  # noqa: PLR0917 - what the decision needs
             if left <= 0:
                 span = f"within {limit.seconds:g} seconds, in {number} checks"
                 return _given_up(op, f"the condition of {op.label} was not met {span}")
-            last = max(1, math.ceil(left))  # the last check is made when the time is over
+            last = max(1, math.ceil(left))  # the last check is made at the end of the limit
             return Checkpoint(op.retry_with(text, min(delay, last)))
 
 

@@ -1,4 +1,4 @@
-"""Run several operations as one, and all of them again when one fails: a loop over `wait` in a context of its own."""
+"""Run several operations as one, and all of them again when one fails: a loop with `wait` in a child context."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["with_retry"]
 def with_retry(frame: Frame, body: Callable[[], Any], retry: RetryPolicy, name: str | None) -> Series[Outcome]:
     """Run *body* until an attempt succeeds or the retry policy gives up; suspend between two attempts.
 
-    The policy is asked again on every replay.
+    The policy is called again on every replay.
     """
     for attempt in count(1):
         outcome: Outcome = yield Run(body)
         match outcome:
-            case Returned() | Raised(SerDesError()):  # another attempt would make such a value again
+            case Returned() | Raised(SerDesError()):  # another attempt would return such a value again
                 return outcome
             case Raised(error):
                 with frame.busy("the retry policy of ctx.with_retry()"):

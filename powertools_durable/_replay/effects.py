@@ -72,7 +72,7 @@ class Attempt:
 
 @frozen
 class Enter:
-    """Run code inside a context of its own, or a series that returns its `Outcome`. Answered by that."""
+    """Run code, or a series that returns an `Outcome`, in its own context. Answered by the `Outcome`."""
 
     frame: Frame
     body: Callable[[Frame], Any] | Series[Outcome]
@@ -80,14 +80,14 @@ class Enter:
 
 @frozen
 class Run:
-    """Run the user's function once, in the context that the series is performed in. Answered by its `Outcome`."""
+    """Run the user's function once, in the context of the series. Answered by its `Outcome`."""
 
     body: Callable[[], Any]
 
 
 @frozen
 class FailedAttempt:
-    """What `with_retry` is about to repeat, for the log."""
+    """A failed attempt that `with_retry` is about to repeat, for the log."""
 
     name: str | None
     number: int
@@ -99,7 +99,7 @@ class FailedAttempt:
 class Perform:
     """Perform another durable call inside this one. Answered by its `Outcome`.
 
-    ``begin`` makes the call, which takes its id, where the context may still be used; ``method`` names it in messages.
+    ``begin`` builds the call, which takes its id, after the context was checked; ``method`` names it in messages.
     """
 
     method: str
@@ -109,7 +109,7 @@ class Perform:
 
 @frozen
 class Flush:
-    """Send what batch mode holds back. Answered by None when the service has it."""
+    """Send the updates that batch mode holds back. Answered by None when the service has them."""
 
 
 @frozen
@@ -141,7 +141,7 @@ Flow: TypeAlias = Generator[Effect, Any, T]
 """An operation."""
 
 Series: TypeAlias = Generator[Turn, Any, T]
-"""Several operations in turn, and user code between them; itself none."""
+"""Several operations in sequence, with user code between them. A series is not an operation itself."""
 
 
 @frozen(eq=False)
@@ -151,11 +151,11 @@ class Call(Generic[T]):
     Attributes
     ----------
     frame : Frame
-        The context that it was made in.
+        The context of the call.
     op : OperationHandle
-        Its operation, which has its id.
+        Its operation; the id is taken.
     flow : Flow
-        What it asks for.
+        The generator of its effects.
     """
 
     frame: Frame
@@ -170,9 +170,9 @@ class Composite(Generic[T]):
     Attributes
     ----------
     frame : Frame
-        The context that they are made in.
+        The context of the series.
     flow : Series
-        What they are.
+        The generator of its effects.
     """
 
     frame: Frame

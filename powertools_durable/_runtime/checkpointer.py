@@ -32,7 +32,7 @@ What lingers:
 * with a waiter, or 250 updates queued: nothing, the request goes out at once. While branches run, it first waits for
   what they may add: until all of them wait too, or 5 ms pass without a new update, 20 ms at most;
 * an update without a waiter, such as the START of a step: a second, or until an update with a waiter goes out. So a
-  short step costs one request. Queueing it wakes nobody: the sender looks at the clock by itself;
+  short step costs one request. Queueing it does not wake the sender, which looks at the clock by itself;
 * a deferred update, of batch mode: until another one goes out.
 
 What ends it: `close`, after the threads of branches have ended. After a request that failed for good, or an answer
@@ -103,7 +103,7 @@ class Acknowledged:
 
 
 class Checkpointer:
-    """Sends what the engine owes, in order, one request at a time; see the top of this file.
+    """Sends the engine's updates in order, one request at a time; see the top of this file.
 
     Its lock is the engine's: every change of the engine happens under it.
     """

@@ -21,12 +21,12 @@ R = TypeVar("R")
 
 
 class CountedBackend:
-    """A backend between the engine and another one.
+    """Wraps the backend of the engine.
 
     Parameters
     ----------
     backend : DurableBackend
-        The other one.
+        The wrapped backend.
     clock : Clock
         Measures the calls.
     """

@@ -1,8 +1,8 @@
 """Performs effects by blocking: the driver of ``def`` handlers.
 
-The handler and every body run on the thread that Lambda called, so whatever is bound to a thread or a
-context variable is where the user left it. A suspension is raised and unwinds that thread. One exception: a
-step's body with a ``timeout`` runs on a thread of its own, because only then can it be left behind.
+The handler and every body run on the thread that Lambda called, so thread-local state and context variables work as
+usual. A suspension is raised and unwinds that thread. One exception: the body of a step with a ``timeout`` runs on its
+own thread, because it can only be abandoned there.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class BlockingDriver:
     ) -> None:
         self.engine = engine
         self.observers = observers
-        self.failures: Failures | None = None  # what logs them; a context without an invocation has none
+        self.failures: Failures | None = None  # logs failures; None in a context without an invocation
         self.checkpointer = checkpointer
         self.deadline = deadline
         self.scopes = scopes
@@ -95,9 +95,9 @@ class BlockingDriver:
         Raises
         ------
         SuspendExecution
-            The context is being left; the signal was swallowed and is raised again.
+            The signal was swallowed, and is raised again.
         CheckpointingStopped, NonDeterminismError
-            The invocation has failed; so was that.
+            The invocation has failed with this error.
         BranchOrphaned
             The fan-out around this branch is complete.
         ValidationError
@@ -118,7 +118,7 @@ class BlockingDriver:
     # -- performing ----------------------------------------------------------------------------------------
 
     def drive(self, call: Call[T]) -> T:
-        """Perform what *call* asks for until it returns or raises."""
+        """Perform the effects of *call* until it returns or raises."""
         frame, op, flow = call.frame, call.op, call.flow
         answer: object = None
         if self.observers is not None or self._probe is not None:
@@ -152,12 +152,12 @@ class BlockingDriver:
         return value
 
     def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
-        """Have a failure logged that is about to be recorded."""
+        """Log a failure that is about to be recorded."""
         if effect.failure is not None and self.failures is not None:
             self.failures.recorded(frame, effect, op.losses)
 
     def _counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
-        """Have the failures of a fan-out counted."""
+        """Count the failures of a fan-out during the block."""
         if self.failures is None:
             return nullcontext()
         return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
@@ -168,7 +168,7 @@ class BlockingDriver:
         return self.heard(op, flow)
 
     def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
-        """Return *flow* as one that plugins hear, if there are any."""
+        """Return *flow*, wrapped for plugins if there are any."""
         if self._probe is not None:
             self._probe.asked(op)
         return flow if self.observers is None else self.observers.heard(op, flow)
@@ -189,11 +189,11 @@ class BlockingDriver:
             self.checkpointer.checkpoint(frame, effect.update, wait=waits, deferred=deferred, closes=effect.closes)
         except SuspendExecution as revoked:
             raise frame.suspend(revoked) from None
-        if waits and frame.is_orphaned:  # the end of a fan-out around it was in the same request
+        if waits and frame.is_orphaned:  # the end of an enclosing fan-out was in the same request
             raise BranchOrphaned
 
     def flush(self, frame: Frame) -> None:
-        """Send all that is queued and wait for the answer."""
+        """Send everything that is queued, and wait for the response."""
         try:
             self.checkpointer.flush(frame)
         except SuspendExecution as revoked:
@@ -219,7 +219,7 @@ class BlockingDriver:
             SCOPE.reset(token)
 
     def enter(self, outer: Frame, effect: Enter) -> Outcome:
-        """Run the code of a context below *outer*; what it leaves behind decides how *outer* goes on."""
+        """Run the code of a context below *outer*; raise its suspension, if there was one, in *outer* too."""
         frame = effect.frame
         outcome = self.run(frame, partial(self.inside, effect), self.scopes.of_context(frame))
         if isinstance(outcome, Suspended):
@@ -277,13 +277,13 @@ class BlockingDriver:
             raise outer.suspend(signal) from None
         except UNRECOVERABLE:
             raise
-        except Exception as error:  # noqa: BLE001 - raised by a completion rule, which is the user's code
+        except Exception as error:  # noqa: BLE001 - raised by a completion rule, which is user code
             return Raised(error)
 
     def close(self, *, wait: bool = True) -> None:
-        """End the threads of branches that were cut off, then the sender.
+        """End the threads of orphaned branches, then the sender.
 
-        Without *wait* bodies that still run are left to themselves; nothing of theirs is recorded any more.
+        Without *wait*, bodies that still run are abandoned; nothing of them is recorded any more.
         """
         self.pool.close(self.deadline, wait=wait)
         self.checkpointer.close(wait=wait)

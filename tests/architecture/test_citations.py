@@ -29,9 +29,6 @@ FILES = {
     )
     if path != Path(__file__)
 }
-# Being rewritten at this moment; each leaves this list with the change that rewrites it.
-LATER = ()
-
 RELIABILITY, FRAME = "docs/reliability.md", "powertools_durable/_replay/frame.py"
 GROWTH = "benchmarks/growth.py"
 ABOUT_GROWTH = (GROWTH, "tests/guards/test_growth.py")  # G1 to G9 are rows of their own there
@@ -199,14 +196,8 @@ def lost_links(file, text) -> Iterator[str]:
 
 @pytest.mark.parametrize("check", [lost_pages, lost_numbers, lost_codes, lost_modules, lost_files, lost_links])
 def test_every_citation_leads_somewhere(check):
-    texts = {file: path.read_text(encoding="utf-8") for file, path in FILES.items() if not file.startswith(LATER)}
+    texts = {file: path.read_text(encoding="utf-8") for file, path in FILES.items()}
     assert [broken for file, text in texts.items() for broken in check(file, text)] == []
-
-
-def test_what_is_still_to_be_rewritten_has_something_to_rewrite():
-    for start in LATER:
-        texts = {file: path.read_text(encoding="utf-8") for file, path in FILES.items() if file.startswith(start)}
-        assert any(list(lost_pages(file, text)) for file, text in texts.items()), f"{start} has left the list"
 
 
 def test_the_page_has_each_fault_row_invariant_and_promise_once():
