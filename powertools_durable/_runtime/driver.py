@@ -263,10 +263,10 @@ class BlockingDriver:
         return value
 
     def _performed(self, frame: Frame, effect: Perform) -> Any:
-        if effect.after is not None and self.failures is not None:
-            self.failures.of_retried_calls(frame, effect.after)
         if frame.suspension is not None or self.engine.interruption is not None or frame.is_orphaned:
             self.placement.require_open(frame, effect.method)
+        if effect.after is not None and self.failures is not None:  # what was raised by a suspension is no failure
+            self.failures.of_retried_calls(frame, effect.after)
         return self.drive(effect.begin())
 
     def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:

@@ -188,6 +188,18 @@ def test_a_failed_attempt_tells_its_name_its_number_and_the_delay_and_has_no_tra
     )
 
 
+def test_what_a_suspension_made_code_raise_is_no_failed_attempt(lines):
+    def turns_it_into_an_error(ctx):
+        try:
+            ctx.wait(60)
+        except BaseException as signal:
+            raise ValueError("not a failure") from signal
+
+    run = Simulator(durable(lambda event, ctx: ctx.with_retry(turns_it_into_an_error, retry=Retry()))).start().finish()
+    assert (run.status, len(run.invocations)) == ("SUCCEEDED", 2)
+    assert not [line for line in run.logs if "attempt 1" in line.getMessage()]
+
+
 def test_with_retry_tells_of_each_attempt_once(lines):
     policy = Retry(max_attempts=3, initial_delay=2, jitter="none")
     ends(lambda event, ctx: ctx.with_retry(fail, name="book", retry=policy))
