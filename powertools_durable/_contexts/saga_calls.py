@@ -39,10 +39,10 @@ def step_with_compensation(
     return Call(core.frame, call.op, operations.compensation.registering(call, compensate, core.compensations))
 
 
-def run_compensations(core: ContextCore, *, down_to: int = 0) -> Composite[CompensationResult]:
-    """See `DurableContext.run_compensations`; for a block, *down_to* is the number from before it."""
+def run_compensations(core: ContextCore) -> Composite[CompensationResult]:
+    """See `DurableContext.run_compensations`."""
     core.guard("run_compensations")
-    flow = operations.compensation.run_compensations(core.compensations, down_to, partial(_compensation, core))
+    flow = operations.compensation.run_compensations(core.compensations, 0, partial(_compensation, core))
     return Composite(core.frame, flow)
 
 
