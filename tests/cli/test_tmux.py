@@ -45,8 +45,9 @@ class Screen:
         return self.call("capture-pane", "-p", "-J", "-S", "-500")
 
     def wait_for(self, text, seconds=90):
+        """Wait until *text* is on the screen, wherever its lines are broken: the name of a command may be long."""
         until = time.monotonic() + seconds
-        while text not in self.text:
+        while "".join(text.split()) not in "".join(self.text.split()):
             assert time.monotonic() < until, self.text
             time.sleep(0.1)
         return self.text
