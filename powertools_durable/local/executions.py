@@ -26,7 +26,7 @@ __all__ = ["LocalCallback", "LocalExecution", "LocalExecutions", "LocalSummary",
 _MOST_NAMED = 5  # executions in a message
 _LAST = "\U0010ffff"  # no text is greater
 _OPEN_CALLBACKS = """
-    FROM callbacks c JOIN executions e ON e.arn = c.arn WHERE e.status = 'RUNNING' AND (?1 IS NULL OR c.arn = ?1)
+    FROM callbacks c JOIN executions e ON e.arn = c.arn WHERE e.status = 'RUNNING' AND (:arn IS NULL OR c.arn = :arn)
 """
 
 
@@ -232,9 +232,15 @@ class LocalExecutions:
         if text is None:
             return self._newest()
         query = self._store.query
-        found = query("SELECT arn, id FROM executions WHERE arn = ?1 OR id = ?1 OR name = ?1 ORDER BY number", text)
+        found = query(
+            "SELECT arn, id FROM executions WHERE arn = :it OR id = :it OR name = :it ORDER BY number", it=text
+        )
         if not found and text:  # what begins with it lies between it and the greatest text that does
-            found = query("SELECT arn, id FROM executions WHERE id > ?1 AND id < ?1 || ?2 ORDER BY number", text, _LAST)
+            found = query(
+                "SELECT arn, id FROM executions WHERE id > :start AND id < :start || :last ORDER BY number",
+                start=text,
+                last=_LAST,
+            )
         if len(found) == 1:
             return LocalExecution(self._store, found[0][0])
         if found:
@@ -275,10 +281,10 @@ class LocalExecutions:
         """
         arn = self.find(execution).arn if execution else None
         rows = self._store.query(
-            f"SELECT c.arn, c.id {_OPEN_CALLBACKS} AND (c.callback_id = ?2 OR c.name = ?2 OR c.above = ?2)"
+            f"SELECT c.arn, c.id {_OPEN_CALLBACKS} AND (c.callback_id = :it OR c.name = :it OR c.above = :it)"
             " ORDER BY e.number",
-            arn,
-            text,
+            arn=arn,
+            it=text,
         )
         found = [(LocalExecution(self._store, arn), self._store.operation(arn, key)) for arn, key in rows]
         callbacks = [LocalCallback(self._store, one, record) for one, record in found if record is not None]
@@ -288,7 +294,7 @@ class LocalExecutions:
             raise LookupError(ambiguous(text, [callback.execution.name for callback in callbacks]))
         # An id is a secret, and what was not found may be one with a typing error: it is not repeated.
         label = "(SELECT o.waits FROM operations o WHERE o.arn = c.arn AND o.id = c.id)"
-        waiting = self._store.query(f"SELECT {label}, e.name {_OPEN_CALLBACKS} ORDER BY e.number LIMIT 20", arn)
+        waiting = self._store.query(f"SELECT {label}, e.name {_OPEN_CALLBACKS} ORDER BY e.number LIMIT 20", arn=arn)
         names = ", ".join(f"{label!r} of {name}" for label, name in waiting) or "none"
         message = f"no callback of that name or id waits for an answer in {self._store.path}; open: {names}"
         raise LookupError(message)

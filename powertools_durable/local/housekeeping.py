@@ -68,12 +68,13 @@ def prune(
     with nullcontext() if only_count else _giving_back(store):
         while True:
             rows = store.query(  # the newest first: they lie at the end of the file, which is cut off
-                "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number < ?1"
-                " AND (?2 IS NULL OR ended < ?2) AND (?3 IS NULL OR name GLOB ?3) ORDER BY number DESC LIMIT ?4",
-                below,
-                ended_before.timestamp() if ended_before is not None else None,
-                name.replace("[", "[[]") if name is not None else None,
-                _AT_ONCE,
+                "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number < :below"
+                " AND (:before IS NULL OR ended < :before) AND (:name IS NULL OR name GLOB :name)"
+                " ORDER BY number DESC LIMIT :at_once",
+                below=below,
+                before=ended_before.timestamp() if ended_before is not None else None,
+                name=name.replace("[", "[[]") if name is not None else None,
+                at_once=_AT_ONCE,
             )
             if not rows:
                 break

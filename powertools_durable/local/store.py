@@ -125,10 +125,10 @@ class SqliteStore:
         message = f"the store {self.path} failed: {problem}; {advice}"
         raise StoreError(message, retryable=retryable)
 
-    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a SELECT."""
+    def query(self, statement: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT, with *values* for its ``?``, or with *named* ones for its ``:name``."""
         with self._failing(), self._lock:
-            return self._connection.execute(statement, values).fetchall()
+            return self._connection.execute(statement, named or values).fetchall()
 
     def execute(self, statement: str, *values: object) -> int:
         """Change something inside of `transaction`; return how many rows it was."""
