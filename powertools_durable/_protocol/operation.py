@@ -163,7 +163,7 @@ class WaitDetails:
 class CallbackDetails:
     """The id an outside system answers to, and its answer.
 
-    The id is a bearer capability: whoever holds it may answer, so it stays out of every repr.
+    The id is a bearer capability: anyone who holds it may answer, so it stays out of every repr.
     """
 
     __pydantic_config__ = WIRE

@@ -317,7 +317,7 @@ class Checkpointer:
             bell.wait(left)
 
     def _seconds_to_send(self) -> float:
-        """Return how long the sender may sleep; never for ever, as what starts to linger does not wake it."""
+        """Return how long the sender may sleep; always bounded, because a lingering update does not wake it."""
         if not self._engine.is_pressing:
             left = _LINGER if self._send_by is None else self._send_by - self._clock.monotonic()
             if left > 0:

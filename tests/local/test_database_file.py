@@ -78,7 +78,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_another_process_closes_the_s
 
 @pytest.mark.parametrize("use", ["the same execution", *USES])
 def test_an_execution_that_runs_here_runs_in_no_other_process(tmp_path, use):
-    """Failed for the same execution: who was refused here had given the lock up, for whoever holds it."""
+    """Failed for the same execution: who was refused here had given the lock up, for the thread that holds it."""
     path = tmp_path / "store.sqlite"
     store = SqliteStore(path)
     with running(store, "arn/of/it"):
