@@ -15,12 +15,12 @@ from random import Random
 from typing import Any
 
 from powertools_durable import DurableContext, durable
+from powertools_durable._hosting import invoker_of
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host
 from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
-from powertools_durable.decorator import invoker_of
 from powertools_durable.parser.stored import input_text
 from powertools_durable.testing import Simulator
 from powertools_durable.testing.simulation.simulator import SeededIds

@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from importlib import import_module
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, Unpack, cast, overload, runtime_checkable
 
 from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._contexts.decorated import check_function, check_options, place_of
 from powertools_durable._functions import innermost
+from powertools_durable._hosting import HostedFunction, durable_inside
 from powertools_durable.errors import DurableConfigError
 
 if TYPE_CHECKING:
-    from powertools_durable._runtime.environment import Environment
-    from powertools_durable._runtime.session import Program
-    from powertools_durable._service.invocations import Target
     from powertools_durable.backends.base import DurableBackend
     from powertools_durable.config import DurableConfig
-    from powertools_durable.integrations.telemetry import Telemetry
     from powertools_durable.plugins import PluginSource
     from powertools_durable.retry import RetryPolicy
     from powertools_durable.serdes.base import SerDes
 
-__all__ = [
-    "DurableFunction",
-    "durable",
-    "durable_inside",
-    "invoker_of",
-    "program_of",
-    "record_stack_traces",
-    "target_of",
-]
+__all__ = ["DurableFunction", "durable"]
 
 E = TypeVar("E")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 Handler = Callable[[E, DurableContext], R]
-
-_OF_FUNCTIONS = {"__closure__", "__code__", "__defaults__", "__globals__", "__kwdefaults__"}
-
-# Where this invocation's API calls go in place of the function's own backend: set by `invoker_of` alone.
-_STAND_IN: ContextVar[tuple[DurableBackend, Environment] | None] = ContextVar(
-    "powertools_durable_stand_in", default=None
-)
 
 
 class PlainOptions(TypedDict, total=False):
@@ -71,8 +51,9 @@ class Options(PlainOptions, total=False):
     envelope: type[Any] | None
 
 
-class DurableFunction(Generic[R]):
-    """A Lambda handler made by `durable`: call it with Lambda's event and context.
+@runtime_checkable
+class DurableFunction(Protocol[R_co]):
+    """A Lambda handler made by `durable`: a function that is called with Lambda's event and context.
 
     Attributes
     ----------
@@ -82,37 +63,10 @@ class DurableFunction(Generic[R]):
 
     __name__: str
     __qualname__: str
-    __wrapped__: Callable[..., R]
+    __durable__: HostedFunction
 
-    def __init__(
-        self, function: Callable[..., R], program: Program, backend: DurableBackend, telemetry: Telemetry
-    ) -> None:
-        functools.update_wrapper(self, function)
-        if not hasattr(function, "__name__"):  # a partial, or an object that is called
-            written = innermost(function) if isinstance(function, functools.partial) else type(function)
-            functools.update_wrapper(self, written, updated=())
-            self.__wrapped__ = function
-        from powertools_durable._runtime.invocation import run_invocation
-
-        self._run = run_invocation
-        self._program = program
-        self._backend = backend
-        self._telemetry = telemetry
-        self._was_called = False
-
-    @property  # type: ignore[misc] # read-only here, where a class attribute is not
-    def __class__(self) -> type:
-        """Pass for a function: Powertools' middlewares take nothing else, and it has everything they use of one."""
-        return FunctionType
-
-    def __getattr__(self, name: str) -> Any:
-        """Have what else a function has: the written one's."""
-        if name in _OF_FUNCTIONS:
-            return getattr(innermost(self.__wrapped__), name)
-        raise AttributeError(f"a durable handler has no attribute {name!r}")
-
-    def __repr__(self) -> str:
-        return f"<durable {self.__module__}:{self.__qualname__}>"
+    @property
+    def __wrapped__(self) -> Callable[..., R_co]: ...
 
     def __call__(self, event: object, context: object, **extra: Any) -> dict[str, Any]:
         """Answer an invocation by Lambda.
@@ -124,7 +78,7 @@ class DurableFunction(Generic[R]):
         context : object
             Lambda's context.
         **extra
-            What decorators above this one hand down; passed on to the function.
+            Keyword arguments of decorators above this one; passed on to the function.
 
         Returns
         -------
@@ -138,93 +92,11 @@ class DurableFunction(Generic[R]):
         BackendError, PayloadModelChangedError
             Another invocation may succeed; Lambda makes one.
         """
-        from powertools_durable._contexts.decorators import refuse_idempotent, warn_of_decorators
-        from powertools_durable._runtime.environment import Environment
-
-        refuse_idempotent(event)
-        if not self._was_called:
-            self._was_called = True
-            warn_of_decorators(self.__wrapped__, place_of(self.__wrapped__))
-        program = self._program
-        if extra:
-            from dataclasses import replace
-
-            program = replace(program, handler=functools.partial(program.handler, **extra))
-        backend, environment = _STAND_IN.get() or (self._backend, Environment())
-        try:
-            answer = self._run(program, event, context, backend, environment)
-        except BaseException:
-            self._telemetry.raised()
-            raise
-        self._telemetry.ended(answer)
-        return answer
+        ...
 
     def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]:
-        """Answer an invocation by another host than Lambda, whose records live in *backend*."""
-        from powertools_durable._runtime.environment import Environment
-
-        return self._run(self._program, event, context, backend, Environment())
-
-
-def durable_inside(handler: object) -> DurableFunction[Any] | None:
-    """Return what `durable` made below the decorators of *handler*; None when there is no such thing."""
-    if not callable(handler):
-        return None
-    inner = inspect.unwrap(handler, stop=lambda function: isinstance(function, DurableFunction))
-    return inner if isinstance(inner, DurableFunction) else None
-
-
-def program_of(handler: object) -> Program | None:
-    """Return what `durable` made ready of *handler*; None when it is not durable."""
-    inner = durable_inside(handler)
-    return inner._program if inner is not None else None  # noqa: SLF001 - its own
-
-
-def record_stack_traces(handler: object) -> None:
-    """Have a durable handler record where its errors came from, as ``DurableConfig(stack_traces=True)`` does."""
-    from dataclasses import replace
-
-    inner = durable_inside(handler)
-    if inner is not None:
-        program = inner._program  # noqa: SLF001 - its own
-        inner._program = replace(program, config=replace(program.config, stack_traces=True))  # noqa: SLF001
-
-
-def invoker_of(
-    handler: Callable[..., Any], *, backend: DurableBackend, environment: Environment
-) -> Callable[[dict[str, Any], object], object]:
-    """Return what calls *handler*, with the decorators above `durable`, while *backend* answers its API calls."""
-
-    def invoke(event: dict[str, Any], context: object) -> object:
-        token = _STAND_IN.set((backend, environment))
-        try:
-            return handler(event, context)
-        finally:
-            _STAND_IN.reset(token)
-
-    return invoke
-
-
-def target_of(function: Callable[..., Any], *, backend: DurableBackend, environment: Environment) -> Target:
-    """Return *function* as something that a host can invoke: a durable handler, a Lambda handler, or a fake.
-
-    A fake takes the event alone.
-    """
-    from powertools_durable._service.invocations import Target
-
-    if durable_inside(function) is not None:
-        return Target(durable=invoker_of(function, backend=backend, environment=environment))
-    if _takes_two(function):
-        return Target(plain=lambda event: function(event, None))
-    return Target(plain=function)
-
-
-def _takes_two(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(None, None)
-    except (TypeError, ValueError):
-        return False
-    return True
+        """Answer an invocation by another host than Lambda, whose records are kept by *backend*."""
+        ...
 
 
 @overload
@@ -375,7 +247,24 @@ def _decorate(
         metrics=options.get("metrics"),
         plugins=plugins,
     )
-    return DurableFunction(function, program, _backend(options), telemetry)
+    hosted = HostedFunction(program, _backend(options), telemetry)
+
+    def handler(event: object, context: object, **extra: Any) -> dict[str, Any]:
+        return hosted.answer(event, context, extra)
+
+    _name_after(function, handler)
+    hosted.handler = made = cast("DurableFunction[Any]", handler)
+    made.__durable__ = hosted
+    made.invoke = hosted.invoke  # type: ignore[method-assign] # a function has no methods of its own
+    return made
+
+
+def _name_after(function: Callable[..., Any], handler: Callable[..., Any]) -> None:
+    functools.update_wrapper(handler, function)
+    if not hasattr(function, "__name__"):  # a partial, or an object that is called
+        named = innermost(function) if isinstance(function, functools.partial) else type(function)
+        functools.update_wrapper(handler, named, updated=())
+        handler.__wrapped__ = function  # type: ignore[attr-defined]
 
 
 def _backend(options: Options) -> DurableBackend:

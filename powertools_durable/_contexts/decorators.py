@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
+from types import FrameType
 
 from powertools_durable.parser import layers
 from powertools_durable.parser.layers import Layer, Problem, layers_above, layers_below
@@ -24,7 +24,7 @@ def problem_below(layer: Layer) -> Problem | None:
     return layers.problem_below(layer) or _path_below(layer)
 
 
-def warn_of_decorators(function: object, place: str) -> None:
+def warn_of_decorators(function: object, place: str, caller: FrameType) -> None:
     """Log the decorators around ``@durable`` that are in the wrong place, in the words of ``doctor``.
 
     A problem that makes executions impossible raises an error, too; other problems are only logged here.
@@ -35,8 +35,10 @@ def warn_of_decorators(function: object, place: str) -> None:
         The function that `durable` decorates.
     place : str
         The handler's name, file and line.
+    caller : FrameType
+        The frame that called the handler: a wrapper of the decorator above it, if there is one.
     """
-    above = map(problem_above, layers_above(sys._getframe(2)))  # noqa: SLF001 - the documented way to look at the caller
+    above = map(problem_above, layers_above(caller))
     for problem in dict.fromkeys((*above, *map(problem_below, layers_below(function)))):  # one may have two frames
         if problem is not None:
             logger.warning("%s; %s (handler %s)", problem.words, problem.advice, place)

@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from powertools_durable._hosting import program_of
 from powertools_durable.cli.diagnosis.decorations import decorators
 from powertools_durable.cli.diagnosis.durable_calls import calls
 from powertools_durable.cli.diagnosis.finding import Finding, Level
@@ -25,7 +26,6 @@ from powertools_durable.cli.options import JsonFlag, Target
 from powertools_durable.cli.output import console, own_output, print_json
 from powertools_durable.cli.targets import ResolvedTarget, load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, here
-from powertools_durable.decorator import program_of
 
 __all__ = ["doctor"]
 

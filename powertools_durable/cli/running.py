@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 
+from powertools_durable._hosting import durable_inside, record_stack_traces
 from powertools_durable.cli.diagnosis.decorations import decorators
 from powertools_durable.cli.diagnosis.finding import Level
 from powertools_durable.cli.inputs import read_json, refuse_second_standard_input
@@ -21,7 +22,6 @@ from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.cli.trace import Through, traced
 from powertools_durable.cli.usage import UsageError, our_command
-from powertools_durable.decorator import durable_inside, record_stack_traces
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
 __all__ = ["Answers", "Functions", "inputs_of", "resume", "run", "targets_of"]

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from powertools_durable._hosting import durable_inside
 from powertools_durable.cli.module_folders import ModuleFolders, shared_names
 from powertools_durable.cli.usage import UsageError, absolute
-from powertools_durable.decorator import durable_inside
 from powertools_durable.errors.places import users_location
 
 __all__ = ["ResolvedTarget", "load_target", "load_targets", "resolve_target", "resolve_targets"]

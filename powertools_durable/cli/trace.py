@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from rich.text import Text
 from rich.tree import Tree
 
+from powertools_durable._hosting import durable_inside
 from powertools_durable.cli.usage import UsageError
-from powertools_durable.decorator import durable_inside
 
 __all__ = ["Drawing", "Through", "Trace", "traced", "tree_of"]
 
@@ -85,7 +85,7 @@ def traced(display: Drawing, *, wanted: bool) -> Iterator[Through]:
                 try:
                     return handler(*arguments, **named)
                 finally:
-                    display.trace(Trace(inner.__name__, daemon.trace_id, segment_id, daemon.subsegments))
+                    display.trace(Trace(inner.handler.__name__, daemon.trace_id, segment_id, daemon.subsegments))
 
             return invoked
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from powertools_durable._hosting import durable_inside, invoker_of, target_of
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._runtime.error_origin import place_of
 from powertools_durable._service.clock import SkippingClock, WallClock
@@ -20,7 +21,6 @@ from powertools_durable._service.history import HistoryEvent
 from powertools_durable._service.host import Host
 from powertools_durable._service.invocations import Family
 from powertools_durable.backends.service import ServiceBackend
-from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.wording import class_name
 from powertools_durable.local.change import clock_of
@@ -83,7 +83,9 @@ class LocalRunner:
         self.store = store if isinstance(store, SqliteStore) else SqliteStore(store)
         self._handler = handler
         self._functions = dict(functions or {})
-        self._function = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{inner.__module__}-{inner.__name__}").strip("-")[-48:]
+        self._function = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{inner.handler.__module__}-{inner.handler.__name__}").strip(
+            "-"
+        )[-48:]
         self._skip_time = skip_time
         self._invocation_timeout = invocation_timeout
 

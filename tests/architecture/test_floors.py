@@ -28,6 +28,7 @@ FLOORS = (
     {"_replay"},
     {"_operations", "_runtime"},
     {"_contexts"},
+    {"_hosting"},
     {"decorator"},
     {"testing", "local"},
     {"cli"},

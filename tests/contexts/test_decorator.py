@@ -8,11 +8,14 @@ import inspect
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, field_validator
 
 from powertools_durable import DurableConfig, DurableContext, Retry, durable
+from powertools_durable._functions import innermost
+from powertools_durable._hosting import durable_inside, is_durable
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable.backends import lambda_
@@ -86,18 +89,34 @@ def test_each_form_makes_the_same_handler(handler):
     assert Simulator(handler).start(21).result == 42
     assert (handler.__name__, handler.__qualname__, handler.__doc__) == ("double", "double", "Twice.")
     assert handler.__module__ == __name__
-    assert repr(handler) == f"<durable {__name__}:double>"
 
 
 @pytest.mark.parametrize("handler", MADE.values(), ids=MADE)
-def test_it_passes_for_a_function_where_nothing_else_is_taken(handler):
-    assert inspect.isfunction(handler)
-    assert inspect.getfile(handler) == __file__
+def test_it_is_a_function(handler):
+    assert type(handler) is FunctionType
+    assert innermost(handler) is double
     assert inspect.signature(handler) == inspect.signature(double)
-    assert handler.__code__ is double.__code__
+    assert handler.__durable__.handler is handler
     assert Simulator(copy.copy(handler)).start(21).result == 42
-    with pytest.raises(AttributeError, match="a durable handler has no attribute 'nothing'"):
-        handler.nothing  # noqa: B018
+
+
+def test_a_decorator_above_that_copies_its_attributes_is_not_durable_itself():
+    handler = durable(double)
+
+    @functools.wraps(handler)
+    def above(raw, context):
+        raise LookupError(raw)
+
+    assert above.__durable__ is handler.__durable__
+    assert (is_durable(above), is_durable(handler)) == (False, True)
+    assert durable_inside(above).handler is handler
+    with pytest.raises(LookupError):
+        above(event(21), None)
+
+
+def test_a_partial_of_it_is_durable_too():
+    handler = functools.partial(durable(double))
+    assert Simulator(handler).start(21).result == 42
 
 
 def test_the_function_stays_within_reach_for_tests_of_its_own():

@@ -15,12 +15,12 @@ from random import Random
 from types import FrameType
 from typing import Any
 
+from powertools_durable._hosting import invoker_of
 from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.frame import operation_id
 from powertools_durable._runtime.environment import Environment, SystemClock, SystemThreads
-from powertools_durable.decorator import invoker_of
 from tests.kit import ARN
 
 MOMENT = 1_795_504_579_346  # milliseconds, as Lambda's event has them

@@ -9,11 +9,11 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from powertools_durable._hosting import invoker_of, target_of
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
-from powertools_durable.decorator import invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import input_text
 from powertools_durable.testing.crash_testing.effect_ledger import Ledger

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from powertools_durable._hosting import invoker_of
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._runtime.environment import Environment
@@ -14,7 +15,6 @@ from powertools_durable._service.host import Host, Killed
 from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.backends.service import ServiceBackend
-from powertools_durable.decorator import invoker_of
 from powertools_durable.parser.stored import input_text
 from powertools_durable.testing.simulation.simulated_run import SimulatedRun
 from powertools_durable.testing.simulation.simulator import SeededIds

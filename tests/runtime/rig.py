@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
+from powertools_durable._hosting import invoker_of
 from powertools_durable._protocol.operation import OperationType
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host, Killed
 from powertools_durable._service.storage import MemoryStore
-from powertools_durable.decorator import invoker_of
 from powertools_durable.parser.stored import input_text
 from powertools_durable.testing.simulation.simulated_run import SimulatedRun
 from powertools_durable.testing.simulation.simulator import SeededIds

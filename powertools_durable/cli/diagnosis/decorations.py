@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from powertools_durable._contexts.decorators import problem_above, problem_below
+from powertools_durable._hosting import is_durable
 from powertools_durable.cli.diagnosis.finding import Finding
-from powertools_durable.decorator import DurableFunction
 from powertools_durable.parser.layers import Layer, layer_of
 
 __all__ = ["decorators"]
@@ -37,7 +37,7 @@ def _layers(handler: Any) -> tuple[list[Layer], list[Layer]]:
     below: list[Layer] = []
     found = above
     while (inner := getattr(handler, "__wrapped__", None)) is not None:
-        if isinstance(handler, DurableFunction):
+        if is_durable(handler):
             found = below
         else:
             found.append(layer_of(handler))

@@ -7,6 +7,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from powertools_durable._hosting import durable_inside, invoker_of
 from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.wire import to_wire
@@ -15,7 +16,6 @@ from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.history_reader import Recollection, UnreadableHistory, recollect
 from powertools_durable._service.host import LambdaContext
-from powertools_durable.decorator import durable_inside, invoker_of
 from powertools_durable.errors import (
     BackendError,
     NonDeterminismError,

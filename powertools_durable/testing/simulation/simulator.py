@@ -8,13 +8,13 @@ from functools import partial
 from random import Random
 from typing import Any, cast
 
+from powertools_durable._hosting import durable_inside, invoker_of, target_of
 from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._runtime.environment import Environment, Probe
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host
 from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
-from powertools_durable.decorator import durable_inside, invoker_of, target_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.wording import class_name
 from powertools_durable.parser.stored import check_execution_name, input_text
