@@ -40,7 +40,7 @@ from powertools_durable.local.executions import LocalSummary
 __all__ = ["callback", "list_", "show", "stop"]
 
 _PAGE_WIDTH = 100
-_ROWS = 100  # of an account, where there may be a hundred thousand
+_ROWS = 100  # of a table; there may be a hundred thousand executions
 
 
 def _drawing(kind: str) -> Any:
@@ -58,28 +58,24 @@ class Answer(StrEnum):
 def list_(
     store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None, as_json: JsonFlag = False
 ) -> None:
-    """List the executions, the newest last; of an account the newest 100."""
+    """List the newest 100 executions, the newest last; with --json all of them."""
     there = ExecutionSource(store, aws, function).executions()
-    if isinstance(there, RemoteExecutions):
-        _list_account(there, as_json=as_json)
-    elif as_json:
-        for one in there.summaries():
-            print_json(_listed(one))
-    else:
-        _print_table(("id", "name", "status", "started", "invocations", "waits for"), map(_row, there.summaries()))
-
-
-def _list_account(there: RemoteExecutions, *, as_json: bool) -> None:
-    summaries = there.summaries()
     if as_json:
-        for one in summaries:
-            print_json(_summary_of(one))
+        for one in there.summaries():
+            print_json(_listed(one) if isinstance(one, LocalSummary) else _summary_of(one))
         return
-    newest = sorted(islice(summaries, _ROWS), key=lambda one: one.started)
-    more = next(summaries, None) is not None
-    _print_table(("id", "name", "status", "started", "took", "version"), map(_row_of, newest))
-    if more:
-        print(f"only the newest {_ROWS} are shown; --json lists all of them", file=sys.stderr)
+    if isinstance(there, RemoteExecutions):
+        summaries = there.summaries()
+        newest = sorted(islice(summaries, _ROWS), key=lambda one: one.started)
+        columns, rows = ("took", "version"), map(_row_of, newest)
+        is_cut, total = next(summaries, None) is not None, ""
+    else:
+        count = there.count()
+        columns, rows = ("invocations", "waits for"), map(_row, there.summaries(newest=_ROWS))
+        is_cut, total = count > _ROWS, f" of {count:,}"
+    _print_table(("id", "name", "status", "started", *columns), rows)
+    if is_cut:
+        print(f"only the newest {_ROWS}{total} are shown; --json lists all of them", file=sys.stderr)
 
 
 def show(

@@ -193,12 +193,31 @@ class LocalExecutions:
     def __iter__(self) -> Iterator[LocalExecution]:
         return (LocalExecution(self._store, arn) for arn in self._store)
 
-    def summaries(self) -> Iterator[LocalSummary]:
-        """Return what there is to say of each; its cost does not depend on how large their payloads are."""
+    def count(self) -> int:
+        """Return how many executions there are."""
+        return int(self._store.query("SELECT count(*) FROM executions")[0][0])
+
+    def summaries(self, newest: int | None = None) -> Iterator[LocalSummary]:
+        """Yield a summary of each execution; how large their payloads are makes no difference.
+
+        Parameters
+        ----------
+        newest : int | None
+            Only so many, those that were started last; still the oldest first.
+        """
+        query = self._store.query
+        rows = query(
+            "SELECT number, arn, targets, header FROM executions ORDER BY number DESC LIMIT ?",
+            -1 if newest is None else newest,
+        )
         waits: dict[str, list[str]] = {}
-        for arn, label in self._store.query("SELECT arn, waits FROM operations WHERE waits IS NOT NULL ORDER BY rowid"):
+        for arn, label in query(
+            "SELECT o.arn, o.waits FROM executions e JOIN operations o ON o.arn = e.arn"
+            " WHERE e.status = 'RUNNING' AND e.number >= ? AND o.waits IS NOT NULL ORDER BY o.rowid",
+            rows[-1][0] if rows else 0,
+        ):
             waits.setdefault(arn, []).append(label)
-        for arn, targets, text in self._store.query("SELECT arn, targets, header FROM executions ORDER BY number"):
+        for _, arn, targets, text in reversed(rows):
             header = self._store.read_header(arn, text)
             is_open = header.status == "RUNNING"
             yield LocalSummary(

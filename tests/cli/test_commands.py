@@ -162,6 +162,17 @@ def test_list_tells_every_execution(cli, waiting):
     assert [line["name"] for line in lines(cli("list", "--json"))] == ["order-42", "greeting"]
 
 
+def test_a_table_has_the_newest_hundred_and_says_how_many_there_are(cli, waiting, monkeypatch):
+    monkeypatch.setattr("powertools_durable.cli.inspection._ROWS", 2)
+    assert "only" not in cli("list").stderr
+    for name in ("greeting", "parting"):
+        cli("run", f"{SHOP}:greets", "--event", "1", "--name", name)
+    done = cli("list")
+    assert [row.split()[1] for row in done.stdout.splitlines()[1:]] == ["greeting", "parting"]
+    assert done.stderr == "only the newest 2 of 3 are shown; --json lists all of them\n"
+    assert [line["name"] for line in lines(cli("list", "--json"))] == ["order-42", "greeting", "parting"]
+
+
 def test_a_list_that_is_read_by_a_program_is_not_broken_into_shorter_lines(cli, waiting):
     name = "a-name-of-sixty-four-letters-which-is-the-longest-that-there-is-"
     cli("run", f"{SHOP}:greets", "--event", "1", "--name", name)
