@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _APPLICATION_ID = 0x50544455  # "PTDU": says whose file this is
-_VERSION = 2
+_VERSION = 3
 BUSY_SECONDS = 10.0
 _connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it, and would trace this store
 
@@ -49,13 +49,7 @@ _EXECUTIONS = (
     "CREATE INDEX executions_name ON executions (name)",
     "CREATE INDEX executions_status ON executions (status, ended)",
 )
-_OPERATIONS = (
-    "CREATE TABLE operations (arn TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arn, id))",
-    """
-    CREATE TABLE events (
-        arn TEXT NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (arn, number)) WITHOUT ROWID
-    """,
-)
+_OPERATIONS = ("CREATE TABLE operations (arn TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arn, id))",)
 _SINCE_2 = (
     "ALTER TABLE operations ADD COLUMN look INTEGER",  # what `Header.looks` was if nobody looked since it changed
     "ALTER TABLE operations ADD COLUMN moved INTEGER",
@@ -69,6 +63,10 @@ _SINCE_2 = (
     "CREATE INDEX callbacks_id ON callbacks (callback_id)",
     "CREATE INDEX callbacks_name ON callbacks (name)",
     "CREATE INDEX callbacks_above ON callbacks (above)",
+)
+# Not WITHOUT ROWID, as it was before: SQLite would read whole events, payloads included, to compare their keys.
+_EVENTS = (
+    "CREATE TABLE events (arn TEXT NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, UNIQUE (arn, number))",
 )
 
 HEADER = Stored(Header)
@@ -222,11 +220,14 @@ def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
     try:
         version = _version_of(connection, path)  # another process may have been faster
         if version == 0:
-            _run(connection, (*_EXECUTIONS, *_OPERATIONS, *_SINCE_2))
-        elif version == 1:
+            _run(connection, (*_EXECUTIONS, *_OPERATIONS, *_SINCE_2, *_EVENTS))
+        if version == 1:
             _run(connection, ("ALTER TABLE executions RENAME TO executions_1", *_EXECUTIONS, *_SINCE_2))
             _move_executions(connection)
             _run(connection, ("DROP TABLE executions_1",))
+        if version in {1, 2}:
+            _run(connection, ("ALTER TABLE events RENAME TO events_2", *_EVENTS))
+            _run(connection, ("INSERT INTO events SELECT * FROM events_2", "DROP TABLE events_2"))
         _run(connection, (f"PRAGMA application_id = {_APPLICATION_ID}", f"PRAGMA user_version = {_VERSION}"))
         connection.execute("COMMIT")
     except BaseException:

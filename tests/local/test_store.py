@@ -227,7 +227,7 @@ def test_the_database_of_something_else_is_refused_and_left_alone(tmp_path):
 
 def test_a_store_of_another_version_is_refused(kept, path):
     raw(path, "PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match="version 7, this package reads up to 2"):
+    with pytest.raises(StoreError, match="version 7, this package reads up to 3"):
         other(path)
 
 

@@ -2,7 +2,7 @@
 
 ``version_1.sql`` is what the first version of the store wrote: an execution that ended, one that waits for a callback,
 one whose callback was answered while nobody ran it, one that waits for one that it invoked, and two of one name that
-two processes had started at once.
+two processes had started at once. ``version_2.sql`` is the same as the second version had it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 from powertools_durable import durable
 from powertools_durable.local import LocalRunner, SqliteStore
 
-DUMP = (Path(__file__).parent / "version_1.sql").read_text()
+VERSION = 3
 
 
 @durable
@@ -37,13 +37,16 @@ def buys(event: dict, ctx):
     return ctx.invoke("payments", event, name="pay")
 
 
-@pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "store.sqlite"
+def written_by(version, path):
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(DUMP)
+        connection.executescript((Path(__file__).parent / f"version_{version}.sql").read_text())
         connection.execute("PRAGMA journal_mode = WAL")
     return path
+
+
+@pytest.fixture(params=[1, 2])
+def path(request, tmp_path):
+    return written_by(request.param, tmp_path / "store.sqlite")
 
 
 def version(path):
@@ -53,7 +56,7 @@ def version(path):
 
 def test_everything_is_there_in_the_order_of_its_start(path):
     there = LocalRunner(asks, path).executions
-    assert version(path) == 2
+    assert version(path) == VERSION
     summaries = [(one.name, one.status, one.waiting_for) for one in there.summaries()]
     assert [one[:2] for one in summaries if one[1] != "RUNNING"] == [("ended", "SUCCEEDED")]
     assert [one[0] for one in summaries] == ["ended", "asking", "answered", "buying", summaries[4][0], "twice", "twice"]
@@ -90,6 +93,16 @@ def test_of_several_of_one_name_a_start_goes_on_with_the_oldest(path):
     assert runner.start({"id": 5}, name="twice").id == "1" + "0" * 31
     with pytest.raises(LookupError, match="fits 2 executions"):
         runner.executions.find("twice")
+
+
+def test_its_tables_are_those_of_a_new_store(path, tmp_path):
+    stores = SqliteStore(path), SqliteStore(tmp_path / "new.sqlite")
+    tables = [store.query("SELECT type, name, tbl_name FROM sqlite_master ORDER BY name") for store in stores]
+    assert tables[0] == tables[1]
+    columns = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_xinfo(m.name) c ORDER BY m.name, c.cid"
+    assert stores[0].query(columns) == stores[1].query(columns)
+    plans = [store.query("EXPLAIN QUERY PLAN SELECT event FROM events WHERE arn = 'a'")[0][3] for store in stores]
+    assert plans == ["SEARCH events USING INDEX sqlite_autoindex_events_1 (arn=?)"] * 2
 
 
 def test_a_damaged_execution_is_said_when_it_is_looked_at_and_the_others_are_there(path):
@@ -129,10 +142,13 @@ SqliteStore(sys.argv[1])
 
 
 @pytest.mark.sampled(1)
-@pytest.mark.parametrize("after", [1, 4, 9, 13, 14, 15])
-def test_kill_9_while_it_is_brought_up_leaves_it_as_it_was(path, after):
+@pytest.mark.parametrize(
+    ("before", "after"), [(1, 1), (1, 4), (1, 9), (1, 13), (1, 16), (1, 18), (2, 1), (2, 2), (2, 3), (2, 4), (2, 5)]
+)
+def test_kill_9_while_it_is_brought_up_leaves_it_as_it_was(tmp_path, before, after):
     """Failed without the transaction around it."""
+    path = written_by(before, tmp_path / "store.sqlite")
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(after)], check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
-    assert version(path) == 1
+    assert version(path) == before
     assert len(list(SqliteStore(path))) == 7
