@@ -1,4 +1,4 @@
-"""Looks through whatever wraps a function: one way for the whole package.
+"""What is known of a user's function: what it wraps, what it can be called with, where it stands, what it returns.
 
 A decorator may leave a function, a `functools.partial`, a method, the object of `functools.cache`, or an instance of a
 class of its own. What was written below it is found by the attributes that Python has for this.
@@ -8,11 +8,26 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
-from types import FunctionType
+import typing
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
-__all__ = ["UNANNOTATED", "innermost", "layers", "return_annotation"]
+from powertools_durable.errors.places import without_folders
+
+__all__ = [
+    "UNANNOTATED",
+    "below_partials",
+    "code_of",
+    "fits",
+    "innermost",
+    "layers",
+    "location_of",
+    "name_of",
+    "place_of",
+    "resolved",
+    "return_annotation",
+]
 
 UNANNOTATED: Any = inspect.Signature.empty
 _MOST_LAYERS = 100  # an object that has every attribute has a ``__wrapped__`` without end
@@ -32,6 +47,92 @@ def innermost(function: Any) -> Any:
     """Return the function that was written, below partials, decorators, methods and callable objects."""
     *_, layer = layers(function)
     return layer if isinstance(layer, FunctionType) else type(layer).__call__
+
+
+def below_partials(function: Any) -> Any:
+    """Return what a `functools.partial` is of, or *function* itself."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+# -- its name and its place -----------------------------------------------------------------------------------
+
+
+def name_of(function: object) -> str:
+    """Return the function's name, or that of its class: that of a lambda is ``lambda``."""
+    function = below_partials(function)
+    name = getattr(function, "__name__", None) or type(function).__name__
+    return "lambda" if name == "<lambda>" else str(name)
+
+
+def code_of(function: object) -> CodeType | None:
+    """Return the code of the function that was written; None when it is not a Python function."""
+    code = getattr(innermost(function) if callable(function) else function, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def location_of(function: object) -> str | None:
+    """Return ``file:line`` of the function that was written, with the file's folders."""
+    code = code_of(function)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else None
+
+
+def place_of(function: object) -> str:
+    """Return ``name at file:line``, the file without its folders, for messages."""
+    inner = innermost(function) if callable(function) else function
+    name = getattr(inner, "__qualname__", repr(function))
+    location = location_of(function)
+    return f"{name} at {without_folders(location)}" if location else name
+
+
+# -- what it can be called with -------------------------------------------------------------------------------
+
+
+def fits(function: Any, count: int, *, follow_wrapped: bool = False, without_signature: bool = True) -> bool:
+    """Return whether *function* can be called with *count* positional arguments.
+
+    Parameters
+    ----------
+    function : Callable
+        For a plain function two numbers are compared; `inspect.Signature.bind` handles other callables.
+    count : int
+        The number of arguments.
+    follow_wrapped : bool
+        Ask the function that a decorator names as its ``__wrapped__``, which takes what the decorator passes on.
+    without_signature : bool
+        The answer for a builtin that has no signature.
+    """
+    called, given = function, count
+    if isinstance(called, MethodType):
+        called, given = called.__func__, given + 1
+    if type(called) is FunctionType and not follow_wrapped:
+        code = called.__code__
+        most = code.co_argcount
+        if given > most and not code.co_flags & inspect.CO_VARARGS:
+            return False
+        if given < most - len(called.__defaults__ or ()):
+            return False
+        needed = code.co_kwonlyargcount
+        return not needed or needed <= len(called.__kwdefaults__ or ())
+    try:
+        signature = inspect.signature(function, follow_wrapped=follow_wrapped)
+    except (TypeError, ValueError):
+        return without_signature
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+# -- what it returns ------------------------------------------------------------------------------------------
+
+
+def resolved(annotation: object, global_names: dict[str, Any], local_names: Mapping[str, object]) -> Any:
+    """Return what one annotation means, which may be text or hold text; what this raises depends on the text."""
+    holder = SimpleNamespace(__annotations__={"it": annotation})  # so the other annotations may stay unresolved
+    return typing.get_type_hints(holder, global_names, dict(local_names), include_extras=True)["it"]
 
 
 def return_annotation(function: Any) -> tuple[Any, FunctionType | None]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from powertools_durable._contexts.decorated import place_of
-from powertools_durable._functions import layers
+from powertools_durable._functions import fits, layers, place_of
 
 if TYPE_CHECKING:
     from powertools_durable._runtime.environment import Environment
@@ -156,14 +154,6 @@ def target_of(function: Callable[..., Any], *, backend: DurableBackend, environm
 
     if durable_inside(function) is not None:
         return Target(durable=invoker_of(function, backend=backend, environment=environment))
-    if _takes_two(function):
+    if fits(function, 2, follow_wrapped=True, without_signature=False):
         return Target(plain=lambda event: function(event, None))
     return Target(plain=function)
-
-
-def _takes_two(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(None, None)
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, Unpack, cast, overload, runtime_checkable
 
 from powertools_durable._contexts.blocking import DurableContext
-from powertools_durable._contexts.decorated import check_function, check_options, place_of
-from powertools_durable._functions import innermost
+from powertools_durable._contexts.decorated import check_function, check_options
+from powertools_durable._functions import innermost, place_of
 from powertools_durable._hosting import HostedFunction, durable_inside
 from powertools_durable.errors import DurableConfigError
 

@@ -6,14 +6,14 @@ name would reach the service and fail the execution (docs/contributing/protocol.
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from powertools_durable._contexts.binding import bind, fits
+from powertools_durable._contexts.binding import bind
+from powertools_durable._functions import below_partials, fits
 from powertools_durable._operations.semantics import Nesting, StepSemantics
 from powertools_durable._protocol.duration import Duration, seconds_of, whole_seconds
 from powertools_durable._protocol.limits import (
@@ -86,9 +86,7 @@ def name_of(function: Callable[..., Any] | None, name: object) -> str | None:
     if name is None:
         if function is None:
             return None
-        while isinstance(function, functools.partial):
-            function = function.func
-        name = getattr(function, "__name__", "")
+        name = getattr(below_partials(function), "__name__", "")
         if name == "<lambda>":
             return None
     elif not isinstance(name, str):

@@ -3,24 +3,23 @@
 A call that can't be bound would fail in every attempt, in a library's file and after all retries. Here it fails once,
 at the line that made it. It is bound whenever the body is about to run, and never when the record is terminal.
 
-For a plain function two numbers are compared. `inspect.Signature.bind` handles other callables, and provides the text
-of the error. A decorator may add or remove arguments, so a wrapper is bound by its own parameters, not by those of the
-function inside.
+A decorator may add or remove arguments, so a wrapper is bound by its own parameters, not by those of the function
+inside.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
 from typing import Any
 
+from powertools_durable._functions import below_partials, fits, name_of
 from powertools_durable.errors import ValidationError
+from powertools_durable.errors.places import call_site
 
-__all__ = ["bind", "fits", "refuse_unknown"]
+__all__ = ["bind", "refuse_unknown"]
 
-_VARIES = inspect.CO_VARARGS
 _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -46,39 +45,22 @@ def bind(function: Callable[..., Any], count: int, call: str, *, role: str = "",
     ValidationError
         It takes another number of arguments, or is an ``async def`` function.
     """
-    if type(function) is FunctionType and _fits_code(function, count) and not function.__code__.co_flags & _ASYNC:
+    if type(function) is FunctionType and fits(function, count) and not function.__code__.co_flags & _ASYNC:
         return
     if _is_async(function):
         raise _error(
-            f"{_name_of(function)}() is an 'async def' function, and this handler is a 'def' function, which does not "
-            f"await what ctx.{call}() calls. Write 'def {_name_of(function)}', or call asyncio.run() in it"
+            f"{name_of(function)}() is an 'async def' function, and this handler is a 'def' function, which does not "
+            f"await what ctx.{call}() calls. Write 'def {name_of(function)}', or call asyncio.run() in it"
         )
     if fits(function, count):
         return
     signature = inspect.signature(function, follow_wrapped=False)
-    shown = _name_of(function)
+    shown = name_of(function)
     passed = f"ctx.{call}({shown}, ...) passes {count}"
     if role:
         passed = f"ctx.{call}({role}={shown}) passes {count}"
     first = f" ({before} first)" if before and count > 1 else f" ({before})" if before else ""
     raise _error(f"{shown}() takes ({_parameters(signature)}); {passed}{first}.{_advice(signature, shown, before)}")
-
-
-def fits(function: Callable[..., Any], count: int) -> bool:
-    """Return whether *function* can be called with *count* positional arguments; True without a signature."""
-    if type(function) is FunctionType:
-        return _fits_code(function, count)
-    if isinstance(function, MethodType) and type(function.__func__) is FunctionType:
-        return _fits_code(function.__func__, count + 1)
-    try:
-        signature = inspect.signature(function, follow_wrapped=False)
-    except (TypeError, ValueError):  # some builtins have no signature
-        return True
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True
 
 
 def refuse_unknown(function: object, call: str, unknown: Mapping[str, object]) -> None:
@@ -91,7 +73,7 @@ def refuse_unknown(function: object, call: str, unknown: Mapping[str, object]) -
     """
     if not unknown:
         return
-    name = _name_of(function)
+    name = name_of(function)
     options = ", ".join(map(repr, unknown))
     meant = ", ".join(f"{option}=..." for option in unknown)
     raise _error(
@@ -100,31 +82,11 @@ def refuse_unknown(function: object, call: str, unknown: Mapping[str, object]) -
     )
 
 
-def _fits_code(function: FunctionType, count: int) -> bool:
-    code = function.__code__
-    most = code.co_argcount
-    if count > most and not code.co_flags & _VARIES:
-        return False
-    if count < most - len(function.__defaults__ or ()):
-        return False
-    needed = code.co_kwonlyargcount
-    return not needed or needed <= len(function.__kwdefaults__ or ())
-
-
 def _is_async(function: Callable[..., Any]) -> bool:
-    called: Any = function
-    while isinstance(called, functools.partial):
-        called = called.func
+    called = below_partials(function)
     if not isinstance(called, (FunctionType, MethodType, type)):
         called = type(called).__call__
     return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
-
-
-def _name_of(function: object) -> str:
-    while isinstance(function, functools.partial):
-        function = function.func
-    name = getattr(function, "__name__", None) or type(function).__name__
-    return "lambda" if name == "<lambda>" else str(name)
 
 
 def _parameters(signature: inspect.Signature) -> str:
@@ -152,7 +114,5 @@ def _advice(signature: inspect.Signature, name: str, before: str) -> str:
 
 
 def _error(text: str) -> ValidationError:
-    from powertools_durable._replay.call_site import call_site  # importing a context's class loads no engine
-
     place = call_site()
     return ValidationError(f"{text} (at {place})" if place else text)

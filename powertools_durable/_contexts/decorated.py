@@ -8,12 +8,11 @@ from typing import Any
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
 from powertools_durable._contexts.blocking import DurableContext
-from powertools_durable._functions import innermost
+from powertools_durable._functions import fits, innermost
 from powertools_durable.errors import DurableConfigError, ValidationError
-from powertools_durable.errors.places import without_folders
 from powertools_durable.errors.wording import class_name
 
-__all__ = ["check_function", "check_options", "place_of"]
+__all__ = ["check_function", "check_options"]
 
 _CONTEXTS = {"ctx", "context", "durable_context"}
 
@@ -59,14 +58,12 @@ def check_function(function: object, place: str) -> None:
     if inspect.iscoroutinefunction(inner):
         message = f"{place} is async; this version runs 'def' handlers only, so write 'def' instead of 'async def'"
         raise DurableConfigError(message)
-    try:
-        inspect.signature(function).bind(None, None)
-    except (TypeError, ValueError):  # some builtins have no signature
+    if not fits(function, 2, follow_wrapped=True, without_signature=False):
         message = (
             f"{place} must take two positional parameters, the event and the context: "
             f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
         )
-        raise DurableConfigError(message) from None
+        raise DurableConfigError(message)
     if (names := _swapped(function)) is not None:
         message = (
             f"{place} has its parameters swapped: ({names}). The event comes first, the context second: "
@@ -93,11 +90,3 @@ def _names_context(annotation: object) -> bool:
     if isinstance(annotation, str):  # unresolved: a class imported under TYPE_CHECKING is not there
         return annotation.strip("'\" ").rpartition(".")[2] in {"DurableContext", "AsyncDurableContext"}
     return isinstance(annotation, type) and issubclass(annotation, DurableContext)
-
-
-def place_of(function: object) -> str:
-    """Return ``name at file:line``."""
-    inner = innermost(function) if callable(function) else function
-    code = getattr(inner, "__code__", None)
-    name = getattr(inner, "__qualname__", repr(function))
-    return f"{name} at {without_folders(code.co_filename)}:{code.co_firstlineno}" if code else name

@@ -15,13 +15,13 @@ from typing import Any
 from powertools_durable._frozen import frozen
 from powertools_durable._operations.child import child, context, summarised, virtual_child
 from powertools_durable._protocol.operation import SubType
-from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.effects import FanOut, Flow, Outcome, Raised, Returned
 from powertools_durable._replay.fan_out_plan import FanOutPlan
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.batch import BatchItem, BatchResult, Compact
 from powertools_durable.completion import Completion, CompletionReason, FanOutStatus
+from powertools_durable.errors.places import call_site
 from powertools_durable.serdes.base import SerDes
 
 __all__ = ["Branches", "fan_out"]

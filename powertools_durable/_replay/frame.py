@@ -41,11 +41,10 @@ from hashlib import blake2b
 from itertools import count
 
 from powertools_durable._protocol.operation import Operation, OperationStatus, OperationType
-from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import NonDeterminismError, SuspendExecution
-from powertools_durable.errors.places import without_folders
+from powertools_durable.errors.places import call_site, without_folders
 from powertools_durable.scope import ReplayState
 
 __all__ = ["Frame", "operation_id"]

@@ -21,7 +21,6 @@ from powertools_durable._protocol.update import (
     StepOptions,
     WaitOptions,
 )
-from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.engine import RandomSource, ReplayEngine
 from powertools_durable.errors import (
     InvalidStateError,
@@ -29,7 +28,7 @@ from powertools_durable.errors import (
     PayloadTooLargeError,
     SerDesError,
 )
-from powertools_durable.errors.places import without_folders
+from powertools_durable.errors.places import call_site, without_folders
 from powertools_durable.errors.rebuilding import rebuild
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, prove, read, write

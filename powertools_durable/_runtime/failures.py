@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from powertools_durable._functions import innermost
+from powertools_durable._functions import code_of
 from powertools_durable._protocol.operation import ErrorObject, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction
 from powertools_durable._replay.effects import Checkpoint, FailedAttempt
@@ -218,7 +218,7 @@ class Failures:
         if passed:
             frame, line = passed[-1]
             return frame.f_code.co_filename, line, frame.f_code.co_name
-        code = getattr(innermost(self._program.handler), "__code__", None)
+        code = code_of(self._program.handler)
         return (code.co_filename, code.co_firstlineno, code.co_name) if code else ("(unknown file)", 0, "(unknown)")
 
 

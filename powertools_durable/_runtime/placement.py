@@ -11,7 +11,6 @@ import threading
 from typing import Any
 
 from powertools_durable._protocol.operation import OperationType, SubType
-from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
@@ -20,7 +19,7 @@ from powertools_durable._runtime.environment import Probe
 from powertools_durable._runtime.reports import tell_called
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import ValidationError
-from powertools_durable.errors.places import without_folders
+from powertools_durable.errors.places import call_site, without_folders
 from powertools_durable.scope import ScopeInfo
 
 __all__ = ["Placement"]

@@ -15,6 +15,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 __all__ = [
+    "call_site",
     "is_library",
     "is_own",
     "is_users_place",
@@ -93,6 +94,15 @@ def users_frame(frame: FrameType | None) -> FrameType | None:
             installed = frame
         frame = frame.f_back
     return frame or installed
+
+
+def call_site() -> str:
+    """Return ``file:line`` of the innermost caller in the user's code; empty when there is none.
+
+    On the thread of a branch there may be no such caller.
+    """
+    frame = users_frame(sys._getframe(1))  # noqa: SLF001 - the documented way to look at the stack
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
 
 
 def log_level_of_the_user() -> int:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from powertools_durable._functions import UNANNOTATED, innermost, return_annotation
+from powertools_durable._functions import UNANNOTATED, innermost, place_of, resolved, return_annotation
 from powertools_durable._protocol.genuine import known_to_pydantic
 from powertools_durable.errors import DurableConfigError
-from powertools_durable.errors.places import without_folders
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -60,20 +58,13 @@ def _resolved(
     if annotation is _NOTHING:
         return Any
     function = innermost(handler)
-    holder = SimpleNamespace(__annotations__={"it": annotation})  # so the other annotations may stay unresolved
-    names = dict(local_names or {})
     try:
-        return get_type_hints(holder, getattr(function, "__globals__", {}), names, include_extras=True)["it"]
+        return resolved(annotation, getattr(function, "__globals__", {}), local_names or {})
     except Exception as error:
         raise DurableConfigError(
-            f"{_place_of(function)}: the annotation of {subject}, {annotation!r}, can't be resolved ({error}). Import "
+            f"{place_of(function)}: the annotation of {subject}, {annotation!r}, can't be resolved ({error}). Import "
             f"or define it above the handler, not under TYPE_CHECKING, or say @durable({option}=...)"
         ) from error
-
-
-def _place_of(function: Any) -> str:
-    code = getattr(function, "__code__", None)
-    return f"{without_folders(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
 
 
 def is_plain(annotation: object) -> bool:

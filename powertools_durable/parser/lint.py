@@ -11,13 +11,13 @@ import random
 from collections import deque
 from collections.abc import Iterator
 from datetime import date
-from functools import partial
 from typing import Any, get_args, get_type_hints
 from weakref import WeakSet
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from powertools_durable._functions import below_partials
 from powertools_durable.errors.places import warn_the_user
 
 __all__ = ["is_unstable", "warn_of_unstable_defaults"]
@@ -109,8 +109,7 @@ def _factories(cls: type) -> Iterator[tuple[str, Any]]:
 
 def is_unstable(factory: Any) -> bool:
     """Tell whether *factory* is one of Python's own functions that return another value each time."""
-    while isinstance(factory, partial):
-        factory = factory.func
+    factory = below_partials(factory)
     name, owner = getattr(factory, "__name__", ""), getattr(factory, "__self__", None)
     if isinstance(owner, random.Random):  # the functions of `random`, and some of `secrets`, are its methods
         return True

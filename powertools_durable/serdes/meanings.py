@@ -6,10 +6,11 @@ A test may put another class in the place of one, for its own time only.
 from __future__ import annotations
 
 import re
-import typing
 from collections.abc import Mapping
-from types import FunctionType, SimpleNamespace
+from types import FunctionType
 from typing import Any
+
+from powertools_durable._functions import resolved
 
 __all__ = ["Meanings", "looked_up", "meanings_of", "still_mean"]
 
@@ -45,10 +46,9 @@ def looked_up(func: FunctionType | None, raw: object) -> Any:
     """Return what an annotation means that was written at *func*; None where that can't be told."""
     if func is None and isinstance(raw, type):  # a class
         return raw
-    asked = SimpleNamespace(__annotations__={"return": raw})
     names = (func.__globals__, _enclosing(func)) if func is not None else ({}, {})
     try:
-        return typing.get_type_hints(asked, *names, include_extras=True)["return"]
+        return resolved(raw, *names)
     except Exception:  # noqa: BLE001 - an annotation may be any text; then it tells nothing
         return None
 

@@ -22,7 +22,8 @@ FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / PACK
 FLOORS = (
     {"_frozen"},
     {"_protocol"},
-    {"errors", "_functions"},
+    {"errors"},
+    {"_functions"},
     {"retry", "completion", "batch", "config", "scope", "plugins", "backends", "_service"},
     {"serdes", "parser", "integrations"},
     {"_replay"},

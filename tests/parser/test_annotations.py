@@ -90,7 +90,7 @@ def unresolved(event: Hidden, ctx) -> Hidden | None: ...
 def test_an_annotation_that_names_nothing_is_refused_with_file_line_and_what_to_do(read, subject, option):
     line = unresolved.__code__.co_firstlineno
     place = rf"{re.escape(Path(__file__).name)}:{line}"
-    expected = rf"^{place}: the annotation of {re.escape(subject)}.*@durable\({option}=\.\.\.\)"
+    expected = rf"^unresolved at {place}: the annotation of {re.escape(subject)}.*@durable\({option}=\.\.\.\)"
     with pytest.raises(DurableConfigError, match=expected):
         read(unresolved)
 

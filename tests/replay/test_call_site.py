@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from powertools_durable import Retry, durable
-from powertools_durable._replay.call_site import call_site
+from powertools_durable.errors.places import call_site
 from powertools_durable.testing import explore
 
 

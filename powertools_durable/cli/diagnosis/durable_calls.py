@@ -13,7 +13,7 @@ from typing import Any, get_origin
 
 from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._contexts.core import LAMBDA_NAMES
-from powertools_durable._functions import innermost
+from powertools_durable._functions import fits, innermost
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.cli.diagnosis.source import DurableCall, Source
 from powertools_durable.serdes.models import annotation_of
@@ -131,9 +131,7 @@ def _checked(source: Source, call: DurableCall, node: ast.expr, gives: list[str]
         words = f"{call.shown}() at {source.place(call.node)} calls {ast.unparse(node)}(), which is async"
         yield Finding.error(_SUBJECT, words, "a 'def' handler calls 'def' functions: asyncio.run(...) in one of those")
         return
-    try:
-        inspect.signature(function).bind(*[None] * count)
-    except TypeError:
+    if not fits(function, count, follow_wrapped=True):
         name = ast.unparse(node)
         words = f"{call.shown}() at {source.place(call.node)} calls {name}() with {' and '.join(gives) or 'nothing'}"
         shape = f"{name}{inspect.signature(function)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from powertools_durable._functions import innermost
+from powertools_durable._functions import innermost, return_annotation
 from powertools_durable._runtime.session import Program
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.errors import DurableConfigError
@@ -26,7 +26,7 @@ def formats(program: Program, functions: list[Callable[..., Any]]) -> Iterator[F
     typed = []
     for function in functions:
         name = getattr(function, "__name__", type(function).__name__)
-        raw = getattr(innermost(function), "__annotations__", {}).get("return")
+        raw, _ = return_annotation(function)
         if isinstance(raw, str) and raw not in {"None", "Any"} and annotation_of(function) is None:
             words = f"{name}() -> {raw}: the annotation can't be resolved, so its result is written without it"
             yield Finding.warning("results", words, "import the type, not under TYPE_CHECKING")

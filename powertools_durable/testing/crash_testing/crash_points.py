@@ -10,12 +10,11 @@ from typing import Any
 
 from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
-from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._service.host import Killed
 from powertools_durable.errors import NonDeterminismError, SuspendExecution
-from powertools_durable.errors.places import user_frames
+from powertools_durable.errors.places import call_site, user_frames
 from powertools_durable.scope import current_scope
 from powertools_durable.testing.crash_testing.chaos import Surroundings
 from powertools_durable.testing.crash_testing.effect_ledger import Entry

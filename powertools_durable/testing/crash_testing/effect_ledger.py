@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from powertools_durable._replay.call_site import call_site
+from powertools_durable.errors.places import call_site
 from powertools_durable.scope import current_scope
 from powertools_durable.testing.simulation.sandbox import SANDBOX
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,6 +9,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from powertools_durable._functions import innermost, location_of
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._service.host import Host
 from powertools_durable._service.view import label
@@ -117,10 +117,8 @@ class _Explorer:
         self._callbacks = callbacks
         self._surroundings = Surroundings(Globals(simulator.modules))
         self._longest = _ENOUGH
-        function = inspect.unwrap(simulator.handler)
-        code = getattr(function, "__code__", None)
-        self._home = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
-        self._found = Exploration(getattr(function, "__qualname__", repr(function)))
+        self._home = location_of(simulator.handler) or ""
+        self._found = Exploration(innermost(simulator.handler).__qualname__)
 
     def explore(self, crashes: int) -> Exploration:
         with exploring(), self._surroundings, ExitStack() as at_the_end:

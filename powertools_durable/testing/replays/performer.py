@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 
 from powertools_durable._protocol.operation import ContextDetails, OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
-from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.effects import (
     Attempt,
     Call,
@@ -38,7 +37,7 @@ from powertools_durable._runtime.driver import BlockingDriver
 from powertools_durable._runtime.signals import UNRECOVERABLE
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError, SerDesError, SuspendExecution
-from powertools_durable.errors.places import users_location
+from powertools_durable.errors.places import call_site, users_location
 from powertools_durable.scope import ScopeInfo
 from powertools_durable.testing.replays.recorded import Script, inside, label_of
 

@@ -10,7 +10,6 @@ from itertools import count
 from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
 from powertools_durable._protocol.operation import ContextDetails, Operation, OperationStatus, OperationType, SubType
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
-from powertools_durable._replay.call_site import call_site
 from powertools_durable._replay.effects import Outcome
 from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable._replay.handle import OperationHandle
@@ -18,6 +17,7 @@ from powertools_durable._runtime.driver import BlockingDriver
 from powertools_durable._service.history_reader import Recollection
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError
+from powertools_durable.errors.places import call_site
 
 __all__ = ["Script", "inside", "label_of"]
 
