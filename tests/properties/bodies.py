@@ -20,6 +20,10 @@ WRONG: list[str] = []
 """Lines that came out otherwise than they must: what is wrong in each run in the same way, no comparison sees."""
 
 
+MISPLACED: set[int] = set()
+"""The invocations in which a call at a wrong place was refused: none of them may end in another way than by failing."""
+
+
 class MisuseAcceptedError(BaseException):
     """Misuse was not refused; nothing may catch it."""
 
@@ -119,6 +123,28 @@ def misuses(ctx: DurableContext, name: str) -> str:
     """Ask for an operation in a step's body, on a context of an invocation that is over: that harms nobody."""
     refused(lambda: KEPT.step(does, "never", name="never"))
     return does(name)
+
+
+def misplaces(ctx: DurableContext, name: str) -> str:
+    """Ask for an operation on a context whose code is not running, and swallow the refusal.
+
+    Raises
+    ------
+    MisuseAcceptedError
+        It is not refused.
+    """
+    try:
+        ctx.step(does, "never", name="never")
+    except ValidationError:
+        MISPLACED.add(int(ctx.lambda_context.aws_request_id.rpartition("-")[2]))
+        return name
+    raise MisuseAcceptedError
+
+
+def misplaces_on_a_thread(ctx: DurableContext, name: str) -> str:
+    """Do the same on a foreign thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(misplaces, ctx, name).result()
 
 
 # -- misuse ----------------------------------------------------------------------------------------------------

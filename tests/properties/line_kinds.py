@@ -320,6 +320,43 @@ got = {ctx}.parallel(branches, name="{name}", completion=Completion.first_succes
     ),
 }
 
+_AND_GOES_ON = """
+with contextlib.suppress(Exception):
+    {ctx}.step(does, "never", name="never")
+"""
+
+MISPLACED: dict[str, Kind] = {
+    "misplaced in a step": Kind(
+        'with contextlib.suppress(Exception):\n    got = {ctx}.step(misplaces, {ctx}, "{name}", name="{name}")'
+    ),
+    "misplaced on a thread": Kind('got = misplaces_on_a_thread({ctx}, "{name}")'),
+    "misplaced in a child": Kind(
+        """
+def {id}_0({ctx}1):
+    return misplaces({ctx}, "{name}")
+
+
+with contextlib.suppress(Exception):
+    got = {ctx}.run_in_child_context({id}_0, name="{name}")
+"""
+    ),
+    "misplaced in a branch": Kind(
+        """
+def {id}_0({ctx}1, item):
+    if item == 1:
+        return misplaces({ctx}, "{name}")
+    return [{ctx}1.step(reads, f"{name}-{{at}}", name=f"{name}-{{at}}") for at in range({n})]
+
+
+with contextlib.suppress(Exception):
+    batch = {ctx}.map({id}_0, [0, 1, 2], name="{name}", completion=Completion.all_completed())
+    got = ["{name}", [item.status for item in batch]]
+"""
+    ),
+}
+"""Calls at a wrong place whose error the code swallows, for the handler's own context: the execution fails with it."""
+KINDS |= {name: kind._replace(code=kind.code.rstrip("\n") + _AND_GOES_ON, weight=0) for name, kind in MISPLACED.items()}
+
 LEAVES = tuple(kind for kind, (_, inside, _) in KINDS.items() if not inside)
 NODES = tuple(kind for kind, (_, inside, _) in KINDS.items() if inside)
 

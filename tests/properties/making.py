@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.properties.line_kinds import GESTURES, KINDS, LEAVES, SWALLOWS
+from tests.properties.line_kinds import GESTURES, KINDS, LEAVES, MISPLACED, SWALLOWS
 from tests.properties.programs import Line, Program, lines_of
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ _ALL = [kind for kind in KINDS for _ in range(KINDS[kind].weight)]
 _INSIDE = [kind for kind in _ALL if kind != "defer"]  # that is for the handler's own context
 _LEAVES_INSIDE = [kind for kind in _LEAVES if kind != "defer"]
 _RARE = ("crowd", "large")
+_MISPLACED = tuple(MISPLACED)
 
 
 class Choices(Protocol):
@@ -107,6 +108,8 @@ class Maker:
         kind = self.pick(kinds)
         if self._rare and self.seldom(250):
             kind = self.pick(_RARE)
+        if self._gestures and not inside and self.seldom(50):
+            kind = self.pick(_MISPLACED)
         return self.line(kind, depth)
 
     def line(self, kind: str, depth: int = 0) -> Line:

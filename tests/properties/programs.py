@@ -46,6 +46,8 @@ from tests.properties.bodies import (
     has_passed,
     leaves,
     marks,
+    misplaces,
+    misplaces_on_a_thread,
     misuses,
     reads,
     refused,

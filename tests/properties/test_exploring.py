@@ -9,21 +9,24 @@ import pytest
 from powertools_durable.testing import Simulator, explore
 from tests.properties.bodies import LEDGER
 from tests.properties.exploring import explored, program
-from tests.properties.line_kinds import KINDS
+from tests.properties.line_kinds import KINDS, MISPLACED
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import Written, callbacks_of, functions_of, lines_of
 
-MANY = {"crowd"}  # so many operations that exploring them takes minutes
+NOT_EXPLORED = {
+    "crowd",  # so many operations that exploring them takes minutes
+    "misplaced in a branch",  # how far the other branches come before the execution fails is luck
+}
 
 
 @pytest.mark.sampled(4)
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in MANY])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NOT_EXPLORED])
 def test_every_kind_of_line_survives_a_crash_at_every_moment(kind):
     lines = (Maker(Seeded(Random(1)), gestures=False).line(kind),)
     simulator = Simulator(Written(lines).handler, functions=functions_of(lines))
     found = explore(simulator, ledger=LEDGER, callbacks=callbacks_of(lines))
     found.assert_survives()
-    if kind != "fatal":
+    if kind != "fatal" and kind not in MISPLACED:
         assert found.warnings == []
 
 

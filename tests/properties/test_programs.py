@@ -47,6 +47,7 @@ SOMETIMES = {
     **{f"fault: {fault}": 8 for fault in CLASSES},
     **{f"fault of {kind}: {fault}": 1 for fault in CALLS for kind in TYPES if (fault, kind) not in NEVER},
     **{f"orphan: {deep} deep": 20 for deep in (1, 2, 3)},
+    "outcome: FAILED ValidationError": 40,
     "special: batch split": 2,
     "special: page 3 or later": 100,
 }
