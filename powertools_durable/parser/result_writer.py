@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -10,6 +11,7 @@ from pydantic import ValidationError as PydanticValidationError
 from pydantic_core import PydanticSerializationError
 
 from powertools_durable.errors import SerDesError
+from powertools_durable.errors.type_names import names_in
 from powertools_durable.parser.annotations import adapter_of, is_plain, name_of
 from powertools_durable.parser.validation_errors import places
 from powertools_durable.parser.writing import RESULT, NotFiniteError, NotJsonError, has_twin_keys
@@ -80,15 +82,19 @@ def _typed(adapter: TypeAdapter[Any]) -> Callable[[object], str]:
             # Unexpected values are errors: as warnings they would be printed, value and all.
             text = adapter.dump_json(valid, by_alias=True, warnings="error")
         except PydanticSerializationError:
-            problem = RESULT.problem_of(valid)
+            problem = _problem_of(valid, adapter)
             if problem is None:
                 raise
         else:
             # Pydantic writes NaN as null, which is another value, and one key twice.
             has_twins = has_twin_keys(adapter.dump_python(valid, by_alias=True, warnings=False))
-            problem = RESULT.problem_of(valid) if has_twins or b"null" in text else None
+            problem = _problem_of(valid, adapter) if has_twins or b"null" in text else None
             if problem is None or not (has_twins or isinstance(problem, NotFiniteError)):
                 return text.decode()
         raise problem
 
     return write
+
+
+def _problem_of(valid: object, adapter: TypeAdapter[Any]) -> NotJsonError | None:
+    return replace(RESULT, names=names_in(adapter.core_schema)).problem_of(valid)

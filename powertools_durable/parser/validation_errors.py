@@ -1,28 +1,27 @@
 """Errors about input that do not contain it.
 
 A validation error of pydantic carries, and prints, what it refused. Ours go into histories, logs and dead letter
-queues, so they tell the place, the kind and the rule, and nothing of what was sent. Names of
-fields count as places, also those that the sender made up.
+queues, so they tell the place, the kind and the rule, and nothing of what was sent. A place names fields of the user's
+types; keys that the sender made up are not shown.
 """
 
 from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Container, Iterable, Mapping
-from itertools import islice
+from collections.abc import Container, Mapping
 from typing import Any
 
 from pydantic import ValidationError as PydanticValidationError
 from pydantic_core import to_json
 
 from powertools_durable.errors import PayloadValidationError
+from powertools_durable.errors.validation import details_of, place_of
 
 __all__ = ["Unfit", "failure_of", "from_pydantic", "places", "unexpected"]
 
 _ENTRIES = 50  # errors in the data
 _NAMED = 10  # errors in the message
-_ENUMERATED = 10_000  # past this many, pydantic's list of them would cost more memory than it is worth
 _DATA_CHARACTERS = 15_000  # as JSON inside JSON, safely below the 16 KiB that an error object has for data
 _CUT = 500  # characters of one place or text
 
@@ -62,10 +61,7 @@ def places(error: PydanticValidationError, *, tags: Container[object] = ()) -> s
 
 
 def _entries(error: PydanticValidationError, *, include_input: bool = False) -> list[_Entry]:
-    if error.error_count() > _ENUMERATED:
-        return []
-    found: Iterable[Any] = error.errors(include_url=False, include_context=False, include_input=include_input)
-    return [_entry(details) for details in islice(found, _ENTRIES)]
+    return [_entry(details) for details in details_of(error, _ENTRIES, include_input=include_input)]
 
 
 def _entry(details: Mapping[str, Any]) -> _Entry:
@@ -110,7 +106,7 @@ def failure_of(
 
 
 def _listing(entries: list[_Entry], count: int, whole: str = "payload") -> str:
-    shown = [f"{_cut('.'.join(map(str, entry['loc']))) or whole} ({entry['type']})" for entry in entries[:_NAMED]]
+    shown = [f"{_cut(place_of(entry['loc'])) or whole} ({entry['type']})" for entry in entries[:_NAMED]]
     more = f" and {count - len(shown)} more" if count > len(shown) else ""
     return f"{', '.join(shown)}{more}"
 

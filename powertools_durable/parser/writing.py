@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic_core import to_json, to_jsonable_python
 
 from powertools_durable.errors import SerDesError
-from powertools_durable.errors.wording import reads_like_a_name
 
 __all__ = ["PAYLOAD", "RESULT", "JsonWriter", "NotFiniteError", "NotJsonError", "has_twin_keys"]
 
@@ -51,10 +50,13 @@ class JsonWriter:
         How places in the value begin: ``result`` in ``result.pets[0].breed``.
     remedy : str
         What to do about a value that has no JSON text; ends the message.
+    names : frozenset[str]
+        Keys of dicts that may be shown, as a TypedDict's: they are no data.
     """
 
     root: str
     remedy: str
+    names: frozenset[str] = frozenset()
 
     def text(self, value: object) -> str:
         """Return *value* as JSON text.
@@ -116,7 +118,7 @@ class JsonWriter:
                 raise NotFiniteError(f"the float at {_shown(path)} is NaN or infinite; send null, or text")
             case dict():
                 made = {
-                    self._prepared_key(key, path): self._prepared(part, _at_key(path, key, number), inside)
+                    self._prepared_key(key, path): self._prepared(part, self._at_key(path, key, number), inside)
                     for number, (key, part) in enumerate(value.items(), start=1)
                 }
                 if not has_twin_keys(dict.fromkeys(value)):
@@ -157,9 +159,27 @@ class JsonWriter:
                 f"Object of type {_class_of(value)} at {_shown(path)}: one of its fields or serializers raised "
                 f"{type(error).__name__}. {self.remedy}"
             )
-        for place, part in _parts(value, path):  # one of them is in the way, unless the object itself is
+        for place, part in self._parts(value, path):  # one of them is in the way, unless the object itself is
             self._prepared(part, place, inside)
         raise failure
+
+    def _parts(self, value: Any, path: str) -> Iterator[tuple[str, Any]]:
+        """Yield the parts of an object that could not be written as a whole."""
+        cls = type(value)
+        names: Any = cls.model_fields if isinstance(value, BaseModel) else getattr(cls, "__dataclass_fields__", ())
+        for name in names:
+            try:
+                part = getattr(value, name)
+            except Exception:  # noqa: BLE001, S112 - a property of a user; then another one is to blame
+                continue
+            yield f"{path}.{name}", part
+        extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
+        yield from (
+            (self._at_key(path, key, number), part) for number, (key, part) in enumerate(extra.items(), start=1)
+        )
+
+    def _at_key(self, path: str, key: object, number: int) -> str:
+        return f"{path}[{key!r}]" if isinstance(key, str) and key in self.names else f"{path}[key {number}]"
 
     # -- as the `SerDes` of an invoke's payload ----------------------------------------------------------------------
 
@@ -283,25 +303,6 @@ def _adapter_of(cls: type) -> TypeAdapter[Any] | None:
     except Exception:  # noqa: BLE001 - annotations may be anything; the fields are written as what they hold
         return None
     return adapter
-
-
-def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield the parts of an object that could not be written as a whole."""
-    cls = type(value)
-    names: Any = cls.model_fields if isinstance(value, BaseModel) else getattr(cls, "__dataclass_fields__", ())
-    for name in names:
-        try:
-            part = getattr(value, name)
-        except Exception:  # noqa: BLE001, S112 - a property of a user; then another one is to blame
-            continue
-        yield f"{path}.{name}", part
-    extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
-    yield from ((_at_key(path, key, number), part) for number, (key, part) in enumerate(extra.items(), start=1))
-
-
-def _at_key(path: str, key: object, number: int) -> str:
-    """Extend *path* by a key that could be the name of a field; any other is data, so it is counted."""
-    return f"{path}[{key!r}]" if reads_like_a_name(key) else f"{path}[key {number}]"
 
 
 def _shown(path: str) -> str:

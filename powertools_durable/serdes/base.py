@@ -149,7 +149,7 @@ def prove(
         found = first_difference(value, seen, lambda: _writes_as(text, seen, serdes, context), apart_from=apart_from)
         if found is None:
             return text, seen
-        problem = str(found)
+        problem = found.described(getattr(serdes, "type_names", frozenset()))
     advice = getattr(serdes, "advice", "annotate the function's return type, or return something simpler")
     raise UnkeptError(f" returned what its record can't keep: {problem}; {advice}")
 

@@ -48,8 +48,12 @@ class Difference:
     came_back: object
 
     def __str__(self) -> str:
+        return self.described()
+
+    def described(self, names: frozenset[str] = frozenset()) -> str:
+        """Say it; keys of dicts are shown if they are among *names*."""
         was, came_back = class_name(self.was), class_name(self.came_back)
-        place = shown(self.path)
+        place = shown(self.path, names)
         if self.came_back is MISSING:
             return f"{place} was {was} and did not come back"
         if self.was is MISSING:

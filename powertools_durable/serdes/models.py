@@ -14,11 +14,13 @@ from typing import Annotated, Any, ClassVar
 from powertools_durable._functions import UNANNOTATED, return_annotation
 from powertools_durable._protocol.genuine import known_to_pydantic
 from powertools_durable.errors import DurableConfigError, SerDesError
+from powertools_durable.errors.type_names import names_in
+from powertools_durable.errors.validation import details_of
 from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, is_equal
 from powertools_durable.serdes.equality import are_models_equal, mentions_model
 from powertools_durable.serdes.meanings import Meanings, looked_up, meanings_of, still_mean
-from powertools_durable.serdes.paths import ROOT, Path, at_depth, by_field, by_index, by_key, locate, shown
+from powertools_durable.serdes.paths import ROOT, Path, at_depth, by_field, by_index, locate, shown
 from powertools_durable.serdes.promises import named
 from powertools_durable.serdes.tagged import AnnotatedTaggedJson
 
@@ -28,6 +30,7 @@ TAGGED = AnnotatedTaggedJson()
 _MISFIT = "Pydantic serializer warnings"  # how pydantic begins when a value is not of the annotated type
 _REMEMBERED = 4096  # entries; a process that makes functions without end must not grow without end
 _BY_NAME_SINCE = (2, 11)
+_NAMED = 5  # places in a message
 _DEEPEST = 250  # pydantic takes 255 for a value without end
 
 
@@ -80,7 +83,11 @@ class ModelSerDes:
             return self._adapter.dump_json(value, warnings="error", **options).decode()
         except (PydanticSerializationError, UnicodeError, RecursionError) as error:
             words = str(error)
-        raise self._misfit(value, words, options) if words.startswith(_MISFIT) else SerDesError(_unwritable(value))
+        raise (
+            self._misfit(value, words, options)
+            if words.startswith(_MISFIT)
+            else SerDesError(_unwritable(value, self.type_names))
+        )
 
     def _misfit(self, value: Any, words: str, options: dict[str, Any]) -> SerDesError:
         place = self._misplaced(value, words, options)
@@ -99,10 +106,10 @@ class ModelSerDes:
         try:
             found = first_difference(value, self._adapter.validate_json(text), lambda: True)
         except ValidationError as error:
-            location = error.errors(include_url=False, include_input=False, include_context=False)[0]["loc"]
+            location = next(iter(details_of(error, 1)), {"loc": ()})["loc"]
             return f": {shown(_path(location))} is of another type" if location else ""
         if found is not None:
-            return "" if found.path is ROOT else f": {found}"
+            return "" if found.path is ROOT else f": {found.described(self.type_names)}"
         field = re.search(r"\[field_name='(\w+)'", words)
         return f": its field {field[1]!r} is of another type" if field else ""
 
@@ -116,10 +123,14 @@ class ModelSerDes:
         try:
             return self._adapter.validate_json(text, **options)
         except ValidationError as error:
-            details = error.errors(include_url=False, include_input=False, include_context=False)
-            places = "; ".join(f"{shown(_path(d['loc']))} ({d['type']})" for d in details[:5])
+            places = "; ".join(f"{shown(_path(d['loc']))} ({d['type']})" for d in details_of(error, _NAMED))
             message = f"a recorded value is not a {_shown(self.annotation)}: {places}"
         raise SerDesError(message)
+
+    @property
+    def type_names(self) -> frozenset[str]:
+        """What the annotation names, besides classes: the fields of a TypedDict are keys of a dict."""
+        return names_in(self._adapter.core_schema)
 
     @property
     def annotation_name(self) -> str:
@@ -240,13 +251,13 @@ def _aliases(schema: Any) -> list[bool]:
     return found
 
 
-def _unwritable(value: object) -> str:
+def _unwritable(value: object, names: frozenset[str]) -> str:
     """Say where *value* holds what has no JSON text."""
     found = at_depth(value, _DEEPEST)
     if found is not None:
         path, deepest = found
         how = f"nested {deepest} containers deep" if deepest else "nested without end: it contains itself"
-        return f"{class_name(value)} holds something that has no JSON text: {shown(path)} is {how}"
+        return f"{class_name(value)} holds something that has no JSON text: {shown(path, names)} is {how}"
     culprit = locate(value, _has_no_json)
     if culprit is None:
         return f"{class_name(value)} holds something that has no JSON text"
@@ -257,7 +268,7 @@ def _unwritable(value: object) -> str:
     elif isinstance(item, bytes):
         help_ = ", which needs ser_json_bytes='base64' and val_json_bytes='base64' in the model's config"
     what = f"{class_name(value)} holds something that has no JSON text"
-    return f"{what}: {shown(path)} is {class_name(item)}{help_}"
+    return f"{what}: {shown(path, names)} is {class_name(item)}{help_}"
 
 
 def _has_no_json(value: object) -> bool:
@@ -272,11 +283,13 @@ def _has_no_json(value: object) -> bool:
 
 def _path(location: tuple[int | str, ...]) -> Path:
     path = ROOT
-    for number, step in enumerate(location):
+    for step in location:
         if isinstance(step, int):
             path = by_index(path, step)
+        elif step.startswith("["):  # a key, of which no more is said
+            path = (path, step)
         else:
-            path = by_field(path, step) if step.isidentifier() else by_key(path, step, number)
+            path = by_field(path, step) if step.isidentifier() else (path, f"[{step!r}]")
     return path
 
 

@@ -1,20 +1,21 @@
 """The way from a value to something inside it, as messages name it: ``result.pets[0].breed``.
 
-A path names fields, and keys that could be names of fields. Any other key is the user's data, so it is counted.
+A path names the fields of classes. A key of a dict may be data, so it is counted, unless an annotation names it, as
+that of a TypedDict does.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from powertools_durable.batch import BatchResult
-from powertools_durable.errors.wording import reads_like_a_name
 
 __all__ = [
     "MISSING",
     "ROOT",
+    "Key",
     "Path",
     "at_depth",
     "by_field",
@@ -30,7 +31,15 @@ MISSING: Final = type("_Missing", (), {"__repr__": lambda _: "nothing"})()
 _LONGEST_PATH = 200
 _CONTAINERS = (dict, list, tuple, set, frozenset, BatchResult)
 
-Path = tuple[Any, str]
+
+class Key(NamedTuple):
+    """The last step of a path: a key of a dict, and its number, from 0."""
+
+    key: object
+    number: int
+
+
+Path = tuple[Any, str | Key]
 """The path of what is around, and the last step."""
 
 ROOT: Path = (None, "result")
@@ -47,22 +56,25 @@ def by_index(path: Path, index: int) -> Path:
 
 
 def by_key(path: Path, key: object, number: int) -> Path:
-    """Extend *path* by a key of a dict, its *number* when it is no name."""
-    if type(key) is str and reads_like_a_name(key):
-        return path, f"[{key!r}]"
-    return path, f"[key {number + 1}]"
+    """Extend *path* by a key of a dict, which has that *number*, from 0."""
+    return path, Key(key, number)
 
 
-def shown(path: Path) -> str:
-    """Write a path; a very long one without its middle."""
+def shown(path: Path, names: frozenset[str] = frozenset()) -> str:
+    """Write a path; a very long one without its middle. Keys among *names* are written, others are counted."""
     steps = []
     place: Any = path
     while place is not None:
         place, step = place
-        steps.append(step)
+        steps.append(step if isinstance(step, str) else _shown_key(step, names))
     text = "".join(reversed(steps))
     half = _LONGEST_PATH // 2
     return text if len(text) <= _LONGEST_PATH else f"{text[:half]} ... {text[-half:]}"
+
+
+def _shown_key(step: Key, names: frozenset[str]) -> str:
+    key, number = step
+    return f"[{key!r}]" if type(key) is str and key in names else f"[key {number + 1}]"
 
 
 def keys_of(path: Path) -> tuple[str, ...]:
@@ -71,7 +83,7 @@ def keys_of(path: Path) -> tuple[str, ...]:
     place: Any = path
     while place is not ROOT and place is not None:
         place, step = place
-        steps.append(step.lstrip(".").strip("[]'"))
+        steps.append(step.lstrip(".").strip("[]") if isinstance(step, str) else str(step.key))
     return tuple(reversed(steps))
 
 
@@ -100,9 +112,9 @@ def parts_of(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     elif isinstance(value, (set, frozenset)):
         yield from (((path, "[an element]"), item) for item in value)
     else:
-        names = field_names(value) or ()
-        yield from ((by_field(path, name), getattr(value, name, MISSING)) for name in names)
-        extra = (getattr(value, "__pydantic_extra__", None) or {}) if names else {}
+        names = field_names(value)
+        yield from ((by_field(path, name), getattr(value, name, MISSING)) for name in names or ())
+        extra = {} if names is None else getattr(value, "__pydantic_extra__", None) or {}
         yield from ((by_key(path, key, number), item) for number, (key, item) in enumerate(extra.items()))
 
 

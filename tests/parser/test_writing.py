@@ -143,21 +143,21 @@ for _ in range(100_000):
 
 # What is refused, its place below the root, and its class or the reason.
 REFUSED = {
-    "object": ({"pets": [1, {"breed": object(), "x": CANARY}]}, "['pets'][1]['breed']", "Object of type object"),
+    "object": ({"pets": [1, {"breed": object(), "x": CANARY}]}, "[key 1][1][key 1]", "Object of type object"),
     "bytes": ([CANARY, b"canary-5e1d"], "[1]", "Object of type bytes"),
-    "class": ({"a": Order}, "['a']", "Object of type pydantic._internal._model_construction.ModelMetaclass"),
-    "in a model": ({"m": Unwritable(lock=threading.Event())}, "['m'].lock", "Object of type threading.Event"),
+    "class": ({"a": Order}, "[key 1]", "Object of type pydantic._internal._model_construction.ModelMetaclass"),
+    "in a model": ({"m": Unwritable(lock=threading.Event())}, "[key 1].lock", "Object of type threading.Event"),
     "in a list in a model": (Unwritable(lock=[1, object()]), ".lock[1]", "Object of type object"),
     "in a dataclass": ([Holder(ORDER)], "[0].thread", "Object of type threading.Event"),
-    "a serializer that raises": ({"r": Refuses()}, "['r']", "Refuses at {}: one of its fields or serializers raised"),
-    "NaN": ({"a": [0.5, float("nan")]}, "['a'][1]", "NaN or infinite"),
+    "a serializer that raises": ({"r": Refuses()}, "[key 1]", "Refuses at {}: one of its fields or serializers raised"),
+    "NaN": ({"a": [0.5, float("nan")]}, "[key 1][1]", "NaN or infinite"),
     "NaN in a dataclass": (Holder(ORDER, thread=float("inf")), ".thread", "NaN or infinite"),
     "NaN in a model": ([Rate(value=float("nan"))], "[0].value", "NaN or infinite"),
-    "too many digits": ({"n": 10**5000}, "['n']", "more digits"),
-    "a tuple as key": ({"a": {(1, CANARY): 3}}, "['a']", "of type tuple: keys are text"),
-    "two keys, one text": ({"a": {UUID(int=1): 1, str(UUID(int=1)): 2}}, "['a']", "two keys"),
-    "a key that is data": ({"a": {f"{CANARY}@example.org": {1j}}}, "['a'][key 1][0]", "Object of type complex"),
-    "itself": (LOOP, "[0]['again']", "Circular reference"),
+    "too many digits": ({"n": 10**5000}, "[key 1]", "more digits"),
+    "a tuple as key": ({"a": {(1, CANARY): 3}}, "[key 1]", "of type tuple: keys are text"),
+    "two keys, one text": ({"a": {UUID(int=1): 1, str(UUID(int=1)): 2}}, "[key 1]", "two keys"),
+    "a key that is data": ({"a": {f"{CANARY}@example.org": {1j}}}, "[key 1][key 1][0]", "Object of type complex"),
+    "itself": (LOOP, "[0][key 1]", "Circular reference"),
     "too deep": (DEEP, "", "nested too deeply"),
 }
 
@@ -304,7 +304,7 @@ def test_the_refusal_of_a_payload_names_the_operation_and_records_nothing():
     assert run.error.error_message.startswith(
         "invoke 'call' (#1): the payload is not JSON: Object of type threading.Event"
     )
-    assert "payload['order']['lock']" in run.error.error_message
+    assert "payload[key 1][key 1]" in run.error.error_message
     assert "payload_serdes=" in run.error.error_message
     assert list(run.operations) == []
 

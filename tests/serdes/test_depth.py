@@ -159,7 +159,7 @@ def test_a_step_says_so_with_its_name():
         ctx.step(deep, retry=Retry.none())
 
     run = Simulator(handler).start({}).finish()
-    assert run.error.error_message.startswith("step 'deep' (#1): result['a']")
+    assert run.error.error_message.startswith("step 'deep' (#1): result[key 1]")
     assert "nested 400 containers deep, and a record holds 300" in run.error.error_message
 
 

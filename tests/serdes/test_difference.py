@@ -69,8 +69,8 @@ def batch(*results, reason="ALL_COMPLETED"):
 DIFFERENT = [
     ([1, 2], [1], "result[1] was an int and did not come back"),
     ([1], [1, 2], "result[1] was not there and came back as an int"),
-    ({"a": 1}, {}, "result['a'] was an int and did not come back"),
-    ({}, {"a": None}, "result['a'] was not there and came back as None"),
+    ({"a": 1}, {}, "result[key 1] was an int and did not come back"),
+    ({}, {"a": None}, "result[key 1] was not there and came back as None"),
     ({"two words": 1}, {"two words": 2}, "result[key 1] was an int and came back as another one"),
     ({7: "canary"}, {"7": "canary"}, "result[key 1] was a str and did not come back"),
     ((1,), [1], "result was a tuple and came back as a list"),
@@ -80,7 +80,7 @@ DIFFERENT = [
     (Pair(Dog()), Pair(Animal()), "result.one was a Dog and came back as an Animal"),
     (Opaque(Dog()), Opaque(Animal()), "result.one was a Dog and came back as an Animal"),
     (private("v7"), private(None), "result._etag was a str and came back as None"),
-    (private(None, b=(1,)), private(None, b=[1]), "result['b'] was a tuple and came back as a list"),
+    (private(None, b=(1,)), private(None, b=[1]), "result[key 1] was a tuple and came back as a list"),
     (Point(1), (1, 0), "result was a Point and came back as a tuple"),
     ([Point(1)], [Point(2)], "result[0].x was an int and came back as another one"),
     ([Word.A, 1], ["a", 2], "result[0] was a Word and came back as a str"),
@@ -91,7 +91,7 @@ DIFFERENT = [
     (
         {"deep": [{"er": (Pair(two=[Dog()]),)}]},
         {"deep": [{"er": (Pair(two=[Animal()]),)}]},
-        "['er'][0].two[0] was a Dog",
+        "result[key 1][0][key 1][0].two[0] was a Dog",
     ),
 ]
 
@@ -176,7 +176,9 @@ def test_numbers_whose_equality_has_a_bool_of_its_own():
 
 
 def test_paths_are_short_and_hold_no_data():
-    assert shown(by_index(by_field(by_key(ROOT, "pets", 0), "cage"), 3)) == "result['pets'].cage[3]"
+    place = by_index(by_field(by_key(ROOT, "pets", 0), "cage"), 3)
+    assert shown(place) == "result[key 1].cage[3]"
+    assert shown(place, frozenset({"pets"})) == "result['pets'].cage[3]"  # a TypedDict's
     assert shown(by_key(ROOT, "ann@example.com", 4)) == "result[key 5]"
     path = ROOT
     for _ in range(500):
@@ -186,7 +188,7 @@ def test_paths_are_short_and_hold_no_data():
 
 def test_the_innermost_culprit_is_located():
     path, item = locate({"a": [1, {"b": "x"}]}, lambda one: one == "x")
-    assert (shown(path), item) == ("result['a'][1]['b']", "x")
+    assert (shown(path), item) == ("result[key 1][1][key 1]", "x")
     assert locate([1], lambda one: one == 2) is None
     assert at_depth([[[]]], 3) is None
     assert at_depth([[[]]], 2)[1] == 3

@@ -243,7 +243,7 @@ def test_what_is_masked_may_be_lost_for_a_mask_takes_its_place():
     ("value", "fields", "place"),
     [
         (Bag(data={"born": WHEN}, pet=Dog()), ["data.born"], "result.pet was a Dog and came back as an Animal"),
-        (Bag(data={"born": WHEN, "n": 1}), ["data.n"], r"result.data\['born'\] was a datetime and came back as a str"),
+        (Bag(data={"born": WHEN, "n": 1}), ["data.n"], r"result.data\[key 1\] was a datetime and came back as a str"),
         (Visit(), ["pet.name"], "result.token was a SecretStr"),
         ([Visit(), Visit(pet=Dog())], ["[*].pet.name"], r"result\[0\].token was a SecretStr"),
     ],

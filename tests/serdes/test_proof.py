@@ -195,7 +195,7 @@ REFUSED = [
     (
         dict,
         {"a": [Line("a", Decimal(1))]},
-        "a Line at result['a'][0] can't be recorded by default; annotate the function",
+        "a Line at result[key 1][0] can't be recorded by default; annotate the function",
     ),
     (int, Level.LOW, "a Level can't be recorded by default; annotate"),
     (dict, {Colour.BLUE: 1}, "a Colour at result[key 1 itself] can't be recorded by default; annotate"),

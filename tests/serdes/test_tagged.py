@@ -84,7 +84,7 @@ REFUSED = [
     (Point(1), "annotate the function's return type with it ('-> Point', '-> list[Point]')"),
     (Colour.RED, "a Colour can't be recorded"),
     (Level.LOW, "a Level can't be recorded"),
-    ({"nested": [Point(1)]}, "a Point at result['nested'][0] can't be recorded"),
+    ({"nested": [Point(1)]}, "a Point at result[key 1][0] can't be recorded"),
     ((n for n in ()), "Return list(...) of it"),
     (1j, "a complex can't be recorded"),
 ]
