@@ -24,7 +24,7 @@ from powertools_durable._protocol.limits import (
     MIN_TIMER_SECONDS,
 )
 from powertools_durable.errors import ValidationError
-from powertools_durable.errors.wording import class_name
+from powertools_durable.errors.wording import call_name, class_name
 
 if TYPE_CHECKING:
     from powertools_durable.retry import Polling
@@ -54,6 +54,7 @@ __all__ = [
     "until_seconds",
 ]
 
+_NAMELESS = frozenset({"defer", "saga.undo"})  # these take no name=
 _AT_LEAST_ONCE = StepSemantics.AT_LEAST_ONCE
 _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
@@ -61,16 +62,19 @@ _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 def callable_(function: object, call: str, *args: object) -> None:
     """Refuse what can't be called, for example a function's *result*, or a name in front of the function."""
     if not callable(function):
+        shown = call_name(call)
         if isinstance(function, str) and args and callable(args[0]):
-            message = f"ctx.{call}() takes the function first, and its name as an option: ctx.{call}(charge, name=...)"
-            raise ValidationError(message)
+            name = (
+                f": {shown}(charge)" if call in _NAMELESS else f", and its name as an option: {shown}(charge, name=...)"
+            )
+            raise ValidationError(f"{shown}() takes the function first{name}")
         given = "ship, parcels" if call == "map" else "charge, order"
         after = "the items" if call == "map" else "its arguments"
         if inspect.iscoroutine(function):
             function.close()
         message = (
-            f"ctx.{call}() takes a function, not {class_name(function)}, which may be what it returned: pass the "
-            f"function itself, without calling it, and {after} after it: ctx.{call}({given})"
+            f"{shown}() takes a function, not {class_name(function)}, which may be what it returned: pass the "
+            f"function itself, without calling it, and {after} after it: {shown}({given})"
         )
         raise ValidationError(message)
 
@@ -158,9 +162,9 @@ def at_most_once(semantics: object) -> bool:
 
 def timer_seconds(duration: Duration, call: str) -> int:
     """Return *duration* in whole seconds, rounded up: 1 to 31,622,400."""
-    exact = _seconds(duration, f"ctx.{call}()")
+    exact = _seconds(duration, f"{call_name(call)}()")
     if exact < MIN_TIMER_SECONDS or exact > MAX_TIMER_SECONDS:
-        message = f"ctx.{call}() takes {MIN_TIMER_SECONDS} second to 366 days, not {duration!r}"
+        message = f"{call_name(call)}() takes {MIN_TIMER_SECONDS} second to 366 days, not {duration!r}"
         raise ValidationError(message)
     return whole_seconds(duration)
 
@@ -211,7 +215,7 @@ def body_timeout(duration: Duration | None) -> float | None:
 def required_retry(policy: object, call: str) -> None:
     """Refuse a missing policy: repeating several operations must be asked for."""
     if policy is None:
-        message = f"ctx.{call}() takes retry=, such as Retry(max_attempts=3)"
+        message = f"{call_name(call)}() takes retry=, such as Retry(max_attempts=3)"
         raise ValidationError(message)
     check_retry(policy)
 
@@ -261,7 +265,7 @@ def check_completion(completion: object, call: str) -> None:
     from powertools_durable.completion import Completion
 
     if not isinstance(completion, Completion):
-        message = f"ctx.{call}() takes completion=Completion(...), such as Completion.all_completed()"
+        message = f"{call_name(call)}() takes completion=Completion(...), such as Completion.all_completed()"
         raise ValidationError(message)
 
 
@@ -290,7 +294,7 @@ def _has_order(given: object) -> bool:
 
 def _without_order(call: str, given: object, wanted: str) -> ValidationError:
     return ValidationError(
-        f"ctx.{call}() takes {wanted}, not {class_name(given)}: branches are told apart by their place, which "
+        f"{call_name(call)}() takes {wanted}, not {class_name(given)}: branches are told apart by their place, which "
         "must be the same on every replay. Make a list of it, sorted if it has no order of its own"
     )
 

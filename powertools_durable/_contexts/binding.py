@@ -17,6 +17,7 @@ from typing import Any
 from powertools_durable._functions import below_partials, fits, name_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.places import call_site
+from powertools_durable.errors.wording import call_name
 
 __all__ = ["bind", "refuse_unknown"]
 
@@ -50,15 +51,15 @@ def bind(function: Callable[..., Any], count: int, call: str, *, role: str = "",
     if _is_async(function):
         raise _error(
             f"{name_of(function)}() is an 'async def' function, and this handler is a 'def' function, which does not "
-            f"await what ctx.{call}() calls. Write 'def {name_of(function)}', or call asyncio.run() in it"
+            f"await what {call_name(call)}() calls. Write 'def {name_of(function)}', or call asyncio.run() in it"
         )
     if fits(function, count):
         return
     signature = inspect.signature(function, follow_wrapped=False)
     shown = name_of(function)
-    passed = f"ctx.{call}({shown}, ...) passes {count}"
+    passed = f"{call_name(call)}({shown}, ...) passes {count}"
     if role:
-        passed = f"ctx.{call}({role}={shown}) passes {count}"
+        passed = f"{call_name(call)}({role}={shown}) passes {count}"
     first = f" ({before} first)" if before and count > 1 else f" ({before})" if before else ""
     raise _error(f"{shown}() takes ({_parameters(signature)}); {passed}{first}.{_advice(signature, shown, before)}")
 
@@ -77,8 +78,8 @@ def refuse_unknown(function: object, call: str, unknown: Mapping[str, object]) -
     options = ", ".join(map(repr, unknown))
     meant = ", ".join(f"{option}=..." for option in unknown)
     raise _error(
-        f"ctx.{call}() has no option {options}. For keyword arguments: "
-        f"ctx.{call}(functools.partial({name}, {meant}), ...)"
+        f"{call_name(call)}() has no option {options}. For keyword arguments: "
+        f"{call_name(call)}(functools.partial({name}, {meant}), ...)"
     )
 
 

@@ -20,6 +20,7 @@ from powertools_durable._runtime.reports import tell_called
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.places import call_site, without_folders
+from powertools_durable.errors.wording import call_name
 from powertools_durable.scope import ScopeInfo
 
 __all__ = ["Placement"]
@@ -167,9 +168,8 @@ def _beside(work: object) -> str:
 
 
 def _error(call: str, fact: str, advice: str) -> ValidationError:
-    name = call if call.startswith("callback.") else f"ctx.{call}"
     place = without_folders(call_site())
-    return ValidationError(f"{name}() {fact}{f', at {place}' if place else ''}{advice}")
+    return ValidationError(f"{call_name(call)}() {fact}{f', at {place}' if place else ''}{advice}")
 
 
 _NOT_IN_A_STEP = (

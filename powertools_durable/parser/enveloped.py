@@ -19,6 +19,8 @@ __all__ = ["MisfitError", "items_of", "opener"]
 
 _MANY = (list, tuple, Sequence, MutableSequence, Collection, Iterable)
 
+_BARE_TUPLES = {"<class 'tuple'>", "typing.Tuple"}
+
 
 class MisfitError(Exception):
     """Why an input was refused, and where: *envelope*, and the number of the *record*, from 0, if that is known."""
@@ -44,18 +46,34 @@ def items_of(annotation: Any, envelope: Any) -> tuple[Any, Any]:
     -------
     tuple[Any, Any]
         The type of one record, and what is to be made of their list; None where the list stays what it is.
+
+    Raises
+    ------
+    DurableConfigError
+        *annotation* is a tuple of so many parts, and the envelope makes a list of as many records as there are.
     """
     makes = _makes(envelope)
-    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else _without_none(annotation)
     kind, parts = get_origin(bare) or bare, get_args(bare)
-    if not makes.startswith("list") or kind not in _MANY or (kind is tuple and parts[1:] != (...,)):
+    if not makes.startswith("list") or kind not in _MANY:
         return annotation, None
+    if kind is tuple and parts[1:] != (...,) and repr(bare) not in _BARE_TUPLES:
+        each = " | ".join(dict.fromkeys(map(name_of, parts))) or "Order"
+        raise DurableConfigError(
+            f"a tuple of {len(parts)} can't be what {name_of(envelope)} makes, which is a list of as many records as "
+            f"come: annotate the handler's first parameter list[{each}], or list[tuple[...]] if each record is a tuple"
+        )
     item = parts[0] if parts else Any
     if makes.startswith("list[dict[") and get_origin(item) is dict and len(get_args(item)) == 2:
         item = get_args(item)[1]  # a DynamoDB stream: two images a record, by name; one that is missing is None
-        rest = [part for part in get_args(item) if part is not type(None)]
-        return (rest[0] if len(rest) == 1 and get_origin(item) in {Union, UnionType} else item), None
-    return item, annotation if kind is tuple or bare is not annotation else None
+        return _without_none(item), None
+    return item, annotation if kind is tuple or get_origin(annotation) is Annotated else None
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return ``T`` for ``T | None``, and anything else as it is."""
+    rest = [part for part in get_args(annotation) if part is not type(None)]
+    return rest[0] if len(rest) == 1 and get_origin(annotation) in {Union, UnionType} else annotation
 
 
 def _makes(envelope: Any) -> str:

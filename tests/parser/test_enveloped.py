@@ -25,7 +25,7 @@ from aws_lambda_powertools.utilities.parser.envelopes import (
 from pydantic import BaseModel, Field, field_validator
 
 from powertools_durable import DurableContext, durable
-from powertools_durable.errors import PayloadValidationError
+from powertools_durable.errors import DurableConfigError, PayloadValidationError
 from powertools_durable.parser.payload import PayloadParser
 from powertools_durable.testing import Simulator
 
@@ -205,6 +205,9 @@ def run(annotation, envelope, event):
         (tuple[Order, ...], tuple),
         (Collection[Order], list),
         (Annotated[list[Order], Field(min_length=1)], list),
+        (list[Order] | None, list),
+        (tuple[Order, ...] | None, tuple),
+        (Annotated[tuple[Order, ...], Field(min_length=1)], tuple),
     ],
     ids=str,
 )
@@ -298,6 +301,49 @@ def test_a_stream_of_dynamodb_gives_two_images_a_record(annotation):
 def test_a_list_of_nothing_in_particular_takes_every_record():
     _, (orders,) = run(list, SqsEnvelope, sqs({"a": 1}, [2]))
     assert orders == [{"a": 1}, [2]]
+
+
+@pytest.mark.parametrize("annotation", [tuple, typing.Tuple, tuple[Any, ...]], ids=str)  # noqa: UP006
+def test_so_does_a_tuple_of_nothing_in_particular(annotation):
+    _, (orders,) = run(annotation, SqsEnvelope, sqs({"a": 1}, [2]))
+    assert orders == ({"a": 1}, [2])
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("annotation", "count", "instead"),
+    [
+        (tuple[Order, int], 2, "list[Order | int]"),
+        (tuple[Order, Order], 2, "list[Order]"),
+        (tuple[Order], 1, "list[Order]"),
+        (tuple[()], 0, "list[Order]"),
+        (typing.Tuple[Order, int], 2, "list[Order | int]"),  # noqa: UP006
+        (tuple[Order, int] | None, 2, "list[Order | int]"),
+        (Annotated[tuple[Order, int], Field()], 2, "list[Order | int]"),
+    ],
+    ids=str,
+)
+def test_a_tuple_of_so_many_is_refused_when_the_handler_is_decorated(envelope, wrap, annotation, count, instead):
+    with pytest.raises(DurableConfigError) as caught:
+        run(annotation, envelope, wrap({"id": 1}, {"id": 2}))
+    message = (
+        f"a tuple of {count} can't be what {envelope.__name__} makes, which is a list of as many records as come: "
+    )
+    assert str(caught.value).startswith(f"{message}annotate the handler's first parameter {instead}, or ")
+
+
+@EVERY
+def test_a_list_of_tuples_takes_records_that_are_tuples(envelope, wrap):
+    done, (pairs,) = run(list[tuple[Order, int]], envelope, wrap([{"id": 1}, 2], [{"id": 3}, 4]))
+    assert done.error is None
+    assert pairs == [(Order(id=1), 2), (Order(id=3), 4)]
+    done, _ = run(list[tuple[Order, int]], envelope, wrap([{"id": 1}, 2], [{"id": 3}]))
+    assert f"in record 1 of {envelope.__name__}: 1 (missing)" in done.error.error_message
+
+
+def test_a_tuple_is_what_an_envelope_of_one_makes_of_its_inner_part():
+    _, (pair,) = run(tuple[Order, int], One, {"inner": [{"id": 1}, 2]})
+    assert pair == (Order(id=1), 2)
 
 
 def test_an_iterable_may_be_read_twice():

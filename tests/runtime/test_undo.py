@@ -124,7 +124,7 @@ def test_an_undo_outside_of_its_block_or_of_no_function_is_refused_and_remembere
     def handler(event, ctx):
         with ctx.saga() as saga:
             pass
-        for wrong in (lambda: saga.undo(note, "late"), lambda: saga.undo("note")):
+        for wrong in (lambda: saga.undo(note, "late"), lambda: saga.undo("note"), lambda: saga.undo("name", note)):
             try:
                 wrong()
             except ValidationError as error:
@@ -133,7 +133,9 @@ def test_an_undo_outside_of_its_block_or_of_no_function_is_refused_and_remembere
 
     assert Simulator(handler).start().finish().result == 0
     assert "after the end of its block" in caught[0]
-    assert "saga.undo" in caught[1]
+    assert caught[1].startswith("saga.undo() takes a function, not a str, which may be what it returned: pass the ")
+    assert caught[1].endswith("and its arguments after it: saga.undo(charge, order)")
+    assert caught[2] == "saga.undo() takes the function first: saga.undo(charge)"
 
 
 def test_an_undo_in_a_step_is_refused():
@@ -144,6 +146,7 @@ def test_an_undo_in_a_step_is_refused():
 
     run = Simulator(handler).start().finish()
     assert run.error.error_type == "ValidationError"
+    assert run.error.error_message.startswith("saga.undo() is called inside the body of step 's', at test_undo.py:")
     assert WORLD == []
 
 
@@ -186,6 +189,6 @@ def test_an_undo_that_can_not_be_called_so_is_refused_at_its_call(args):
     run = Simulator(handler).start().finish()
     assert run.status == "FAILED"
     assert run.error.error_type.endswith("ValidationError")
-    assert "release() takes (seat); " in run.error.error_message
-    assert "saga.undo(release, ...) passes" in run.error.error_message
+    assert f"release() takes (seat); saga.undo(release, ...) passes {len(args)}." in run.error.error_message
+    assert "ctx.saga" not in run.error.error_message
     assert [operation.name for operation in run.operations if operation.name] == []
