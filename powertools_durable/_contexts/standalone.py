@@ -12,7 +12,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment
-from powertools_durable._runtime.paging import pages
+from powertools_durable._runtime.requests import pages
 from powertools_durable._runtime.session import Program, Session
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.config import DurableConfig

@@ -25,7 +25,8 @@ group commit of a database.
 
 Who waits: each thread that called `checkpoint`, for a signal of its own, so a request is handed over once and its
 answer handed back once. The sender sleeps until its bell rings: a signal too, and a new one for each sleep. No thread
-that runs the handler's code makes a call itself, so a call that hangs holds up nobody past the deadline.
+that runs the handler's code makes a call itself, so a call that hangs holds up nobody past the deadline. In a mock
+(`Environment.inline`) there is no sender, and the thread that waits sends: a test sees the same requests in every run.
 
 What lingers:
 
@@ -51,13 +52,12 @@ from functools import partial
 from typing import NoReturn
 
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
-from powertools_durable._protocol.result import CheckpointResponse
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.engine import Batch, Queued, ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment, Signal
-from powertools_durable._runtime.paging import pages
+from powertools_durable._runtime.requests import pages, send
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import BackendError, NonDeterminismError, SuspendExecution, ValidationError
@@ -67,9 +67,6 @@ __all__ = ["Acknowledged", "Checkpointer"]
 _LINGER = 1.0  # seconds that an update without a waiter stays queued (docs/contributing/protocol.md#batching)
 _QUIET = 0.005  # seconds without a new update after which a request no longer waits for branches ...
 _GATHER = 0.02  # ... and seconds after which it does not in any case
-_ATTEMPTS = 4  # of one request; botocore has made some of its own within each
-_BACKOFF = 0.1  # seconds before the second attempt, doubled for each further one, with full jitter
-_BACKOFF_CAP = 2.0
 
 
 class Acknowledged:
@@ -116,11 +113,12 @@ class Checkpointer:
         self._arn = engine.state.durable_execution_arn
         self._deadline = deadline
         self._clock = environment.clock
-        self._random = environment.random
+        self._environment = environment
         self._threads = environment.threads
         self._lock = environment.threads.lock()
         self._bell: Signal | None = None  # wakes the sender, once
         self._sender: threading.Thread | None = None
+        self._turns = environment.threads.lock() if environment.inline else None  # taken by a thread that sends itself
         self._process = os.getpid()  # a child forked from it has no sender
         self._send_by: float | None = None  # when what lingers has done so for long enough
         self._gather_until: float | None = None  # a request is due, and waits for what branches may add
@@ -166,7 +164,8 @@ class Checkpointer:
             if frame.is_orphaned:
                 raise BranchOrphaned
             if self._sender is None:
-                self._start_sender()
+                if self._turns is None:
+                    self._start_sender()
             elif os.getpid() != self._process:
                 self._fail("this is a child forked from the process of the invocation, which alone sends checkpoints")
             if closes is not None:
@@ -182,7 +181,11 @@ class Checkpointer:
 
     def await_(self, waiter: Acknowledged) -> None:
         """Block until *waiter* is complete, or the invocation must end (docs/reliability.md#what-is-promised, G7)."""
-        if not waiter.signal.wait(self._deadline.patience):
+        if self._turns is not None:
+            with self._turns:
+                while not waiter.done and (batch := self._engine.next_batch()) is not None:
+                    Context().run(self._perform, batch)
+        elif not waiter.signal.wait(self._deadline.patience):
             late = BackendError(
                 "the service did not answer before this invocation must end; Lambda will invoke again", retryable=True
             )
@@ -344,7 +347,14 @@ class Checkpointer:
     def _perform(self, batch: Batch) -> None:
         """Make a request, merge its answer, and release those who wait for it."""
         try:
-            response = self._request(batch)
+            response = send(
+                batch,
+                self._arn,
+                self._backend,
+                deadline=self._deadline,
+                environment=self._environment,
+                may_retry=lambda: not self._closing,
+            )
             with self._lock:
                 marker = self._engine.receive(batch, response, self._clock.now())
             for page in pages(self._backend, self._arn, self._engine.token, marker, MAX_PAGE_ITEMS):
@@ -358,22 +368,6 @@ class Checkpointer:
             self._abandon(batch.items, error)
             if not isinstance(error, Exception):
                 raise
-
-    def _request(self, batch: Batch) -> CheckpointResponse:
-        """Make the request, again if that may help, but never past the deadline."""
-        client_token = f"{self._random.getrandbits(128):032x}"  # the same each time: applied once
-        updates = batch.updates
-        attempt = 1
-        while True:
-            try:
-                return self._backend.checkpoint(self._arn, batch.token, updates, client_token)
-            except BackendError as error:
-                may_help = error.retryable and not error.stale_token and attempt < _ATTEMPTS and not self._closing
-                pause = min(_BACKOFF_CAP, _BACKOFF * 2 ** (attempt - 1)) * self._random.random()
-                if not may_help or pause >= self._deadline.patience:
-                    raise
-            attempt += 1
-            self._clock.sleep(pause)
 
     # -- on any thread -----------------------------------------------------------------------------------------
 

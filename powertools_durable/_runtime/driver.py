@@ -39,7 +39,7 @@ from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.branches import BranchPool, Coordinator, Means
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.environment import Environment, Probe
+from powertools_durable._runtime.environment import Environment, Performer, Probe
 from powertools_durable._runtime.placement import Placement
 from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
 from powertools_durable._runtime.scopes import Scopes
@@ -63,7 +63,13 @@ T = TypeVar("T")
 
 
 class BlockingDriver:
-    """Runs flows on the calling thread."""
+    """Runs flows on the calling thread.
+
+    Attributes
+    ----------
+    performer : Performer
+        Answers the effects: this driver itself in an invocation, another object where `Environment.performer` says so.
+    """
 
     def __init__(
         self,
@@ -82,10 +88,14 @@ class BlockingDriver:
         self.checkpointer = checkpointer
         self.deadline = deadline
         self.scopes = scopes
-        self.pool = BranchPool(max_threads, checkpointer, environment.threads)
+        self.pool = BranchPool(0 if environment.inline else max_threads, checkpointer, environment.threads)
+        if environment.inline:
+            self.pool.appetite = 1
         self._environment = environment
         self._probe = environment.probe
         self.placement = Placement(engine, checkpointer, environment.probe)
+        self.performer: Performer = self if environment.performer is None else environment.performer(self)
+        self._is_watched = self.performer is not self or self.observers is not None or self._probe is not None
 
     # -- may this call be made here and now? ---------------------------------------------------------------
 
@@ -121,23 +131,24 @@ class BlockingDriver:
         """Perform the effects of *call* until it returns or raises."""
         frame, op, flow = call.frame, call.op, call.flow
         answer: object = None
-        if self.observers is not None or self._probe is not None:
-            flow = self._followed(frame, op, flow)
+        performer = self.performer
+        if self._is_watched:
+            flow = performer.begin(call)
         frame.busy_with, frame.busy_on = op, threading.get_ident()
         try:
             while True:
                 match flow.send(answer):
                     case Checkpoint() as effect:
                         self.notice(frame, op, effect)
-                        self._checkpoint(frame, effect)
+                        performer.checkpoint(frame, effect)
                         answer = None
                     case Attempt() as effect:
-                        answer = self._attempt(frame, op, effect)
+                        answer = performer.attempt(frame, op, effect)
                     case Enter() as effect:
-                        answer = self.enter(frame, effect)
+                        answer = performer.enter(frame, effect)
                     case FanOut() as effect:
                         with self._counting(op, effect):
-                            answer = self._fan_out(frame, effect)
+                            answer = performer.fan_out(frame, effect)
                     case Suspend(until):
                         raise frame.suspend_until(until, op)  # noqa: TRY301 - an effect like the others
         except StopIteration as done:
@@ -162,10 +173,11 @@ class BlockingDriver:
             return nullcontext()
         return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
 
-    def _followed(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+    def begin(self, call: Call[T]) -> Flow[T]:
+        """Return the flow of *call*, with what watches it around it."""
         if self.observers is not None:
-            self.observers.passed(frame)
-        return self.heard(op, flow)
+            self.observers.passed(call.frame)
+        return self.heard(call.op, call.flow)
 
     def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return *flow*, wrapped for plugins if there are any."""
@@ -182,7 +194,8 @@ class BlockingDriver:
         if self.observers is not None:
             self.observers.passed(frame)
 
-    def _checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+    def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+        """Queue an update; if the effect waits for it, return after the service has it."""
         deferred = effect.deferrable and frame.batch_mode
         waits = effect.wait and not deferred
         try:
@@ -199,7 +212,8 @@ class BlockingDriver:
         except SuspendExecution as revoked:
             raise frame.suspend(revoked) from None
 
-    def _attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+    def attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+        """Run the body of a step."""
         ends = self.deadline.moment
         if effect.timeout is not None:
             ends = min(ends, ends + timedelta(seconds=effect.timeout - self.deadline.left))
@@ -269,7 +283,8 @@ class BlockingDriver:
             self.failures.of_retried_calls(frame, effect.after)
         return self.drive(effect.begin())
 
-    def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
+    def fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
+        """Run branches until their plan is complete."""
         means = Means(self, self.pool, self.checkpointer, self.deadline, self._environment.clock)
         try:
             return Returned(Coordinator(effect, means).run())

@@ -9,14 +9,28 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from powertools_durable._frozen import frozen
+from powertools_durable._replay.effects import Attempt, Call, Checkpoint, Ending, Enter, FanOut, Flow, Outcome
 from powertools_durable._replay.engine import RandomSource
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.scope import ScopeInfo
 
-__all__ = ["Clock", "Condition", "Environment", "Probe", "Signal", "SystemClock", "SystemThreads", "Threads"]
+__all__ = [
+    "Clock",
+    "Condition",
+    "Environment",
+    "Performer",
+    "Probe",
+    "Signal",
+    "SystemClock",
+    "SystemThreads",
+    "Threads",
+]
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -175,16 +189,54 @@ class Probe(Protocol):
         ...
 
 
+class Performer(Protocol):
+    """Answers the effects of operations, and runs the code of contexts."""
+
+    def begin(self, call: Call[T]) -> Flow[T]:
+        """Return the flow to perform for *call*: its own, or one around it."""
+        ...
+
+    def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+        """Answer `Checkpoint`."""
+        ...
+
+    def attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+        """Answer `Attempt`."""
+        ...
+
+    def enter(self, outer: Frame, effect: Enter) -> Outcome:
+        """Answer `Enter`, which the code of *outer* asks for."""
+        ...
+
+    def fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
+        """Answer `FanOut`, which the code of *outer* asks for."""
+        ...
+
+    def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Ending:
+        """Run the code of a context: the handler's, or a child's."""
+        ...
+
+
 @frozen
 class Environment:
-    """Clock, randomness and threads of an invocation, and the probe of a test kit.
+    """Clock, randomness and threads of an invocation, and what a test kit puts in their place.
 
     Client tokens are drawn here too, so the default source is the system's.
-    ``driver`` creates the driver, in place of the blocking one.
+
+    Attributes
+    ----------
+    probe : Probe | None
+        Observes user code.
+    performer : Callable | None
+        Takes the driver, returns what answers effects in place of it.
+    inline : bool
+        No thread is started: the thread that waits for an answer sends the request, and branches run one after the
+        other where their fan-out was called. What contexts do counts as live, though records may lie ahead.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     random: RandomSource = field(default_factory=random.SystemRandom)
     probe: Probe | None = None
     threads: Threads = field(default_factory=SystemThreads)
-    driver: Callable[..., Any] | None = None
+    performer: Callable[[Any], Performer] | None = None
+    inline: bool = False

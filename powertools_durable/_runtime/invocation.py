@@ -22,7 +22,7 @@ from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._runtime.error_origin import place_of
 from powertools_durable._runtime.failures import Failures
-from powertools_durable._runtime.paging import pages
+from powertools_durable._runtime.requests import pages
 from powertools_durable._runtime.session import Program, Session
 from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, CheckpointingStopped
 from powertools_durable._runtime.unconsumed import look_in_execution
@@ -188,7 +188,7 @@ def _handle(session: Session, payload: object) -> Ending | CheckpointingStopped:
     scope = session.scopes.of_context(root)
     outcome: Ending | CheckpointingStopped
     try:
-        outcome = session.driver.run(root, lambda: _to_its_end(session, payload, context), scope)
+        outcome = session.driver.performer.run(root, lambda: _to_its_end(session, payload, context), scope)
     except MemoryError:
         raise
     except UNRECOVERABLE as error:

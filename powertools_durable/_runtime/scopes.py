@@ -9,11 +9,11 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.scope import ReplayState, ScopeInfo, StepInfo
 
-__all__ = ["Beside", "Body", "Scopes"]
+__all__ = ["Beside", "Live", "Scopes"]
 
 
-class Body:
-    """Where a step's body runs. A body is always live, even when the context around it replays."""
+class Live:
+    """Where code runs that counts as live even when the context replays: a step's body, or all code in a mock."""
 
     __slots__ = ("frame",)
     replay_state = ReplayState.LIVE
@@ -42,11 +42,14 @@ class Scopes:
         The execution's ARN.
     name : str
         The execution's name.
+    always_live : bool
+        The code of contexts counts as live even when they replay.
     """
 
-    def __init__(self, arn: str, name: str) -> None:
+    def __init__(self, arn: str, name: str, *, always_live: bool = False) -> None:
         self._arn = arn
         self._name = name
+        self._always_live = always_live
 
     def of_context(self, frame: Frame) -> ScopeInfo:
         """Return the scope of the handler, or of a child context."""
@@ -55,7 +58,7 @@ class Scopes:
             execution_name=self._name,
             context_id=frame.context_id,
             parent_id=frame.parent_id,
-            where=frame,
+            where=Live(frame) if self._always_live else frame,
         )
 
     def of_step(self, frame: Frame, op: OperationHandle, attempt: int, deadline: datetime) -> ScopeInfo:
@@ -71,5 +74,5 @@ class Scopes:
             operation_type=op.type.value,
             attempt=attempt,
             step=StepInfo(attempt=attempt, operation_id=op.id, name=op.name, idempotency_key=key, deadline=deadline),
-            where=Body(frame),
+            where=Live(frame),
         )

@@ -99,9 +99,8 @@ class Session:
         self.started_at = started_at or environment.clock.now()
         self.engine = ReplayEngine(state, token, environment.random, rules, updated=updated)
         self.checkpointer = Checkpointer(self.engine, calls or backend, deadline, environment)
-        self.scopes = Scopes(state.durable_execution_arn, execution_name)
-        make_driver: type[BlockingDriver] | Callable[..., BlockingDriver] = environment.driver or BlockingDriver
-        self.driver = make_driver(
+        self.scopes = Scopes(state.durable_execution_arn, execution_name, always_live=environment.inline)
+        self.driver = BlockingDriver(
             self.engine,
             self.checkpointer,
             deadline,

@@ -33,7 +33,6 @@ KEPT = {
 STILL_SPLIT = {
     "Waiting",  # between `_service`'s Ledger and ServiceExecution
     *("Turns", "Preparing"),
-    *("Checkpointer", "Scopes"),  # which the mock overrides
 }
 STILL_TWICE = {"CallbackOptions", "Ledger"}
 

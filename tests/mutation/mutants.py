@@ -36,6 +36,7 @@ class Mutant(NamedTuple):
 STEP = "_operations/step.py"
 CHILD = "_operations/child.py"
 CHECKPOINTER = "_runtime/checkpointer.py"
+REQUESTS = "_runtime/requests.py"
 ENGINE = "_replay/engine.py"
 FRAME = "_replay/frame.py"
 PLAN = "_replay/fan_out_plan.py"
@@ -236,28 +237,28 @@ MUTANTS = (
     Mutant(
         "a repeated request has another client token",
         "rows 12, 13: the same client token",
-        CHECKPOINTER,
-        "return self._backend.checkpoint(self._arn, batch.token, updates, client_token)",
-        "return self._backend.checkpoint(self._arn, batch.token, updates, client_token + str(attempt))",
+        REQUESTS,
+        "return backend.checkpoint(arn, batch.token, updates, client_token)",
+        "return backend.checkpoint(arn, batch.token, updates, client_token + str(attempt))",
     ),
     Mutant(
         "requests share one client token",
         "docs/contributing/protocol.md#client-tokens: one client token for each batch",
-        CHECKPOINTER,
-        'client_token = f"{self._random.getrandbits(128):032x}"',
+        REQUESTS,
+        'client_token = f"{random.getrandbits(128):032x}"',
         'client_token = "0" * 32',
     ),
     Mutant(
         "a stale token is tried again",
         "row 22: no call after a stale token",
-        CHECKPOINTER,
+        REQUESTS,
         "may_help = error.retryable and not error.stale_token and",
         "may_help = error.retryable and",
     ),
     Mutant(
         "a passing fault ends the invocation",
         "G8",
-        CHECKPOINTER,
+        REQUESTS,
         "_ATTEMPTS = 4",
         "_ATTEMPTS = 1",
     ),

@@ -29,27 +29,26 @@ from tests.properties import events as of
 from tests.properties.events import Trace
 from tests.properties.faults import NONE, Faults
 
-__all__ = ["Driver", "Scribe"]
+__all__ = ["Scribe", "recorded"]
 
 _OURS = "powertools-durable-"
 _STEP = f"{_OURS}step-"  # may be left behind by a timeout (docs/contributing/protocol.md#step-timeouts)
 
 
-class Driver(BlockingDriver):
-    """Shows each operation's flow to the scribe."""
+def recorded(scribe: Scribe, driver: BlockingDriver) -> BlockingDriver:
+    """Have the driver show each operation's flow to the scribe."""
+    number, drive, heard = scribe.invocation, driver.drive, driver.heard
 
-    def __init__(self, *parts: Any, scribe: Scribe, **more: Any) -> None:
-        super().__init__(*parts, **more)
-        self._scribe = scribe
-        self._number = scribe.invocation
+    def drive_recorded(call: Call[Any]) -> Any:
+        scribe.contexts[call.op.id] = call.frame.context_id or ""
+        return drive(call)
 
-    def drive(self, call: Call[Any]) -> Any:
-        self._scribe.contexts[call.op.id] = call.frame.context_id or ""
-        return super().drive(call)
+    def heard_and_recorded(op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
+        told = scribe.asked_for(number, op, flow)
+        return scribe.watched(number, op, told, heard(op, flow))
 
-    def heard(self, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
-        told = self._scribe.asked_for(self._number, op, flow)
-        return self._scribe.watched(self._number, op, told, super().heard(op, flow))
+    driver.drive, driver.heard = drive_recorded, heard_and_recorded
+    return driver
 
 
 class Scribe:

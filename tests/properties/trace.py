@@ -26,7 +26,7 @@ from tests.leaks import open_files
 from tests.properties.events import Trace, digest
 from tests.properties.faults import NONE, FaultPlan, Faults
 from tests.properties.faulty import FaultyHost
-from tests.properties.recorder import Driver, Scribe
+from tests.properties.recorder import Scribe, recorded
 
 __all__ = ["observe"]
 
@@ -157,7 +157,7 @@ def _prepared(
         random,
         probe=scribe,
         threads=threads,
-        driver=partial(Driver, scribe=scribe),
+        performer=partial(recorded, scribe),
     )
     targets = sandboxes.around_all(
         (name, target_of(function, backend=sandboxes, environment=environment)) for name, function in functions.items()

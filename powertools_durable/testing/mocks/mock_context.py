@@ -20,7 +20,6 @@ from powertools_durable._service.clock import VirtualClock
 from powertools_durable.errors import ValidationError
 from powertools_durable.serdes.base import SerDes
 from powertools_durable.testing.mocks import request_assertions
-from powertools_durable.testing.mocks.inline import inline_driver
 from powertools_durable.testing.mocks.prepared import (
     ANY_NAME,
     Blueprint,
@@ -227,7 +226,7 @@ class MockDurableContext(Preparing):
     def build(self) -> MockRun:
         """Make a context over what is prepared so far; each call makes another."""
         backend = RecordingBackend()
-        environment = Environment(VirtualClock(self._started_at), Random(0), driver=inline_driver(backend))  # noqa: S311 - jitter
+        environment = Environment(VirtualClock(self._started_at), Random(0), inline=True)  # noqa: S311 - jitter
         found = records(self.blueprints)
         context = context_by_hand(
             DurableContext, backend, ARN, FIRST_TOKEN, found, None, environment=environment, serdes=PreparedTagged()

@@ -1,6 +1,6 @@
 """Runs a handler over a history and does nothing: no step's body, no checkpoint, no thread.
 
-Operations are generators that ask for effects, so replaying without doing is a driver of its own. It answers from
+Operations are generators that ask for effects, so replaying without doing is a performer of its own. It answers from
 what is recorded, and where nothing is, the code has come to the end of its history and is suspended.
 
 Contexts need care, for a replay does not enter one that has ended. Of an execution that still *runs* this is kept:
@@ -41,33 +41,45 @@ from powertools_durable.errors.places import call_site, users_location
 from powertools_durable.scope import ScopeInfo
 from powertools_durable.testing.replays.recorded import Script, inside, label_of
 
-__all__ = ["ReplayDriver"]
+__all__ = ["ReplayPerformer"]
 
 T = TypeVar("T")
 
 
-class ReplayDriver(BlockingDriver):
-    """Answers from the script; performs nothing."""
+class ReplayPerformer:
+    """Answers from the script; performs nothing.
 
-    def __init__(self, script: Script, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options | {"observers": None})
+    Parameters
+    ----------
+    script : Script
+        What is recorded, and what the code did so far.
+    driver : BlockingDriver
+        Asks for the answers.
+    """
+
+    def __init__(self, script: Script, driver: BlockingDriver) -> None:
         self._script = script
-        script.driver = self
+        self._driver = driver
+        self._beginning: OperationHandle | None = None  # the one that is about to begin
+        self.engine = driver.engine
+        script.driver = driver
+        driver.observers = None
         self.engine.revoked = True  # whatever else may try to send: nothing is sent
         self.engine.rules = replace(self.engine.rules, on_unconsumed="ignore")  # the script looks itself
 
-    def drive(self, call: Call[T]) -> T:
-        """Perform what *call* asks for, as far as it is recorded."""
+    def begin(self, call: Call[T]) -> Flow[T]:
+        """Return the flow of *call*, which may ask only for what is recorded."""
         op = call.op
+        if op is self._beginning:
+            return self._read(op, call.flow)
         self._script.asks(call.frame, op)
         if op.type is OperationType.CHAINED_INVOKE and op.record is not None:
-            call = Call(call.frame, op, self._same_target(op, call.flow))
-        return self._read(call)
+            self._must_have_the_same_target(op, call.flow)
+        return self._read(op, call.flow)
 
-    def _read(self, call: Call[T]) -> T:
-        op = call.op
+    def _read(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         try:
-            return super().drive(call)
+            return (yield from flow)
         except SerDesError as error:
             has_value = op.status in {OperationStatus.SUCCEEDED, OperationStatus.READY}  # READY: a condition's state
             if has_value and not isinstance(error, NonDeterminismError):
@@ -76,7 +88,7 @@ class ReplayDriver(BlockingDriver):
                 self._script.breaks(self.engine.interrupt, op.label, call_site(), {"result": "another type"}, told)
             raise
 
-    def _same_target(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+    def _must_have_the_same_target(self, op: OperationHandle, flow: Flow[T]) -> None:
         """Let *flow* say what it would invoke, by showing it no record at first; records don't hold the target."""
         record = self.engine.state.operations.pop(op.id)
         effect = next(flow)
@@ -95,11 +107,11 @@ class ReplayDriver(BlockingDriver):
                     {key: recorded[key] for key in differing},
                     {key: now[key] for key in differing},
                 )
-        return flow
 
     # -- effects -------------------------------------------------------------------------------------------
 
-    def _checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+    def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
+        """Put the recorded end of a context in the place of what the code says; suspend where nothing is recorded."""
         update = effect.update
         end = self._script.held.pop(update.id, None) if update.action is not OperationAction.START else None
         if end is None:
@@ -122,14 +134,15 @@ class ReplayDriver(BlockingDriver):
             self.engine.interrupt, label_of(update), call_site(), {"context": "virtual"}, {"context": asked}
         )
 
-    def _attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+    def attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
+        """Suspend: no body runs."""
         self._script.stop(None, f"attempt {effect.number} of {op.label}")
         raise frame.suspend_until(None)
 
     def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Ending:
         """Run the code of a context; note what became of it."""
         try:
-            outcome = super().run(frame, body, scope)
+            outcome = self._driver.run(frame, body, scope)
         except UNRECOVERABLE as error:
             self._script.ends(frame)
             if frame.parent is None:
@@ -163,7 +176,8 @@ class ReplayDriver(BlockingDriver):
         if record is not None and record.sub_type == SubType.COMPENSATION:
             self._script.stop(None, f"the compensation of {record.name or record.id[:8]!r}")
             raise outer.suspend_until(None)
-        outcome = self.run(effect.frame, partial(self.inside, effect), self.scopes.of_context(effect.frame))
+        body, scope = partial(self._driver.inside, effect), self._driver.scopes.of_context(effect.frame)
+        outcome = self.run(effect.frame, body, scope)
         if self.engine.interruption is not None:
             raise self.engine.interruption
         if not isinstance(outcome, Suspended):
@@ -174,7 +188,7 @@ class ReplayDriver(BlockingDriver):
             raise outer.suspend(outcome.signal)
         return Raised(_BehindItsRecords())  # the code does more than was recorded; the recorded end stands for it
 
-    def _fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
+    def fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
         """Run the branches that left something behind, one after the other."""
         identifier = effect.frame.context_id or ""
         record = self.engine.get(identifier)
@@ -233,7 +247,8 @@ class ReplayDriver(BlockingDriver):
             self.engine.state.put(shown)
         slot = Frame(op.engine, parent=frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
         try:
-            return Returned(self._read(Call(slot, op, flow)))
+            self._beginning = op
+            return Returned(self._driver.drive(Call(slot, op, flow)))
         except SuspendExecution:
             return None
         except UNRECOVERABLE:

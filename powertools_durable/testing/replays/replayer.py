@@ -26,7 +26,7 @@ from powertools_durable.errors import (
 from powertools_durable.errors.places import users_location
 from powertools_durable.errors.wording import class_name
 from powertools_durable.testing.replays.history_file import History, read_history
-from powertools_durable.testing.replays.performer import ReplayDriver
+from powertools_durable.testing.replays.performer import ReplayPerformer
 from powertools_durable.testing.replays.recorded import Script, label_of
 from powertools_durable.testing.replays.verdict import ReplayVerdict
 
@@ -92,7 +92,7 @@ def _replayed(handler: Callable[..., Any], script: Script, arn: str, read: str) 
     moments = [record.end_timestamp or record.start_timestamp for record in found.operations.values()]
     latest = max((moment for moment in moments if moment), default=found.execution.start_timestamp)
     clock = VirtualClock(latest)
-    environment = Environment(clock, Random(0), driver=partial(ReplayDriver, script))  # noqa: S311 - nothing is drawn for secrets
+    environment = Environment(clock, Random(0), performer=partial(ReplayPerformer, script))  # noqa: S311 - nothing is drawn for secrets
     event = {
         "DurableExecutionArn": arn,
         "CheckpointToken": "replayed",
@@ -132,8 +132,8 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
     raised = script.outcome.error if isinstance(script.outcome, Raised) else None
     if isinstance(raised, RecursionError) and _levels(script.found) >= _DEEP:
         deep = (
-            "contexts lie too deep in each other for a replay, which takes more of Python's stack than an execution: "
-            "raise sys.setrecursionlimit(...) and try again"
+            "contexts lie too deep in each other for Python's stack in this process: raise "
+            "sys.setrecursionlimit(...) and try again"
         )
         return ReplayVerdict(
             breaks=False,
