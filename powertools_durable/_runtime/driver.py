@@ -36,11 +36,11 @@ from powertools_durable._replay.effects import (
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable._runtime.branches import BranchPool, Coordinator, Means
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment, Performer, Probe
 from powertools_durable._runtime.placement import Placement
+from powertools_durable._runtime.pool import BranchPool, Coordinator, Means
 from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped

@@ -14,7 +14,7 @@ import pytest
 
 from powertools_durable import Completion, DurableConfig, Retry, StepSemantics, durable
 from powertools_durable._protocol.operation import OperationStatus, OperationType
-from powertools_durable._runtime import branches
+from powertools_durable._runtime import pool
 from powertools_durable._runtime.environment import Environment, SystemClock
 from powertools_durable._service.clock import VirtualClock, WallClock
 from tests.reliability.rig import Run
@@ -27,7 +27,7 @@ ONCE = StepSemantics.AT_MOST_ONCE
 @pytest.fixture(autouse=True)
 def frequent_looks(monkeypatch):
     """Whoever waits for virtual time looks at the clock more often than once in a second of real time."""
-    monkeypatch.setattr(branches, "_LOOK", 0.02)
+    monkeypatch.setattr(pool, "_LOOK", 0.02)
 
 
 # -- rows 63, 64: a fan-out that is complete before its branches are ------------------------------------------------
