@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from heapq import heappop, heappush
 
 from powertools_durable._replay.outcome import Outcome, Raised, Returned
 from powertools_durable.completion import BranchState, Completion, FanOutStatus
@@ -41,8 +42,12 @@ class FanOutPlan:
 
     Attributes
     ----------
+    indexes : Sequence[int]
+        The branches, in the order in which they are admitted.
     reason : str | None
         Why the fan-out is complete; None while it is not.
+    running : int
+        How many branches run now.
     """
 
     def __init__(
@@ -54,8 +59,9 @@ class FanOutPlan:
         batch_size: int | None = None,
         rebuilds: bool = False,
     ) -> None:
+        self.indexes = indexes
         self.reason: str | None = None
-        self._indexes = indexes
+        self.running = 0
         self._completion = completion
         self._rebuilds = rebuilds
         self._slots = max_concurrency or len(indexes)
@@ -63,33 +69,28 @@ class FanOutPlan:
         self._states: dict[int, BranchState | None] = dict.fromkeys(indexes)
         self._outcomes: dict[int, Outcome] = {}
         self._suspended: dict[int, datetime | None] = {}
+        self._timers: list[tuple[datetime, int]] = []  # a heap; a branch that has gone on since is passed over
         self._admitted = 0
         self._succeeded = 0
         self._decide()
 
-    @property
-    def indexes(self) -> Sequence[int]:
-        """The branches, in the order in which they are admitted."""
-        return self._indexes
-
     # -- what to do ----------------------------------------------------------------------------------------
-
-    @property
-    def running(self) -> int:
-        """How many branches run now."""
-        return self._in_flight - len(self._suspended)
 
     @property
     def earliest(self) -> datetime | None:
         """When the first timer of a suspended branch is due; None when no branch has one."""
-        return min((moment for moment in self._suspended.values() if moment is not None), default=None)
+        timers = self._timers
+        while timers and self._suspended.get(timers[0][1]) != timers[0][0]:
+            heappop(timers)
+        return timers[0][0] if timers else None
 
     def admit(self) -> int | None:
         """Return the next branch to start; None when there is none for now."""
-        if self.reason is not None or self._admitted >= len(self._indexes) or not self._has_slot():
+        if self.reason is not None or self._admitted >= len(self.indexes) or not self._has_slot():
             return None
-        index = self._indexes[self._admitted]
+        index = self.indexes[self._admitted]
         self._admitted += 1
+        self.running += 1
         self._states[index] = BranchState.STARTED
         if self._completion.when is not None:  # a rule may depend on which branches have started
             self._decide()
@@ -97,14 +98,17 @@ class FanOutPlan:
 
     def wake(self, now: datetime) -> list[int]:
         """Return the suspended branches whose timer is due, in index order; they count as running from now on."""
-        ready = sorted(index for index, moment in self._suspended.items() if moment is not None and moment <= now)
-        for index in ready:
-            del self._suspended[index]
-        return ready
+        ready = []
+        while (moment := self.earliest) is not None and moment <= now:
+            index = heappop(self._timers)[1]
+            self.resumed(index)
+            ready.append(index)
+        return sorted(ready)
 
     def resumed(self, index: int) -> None:
-        """Count a suspended branch as running again: the event that it waited for has happened."""
+        """Count a suspended branch as running again: what it waited for has happened."""
         del self._suspended[index]
+        self.running += 1
 
     # -- outcomes of branches ------------------------------------------------------------------------------
 
@@ -117,6 +121,7 @@ class FanOutPlan:
             The branch's: no completion rule tolerates it.
         """
         self._outcomes[index] = outcome
+        self.running -= 1
         match outcome:
             case Returned():
                 self._states[index] = BranchState.SUCCEEDED
@@ -130,11 +135,14 @@ class FanOutPlan:
     def suspended(self, index: int, until: datetime | None) -> None:
         """A branch waits; it keeps its slot."""
         self._suspended[index] = until
+        self.running -= 1
+        if until is not None:
+            heappush(self._timers, (until, index))
 
     @property
     def outcomes(self) -> Mapping[int, Outcome | None]:
         """The branches that were started, in index order; None for those that have not ended."""
-        return {index: self._outcomes.get(index) for index in self._indexes[: self._admitted]}
+        return {index: self._outcomes.get(index) for index in self.indexes[: self._admitted]}
 
     # -- deciding ------------------------------------------------------------------------------------------
 
@@ -151,5 +159,5 @@ class FanOutPlan:
     def _decide(self) -> None:
         if self.reason is None:
             failed = len(self._outcomes) - self._succeeded
-            status = FanOutStatus(len(self._indexes), self._succeeded, failed, self._states)
+            status = FanOutStatus(len(self.indexes), self._succeeded, failed, self._states)
             self.reason = self._completion.reason(status)

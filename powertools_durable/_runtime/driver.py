@@ -40,7 +40,7 @@ from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment, Performer, Probe
 from powertools_durable._runtime.placement import Placement
-from powertools_durable._runtime.pool import BranchPool, Coordinator, Means
+from powertools_durable._runtime.pool import BranchPool, Coordinator
 from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
 from powertools_durable._runtime.scopes import Scopes
 from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
@@ -89,8 +89,6 @@ class BlockingDriver:
         self.deadline = deadline
         self.scopes = scopes
         self.pool = BranchPool(0 if environment.inline else max_threads, checkpointer, environment.threads)
-        if environment.inline:
-            self.pool.appetite = 1
         self._environment = environment
         self._probe = environment.probe
         self.placement = Placement(engine, checkpointer, environment.probe)
@@ -234,17 +232,24 @@ class BlockingDriver:
 
     def enter(self, outer: Frame, effect: Enter) -> Outcome:
         """Run the code of a context below *outer*; raise its suspension, if there was one, in *outer* too."""
+        ending = self.run_context(effect)
+        if isinstance(ending, Suspended):
+            raise outer.suspend(ending.signal)
+        return ending
+
+    def run_context(self, effect: Enter) -> Ending:
+        """Run the code of a context, and look at what it left behind."""
         frame = effect.frame
-        outcome = self.run(frame, partial(self.inside, effect), self.scopes.of_context(frame))
-        if isinstance(outcome, Suspended):
-            raise outer.suspend(outcome.signal)
+        ending = self.run(frame, partial(self.inside, effect), self.scopes.of_context(frame))
+        if isinstance(ending, Suspended):
+            return ending
         if self.engine.interruption is not None:
-            self.placement.require_open(outer, "run_in_child_context")
-        if isinstance(outcome, Returned):
+            self.placement.require_open(frame, "run_in_child_context")
+        if isinstance(ending, Returned):
             look_in_context(frame)
         elif self.failures is not None:
-            self.failures.of_virtual(frame, outcome.error)
-        return outcome
+            self.failures.of_virtual(frame, ending.error)
+        return ending
 
     def inside(self, effect: Enter) -> Any:
         """Run the code of a context, or perform the flow that stands for it."""
@@ -285,9 +290,8 @@ class BlockingDriver:
 
     def fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
         """Run branches until their plan is complete."""
-        means = Means(self, self.pool, self.checkpointer, self.deadline, self._environment.clock)
         try:
-            return Returned(Coordinator(effect, means).run())
+            return Returned(Coordinator(effect, self, self._environment.clock).run())
         except SuspendExecution as signal:
             raise outer.suspend(signal) from None
         except UNRECOVERABLE:

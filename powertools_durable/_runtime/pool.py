@@ -7,54 +7,76 @@ branches start in index order.
 One thread coordinates a fan-out: the one that called `map` or `parallel`. It reports events to the plan and carries
 out the plan's decisions. In a nested fan-out that thread belongs to the pool itself; when all others are busy too, it
 runs its branches itself, so that a pool of any size handles any nesting.
+
+A thread that has nothing to do waits for a signal of its own, so an event wakes one thread: a branch to run a thread of
+the pool, the end of a branch its coordinator.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from powertools_durable._frozen import frozen
-from powertools_durable._replay.effects import Checkpoint, Effect, Enter, FanOut, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.effects import (
+    Checkpoint,
+    Ending,
+    Enter,
+    FanOut,
+    Flow,
+    Outcome,
+    Raised,
+    Returned,
+    Suspended,
+)
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.environment import Clock, Threads
+from powertools_durable._runtime.environment import Clock, Signal, Threads
 from powertools_durable._runtime.scopes import Beside
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, InvalidStateError, SuspendExecution
 from powertools_durable.scope import SCOPE
 
-__all__ = ["BranchPool", "Coordinator", "Means"]
+__all__ = ["BranchPool", "Coordinator"]
 
-News = Callable[[], None]  # an event of a branch, handled on the coordinating thread
-_LOOK = 1.0  # seconds between two checks for a free thread
+Event: TypeAlias = Ending | BaseException
+"""What became of a branch; an exception of its own is one that no completion rule may tolerate."""
+
+_LOOK = 1.0  # seconds between two looks at the clock
 _SKEW = 0.1  # seconds until a timer that the service still reports as running is polled again
 
 
-class EntersContexts(Protocol):
+class RunsBranches(Protocol):
     """The part of a driver that branches need."""
+
+    pool: BranchPool
+    checkpointer: Checkpointer
+    deadline: Deadline
 
     def heard(self, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]: ...
 
-    def enter(self, outer: Frame, effect: Enter) -> Outcome: ...
+    def run_context(self, effect: Enter) -> Ending: ...
 
     def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None: ...
 
 
-@frozen
-class Task:
-    """Code of a branch that is ready to run."""
+class Branch:
+    """A branch that is entered: its flow, and the code that is ready to run, or runs."""
 
-    owner: Coordinator
-    run: Callable[[], None]
+    __slots__ = ("code", "flow", "index", "op", "owner")
+
+    def __init__(self, owner: Coordinator, index: int, op: OperationHandle, flow: Flow[Any]) -> None:
+        self.owner = owner
+        self.index = index
+        self.op = op
+        self.flow = flow
+        self.code: Enter  # once the flow has asked for it
 
 
 class BranchPool:
@@ -63,118 +85,136 @@ class BranchPool:
     Parameters
     ----------
     limit : int
-        The maximum number of threads.
+        The maximum number of threads; with none a coordinator runs its branches itself.
+
+    Attributes
+    ----------
+    lock : AbstractContextManager
+        Guards the pool, and the events of every coordinator.
+    appetite : int
+        How many branches of a fan-out are begun at most: one runs on each thread, and one is at hand.
     """
 
     def __init__(self, limit: int, checkpointer: Checkpointer, threads: Threads) -> None:
-        self.changed = threads.condition()
-        self.lock = getattr(self.changed, "lock", self.changed)
-        self._from = threads
-        self._limit = limit
-        # Branches that are started ahead of their thread: one runs, one is at hand.
-        self.appetite = 2 * limit
-        self._checkpointer = checkpointer
-        self._ready: deque[Task] = deque()
-        self._threads: list[threading.Thread] = []
-        self._idle = 0
+        self.lock = threads.lock()
+        self.appetite = max(1, 2 * limit)
         self.closing = False
-        self.helpers = 0  # coordinators on threads of the pool that wait
+        self.nested: set[Coordinator] = set()  # coordinators on threads of the pool that wait
+        self.threads = threads
+        self._limit = limit
+        self._checkpointer = checkpointer
+        self._ready: deque[Branch] = deque()
+        self._started: list[threading.Thread] = []
+        self._sleeping: list[Signal] = []  # of threads that wait for a branch
+        self._idle = 0  # threads that wait, or are about to go on
 
-    def submit(self, task: Task) -> None:
+    def submit(self, branch: Branch) -> None:
         """Have a branch's code run."""
         with self.lock:
-            self._ready.append(task)
-            if self._idle:
-                self.changed.notify_all()
-            if self._idle < len(self._ready) and len(self._threads) < self._limit and not self.closing:
+            self._ready.append(branch)
+            if self._sleeping:
+                self._sleeping.pop().set()
+            elif self._idle < len(self._ready) and len(self._started) < self._limit and not self.closing:
                 self._start_thread()
 
     def _start_thread(self) -> None:
-        name = f"powertools-durable-branch-{len(self._threads)}"
+        name = f"powertools-durable-branch-{len(self._started)}"
         try:
-            thread = self._from.spawn(partial(Context().run, self._work), name)
+            thread = self.threads.spawn(partial(Context().run, self._work), name)
         except RuntimeError:  # no more threads: the existing ones, or the coordinator, do the work
-            self._limit = len(self._threads)
-            self.changed.notify_all()
+            self._limit = len(self._started)
+            self._have_nested_look()
         else:
-            self._threads.append(thread)
+            self._started.append(thread)
 
-    def needs_help(self) -> bool:
-        """True on a thread of the pool, and when the pool has none: then a coordinator runs its own branches."""
-        return self._limit == 0 or threading.current_thread() in self._threads
+    def owns(self, thread: threading.Thread) -> bool:
+        """Return whether *thread* is one of the pool."""
+        return thread in self._started
 
-    def take(self, owner: Coordinator) -> Task | None:
-        """Take a task of *owner* back, if no thread is free for it; with `changed` held."""
-        if self._idle > 0 or len(self._threads) < self._limit:
+    def take(self, owner: Coordinator, *, nested: bool) -> Branch | None:
+        """Take a branch of *owner* back that no thread is free for, to run where it is coordinated; with the lock held.
+
+        Only where the pool would wait for itself: on one of its threads, and when it has none.
+        """
+        if not (nested or self._limit == 0) or self._idle > 0 or len(self._started) < self._limit:
             return None
-        task = next((task for task in self._ready if task.owner is owner), None)
-        if task is not None:
-            self._ready.remove(task)
-        return task
+        branch = next((branch for branch in self._ready if branch.owner is owner), None)
+        if branch is not None:
+            self._ready.remove(branch)
+        return branch
 
     def discard(self, owner: Coordinator) -> None:
-        """Drop the tasks of *owner* that no thread has begun: their results are not needed any more."""
+        """Drop the branches of *owner* that no thread has begun: their results are not needed any more."""
         with self.lock:
-            self._ready = deque(task for task in self._ready if task.owner is not owner)
+            self._ready = deque(branch for branch in self._ready if branch.owner is not owner)
 
     def close(self, deadline: Deadline, *, wait: bool) -> None:
         """End the threads; with *wait*, wait for the code that still runs on them, but not past *deadline*."""
         with self.lock:
             self.closing = True
             self._ready.clear()
-            self.changed.notify_all()
-        for thread in self._threads if wait else ():
+            for signal in self._sleeping:
+                signal.set()
+            self._have_nested_look()
+        for thread in self._started if wait else ():
             thread.join(timeout=deadline.patience)
 
     def _work(self) -> None:
-        while (task := self._next()) is not None:
+        while (branch := self._next()) is not None:
             with self._checkpointer.contributors():
-                while task is not None:
-                    task.run()
-                    task = self._next(wait=False)
+                while branch is not None:
+                    branch.owner.run_branch(branch)
+                    branch = self._next(wait=False)
 
-    def _next(self, *, wait: bool = True) -> Task | None:
-        """Return the next task; None when the pool closes, or nothing is queued."""
-        with self.lock:
-            self._idle += wait
-            while wait and not self._ready and not self.closing:
-                self.changed.wait()
-            self._idle -= wait
-            if not self._ready or self.closing:
-                return None
-            if self.helpers and self._idle == 0:  # one of the waiting coordinators may have to run the remaining tasks
-                self.changed.notify_all()
-            return self._ready.popleft()
+    def _next(self, *, wait: bool = True) -> Branch | None:
+        """Return the next branch; None when the pool closes, or nothing is queued."""
+        while True:
+            with self.lock:
+                if self.closing:
+                    return None
+                if self._ready:
+                    if self.nested and self._idle == 0:  # one of them may have to run what remains
+                        self._have_nested_look()
+                    return self._ready.popleft()
+                if not wait:
+                    return None
+                signal = self.threads.signal()
+                self._sleeping.append(signal)
+                self._idle += 1
+            signal.wait(threading.TIMEOUT_MAX)
+            with self.lock:
+                self._idle -= 1
 
-
-@frozen
-class Means:
-    """What a coordinator needs of its driver."""
-
-    driver: EntersContexts
-    pool: BranchPool
-    checkpointer: Checkpointer
-    deadline: Deadline
-    clock: Clock
+    def _have_nested_look(self) -> None:
+        for coordinator in self.nested:
+            coordinator.ring()
 
 
 class Coordinator:
-    """One fan-out in progress."""
+    """One fan-out in progress.
 
-    def __init__(self, effect: FanOut, means: Means) -> None:
+    Attributes
+    ----------
+    events : deque
+        What became of branches, with their indexes, and was not yet handled.
+    """
+
+    def __init__(self, effect: FanOut, driver: RunsBranches, clock: Clock) -> None:
+        self.events: deque[tuple[int, Event]] = deque()
         self._effect = effect
+        self._frame = effect.frame
         self._plan = effect.plan
-        self._driver = means.driver
-        self._pool = means.pool
-        self._checkpointer = means.checkpointer
-        self._deadline = means.deadline
-        self._clock = means.clock
-        self._began = means.clock.now(), means.clock.monotonic()
+        self._driver = driver
+        self._pool = driver.pool
+        self._checkpointer = driver.checkpointer
+        self._clock = clock
+        self._began = clock.now(), clock.monotonic()
+        scope = SCOPE.get()
+        self._scope = scope and replace(scope, where=Beside(self._frame, "the serdes of a branch"))
         self._variables = copy_context()
-        self._news: deque[News] = deque()
-        self._wanted: dict[int, datetime | None] = {}  # the due time of a branch's timer on the service's clock
-        self._awaited: dict[int, tuple[OperationHandle, ...]] = {}  # by suspended branch
-        self._waits = False
+        self._nested = driver.pool.owns(threading.current_thread())
+        self._signals: dict[int, SuspendExecution] = {}  # by suspended branch
+        self._bell: Signal | None = None  # wakes this thread, once
 
     def run(self) -> Any:
         """Run the branches until the plan is complete.
@@ -186,101 +226,114 @@ class Coordinator:
         BaseException
             An error that no completion rule may tolerate: a fault of the service, changed code, misuse.
         """
+        plan = self._plan
         try:
             with self._checkpointer.contributors():
-                while self._plan.reason is None:
-                    self._go_on_from_here()
+                while plan.reason is None:
+                    while plan.running < self._pool.appetite and (index := plan.admit()) is not None:
+                        self._begin(index)
+                    if plan.reason is None:
+                        self._go_on()
             return self._effect.result()
         except SuspendExecution:
             raise
         except BaseException:
-            self._effect.frame.finished = True  # branches that still run become orphans
+            self._frame.finished = True  # branches that still run become orphans
             raise
         finally:
             self._pool.discard(self)
 
     # -- on the coordinating thread ------------------------------------------------------------------------
 
-    def _go_on_from_here(self) -> None:
-        while self._plan.running < self._pool.appetite and (index := self._plan.admit()) is not None:
-            self._begin(index)
-        if self._plan.reason is not None:
-            return
-        if self._plan.running == 0:
-            if not self._goes_on():
-                waits_for = tuple(op for ops in self._awaited.values() for op in ops)
-                raise SuspendExecution(
-                    min((m for m in self._wanted.values() if m is not None), default=None), waits_for
-                )
-            return
-        self._listen()
+    def _go_on(self) -> None:
+        """Handle an event, or resume suspended branches.
 
-    def _goes_on(self) -> bool:
+        Raises
+        ------
+        SuspendExecution
+            Every branch in flight is suspended.
+        """
+        if self._plan.running:
+            if (event := self._next_event()) is not None:
+                self._handle(*event)
+        elif not self._resume_ready():
+            signals = self._signals.values()
+            until = min((signal.until for signal in signals if signal.until is not None), default=None)
+            raise SuspendExecution(until, tuple(op for signal in signals for op in signal.waits_for))
+
+    def _handle(self, index: int, event: Event) -> None:
+        match event:
+            case Returned() | Raised():
+                self._plan.ended(index, event)
+            case Suspended(signal):
+                self._signals[index] = signal
+                self._plan.suspended(index, self._to_be_polled(signal.until))
+            case error:
+                raise error
+
+    def _to_be_polled(self, until: datetime | None) -> datetime | None:
+        """Return when to ask the service for a timer that is due then."""
+        return until if until is None or until > (now := self._now()) else now + timedelta(seconds=_SKEW)
+
+    def _resume_ready(self) -> bool:
         """Send what is queued, as the end of the invocation would, and resume the branches that can continue after it.
 
         The responses of this invocation show which timers have fired and which callbacks were answered, so the service
         would not invoke again because of them (I08).
         """
-        if self._effect.frame.engine.pending:
-            self._checkpointer.checkpoint(self._effect.frame, None)
+        if self._frame.engine.pending:
+            self._checkpointer.checkpoint(self._frame, None)
         if self._seconds_to(self._plan.earliest) <= 0:
-            self._wake()
+            self._resume_due()
             return True
-        answered = [index for index, ops in self._awaited.items() if any(op.is_over for op in ops)]
+        answered = [index for index, signal in self._signals.items() if any(op.is_over for op in signal.waits_for)]
         for index in answered:
             self._plan.resumed(index)
             self._begin(index)
         return bool(answered)
 
+    def _resume_due(self) -> None:
+        """Poll the service for timers that have fired, and enter their branches again."""
+        self._checkpointer.checkpoint(self._frame, None)
+        for index in self._plan.wake(self._now()):
+            self._begin(index)
+
     def _begin(self, index: int) -> None:
         op, flow = self._effect.branch(index)
-        # A frame for this branch's signals: the fan-out's own frame is shared by all branches.
-        slot = Frame(op.engine, parent=self._effect.frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
-        self._wanted.pop(index, None)
-        self._awaited.pop(index, None)
-        if (news := self._advance(index, op, slot, self._driver.heard(op, flow), None)) is not None:
-            news()  # it ended at once, for example because an earlier invocation finished it
+        self._signals.pop(index, None)
+        if (event := self._advance(Branch(self, index, op, self._driver.heard(op, flow)), None)) is not None:
+            self._handle(index, event)  # it ended at once, for example because an earlier invocation finished it
 
-    def _listen(self) -> None:
-        """Handle events of branches, or wait for one, or for the timer of a suspended branch."""
-        with self._pool.lock:
-            self._stand_still(waits=not self._news)
-            helps = self._pool.needs_help()
-            self._pool.helpers += helps
-            helped = self._wait()
-            self._pool.helpers -= helps
-            self._stand_still(waits=False)
-            news, self._news = self._news, deque()
-        if news:
-            while news and self._plan.reason is None:
-                news.popleft()()
-        elif helped is not None:
-            helped.run()
-        elif self._pool.closing:
-            raise BranchOrphaned
-        elif self._seconds_to(self._plan.earliest) <= 0:
-            self._wake()
-        elif self._deadline.patience <= 0:
+    def _next_event(self) -> tuple[int, Event] | None:
+        """Wait for an event, or until something else has to be looked at; run a branch that no thread is free for."""
+        pool = self._pool
+        with pool.lock:
+            if self.events:
+                return self.events.popleft()
+            if pool.closing:  # what this waits for was dropped
+                raise BranchOrphaned
+            branch = pool.take(self, nested=self._nested)
+            due_in = self._seconds_to(self._plan.earliest)
+            left = min(due_in, self._driver.deadline.patience)
+            if branch is None and left > 0:
+                bell = self._bell = pool.threads.signal()
+                self._checkpointer.idle(1)
+                if self._nested:
+                    pool.nested.add(self)
+        if branch is not None:
+            self.run_branch(branch)
+        elif left > 0:
+            bell.wait(min(left, _LOOK))
+            with pool.lock:
+                pool.nested.discard(self)
+                self.ring()
+        elif due_in <= 0:
+            self._resume_due()
+        else:
             late = BackendError("the invocation ends while branches still run", retryable=True)
-            self._effect.frame.engine.interrupt(late)
+            self._frame.engine.interrupt(late)
             raise CheckpointingStopped(late)
-
-    def _wait(self) -> Task | None:
-        """Wait until there is something to do; return a task that no thread is free for."""
-        while not self._news and not self._pool.closing:  # closing: the tasks that this waits for were dropped
-            if self._pool.needs_help() and (helped := self._pool.take(self)) is not None:
-                return helped
-            left = min(self._seconds_to(self._plan.earliest), self._deadline.patience)
-            if left <= 0:
-                break
-            self._pool.changed.wait(min(left, _LOOK))
         return None
-
-    def _stand_still(self, *, waits: bool) -> None:
-        """Let the sender know whether more may come from here soon; with the pool's lock held."""
-        if waits is not self._waits:
-            self._waits = waits
-            self._checkpointer.idle(1 if waits else -1)
 
     def _seconds_to(self, moment: datetime | None) -> float:
         return threading.TIMEOUT_MAX if moment is None else (moment - self._now()).total_seconds()
@@ -290,74 +343,56 @@ class Coordinator:
         moment, monotonic = self._began
         return moment + timedelta(seconds=self._clock.monotonic() - monotonic)
 
-    def _wake(self) -> None:
-        """Poll the service for timers that have fired, and enter their branches again."""
-        self._checkpointer.checkpoint(self._effect.frame, None)
-        for index in self._plan.wake(self._now()):
-            self._begin(index)
+    # -- on any thread -------------------------------------------------------------------------------------
 
-    def _suspended(self, index: int, signal: SuspendExecution) -> None:
-        until = self._wanted[index] = signal.until
-        self._awaited[index] = signal.waits_for
-        now = self._now()
-        self._plan.suspended(index, now + timedelta(seconds=_SKEW) if until is not None and until <= now else until)
+    def ring(self) -> None:
+        """Wake the coordinating thread if it waits, which from now on may add to what is sent; with the lock held."""
+        if self._bell is not None:
+            self._bell.set()
+            self._bell = None
+            self._checkpointer.idle(-1)
 
-    # -- on the branch's thread ---------------------------------------------------------------------------
+    def run_branch(self, branch: Branch) -> None:
+        """Run the code of a branch, and what its own operation does afterwards."""
+        event = self._variables.copy().run(self._run, branch)
+        if event is not None:
+            self._post(branch.index, event)
 
-    def _advance(self, index: int, op: OperationHandle, slot: Frame, flow: Flow[Any], answer: object) -> News | None:
+    def _run(self, branch: Branch) -> Event | None:
+        SCOPE.set(self._scope)  # of everything but the branch's code: a serdes of the user's may run
+        try:
+            ending = self._driver.run_context(branch.code)
+        except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
+            return error
+        return ending if isinstance(ending, Suspended) else self._advance(branch, ending)
+
+    def _advance(self, branch: Branch, answer: Outcome | None) -> Event | None:
         """Perform the effects of a branch's own operation; return its event, or None if its code is to run."""
         try:
             while True:
-                effect: Effect = flow.send(answer)
-                match effect:
-                    case Checkpoint(update, closes=closes):
-                        self._driver.notice(slot, op, effect)
+                match branch.flow.send(answer):
+                    case Checkpoint(update, closes=closes) as effect:
+                        self._driver.notice(self._frame, branch.op, effect)
                         # A branch's own updates need no waiting: the end of the fan-out is sent after all of them
                         # and is waited for. A crash before that repeats the branch.
-                        self._checkpointer.submit(slot, update, wait=False, ahead=True, closes=closes)
+                        self._checkpointer.submit(self._frame, update, wait=False, ahead=True, closes=closes)
                         answer = None
-                    case Enter():
-                        self._pool.submit(Task(self, partial(self._enter, index, op, slot, flow, effect)))
+                    case Enter() as code:
+                        branch.code = code
+                        self._pool.submit(branch)
                         return None
-                    case _:
-                        _throw(InvalidStateError(f"a branch asked for {type(effect).__name__}"))
+                    case effect:
+                        return InvalidStateError(f"a branch asked for {type(effect).__name__}")
         except StopIteration as done:
-            return partial(self._plan.ended, index, Returned(done.value))
+            return Returned(done.value)
         except UNRECOVERABLE as error:
-            return partial(_throw, error)
+            return error
         except Exception as error:  # noqa: BLE001 - the branch's own failure
-            return partial(self._plan.ended, index, Raised(error))
+            return Raised(error)
         except BaseException as signal:  # noqa: BLE001 - decided by the coordinating thread
-            return partial(_throw, signal)
+            return signal
 
-    def _enter(self, index: int, op: OperationHandle, slot: Frame, flow: Flow[Any], effect: Enter) -> None:
-        """Run a branch's code."""
-        try:
-            outcome = self._variables.copy().run(self._driver.enter, slot, effect)
-        except SuspendExecution as signal:
-            self._tell(partial(self._suspended, index, signal))
-        except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
-            self._tell(partial(_throw, error))
-        else:
-            news = self._variables.copy().run(self._advance_beside, index, op, slot, flow, outcome)
-            if news is not None:
-                self._tell(news)
-
-    def _advance_beside(
-        self, index: int, op: OperationHandle, slot: Frame, flow: Flow[Any], outcome: Outcome
-    ) -> News | None:
-        """Continue a branch, which may run a serdes of the user's."""
-        scope = SCOPE.get()
-        if scope is not None:
-            SCOPE.set(replace(scope, where=Beside(self._effect.frame, "the serdes of a branch")))
-        return self._advance(index, op, slot, flow, outcome)
-
-    def _tell(self, news: News) -> None:
+    def _post(self, index: int, event: Event) -> None:
         with self._pool.lock:
-            self._stand_still(waits=False)
-            self._news.append(news)
-            self._pool.changed.notify_all()
-
-
-def _throw(error: BaseException) -> None:
-    raise error
+            self.events.append((index, event))
+            self.ring()
