@@ -91,7 +91,8 @@ class Completion:
         if when is not None and not callable(when):
             message = f"Completion(when=...) takes a function of the status, not {when!r}"
             raise ValidationError(message)
-        if when is not None and self._thresholds != (None, None, None):
+        others = self.min_successful, self.tolerated_failure_count, self.tolerated_failure_percentage
+        if when is not None and others != (None, None, None):
             message = "Completion(when=...) takes the place of the other criteria; give one or the other"
             raise ValidationError(message)
 
@@ -113,10 +114,6 @@ class Completion:
     def first_successful(cls) -> Completion:
         """Done with the first success."""
         return cls(min_successful=1)
-
-    @property
-    def _thresholds(self) -> tuple[int | None, int | None, float | None]:
-        return (self.min_successful, self.tolerated_failure_count, self.tolerated_failure_percentage)
 
     def check_total(self, total: int) -> None:
         """Refuse to ask for more successes than there are branches.
@@ -156,9 +153,9 @@ class Completion:
                 raise ValidationError(message)
 
     def _exceeds(self, status: FanOutStatus) -> bool:
-        if self._thresholds == (None, None, None):
-            return status.failed > 0
         count, percentage = self.tolerated_failure_count, self.tolerated_failure_percentage
+        if count is None and percentage is None and self.min_successful is None:
+            return status.failed > 0
         if count is not None and status.failed > count:
             return True
         # Divided last: 7 of 100 are 7 %, and not the 7.000000000000001 of 7 / 100 * 100.

@@ -27,14 +27,17 @@ from powertools_durable.serdes.base import SerDes
 __all__ = ["Branches", "fan_out"]
 
 
-@frozen(kw_only=True)
+_BRANCH = {SubType.MAP: SubType.MAP_ITERATION, SubType.PARALLEL: SubType.PARALLEL_BRANCH}
+
+
+@frozen
 class Branches:
     """The branches of a fan-out.
 
     Attributes
     ----------
     sub_type : SubType
-        ``MapIteration`` or ``ParallelBranch``.
+        ``Map`` or ``Parallel``.
     names : Sequence[str | None]
         One for each branch.
     body : Callable
@@ -53,7 +56,7 @@ class Branches:
 
     def open(self, frame: Frame, index: int, *, place: str | None = None) -> tuple[OperationHandle, Flow[Any]]:
         """Build the operation and the flow of one branch below *frame*; *place* is the line of the fan-out's call."""
-        op = frame.branch(index, self.sub_type, self.names[index], virtual=self.flat)
+        op = frame.branch(index, _BRANCH[self.sub_type], self.names[index], virtual=self.flat)
         op.place = place
         body = partial(self.body, index)
         if self.flat:
@@ -97,8 +100,7 @@ def fan_out(
         return FanOut(frame, plan, partial(branches.open, frame, place=op.place), lambda: _result(plan, branches))
 
     def compact(result: BatchResult[Any]) -> str:
-        kind = "Map" if branches.sub_type is SubType.MAP_ITERATION else "Parallel"
-        return Compact.text_of(result, kind, summarised(result, summary) if summary else None)
+        return Compact.text_of(result, branches.sub_type.value, summarised(result, summary) if summary else None)
 
     return context(op, open_frame, inside, serdes, compact)
 

@@ -69,21 +69,12 @@ class OperationStatus(OpenEnum):
     TIMED_OUT = "TIMED_OUT"
     STOPPED = "STOPPED"
 
-    @property
-    def is_terminal(self) -> bool:
-        """True when the record will never change again."""
-        return self in _TERMINAL
+    is_terminal: bool  # the record will never change again; of a status that this version does not know, False
 
 
-_TERMINAL = frozenset(
-    {
-        OperationStatus.SUCCEEDED,
-        OperationStatus.FAILED,
-        OperationStatus.CANCELLED,
-        OperationStatus.TIMED_OUT,
-        OperationStatus.STOPPED,
-    }
-)
+OperationStatus.is_terminal = False
+for _status in ("SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT", "STOPPED"):
+    OperationStatus(_status).is_terminal = True
 
 
 class SubType(StrEnum):

@@ -123,6 +123,7 @@ def _moment(slot: Any) -> property:
     return property(read, slot.__set__)
 
 
+_AS_IT_IS = frozenset({str, bool, int})
 _Fields = tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
 _FIELDS: dict[type[Any], _Fields] = {}
 
@@ -166,7 +167,7 @@ def to_wire(value: Any) -> Any:
     keys, parts = known
     found = zip(keys, parts(value), strict=True)
     return {
-        key: part if type(part) is str else part._value_ if isinstance(part, Enum) else to_wire(part)
+        key: part if type(part) in _AS_IT_IS else part._value_ if isinstance(part, Enum) else to_wire(part)
         for key, part in found
         if part is not None
     }

@@ -197,7 +197,7 @@ class ReplayEngine:
     @property
     def is_pressing(self) -> bool:
         """True when a caller waits for an answer, or a request is full."""
-        return self._waiting > 0 or self.is_full
+        return self._waiting > 0 or len(self._outbox) >= MAX_BATCH_UPDATES
 
     @property
     def is_lingering(self) -> bool:
@@ -252,13 +252,13 @@ class ReplayEngine:
         changed = (page.operations or ()) if page else ()
         self.state.absorb(changed)
         told = {record.id for record in changed}
-        updates = batch.updates
-        for update in updates:
+        for update in batch.updates:
+            if update.type is OperationType.EXECUTION:
+                self.finished = True
             # An acknowledged end counts even if the response shows the record as it was before.
-            if update.id not in told or update.action in _ENDS:
+            elif update.id not in told or update.action in _ENDS:
                 self._apply(update, now)
-        if any(update.type is OperationType.EXECUTION for update in updates):
-            self.finished = True
+        if self.finished:
             return None
         if not response.checkpoint_token:
             self.revoked = True
@@ -267,8 +267,6 @@ class ReplayEngine:
         return (page.next_marker or None) if page else None
 
     def _apply(self, update: OperationUpdate, now: datetime) -> None:
-        if update.type is OperationType.EXECUTION:
-            return
         known = self.state.operations.get(update.id)
         if known is not None and known.status.is_terminal:
             return  # the common case: the response held the record
@@ -306,22 +304,17 @@ class _Request:
     def takes(self, update: OperationUpdate) -> bool:
         """Add *update* if it may share this request. The first update is never refused, no matter how large."""
         bound = _bound(update)
+        before = self._actions.get(update.id)
         if self._updates and (
-            len(self._updates) >= MAX_BATCH_UPDATES or self._repeats(update) or not self._has_room(update, bound)
+            len(self._updates) >= MAX_BATCH_UPDATES
+            or (before is not None and not _may_follow(update, before))
+            or not self._has_room(update, bound)
         ):
             return False
         self._bound += bound
         self._updates.append(update)
         self._actions[update.id] = update.action
         return True
-
-    def _repeats(self, update: OperationUpdate) -> bool:
-        """An operation's updates share a request only as START and its end (docs/contributing/protocol.md#batching)."""
-        before = self._actions.get(update.id)
-        if before is None:
-            return False
-        ends = before is OperationAction.START and update.action is not OperationAction.START
-        return not (ends and update.type in _MERGEABLE)
 
     def _has_room(self, update: OperationUpdate, bound: int) -> bool:
         if self._exact is None and self._bound + bound <= MAX_BATCH_BYTES:
@@ -330,6 +323,12 @@ class _Request:
             self._exact = sum(map(_size, self._updates))
         self._exact += _size(update)  # also when there is no room: nothing is added after it then
         return self._exact <= MAX_BATCH_BYTES
+
+
+def _may_follow(update: OperationUpdate, before: OperationAction) -> bool:
+    """An operation's updates share a request only as START and its end (docs/contributing/protocol.md#batching)."""
+    ends = before is OperationAction.START and update.action is not OperationAction.START
+    return ends and update.type in _MERGEABLE
 
 
 def _bound(update: OperationUpdate) -> int:

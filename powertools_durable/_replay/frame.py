@@ -145,7 +145,7 @@ class Frame:
         self.replay_state = LIVE
         if sealed:
             self.replay_state = SEALED
-        elif self._goes_on():  # T1
+        elif not engine.begins and self._goes_on():  # T1
             self.replay_state = REPLAY
 
     @contextmanager
@@ -160,7 +160,7 @@ class Frame:
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
         """Open the frame of the context that *op* is; a virtual context has no record of its own."""
-        record = op.record
+        record = self.engine.state.operations.get(op.id)
         return Frame(
             self.engine,
             parent=self,
@@ -213,7 +213,7 @@ class Frame:
 
     def has_branch(self, index: int) -> bool:
         """Return whether anything is recorded for that branch."""
-        return self._recorded_at(self.id_at(index)) is not None
+        return not self.engine.begins and self._recorded_at(self.id_at(index)) is not None
 
     def branch_has_ended(self, index: int, *, flat: bool) -> bool:
         """Return whether all records of a branch are terminal; a flat branch has only those of its operations."""

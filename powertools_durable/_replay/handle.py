@@ -105,7 +105,7 @@ class OperationHandle:
     @property
     def attempts(self) -> int:
         """How many attempts have finished."""
-        record = self.record
+        record = self.engine.state.operations.get(self.id)
         return record.attempts if record is not None else 0
 
     @property
@@ -129,7 +129,7 @@ class OperationHandle:
     @property
     def replays_children(self) -> bool:
         """True when the result of this context was too large to record."""
-        record = self.record
+        record = self.engine.state.operations.get(self.id)
         details = record.context_details if record is not None else None
         return bool(details and details.replay_children)
 
@@ -181,7 +181,8 @@ class OperationHandle:
             The value can't be written, or does not read back equal; names the operation and the line.
         """
         try:
-            text, seen = prove(value, serdes, self.serdes_context, promised=promised)
+            context = SerDesContext(self.id, self.engine.state.durable_execution_arn)
+            text, seen = prove(value, serdes, context, promised=promised)
         except SerDesError as error:
             raise self._named(error) from None
         # A wrapping serdes is left out, so that reading the record shows that it can unwrap.

@@ -39,7 +39,7 @@ class Deadline:
     @property
     def patience(self) -> float:
         """Seconds that a wait may take, so that there is time left to answer Lambda."""
-        left = self.left
+        left = self._end - self._clock.monotonic()
         return max(0.0, left - min(_MARGIN, left / 10))
 
     @property

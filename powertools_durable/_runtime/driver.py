@@ -162,7 +162,7 @@ class BlockingDriver:
 
     def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
         """Log a failure that is about to be recorded."""
-        if effect.failure is not None and self.failures is not None:
+        if self.failures is not None:
             self.failures.recorded(frame, effect, op.losses)
 
     def _counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
@@ -197,7 +197,9 @@ class BlockingDriver:
         deferred = effect.deferrable and frame.batch_mode
         waits = effect.wait and not deferred
         try:
-            self.checkpointer.checkpoint(frame, effect.update, wait=waits, deferred=deferred, closes=effect.closes)
+            waiter = self.checkpointer.submit(frame, effect.update, wait=waits, deferred=deferred, closes=effect.closes)
+            if waiter is not None:
+                self.checkpointer.await_(waiter)
         except SuspendExecution as revoked:
             raise frame.suspend(revoked) from None
         if waits and frame.is_orphaned:  # the end of an enclosing fan-out was in the same request

@@ -154,9 +154,7 @@ class SystemThreads:
         """Make a condition."""
         return _Condition()
 
-    def signal(self) -> Signal:
-        """Make a signal."""
-        return _Lock()
+    signal = _Lock
 
     def spawn(self, run: Callable[[], None], name: str) -> threading.Thread:
         """Start a daemon thread; see `Threads`."""

@@ -9,7 +9,6 @@ answered.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from powertools_durable.errors import (
     StepError,
     WaitForConditionError,
 )
-from powertools_durable.errors.places import log_level_of_the_user, traceback_of, user_frames, users_frame
+from powertools_durable.errors.places import log_level_of_the_user, traceback_of, user_frames
 from powertools_durable.errors.rebuilding import raised_at_first
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
@@ -203,10 +202,11 @@ class Failures:
             if error is not None and with_traceback:
                 shown = exc_info_of(error, include_input=config.include_validation_input)
             users = logger_of_failures(self._program.handler, self._program.logger)
-            if users_frame(sys._getframe()) is None and hasattr(users, "makeRecord"):  # noqa: SLF001 - documented
+            at = log_level_of_the_user()
+            if at == 1 and hasattr(users, "makeRecord"):  # no line of the user's on this stack
                 _log_at(self._line_of(error), users, level, text, shown)
             else:
-                users.log(level, text, exc_info=shown, stacklevel=log_level_of_the_user())
+                users.log(level, text, exc_info=shown, stacklevel=at)
         except Exception as broken:  # noqa: BLE001 - the failure is recorded, even if the logger raises
             logger.warning("a failure could not be logged: the logger raised %s", type(broken).__name__)
         finally:

@@ -372,7 +372,8 @@ class Coordinator:
             while True:
                 match branch.flow.send(answer):
                     case Checkpoint(update, closes=closes) as effect:
-                        self._driver.notice(self._frame, branch.op, effect)
+                        if effect.failure is not None:
+                            self._driver.notice(self._frame, branch.op, effect)
                         # A branch's own updates need no waiting: the end of the fan-out is sent after all of them
                         # and is waited for. A crash before that repeats the branch.
                         self._checkpointer.submit(self._frame, update, wait=False, ahead=True, closes=closes)

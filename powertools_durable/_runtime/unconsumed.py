@@ -23,7 +23,8 @@ def look_in_context(frame: Frame) -> None:
     NonDeterminismError
         ``on_unconsumed="fail"``.
     """
-    if frame.suspension is None and not frame.is_orphaned and (record := frame.recorded_ahead()) is not None:
+    record = frame.recorded_ahead()
+    if record is not None and frame.suspension is None and not frame.is_orphaned:
         _report(frame.engine, [record])
 
 

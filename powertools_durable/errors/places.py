@@ -11,15 +11,17 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
+from enum import Enum
 from types import FrameType, TracebackType
 from typing import Any
 
 __all__ = [
+    "Origin",
     "call_site",
-    "is_library",
     "is_own",
     "is_users_place",
     "log_level_of_the_user",
+    "origin_of",
     "place",
     "raised_at",
     "traceback_of",
@@ -30,27 +32,36 @@ __all__ = [
     "without_folders",
 ]
 
-_PACKAGE = __name__.partition(".")[0]
+_OWN_MODULES = f"{__name__.partition('.')[0]}."
 _OWN_FILES = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - text, no file
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep  # noqa: PTH100, PTH120
 _LAMBDA = "/var/runtime/"  # what calls the handler there
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_INSTALLED = _SITE, _DIST = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_NOT_INSTALLED = ("<frozen ", _LAMBDA, _STANDARD_LIBRARY)
+
+
+class Origin(Enum):
+    """Whose code a frame runs."""
+
+    OURS = "this package"
+    INSTALLED = "an installed package"
+    PYTHON = "Python's own library, or Lambda's"
+    USER = "the user"
+
+
+def origin_of(frame: FrameType) -> Origin:
+    """Return whose code *frame* runs."""
+    file = frame.f_code.co_filename
+    if f"{frame.f_globals.get('__name__', '')}.".startswith(_OWN_MODULES) or file.startswith(_OWN_FILES):
+        return Origin.OURS
+    if _SITE in file or _DIST in file:
+        return Origin.INSTALLED
+    return Origin.PYTHON if file.startswith(_NOT_INSTALLED) else Origin.USER
 
 
 def is_own(frame: FrameType) -> bool:
     """Tell whether *frame* runs code of this package."""
-    name = frame.f_globals.get("__name__", "")
-    return f"{name}.".startswith(f"{_PACKAGE}.") or frame.f_code.co_filename.startswith(_OWN_FILES)
-
-
-def is_library(frame: FrameType) -> bool:
-    """Tell whether *frame* runs code of this package, of an installed one, of Python's own library or Lambda's."""
-    file = frame.f_code.co_filename
-    return is_own(frame) or file.startswith(("<frozen ", _LAMBDA, _STANDARD_LIBRARY)) or _is_installed(frame)
-
-
-def _is_installed(frame: FrameType) -> bool:
-    return any(directory in frame.f_code.co_filename for directory in _INSTALLED)
+    return origin_of(frame) is Origin.OURS
 
 
 def without_folders(location: str) -> str:
@@ -61,7 +72,8 @@ def without_folders(location: str) -> str:
 def place(frame: FrameType, line: int) -> str:
     """Return ``shop.py:12 in load``; of a library ``site-packages/boto3/session.py:7 in client``."""
     code = frame.f_code
-    file = _below_its_root(code.co_filename) if is_library(frame) else without_folders(code.co_filename)
+    is_users = origin_of(frame) is Origin.USER
+    file = without_folders(code.co_filename) if is_users else _below_its_root(code.co_filename)
     return f"{file}:{line} in {code.co_name}"
 
 
@@ -89,8 +101,8 @@ def users_frame(frame: FrameType | None) -> FrameType | None:
     Where all of it is installed, as a deployed package may be, that is the innermost frame of an installed package.
     """
     installed: FrameType | None = None
-    while frame is not None and is_library(frame):
-        if installed is None and not is_own(frame) and _is_installed(frame):
+    while frame is not None and (origin := origin_of(frame)) is not Origin.USER:
+        if installed is None and origin is Origin.INSTALLED:
             installed = frame
         frame = frame.f_back
     return frame or installed
@@ -142,7 +154,7 @@ def traceback_of(error: BaseException) -> TracebackType | None:
 
 def user_frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
     """Yield frame and line of the user's own code in *trace*, the outermost first."""
-    return ((frame, line) for frame, line in traceback.walk_tb(trace) if not is_library(frame))
+    return ((frame, line) for frame, line in traceback.walk_tb(trace) if origin_of(frame) is Origin.USER)
 
 
 def users_location(error: BaseException) -> str:
@@ -151,10 +163,10 @@ def users_location(error: BaseException) -> str:
     Where there is none, that of an installed package; empty where only this package and Python's own were passed. For
     tools that show it to whom the code belongs; what is recorded holds `place`.
     """
-    walked = list(traceback.walk_tb(traceback_of(error)))
-    users = [one for one in walked if not is_library(one[0])]
-    users = users or [one for one in walked if _is_installed(one[0]) and not is_own(one[0])]
-    return f"{users[-1][0].f_code.co_filename}:{users[-1][1]}" if users else ""
+    walked = [(origin_of(frame), frame, line) for frame, line in traceback.walk_tb(traceback_of(error))]
+    users = [place for place in walked if place[0] is Origin.USER]
+    users = users or [place for place in walked if place[0] is Origin.INSTALLED]
+    return f"{users[-1][1].f_code.co_filename}:{users[-1][2]}" if users else ""
 
 
 def raised_at(error: BaseException) -> str | None:

@@ -29,7 +29,8 @@ def batch_serdes(
     id_of : Callable
         The operation id of the branch of an index.
     """
-    if all(isinstance(serdes, (TaggedJson, ModelSerDes)) for serdes in results):
+    distinct = {id(serdes): serdes for serdes in results}  # most often one for all of them
+    if all(isinstance(serdes, (TaggedJson, ModelSerDes)) for serdes in distinct.values()):
         return BatchSerDes(results, names)
     return OpaqueBatchSerDes(results, names, id_of)
 

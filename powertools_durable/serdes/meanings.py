@@ -29,7 +29,10 @@ def meanings_of(func: FunctionType, annotation: object) -> Meanings:
 def still_mean(func: FunctionType, meanings: Meanings) -> bool:
     """Tell whether these names mean the same there as when `meanings_of` looked."""
     namespace = func.__globals__
-    return all(_meaning(namespace, name) is meaning for name, meaning in meanings)
+    for name, meaning in meanings:  # a generator would take twice as long, for each step
+        if namespace.get(name) is not meaning and _meaning(namespace, name) is not meaning:
+            return False
+    return True
 
 
 def _meaning(namespace: Mapping[str, object], name: str) -> object:

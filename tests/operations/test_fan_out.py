@@ -47,7 +47,7 @@ class Asked:
         self.op = root.begin(OperationType.CONTEXT, SubType.MAP, "m")
         names = [f"map-item-{index}" for index in range(total)]
         each = [TaggedJson()] * total
-        branches = Branches(sub_type=SubType.MAP_ITERATION, names=names, body=body, serdes=each, flat=flat)
+        branches = Branches(SubType.MAP, names, body, each, flat)
         written = serdes or BatchSerDes(each, names)
         done = completion or Completion.all_completed()
         self.flow = fan_out(self.op, lambda: root.child(self.op), branches, done, written, summary=summary)
