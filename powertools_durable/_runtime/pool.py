@@ -364,7 +364,10 @@ class Coordinator:
             ending = self._driver.run_context(branch.code)
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
             return error
-        return ending if isinstance(ending, Suspended) else self._advance(branch, ending)
+        if isinstance(ending, Suspended):
+            ending.signal.__traceback__ = None  # it holds the stack, whose context holds it: only the collector frees that
+            return ending
+        return self._advance(branch, ending)
 
     def _advance(self, branch: Branch, answer: Outcome | None) -> Event | None:
         """Perform the effects of a branch's own operation; return its event, or None if its code is to run."""
