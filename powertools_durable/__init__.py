@@ -9,9 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from powertools_durable._contexts.async_context import AsyncCallback, AsyncDurableContext
     from powertools_durable._contexts.blocking import Callback, DurableContext
     from powertools_durable._operations.compensation import CompensationItem, CompensationResult
     from powertools_durable._operations.semantics import Nesting, StepSemantics
+    from powertools_durable._runtime.durable_task import DurableTask
     from powertools_durable.batch import BatchItem, BatchResult
     from powertools_durable.completion import Completion
     from powertools_durable.config import DurableConfig
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         DurableError,
         InvokeError,
         NonDeterminismError,
+        OperationCancelledError,
         OperationError,
         SerDesError,
         StepError,
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
+    "AsyncCallback": "_contexts.async_context",
+    "AsyncDurableContext": "_contexts.async_context",
+    "DurableTask": "_runtime.durable_task",
     "Callback": "_contexts.blocking",
     "DurableContext": "_contexts.blocking",
     "CompensationItem": "_operations.compensation",
@@ -69,6 +75,7 @@ _HOME = {
     "CompensationError": "errors",
     "DurableError": "errors",
     "InvokeError": "errors",
+    "OperationCancelledError": "errors",
     "OperationError": "errors",
     "StepError": "errors",
     "StepInterruptedError": "errors",
@@ -81,6 +88,8 @@ _HOME = {
 }
 
 __all__ = [
+    "AsyncCallback",
+    "AsyncDurableContext",
     "BatchError",
     "BatchItem",
     "BatchResult",
@@ -98,10 +107,12 @@ __all__ = [
     "DurableContext",
     "DurableError",
     "DurableFunction",
+    "DurableTask",
     "ExecutionMode",
     "InvokeError",
     "Nesting",
     "NonDeterminismError",
+    "OperationCancelledError",
     "OperationError",
     "Polling",
     "Retry",

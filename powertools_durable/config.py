@@ -50,6 +50,13 @@ def _whole(text: object) -> int:
     return number
 
 
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 900:
+        message = "seconds, from 0 to less than 900"
+        raise ValueError(message)
+    return float(value)
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:
@@ -90,6 +97,7 @@ _SETTINGS: dict[str, _Setting] = {
     "max_threads": _Setting(None, _whole, 32),
     "stack_traces": _Setting(None, _flag, default=False),
     "log_failures": _Setting(None, _flag, default=True),
+    "plain_await_grace": _Setting(None, _seconds, 1.0),
 }
 
 
@@ -136,6 +144,9 @@ class DurableConfig:
         Record shortened stack traces with errors, in place of the one line where it was raised; false.
     log_failures : bool
         Log a failed attempt of a step as a warning, and the execution's failure as an error with its traceback; true.
+    plain_await_grace : float
+        Seconds for which an ``async def`` handler stays open, after its last durable progress, while a task awaits
+        something that is not durable; 1.
 
     Raises
     ------
@@ -158,6 +169,7 @@ class DurableConfig:
     max_threads: int = UNSET
     stack_traces: bool = UNSET
     log_failures: bool = UNSET
+    plain_await_grace: float = UNSET
 
     def __post_init__(self) -> None:
         for name, setting in _SETTINGS.items():

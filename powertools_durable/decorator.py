@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, Unpack, cast, overload, runtime_checkable
 
+from powertools_durable._contexts.async_context import AsyncDurableContext
 from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._contexts.decorated import check_function, check_options
 from powertools_durable._functions import innermost, place_of
@@ -97,6 +99,10 @@ class DurableFunction(Protocol[R_co]):
     def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]:
         """Answer an invocation by another host than Lambda, whose records are kept by *backend*."""
         ...
+
+
+@overload
+def durable(function: Callable[[E, AsyncDurableContext], Awaitable[R]], /) -> DurableFunction[R]: ...
 
 
 @overload
@@ -230,12 +236,15 @@ def _decorate(
     warn_of_unstable_defaults(model)
     if _is_lambda():
         _load_the_rest()
+    is_async = inspect.iscoroutinefunction(innermost(function))
+    context_class: type[DurableContext | AsyncDurableContext] = AsyncDurableContext if is_async else DurableContext
     program = Program(
         handler=function,
-        make_context=lambda session: DurableContext(session, session.root),
+        is_async=is_async,
+        make_context=lambda session: context_class(session, session.root),
         read_payload=parser.parse,
         write_result=writer.write,
-        deferred=DurableContext.deferred_calls,
+        deferred=context_class.deferred_calls,
         begins=lambda session: telemetry.begins(
             session.engine.state.durable_execution_arn, replaying=session.engine.is_replaying
         ),

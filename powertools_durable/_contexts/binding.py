@@ -25,7 +25,9 @@ _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def bind(function: Callable[..., Any], count: int, call: str, *, role: str = "", before: str = "") -> None:
+def bind(
+    function: Callable[..., Any], count: int, call: str, *, role: str = "", before: str = "", awaits: bool = False
+) -> None:
     """Refuse a function that can't be called with *count* positional arguments.
 
     Parameters
@@ -40,15 +42,18 @@ def bind(function: Callable[..., Any], count: int, call: str, *, role: str = "",
         The option that holds it, for example ``compensate``; empty for the function itself.
     before : str
         What it gets before the user's arguments, for example ``the context``.
+    awaits : bool
+        What it returns is awaited, so it may be an ``async def`` function.
 
     Raises
     ------
     ValidationError
         It takes another number of arguments, or is an ``async def`` function.
     """
-    if type(function) is FunctionType and fits(function, count) and not function.__code__.co_flags & _ASYNC:
+    refused = inspect.CO_ASYNC_GENERATOR if awaits else _ASYNC
+    if type(function) is FunctionType and fits(function, count) and not function.__code__.co_flags & refused:
         return
-    if _is_async(function):
+    if not awaits and _is_async(function):
         raise _error(
             f"{name_of(function)}() is an 'async def' function, and this handler is a 'def' function, which does not "
             f"await what {call_name(call)}() calls. Write 'def {name_of(function)}', or call asyncio.run() in it"

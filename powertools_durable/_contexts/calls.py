@@ -7,9 +7,11 @@ for. Fan-outs are in `fan_out_calls`.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -95,7 +97,7 @@ def step(
     policy = retry or core.session.default_retry
     record = op.engine.state.operations.get(op.id)  # as `runs_body` does, without a call: steps are many
     if record is None or record.status is _READY or (record.status is _STARTED and not once):
-        binding.bind(func, len(args), "step")
+        core.bind(func, len(args), "step")
         condition = getattr(policy, "retry_if", None)
         if condition is not None:
             binding.bind(condition, 1, "step", role="retry_if", before="the exception")
@@ -120,7 +122,13 @@ def wait_until(core: ContextCore, moment: datetime, name: str | None) -> Call[No
 
 def now(core: ContextCore) -> Call[datetime]:
     """See `DurableContext.now`."""
-    return step(core, core.session.environment.clock.now, (), name="now", returns=GENUINE.datetime)
+    read = core.session.environment.clock.now
+    func: Callable[..., Any] = partial(_awaited, read) if core.awaits else read  # on the event loop: it takes no time
+    return step(core, func, (), name="now", returns=GENUINE.datetime)
+
+
+async def _awaited(func: Callable[[], T]) -> T:
+    return func()
 
 
 def create_callback(
@@ -179,17 +187,17 @@ def wait_for_callback(
 
     def inside(frame: Frame) -> Enter:
         def submitter(callback_id: str) -> Call[None]:
-            submit_args = submit, callback_id, args
             own = ContextCore(core.session, frame, core.make_face)
-            return step(
-                own, named.submitting, submit_args, name=named.submitter_name(op_name), retry=retry, guarded=False
-            )
+            own.awaits = core.awaits
+            func: Callable[..., Any] = operations.compensation.without_result(submit, awaits=core.awaits)
+            submitter_name = named.submitter_name(op_name)
+            return step(own, func, (callback_id, *args), name=submitter_name, retry=retry, guarded=False)
 
         return Enter(frame, named.submit_and_wait(frame, op_name, (limit, heartbeat), submitter, answer))
 
     op = core.begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, op_name)
     if op.runs_body:
-        binding.bind(submit, 1 + len(args), "wait_for_callback", before="the callback id")
+        core.bind(submit, 1 + len(args), "wait_for_callback", before="the callback id")
     written: SerDes[Any] = choosing.answered_serdes(returns, core.session.program.serdes)
     flow: Flow[Any] = operations.child.context(op, partial(core.frame.child, op), inside, written, None)
     return Call(core.frame, op, named.surfacing(flow))
@@ -217,7 +225,7 @@ def wait_for_condition(
     op_name = arguments.name_of(check, name)
     op = core.begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, op_name)
     if op.runs_body:
-        binding.bind(check, 1, "wait_for_condition", before="the state")
+        core.bind(check, 1, "wait_for_condition", before="the state")
         binding.bind(rhythm.until, 1, "wait_for_condition", role="until", before="the state")
     limit = None
     if seconds is not None:
@@ -283,7 +291,7 @@ def run_in_child_context(
     op_name = arguments.name_of(func, name)
     op = core.begin("run_in_child_context", OperationType.CONTEXT, sub_type, op_name, virtual=virtual)
     if op.runs_body:
-        binding.bind(func, 1 + len(args), "run_in_child_context", before="the context")
+        core.bind(func, 1 + len(args), "run_in_child_context", before="the context")
         if summary is not None:
             binding.bind(summary, 1, "run_in_child_context", role="summary", before="the result")
 
@@ -314,7 +322,7 @@ def with_retry(
     written: SerDes[T] = core.serdes(func, None, None)
     op = core.begin("with_retry", OperationType.CONTEXT, SubType.RUN_IN_CHILD_CONTEXT, op_name)
     if op.runs_body:
-        binding.bind(func, 1 + len(args), "with_retry", before="the context")
+        core.bind(func, 1 + len(args), "with_retry", before="the context")
 
     def inside(frame: Frame) -> Enter:
         body = partial(func, core.below(frame), *args)
@@ -331,13 +339,13 @@ def defer(core: ContextCore, func: Callable[..., object], args: tuple[Any, ...],
     if core.frame.parent is not None:
         message = "ctx.defer() is for the handler's own context; a child context that has ended is not run again"
         raise ValidationError(message)
-    binding.bind(func, len(args), "defer")
-    core.deferred.append((func, args))
+    core.bind(func, len(args), "defer")
+    insort(core.deferred, (core.next_position(), func, args), key=itemgetter(0))
 
 
 def run_deferred(core: ContextCore) -> Composite[list[Exception]]:
     """Run the functions that were deferred as steps, the last one first; return the errors of those that failed."""
-    steps = [partial(step, core, func, args, guarded=False) for func, args in reversed(core.deferred)]
+    steps = [partial(step, core, func, args, guarded=False) for _, func, args in reversed(core.deferred)]
     return Composite(core.frame, operations.defer.run_deferred(core.frame, steps))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from powertools_durable import serdes as formats
-from powertools_durable._contexts import arguments
+from powertools_durable._contexts import arguments, binding
 from powertools_durable.errors.wording import class_name
 
 if TYPE_CHECKING:  # importing a context's class loads no engine
@@ -54,21 +54,48 @@ class ContextCore:
     make_face : Callable
         Creates the context that user code holds, from a session and a frame.
     compensations : list
-        Compensations of this context's steps, in the order in which the steps succeeded.
+        Compensations of this context's steps, in the order of the calls.
     deferred : list
-        Functions that run as steps when the execution ends, with their arguments.
+        Functions that run as steps when the execution ends, with their arguments, in the order of their position.
+    awaits : bool
+        What the user's functions return is awaited: they may be coroutine functions.
+    position : tuple
+        Where the place stands among those of the context; see `task_places`.
     """
 
-    __slots__ = ("_random", "_uuids", "compensations", "deferred", "frame", "make_face", "session")
+    __slots__ = (
+        "_random",
+        "_uuids",
+        "awaits",
+        "compensations",
+        "deferred",
+        "frame",
+        "make_face",
+        "position",
+        "session",
+    )
 
     def __init__(self, session: Session, frame: Frame, make_face: Callable[[Session, Frame], Any]) -> None:
         self.session = session
         self.frame = frame
         self.make_face = make_face
         self.compensations: list[Compensation | Undo] = []
-        self.deferred: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        self.deferred: list[tuple[tuple[Any, ...], Callable[..., object], tuple[Any, ...]]] = []
+        self.position: tuple[Any, ...] = ()
+        self.awaits = False
         self._random: Random | None = None
         self._uuids = 0
+
+    def at(self, frame: Frame, position: tuple[Any, ...]) -> ContextCore:
+        """Return this context as seen from the place of a task: what is counted by call order is its own."""
+        other = ContextCore(self.session, frame, self.make_face)
+        other.compensations, other.deferred = self.compensations, self.deferred
+        other.awaits, other.position = self.awaits, position
+        return other
+
+    def next_position(self) -> tuple[Any, ...]:
+        """Return where an entry stands that is made now, among those of all places of the context."""
+        return (*self.position, self.frame.next_position())
 
     # -- for calls -----------------------------------------------------------------------------------------
 
@@ -82,6 +109,10 @@ class ContextCore:
         """Take the id of the next operation, if *call* is allowed here."""
         self.session.driver.guard(self.frame, call)
         return self.frame.begin(kind, sub_type, name, virtual=virtual)
+
+    def bind(self, func: Callable[..., Any], count: int, call: str, *, role: str = "", before: str = "") -> None:
+        """Refuse a function that can't be called with *count* positional arguments; see `binding.bind`."""
+        binding.bind(func, count, call, role=role, before=before, awaits=self.awaits)
 
     def serdes(self, func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
         """Return the format for the result of *func*."""

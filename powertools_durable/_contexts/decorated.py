@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
-from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable._contexts.face import Face
 from powertools_durable._functions import fits, innermost
 from powertools_durable.errors import DurableConfigError, ValidationError
 from powertools_durable.errors.wording import class_name
@@ -55,9 +55,6 @@ def check_function(function: object, place: str) -> None:
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         message = f"{place} is a generator; a durable handler returns its result"
         raise DurableConfigError(message)
-    if inspect.iscoroutinefunction(inner):
-        message = f"{place} is async; this version runs 'def' handlers only, so write 'def' instead of 'async def'"
-        raise DurableConfigError(message)
     if not fits(function, 2, follow_wrapped=True, without_signature=False):
         message = (
             f"{place} must take two positional parameters, the event and the context: "
@@ -89,4 +86,4 @@ def _swapped(function: Callable[..., Any]) -> str | None:
 def _names_context(annotation: object) -> bool:
     if isinstance(annotation, str):  # unresolved: a class imported under TYPE_CHECKING is not there
         return annotation.strip("'\" ").rpartition(".")[2] in {"DurableContext", "AsyncDurableContext"}
-    return isinstance(annotation, type) and issubclass(annotation, DurableContext)
+    return isinstance(annotation, type) and issubclass(annotation, Face)

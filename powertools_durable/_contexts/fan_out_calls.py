@@ -124,7 +124,7 @@ def _fan_out(  # noqa: PLR0917 - the options of `map`
     op = core.begin(call, OperationType.CONTEXT, branches.sub_type, name)
     if op.runs_body:
         for function, count in called:
-            binding.bind(function, count, call, before="the context")
+            core.bind(function, count, call, before="the context")
         if completion.when is not None:
             binding.bind(completion.when, 1, call, role="when", before="the status")
         if summary is not None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVarTuple
+from typing import Any, NoReturn, TypeVarTuple
 
-from powertools_durable._contexts import arguments, binding, saga_calls
+from powertools_durable._contexts import arguments, calls, saga_calls
 from powertools_durable._contexts.core import ContextCore
-from powertools_durable._operations.compensation import Undo
+from powertools_durable._operations.compensation import Undo, register
 from powertools_durable._replay.effects import Composite
 from powertools_durable.errors import RetryableSerDesError, ValidationError
 
-__all__ = ["Saga", "saga_block"]
+__all__ = ["AsyncBatchBlock", "AsyncSagaBlock", "Saga", "saga_block"]
 
 Ts = TypeVarTuple("Ts")
 
@@ -45,12 +45,13 @@ class Saga:
             The block has ended, or no durable call is allowed here.
         """
         arguments.callable_(func, "saga.undo", *args)
-        binding.bind(func, len(args), "saga.undo")
+        self._core.bind(func, len(args), "saga.undo")
         if self._is_over:
             message = "saga.undo() is called after the end of its block: call it in the block, after what it undoes"
             raise ValidationError(message)
         self._core.guard("saga.undo")
-        self._core.compensations.append(Undo(arguments.name_of(func, None), func, args))
+        registered = Undo(self._core.next_position(), arguments.name_of(func, None), func, args)
+        register(self._core.compensations, registered)
 
     def _end(self) -> None:
         self._is_over = True
@@ -60,15 +61,69 @@ class Saga:
 def saga_block(core: ContextCore, follow: Callable[[Composite[Any]], Any]) -> Iterator[Saga]:
     """See `DurableContext.saga`."""
     core.guard("saga")
-    before = len(core.compensations)
+    began = core.next_position()
     saga = Saga(core)
     try:
         yield saga
     except (RetryableSerDesError, MemoryError):  # another invocation continues from here
         raise
     except Exception as error:
-        if (failure := follow(saga_calls.undo_block(core, before, error))) is not None:
+        if (failure := follow(saga_calls.undo_block(core, began, error))) is not None:
             raise failure from error
         raise
     finally:
         saga._end()  # noqa: SLF001 - two halves of one thing
+
+
+class AsyncSagaBlock:
+    """The block of ``async with ctx.saga()``."""
+
+    def __init__(self, core: ContextCore) -> None:
+        core.guard("saga")
+        self._core = core
+        self._began = core.next_position()
+        self._saga = Saga(core)
+
+    def __enter__(self) -> NoReturn:
+        message = "ctx.saga() is an asynchronous context manager in an async handler: write 'async with ctx.saga()'"
+        raise ValidationError(message)
+
+    def __exit__(self, *_: object) -> None: ...
+
+    async def __aenter__(self) -> Saga:
+        return self._saga
+
+    async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        try:
+            if not isinstance(error, Exception) or isinstance(error, (RetryableSerDesError, MemoryError)):
+                return
+            undone = saga_calls.undo_block(self._core, self._began, error)
+            if (failure := await self._core.session.async_driver.follow(undone)) is not None:
+                raise failure from error
+        finally:
+            self._saga._end()  # noqa: SLF001 - two halves of one thing
+
+
+class AsyncBatchBlock:
+    """The block of ``async with ctx.batch()``."""
+
+    def __init__(self, core: ContextCore) -> None:
+        core.guard("batch")
+        self._core = core
+        self._before = False
+
+    def __enter__(self) -> NoReturn:
+        message = "ctx.batch() is an asynchronous context manager in an async handler: write 'async with ctx.batch()'"
+        raise ValidationError(message)
+
+    def __exit__(self, *_: object) -> None: ...
+
+    async def __aenter__(self) -> None:
+        self._before, self._core.frame.batch_mode = self._core.frame.batch_mode, True
+
+    async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        try:
+            if error is None or isinstance(error, Exception):
+                await self._core.session.async_driver.follow(calls.flush(self._core))
+        finally:
+            self._core.frame.batch_mode = self._before

@@ -34,36 +34,36 @@ def step_with_compensation(
     binding.refuse_unknown(func, "step_with_compensation", unknown)
     arguments.callable_(compensate, "step_with_compensation")
     before, number = ("the context", 2) if operations.compensation.takes_context(compensate) else ("the result", 1)
-    binding.bind(compensate, number, "step_with_compensation", role="compensate", before=before)
+    core.bind(compensate, number, "step_with_compensation", role="compensate", before=before)
     call = calls.step(core, func, args, **options)
-    return Call(core.frame, call.op, operations.compensation.registering(call, compensate, core.compensations))
+    return Call(
+        core.frame, call.op, operations.compensation.registering(call, compensate, core.compensations, core.position)
+    )
 
 
 def run_compensations(core: ContextCore) -> Composite[CompensationResult]:
     """See `DurableContext.run_compensations`."""
     core.guard("run_compensations")
-    flow = operations.compensation.run_compensations(core.compensations, 0, partial(_compensation, core))
+    flow = operations.compensation.run_compensations(core.compensations, partial(_compensation, core))
     return Composite(core.frame, flow)
 
 
-def undo_block(core: ContextCore, down_to: int, error: Exception) -> Composite[CompensationError | None]:
+def undo_block(core: ContextCore, since: tuple[Any, ...], error: Exception) -> Composite[CompensationError | None]:
     """Undo the steps of a block that raised *error*; answered by the error to raise instead, or None."""
-    flow = operations.compensation.run_compensations(core.compensations, down_to, partial(_compensation, core))
+    flow = operations.compensation.run_compensations(core.compensations, partial(_compensation, core), since=since)
     return Composite(core.frame, operations.compensation.undo_block(flow, error))
 
 
 def _compensation(core: ContextCore, registered: Compensation | Undo) -> Call[Any]:
     if isinstance(registered, Undo):
-        undo_args = registered.func, registered.args
-        without_result = operations.compensation.without_result
-        return calls.step(core, without_result, undo_args, name=registered.name or "", guarded=False)
+        func = operations.compensation.without_result(registered.func, awaits=core.awaits)
+        return calls.step(core, func, registered.args, name=registered.name or "", guarded=False)
     undo, value, frame = registered.undo, registered.value, core.frame
     op = frame.begin(OperationType.CONTEXT, SubType.COMPENSATION, registered.name)
 
-    def body(below: Frame) -> None:
-        if operations.compensation.takes_context(undo):
-            undo(core.below(below), value)
-        else:
-            undo(value)
+    def body(below: Frame) -> object:
+        run = operations.compensation.without_result(undo, awaits=core.awaits)
+        result = run(core.below(below), value) if operations.compensation.takes_context(undo) else run(value)
+        return result if core.awaits else None
 
     return Call(frame, op, operations.child.child(op, partial(frame.child, op), body, PassThrough()))

@@ -31,7 +31,7 @@ def call(  # noqa: PLR0917 - the options of `create_callback`
 ) -> Call[C]:
     """Build the call of `create_callback` in *frame*, and take its id."""
     op = frame.begin(OperationType.CALLBACK, sub_type, name)
-    return Call(frame, op, create_callback(op, timeout, heartbeat_timeout, partial(make, op)))
+    return Call(frame, op, create_callback(op, timeout, heartbeat_timeout, partial(make, op)), at_start=True)
 
 
 def result_call(frame: Frame, op: OperationHandle, serdes: SerDes[T]) -> Call[T]:

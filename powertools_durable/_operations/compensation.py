@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from bisect import insort
+from collections.abc import Awaitable, Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
 
 from powertools_durable._frozen import frozen
@@ -23,6 +25,7 @@ __all__ = [
     "CompensationItem",
     "CompensationResult",
     "Undo",
+    "register",
     "registering",
     "run_compensations",
     "takes_context",
@@ -35,8 +38,12 @@ T = TypeVar("T")
 
 @frozen
 class Compensation:
-    """Undoes one step: registered when the step succeeds, live or replayed, and recorded only when it runs."""
+    """Undoes one step: registered when the step succeeds, live or replayed, and recorded only when it runs.
 
+    ``position`` orders the compensations of a context by where their steps were called.
+    """
+
+    position: tuple[Any, ...]
     name: str | None
     value: Any
     undo: Callable[..., Any]
@@ -46,6 +53,7 @@ class Compensation:
 class Undo:
     """Undoes other work: a function that runs as a step, with its arguments."""
 
+    position: tuple[Any, ...]
     name: str | None
     func: Callable[..., object]
     args: tuple[Any, ...]
@@ -82,26 +90,53 @@ class CompensationResult:
         return all(item.status == "Succeeded" for item in self.items)
 
 
-def registering(call: Call[T], undo: Callable[..., Any], compensations: list[Compensation | Undo]) -> Flow[T]:
-    """Run a step, and register *undo* once it has succeeded."""
+def registering(
+    call: Call[T], undo: Callable[..., Any], compensations: list[Compensation | Undo], place: tuple[Any, ...]
+) -> Flow[T]:
+    """Run a step, and register *undo* once it has succeeded; *place* is the position of the code that called it."""
     value = yield from call.flow
-    compensations.append(Compensation(call.op.name, value, undo))
+    register(compensations, Compensation((*place, (call.op.number, 0, 0)), call.op.name, value, undo))
     return value
 
 
-def without_result(func: Callable[..., object], args: tuple[Any, ...]) -> object:
-    """Call a compensation and drop its result; a coroutine or generator is returned, and refused like a step's."""
-    result = func(*args)
-    return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
+def register(compensations: list[Compensation | Undo], registered: Compensation | Undo) -> None:
+    """Add a compensation at its position, whenever its step ended."""
+    insort(compensations, registered, key=attrgetter("position"))
+
+
+def without_result(func: Callable[..., object], *, awaits: bool) -> Callable[..., object]:
+    """Return what calls *func* and drops its result.
+
+    Without *awaits*, a coroutine or generator is returned, and refused like a step's.
+    """
+
+    def call(*args: Any) -> object:
+        result = func(*args)
+        if awaits and inspect.isawaitable(result):
+            return _dropped(result)
+        return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
+
+    call.__wrapped__ = func  # type: ignore[attr-defined]  # a driver looks for the user's function
+    return call
+
+
+async def _dropped(result: Awaitable[object]) -> None:
+    await result
 
 
 def run_compensations(
-    compensations: list[Compensation | Undo], down_to: int, begin: Callable[[Compensation | Undo], Call[Any]]
+    compensations: list[Compensation | Undo],
+    begin: Callable[[Compensation | Undo], Call[Any]],
+    *,
+    since: tuple[Any, ...] = (),
 ) -> Series[CompensationResult]:
-    """Run *compensations* until *down_to* are left, the last one first; all are tried, even if one fails."""
+    """Run *compensations*, the last one first; all are tried, even if one fails.
+
+    With *since*, the position of a block's beginning, only those that were called in the block.
+    """
     items: list[CompensationItem] = []
-    while len(compensations) > down_to:
-        compensation = compensations.pop()
+    place = since[:-1]
+    while compensation := _last(compensations, place, since):
         outcome: Outcome = yield Perform("run_compensations", partial(begin, compensation))
         match outcome:
             case Returned():
@@ -111,6 +146,19 @@ def run_compensations(
             case Raised(error):
                 raise error
     return CompensationResult(tuple(items))
+
+
+def _last(
+    compensations: list[Compensation | Undo], place: tuple[Any, ...], since: tuple[Any, ...]
+) -> Compensation | Undo | None:
+    """Take the last compensation of *place* that does not stand before *since*."""
+    for index in range(len(compensations) - 1, -1, -1):
+        position = compensations[index].position
+        if position < since:
+            return None
+        if position[: len(place)] == place:
+            return compensations.pop(index)
+    return None
 
 
 def undo_block(flow: Series[CompensationResult], error: Exception) -> Series[CompensationError | None]:

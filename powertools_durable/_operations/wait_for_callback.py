@@ -25,7 +25,7 @@ from powertools_durable.errors import (
 )
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["callback_name", "inner_name", "submit_and_wait", "submitter_name", "submitting", "surfacing"]
+__all__ = ["callback_name", "inner_name", "submit_and_wait", "submitter_name", "surfacing"]
 
 T = TypeVar("T")
 
@@ -51,11 +51,6 @@ def submitter_name(name: str | None) -> str:
 def inner_name(name: str | None, suffix: str) -> str:
     """Name an operation after the enclosing one, cut to the length of a name."""
     return (name or "")[: MAX_NAME_LENGTH - len(suffix)] + suffix
-
-
-def submitting(submit: Callable[..., object], callback_id: str, args: tuple[Any, ...]) -> None:
-    """Call *submit* with the id, and drop what it returns."""
-    submit(callback_id, *args)
 
 
 def submit_and_wait(

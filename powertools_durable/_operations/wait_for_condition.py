@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from powertools_durable._frozen import frozen
@@ -84,7 +85,7 @@ def _check(  # noqa: PLR0917 - what a check needs
     limit: Limit | None,
 ) -> Flow[None]:
     number = op.attempts + 1
-    outcome: Outcome = yield Attempt(lambda: check(state), number=number)
+    outcome: Outcome = yield Attempt(partial(check, state), number=number)
     try:
         checkpoint = _decided(op, outcome, number, polling, serdes, limit)
     except (RetryableSerDesError, ValidationError):

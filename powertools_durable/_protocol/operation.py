@@ -92,6 +92,7 @@ class SubType(StrEnum):
     PARALLEL = "Parallel"
     PARALLEL_BRANCH = "ParallelBranch"
     COMPENSATION = "Compensation"
+    RACE = "Race"
     PATCH = "Patch"
 
 

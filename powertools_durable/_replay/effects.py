@@ -80,9 +80,13 @@ class Enter:
 
 @frozen
 class Run:
-    """Run the user's function once, in the context of the series. Answered by its `Outcome`."""
+    """Run the user's function once, in the context of the series. Answered by its `Outcome`.
+
+    A mistake in the code ends the series too, unless it goes on ``to_the_end``.
+    """
 
     body: Callable[[], Any]
+    to_the_end: bool = False
 
 
 @frozen
@@ -156,11 +160,14 @@ class Call(Generic[T]):
         Its operation; the id is taken.
     flow : Flow
         The generator of its effects.
+    at_start : bool
+        Its result is there as soon as the operation has started.
     """
 
     frame: Frame
     op: OperationHandle
     flow: Flow[T]
+    at_start: bool = False
 
 
 @frozen(eq=False)

@@ -99,6 +99,7 @@ class Frame:
 
     __slots__ = (
         "_ahead",
+        "_order",
         "_parked",
         "batch_mode",
         "busy_on",
@@ -125,12 +126,14 @@ class Frame:
         context_id: str | None = None,
         parent_id: str | None = None,
         sealed: bool = False,
+        order: int = 0,
     ) -> None:
         self.engine = engine
         self.parent = parent
         self.context_id = context_id
         self.parent_id = parent_id
         self.counter = 0
+        self._order = order
         self.patches: dict[str, bool] = {}  # answers of this invocation, so that asking again gives the same
         self._parked: str | None = None  # T5: a callback that was answered while the invocation before waited for it
         self._ahead: str | None = None  # the next operation's id, once a look-ahead has made it
@@ -197,6 +200,11 @@ class Frame:
         """Note that a callback's result is asked for: T5 ends here."""
         if self._parked == op.id:
             self._parked = None
+
+    def next_position(self) -> tuple[int, int, int]:
+        """Return where something that is no operation stands among the operations: after those called so far."""
+        self._order += 1
+        return (self.counter, 1, self._order)
 
     def mark(self, name: str, sub_type: str) -> OperationHandle:
         """Return an operation whose id is derived from *name*, not from the counter."""

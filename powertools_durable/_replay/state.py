@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from powertools_durable._protocol.lifecycle import supersedes
 from powertools_durable._protocol.operation import Operation
@@ -24,14 +24,17 @@ class ExecutionState:
     operations : dict[str, Operation]
         The newest view of every record, by id. Other threads may read it at any time: a record is replaced
         whole, never changed.
+    on_change : Callable | None
+        Called with the id of each record that changes, on the thread that merges a response.
     """
 
-    __slots__ = ("_changed", "durable_execution_arn", "operations")
+    __slots__ = ("_changed", "durable_execution_arn", "on_change", "operations")
 
     def __init__(self, arn: str, records: Iterable[Operation] = ()) -> None:
         self.durable_execution_arn = arn
         self.operations: dict[str, Operation] = {}
         self._changed: deque[str] | None = None
+        self.on_change: Callable[[str], None] | None = None
         self.absorb(records)
 
     def absorb(self, records: Iterable[Operation]) -> None:
@@ -44,12 +47,16 @@ class ExecutionState:
                 operations[identifier] = record
                 if changed is not None:
                     changed.append(identifier)
+                if self.on_change is not None:
+                    self.on_change(identifier)
 
     def put(self, record: Operation) -> None:
         """Store a record that is newer than the present one."""
         self.operations[record.id] = record
         if self._changed is not None:
             self._changed.append(record.id)
+        if self.on_change is not None:
+            self.on_change(record.id)
 
     # -- changes -------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
@@ -126,6 +126,9 @@ class Checkpointer:
         self._contributors: set[int] = set()  # the threads that run branches
         self._idle = 0  # threads that add nothing for now: they wait for an answer, or for their branches
         self._closing = False
+        self.on_response: Callable[[], None] | None = None  # called on the sender's thread
+        self.spaces_responses = False  # no two responses in one millisecond, so that times order all results
+        self._answered_at = 0.0
 
     # -- on the threads that run the handler's code ----------------------------------------------------------
 
@@ -138,6 +141,8 @@ class Checkpointer:
         deferred: bool = False,
         ahead: bool = False,
         closes: Frame | None = None,
+        held: bool = False,
+        signal: Signal | None = None,
     ) -> Acknowledged | None:
         """Queue an update of *frame*, None to ask what has changed; with *wait* return what `await_` waits for.
 
@@ -149,6 +154,10 @@ class Checkpointer:
             It changes the local view at once.
         closes : Frame | None
             A context that ends with this update: nothing below it may be queued from now on.
+        held : bool
+            Don't wake the sender before `release` does, unless a request is full.
+        signal : Signal | None
+            Set when the update is acknowledged, in place of one to block on.
 
         Raises
         ------
@@ -157,7 +166,7 @@ class Checkpointer:
         BranchOrphaned
             The context around *frame* has ended.
         """
-        waiter = Acknowledged(self._threads.signal()) if wait else None
+        waiter = Acknowledged(signal or self._threads.signal()) if wait else None
         with self._lock:
             if (stopped := self._why_stopped()) and not (update is None and self._is_mistaken):
                 raise stopped
@@ -176,8 +185,15 @@ class Checkpointer:
                 self._idle += 1
             elif not deferred and self._send_by is None:
                 self._send_by = self._clock.monotonic() + _LINGER
-            self._wake_sender()
+            if not held or self._engine.is_full:
+                self._wake_sender()
         return waiter
+
+    def release(self) -> None:
+        """Wake the sender for what was queued while `held`."""
+        if self._bell is not None and self._engine.is_pressing:
+            with self._lock:
+                self._wake_sender()
 
     def await_(self, waiter: Acknowledged) -> None:
         """Block until *waiter* is complete, or the invocation must end (docs/reliability.md#what-is-promised, G7)."""
@@ -360,6 +376,8 @@ class Checkpointer:
             for page in pages(self._backend, self._arn, self._engine.token, marker, MAX_PAGE_ITEMS):
                 with self._lock:
                     self._engine.state.absorb(page)
+            if self.on_response is not None:
+                self.on_response()
             if self._engine.revoked:
                 self._abandon(batch.items)
             else:

@@ -270,8 +270,8 @@ class BlockingDriver:
         try:
             while True:
                 match flow.send(answer):
-                    case Run(body):
-                        answer = _outcome_of(body, UNRECOVERABLE)
+                    case Run(body, to_the_end):
+                        answer = _outcome_of(body, NO_END if to_the_end else UNRECOVERABLE)
                     case Perform() as effect:
                         answer = _outcome_of(partial(self._performed, frame, effect), NO_END)
                     case Flush():
@@ -308,6 +308,10 @@ class BlockingDriver:
         """
         self.pool.close(self.deadline, wait=wait)
         self.checkpointer.close(wait=wait)
+
+    def run_handler(self, handler: Composite[Any], scope: ScopeInfo) -> Ending:
+        """Run the handler, and what follows its end."""
+        return self.performer.run(handler.frame, partial(self.follow, handler), scope)
 
     def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Ending:
         """Run the code of a context: the handler's, or a child's. Afterwards the context is closed."""

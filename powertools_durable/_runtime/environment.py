@@ -94,7 +94,15 @@ class Signal(Protocol):
 
 
 class Threads(Protocol):
-    """Creates threads, and the conditions and signals that they wait for."""
+    """Creates threads, and the conditions and signals that they wait for.
+
+    Attributes
+    ----------
+    virtual : bool
+        Their waiting lets virtual time pass, so an event loop must not wait for its selector alone.
+    """
+
+    virtual: bool
 
     def lock(self) -> AbstractContextManager[Any]:
         """Make a lock."""
@@ -145,6 +153,8 @@ class _Condition(threading.Condition):
 
 class SystemThreads:
     """The machine's own."""
+
+    virtual = False
 
     def lock(self) -> AbstractContextManager[Any]:
         """Make a lock."""
@@ -230,6 +240,8 @@ class Environment:
     inline : bool
         No thread is started: the thread that waits for an answer sends the request, and branches run one after the
         other where their fan-out was called. What contexts do counts as live, though records may lie ahead.
+    loops : Loops | None
+        Keeps the event loops of ``async def`` handlers, in place of those of the process.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -238,3 +250,4 @@ class Environment:
     threads: Threads = field(default_factory=SystemThreads)
     performer: Callable[[Any], Performer] | None = None
     inline: bool = False
+    loops: Any = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS, MAX_RESPONSE_BYTES
@@ -16,7 +17,7 @@ from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import InvocationResult, InvocationStatus
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable._replay.effects import Ending, Raised, Returned, Suspended
+from powertools_durable._replay.effects import Composite, Ending, Outcome, Raised, Returned, Run, Series, Suspended
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment
@@ -24,7 +25,7 @@ from powertools_durable._runtime.error_origin import place_of
 from powertools_durable._runtime.failures import Failures
 from powertools_durable._runtime.requests import pages
 from powertools_durable._runtime.session import Program, Session
-from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, CheckpointingStopped
+from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
 from powertools_durable._runtime.unconsumed import look_in_execution
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import (
@@ -188,7 +189,7 @@ def _handle(session: Session, payload: object) -> Ending | CheckpointingStopped:
     scope = session.scopes.of_context(root)
     outcome: Ending | CheckpointingStopped
     try:
-        outcome = session.driver.performer.run(root, lambda: _to_its_end(session, payload, context), scope)
+        outcome = session.driver.run_handler(Composite(root, _to_its_end(session, payload, context)), scope)
     except MemoryError:
         raise
     except UNRECOVERABLE as error:
@@ -200,32 +201,23 @@ def _handle(session: Session, payload: object) -> Ending | CheckpointingStopped:
     return outcome
 
 
-def _to_its_end(session: Session, payload: object, context: Any) -> object:
+def _to_its_end(session: Session, payload: object, context: Any) -> Series[object]:
     """Run the handler, then its deferred calls, if the handler ended rather than suspended."""
-    try:
-        result = session.program.handler(payload, context)
-    except NO_END:
-        raise
-    except Exception as error:
-        _run_deferred(session, context, error)
-        raise
-    if (failure := _run_deferred(session, context, None)) is not None:
-        raise failure
-    if session.engine.interruption is None:
-        look_in_execution(session.root)
-    return result
-
-
-def _run_deferred(session: Session, context: Any, first: Exception | None) -> Exception | None:
-    """Run all deferred calls, even if one fails; return the first error, log the others."""
+    outcome: Outcome = yield Run(partial(session.program.handler, payload, context), to_the_end=True)
+    first = outcome.error if isinstance(outcome, Raised) else None
     deferred = session.program.deferred(context)
-    for error in session.driver.follow(deferred) if deferred is not None else ():
+    failures = (yield from deferred.flow) if deferred is not None else []
+    for error in failures:  # all were run, even if one failed
         if first is None:
             first = error
         else:
-            words = "a deferred call failed; the execution ends with the error before it: %s"
-            logger.error(words, place_of(error))  # its message may hold a payload
-    return first
+            message = "a deferred call failed; the execution ends with the error before it: %s"
+            logger.error(message, place_of(error))  # its message may hold a payload
+    if first is not None:
+        raise first
+    if session.engine.interruption is None:
+        look_in_execution(session.root)
+    return outcome.value if isinstance(outcome, Returned) else None
 
 
 def _answer(session: Session, outcome: Ending | CheckpointingStopped, failures: Failures) -> InvocationResult:

@@ -23,7 +23,7 @@ from powertools_durable.errors.places import call_site, without_folders
 from powertools_durable.errors.wording import call_name
 from powertools_durable.scope import ScopeInfo
 
-__all__ = ["Placement"]
+__all__ = ["Placement", "beside", "misplaced", "root_of"]
 
 _BESIDE = {
     OperationType.STEP: "the retry policy or the serdes",
@@ -82,13 +82,13 @@ class Placement:
             As `require_open` does, which is checked first.
         """
         running = _frame_of(scope)
-        root = _root_of(frame)
+        root = root_of(frame)
         by_hand = root.detached or frame.detached
         if not by_hand:
             if root.closed:
-                raise _error(call, *_OVER)
+                raise misplaced(call, *_OVER)
             if running is not None and running.engine is not self._engine:
-                raise _error(call, *_FOREIGN)
+                raise misplaced(call, *_FOREIGN)
         if running is not None and running.engine is self._engine and running.suspension is not None:
             self.require_open(running, call)
         if frame.suspension is not None or self._engine.interruption is not None:
@@ -96,7 +96,7 @@ class Placement:
         misuse = _misuse(frame, call, scope, running)
         if misuse is None:
             return
-        error = _error(call, *misuse)
+        error = misplaced(call, *misuse)
         if not by_hand and not _in_a_hook(scope, running):
             self._checkpointer.interrupt(error, unless_over=root)
         raise error
@@ -109,7 +109,7 @@ def _misuse(frame: Frame, call: str, scope: ScopeInfo | None, running: Frame | N
         step = scope.step.name or scope.step.operation_id[:8]
         return f"is called inside the body of step {step!r}", _NOT_IN_A_STEP
     if scope is not None and scope.where is not frame and hasattr(scope.where, "beside"):
-        return f"is called by {_beside(scope.where.beside)}", _NOT_BESIDE
+        return f"is called by {beside(scope.where.beside)}", _NOT_BESIDE
     if frame.closed:
         return "is called after its context has ended", _NOT_AFTER
     if not frame.detached:
@@ -121,7 +121,7 @@ def _misuse(frame: Frame, call: str, scope: ScopeInfo | None, running: Frame | N
     if frame.owner is not None and frame.owner != here:
         return "is called from another thread than the one its context belongs to", _NOT_ON_A_THREAD
     if frame.busy_with is not None and frame.busy_on in {here, None} and not _runs_below(frame, running):
-        return f"is called by {_beside(frame.busy_with)}", _NOT_BESIDE
+        return f"is called by {beside(frame.busy_with)}", _NOT_BESIDE
     return None if _runs_here(frame, running) else (_ANOTHER_CONTEXT, _USE_YOUR_OWN)
 
 
@@ -145,7 +145,8 @@ def _frame_of(scope: ScopeInfo | None) -> Frame | None:
     return where if isinstance(where, Frame) else getattr(where, "frame", None)
 
 
-def _root_of(frame: Frame) -> Frame:
+def root_of(frame: Frame) -> Frame:
+    """Return the frame of the handler around *frame*."""
     while frame.parent is not None:
         frame = frame.parent
     return frame
@@ -155,7 +156,7 @@ def _in_a_hook(scope: ScopeInfo | None, running: Frame | None) -> bool:
     return scope is not None and running is None and scope.step is None
 
 
-def _beside(work: object) -> str:
+def beside(work: object) -> str:
     """Name user code that is not an operation's function: a policy, a serdes, a completion rule."""
     if not isinstance(work, OperationHandle):
         return str(work)
@@ -167,7 +168,8 @@ def _beside(work: object) -> str:
     return f"{code} of {work.label}"
 
 
-def _error(call: str, fact: str, advice: str) -> ValidationError:
+def misplaced(call: str, fact: str, advice: str) -> ValidationError:
+    """Build the error for a misplaced *call*, with the user's line."""
     place = without_folders(call_site())
     return ValidationError(f"{call_name(call)}() {fact}{f', at {place}' if place else ''}{advice}")
 

@@ -365,7 +365,9 @@ class Coordinator:
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
             return error
         if isinstance(ending, Suspended):
-            ending.signal.__traceback__ = None  # it holds the stack, whose context holds it: only the collector frees that
+            ending.signal.__traceback__ = (
+                None  # it holds the stack, whose context holds it: only the collector frees that
+            )
             return ending
         return self._advance(branch, ending)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._frozen import frozen
@@ -22,6 +23,7 @@ from powertools_durable.retry import Retry, RetryPolicy
 from powertools_durable.serdes.base import SerDes
 
 if TYPE_CHECKING:
+    from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.failures import Failures
     from powertools_durable._runtime.observers import Observers
     from powertools_durable.plugins import PluginSource
@@ -47,6 +49,8 @@ class Program:
         Called at the start of each invocation, before the handler runs.
     deferred : Callable
         Takes a context, returns its deferred calls in the order in which they run; None without any.
+    is_async : bool
+        The handler is a coroutine function.
     """
 
     handler: Callable[[Any, Any], Any]
@@ -62,6 +66,7 @@ class Program:
     tracer: Any = None
     metrics: Any = None
     plugins: tuple[PluginSource, ...] = ()
+    is_async: bool = False
 
 
 class Session:
@@ -100,7 +105,10 @@ class Session:
         self.engine = ReplayEngine(state, token, environment.random, rules, updated=updated)
         self.checkpointer = Checkpointer(self.engine, calls or backend, deadline, environment)
         self.scopes = Scopes(state.durable_execution_arn, execution_name, always_live=environment.inline)
-        self.driver = BlockingDriver(
+        make_driver: Callable[..., Any] = (
+            partial(_async_driver, grace=config.plain_await_grace) if program.is_async else BlockingDriver
+        )
+        self.driver: BlockingDriver = make_driver(
             self.engine,
             self.checkpointer,
             deadline,
@@ -112,3 +120,15 @@ class Session:
         self.driver.failures = failures
         self.root = Frame(self.engine)
         self.default_retry: RetryPolicy = program.retry or Retry.default()  # of steps without a policy of their own
+
+    @property
+    def async_driver(self) -> AsyncDriver:
+        """The driver, of an ``async def`` handler."""
+        driver: Any = self.driver
+        return driver  # type: ignore[no-any-return]
+
+
+def _async_driver(*parts: Any, **options: Any) -> Any:
+    from powertools_durable._runtime.async_driver import AsyncDriver  # loads asyncio
+
+    return AsyncDriver(*parts, **options)

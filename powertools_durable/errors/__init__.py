@@ -13,6 +13,7 @@
     │   ├── ChildContextError
     │   ├── WaitForConditionError
     │   ├── BatchError
+    │   ├── OperationCancelledError
     │   └── CompensationError
     ├── ValidationError                     the program is wrong: fix the code
     ├── SerDesError
@@ -56,6 +57,7 @@ __all__ = [
     "InvokeError",
     "NonDeterminismError",
     "NotADurableInvocationError",
+    "OperationCancelledError",
     "OperationError",
     "PayloadModelChangedError",
     "PayloadTooLargeError",
@@ -254,6 +256,10 @@ class BatchError(OperationError):
     code = "PARALLEL_FAILED"
     _kind = "batch"
     succeeded: Sequence[Any] = ()
+
+
+class OperationCancelledError(OperationError):
+    """A step or context was cancelled, because another contestant won the race that it was in."""
 
 
 class CompensationError(OperationError):

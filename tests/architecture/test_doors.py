@@ -17,13 +17,14 @@ SUB_PACKAGES = ("errors", "serdes", "plugins", "backends", "parser", "integratio
 
 OPERATION_ERRORS = """
     BatchError CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError ChildContextError
-    CompensationError InvokeError OperationError StepError StepInterruptedError StepTimeoutError WaitForConditionError
+    CompensationError InvokeError OperationCancelledError OperationError StepError StepInterruptedError
+    StepTimeoutError WaitForConditionError
 """
 
 DOORS = {
     "": f"""
-        BatchItem BatchResult Callback CompensationItem CompensationResult Completion DurableConfig
-        DurableContext DurableError DurableFunction
+        AsyncCallback AsyncDurableContext BatchItem BatchResult Callback CompensationItem CompensationResult Completion
+        DurableConfig DurableContext DurableError DurableFunction DurableTask
         ExecutionMode Nesting NonDeterminismError Polling Retry SerDesError StepSemantics SuspendExecution
         ValidationError __version__ current_scope current_step current_step_or_none durable
         {OPERATION_ERRORS}

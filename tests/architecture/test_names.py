@@ -37,8 +37,11 @@ STILL_SPLIT = {
 STILL_TWICE = {"CallbackOptions", "Ledger"}
 
 THREADS = {
-    "asyncio": (),
-    "concurrent": (),
+    "asyncio": (
+        *("_runtime/async_", "_runtime/body_threads.py", "_runtime/durable_task.py", "_runtime/idle.py"),
+        *("_runtime/loop.py", "_runtime/racing.py", "_runtime/task_places.py", "_runtime/wakeups.py"),
+    ),
+    "concurrent": ("_runtime/loop.py",),  # the type of an executor
     "multiprocessing": (),
     "queue": (),
     "threading": (
@@ -108,6 +111,8 @@ def foreign_names(source):
         match node:
             case ast.ImportFrom(module=str(module), names=names, level=0) if module.partition(".")[0] != PACKAGE:
                 yield from (alias.asname or alias.name for alias in names)
+            case ast.Attribute(value=ast.Name(id="asyncio"), attr=name):
+                yield name
             case _:
                 pass
 

@@ -208,10 +208,6 @@ def generator(payload, ctx):
     yield 1
 
 
-async def coroutine(payload, ctx):
-    return 1
-
-
 async def async_generator(payload, ctx):
     yield 1
 
@@ -275,8 +271,6 @@ REFUSED = [
     (generator, {}, "a generator"),
     (functools.partial(generator), {}, "a generator"),
     (async_generator, {}, "a generator"),
-    (coroutine, {}, "write 'def' instead of 'async def'"),
-    (AsyncCall(), {}, "write 'def' instead of 'async def'"),
     (unresolved, {}, "model="),
     (unresolved_result, {}, "output="),
     (schemaless, {}, "model Opaque can't be used"),

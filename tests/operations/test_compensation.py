@@ -16,7 +16,7 @@ DONE = Returned(None)
 
 
 def registered(*names):
-    return [Compensation(name, name.upper(), print) for name in names]
+    return [Compensation(((number, 0, 0),), name, name.upper(), print) for number, name in enumerate(names)]
 
 
 def begun(compensation):
@@ -34,14 +34,14 @@ def begun(compensation):
 )
 def test_all_are_tried_the_last_one_first(outcomes, reports):
     waiting = registered("a", "b")
-    effects, result = ended_with(run_compensations(waiting, 0, begun), outcomes)
+    effects, result = ended_with(run_compensations(waiting, begun), outcomes)
     assert [(item.name, item.status, item.error) for item in result.items] == reports
     assert (len(effects), waiting) == (2, [])
 
 
 def test_those_from_before_a_block_stay():
     waiting = registered("before", "a", "b")
-    effects, result = ended_with(run_compensations(waiting, 1, begun), [DONE, DONE])
+    effects, result = ended_with(run_compensations(waiting, begun, since=((0, 1, 1),)), [DONE, DONE])
     assert ([item.name for item in result.items], [c.name for c in waiting]) == (["b", "a"], ["before"])
     assert [effect.method for effect in effects] == ["run_compensations"] * 2
 
@@ -49,7 +49,7 @@ def test_those_from_before_a_block_stay():
 def test_what_no_compensation_fails_with_ends_it():
     waiting, wrong = registered("a", "b"), InvalidStateError("x")
     with pytest.raises(InvalidStateError) as caught:
-        ended_with(run_compensations(waiting, 0, begun), [Raised(wrong)])
+        ended_with(run_compensations(waiting, begun), [Raised(wrong)])
     assert (caught.value, [c.name for c in waiting]) == (wrong, ["a"])
 
 
@@ -58,7 +58,7 @@ def test_what_no_compensation_fails_with_ends_it():
     [(DONE, None), (Raised(StepError("no")), "undoing b failed, after KeyError")],
 )
 def test_a_block_raises_something_else_only_when_a_compensation_fails(outcome, message):
-    series = undo_block(run_compensations(registered("a", "b"), 0, begun), KeyError("order"))
+    series = undo_block(run_compensations(registered("a", "b"), begun), KeyError("order"))
     _, failure = ended_with(series, [outcome, DONE])
     if message is None:
         assert failure is None

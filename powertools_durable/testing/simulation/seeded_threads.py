@@ -56,6 +56,8 @@ class SeededThreads(Turns):
         True when some thread lost the baton: from then on the interleaving depends on the machine too.
     """
 
+    virtual = True
+
     # -- what the library uses -----------------------------------------------------------------------------
 
     def lock(self) -> SeededCondition:

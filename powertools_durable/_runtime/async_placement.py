@@ -1,0 +1,127 @@
+"""Checks the place of a durable call in ``async def`` code; see `placement` for what a misplaced call leads to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NoReturn
+
+from powertools_durable._runtime.placement import beside, misplaced, root_of
+from powertools_durable._runtime.reports import tell_called
+from powertools_durable._runtime.task_places import TaskPlace, current_task
+from powertools_durable.scope import SCOPE
+
+if TYPE_CHECKING:
+    from powertools_durable._replay.frame import Frame
+    from powertools_durable._runtime.async_driver import AsyncDriver
+    from powertools_durable._runtime.environment import Probe
+
+__all__ = ["AsyncPlacement"]
+
+
+class AsyncPlacement:
+    """Checks the calls of one invocation."""
+
+    def __init__(self, driver: AsyncDriver, probe: Probe | None) -> None:
+        self._driver = driver
+        self._probe = probe
+
+    def require_open(self, frame: Frame, call: str) -> NoReturn:
+        """Stop code that calls while it is being ended.
+
+        Raises
+        ------
+        CancelledError
+            Always: a suspension, an error that ends the invocation and the end of a fan-out reach async code as this.
+        """
+        if frame.suspension is not None:
+            if self._probe is not None:
+                self._probe.refused(frame, call)
+            tell_called(frame)
+        raise asyncio.CancelledError
+
+    def judge(self, frame: Frame, call: str, place: TaskPlace | None) -> None:
+        """Refuse a call that does not come from the code of *frame*.
+
+        Raises
+        ------
+        ValidationError
+            The place is wrong. It decides how the invocation ends, even if the code catches it.
+        CancelledError
+            The code is being ended.
+        """
+        driver, root = self._driver, root_of(frame)
+        if root.closed:
+            raise misplaced(call, *_OVER)
+        mistake = self._mistake(frame, call, place)
+        if mistake is None:
+            return
+        if driver.is_unwinding and _loop_or_none() is driver.loop:
+            self.require_open(frame, call)
+        error = misplaced(call, *mistake)
+        driver.checkpointer.interrupt(error, unless_over=root)
+        raise error
+
+    def _mistake(self, frame: Frame, call: str, place: TaskPlace | None) -> tuple[str, str] | None:  # noqa: C901
+        driver = self._driver
+        scope = SCOPE.get()
+        if scope is not None and scope.step is not None:
+            step = scope.step.name or scope.step.operation_id[:8]
+            return f"is called inside the body of step {step!r}", _NOT_IN_A_STEP
+        loop = _loop_or_none()
+        if loop is None:
+            return "is called from a thread without the handler's event loop", _NOT_ON_A_THREAD
+        if loop is not driver.loop:
+            return "is called from another event loop than the handler's", _NOT_ON_A_THREAD
+        if driver.has_foreign_factory:
+            return "is called after a task factory was set on the handler's event loop", _NO_FACTORY
+        if place is None:
+            task = current_task()
+            if task is not None and task.work is not None:
+                return f"is called by {beside(task.work)}", _NOT_BESIDE
+            return "is called from a task that has no place among the handler's tasks", _NO_PLACE
+        if place.step is not None:
+            return f"is called inside the body of {place.step.label}", _NOT_IN_A_STEP
+        if frame.closed:
+            return "is called after its context has ended", _NOT_AFTER
+        if place is not frame.owner:
+            is_callback = call.startswith("callback.")
+            return (_ANOTHER_CALLBACK, _CREATE_YOUR_OWN) if is_callback else (_ANOTHER_CONTEXT, _USE_YOUR_OWN)
+        if frame.busy_with is not None:
+            return f"is called by {beside(frame.busy_with)}", _NOT_BESIDE
+        return None
+
+
+def _loop_or_none() -> asyncio.AbstractEventLoop | None:
+    return asyncio._get_running_loop()  # noqa: SLF001 - the public function raises instead
+
+
+_NOT_IN_A_STEP = (
+    ". A step's body may run again, or never: call it from the handler, or use ctx.run_in_child_context to group "
+    "operations"
+)
+_NOT_BESIDE = (
+    ". Such code runs any number of times, and not at all on a replay, so what it asks for would have no fixed place: "
+    "call it from the handler, and pass the value on"
+)
+_NOT_ON_A_THREAD = (
+    "; operations are numbered by the tasks that make them, which other threads and loops don't have. Use tasks of the "
+    "handler's loop, and start threads inside a step"
+)
+_NO_FACTORY = "; it replaces the one that gives tasks their place. Remove the call of set_task_factory()"
+_NO_PLACE = (
+    ", so a replay could not find it again: asyncio.as_completed() starts coroutines in arbitrary order, and callbacks "
+    "(call_soon, call_later, run_coroutine_threadsafe) start them outside of any task. Make a task first: "
+    "asyncio.create_task(...), or asyncio.TaskGroup"
+)
+_NOT_AFTER = "; a context must not outlive the function it was given to"
+_ANOTHER_CONTEXT = "is called on a context other than the one whose code is running"
+_USE_YOUR_OWN = "; use the context that was passed to this function"
+_ANOTHER_CALLBACK = "is called on a callback of a context other than the one whose code is running"
+_CREATE_YOUR_OWN = (
+    "; create the callback inside the branch or child context that waits for its answer: use the context that was "
+    "passed to this function"
+)
+_OVER = (
+    "is called after its context has ended: its invocation is over",
+    "; don't keep a context, use the one that this invocation gave to the handler",
+)

@@ -1,0 +1,128 @@
+"""Runs the ``def`` bodies of an ``async def`` handler on threads, at most so many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from powertools_durable._replay.outcome import Outcome, Raised, Returned
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.deadline import Deadline
+    from powertools_durable._runtime.environment import Threads
+
+__all__ = ["BodyThreads"]
+
+
+class _Body:
+    """A body, and the future of its outcome."""
+
+    __slots__ = ("future", "is_running", "run")
+
+    def __init__(self, run: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+        self.run = run
+        self.future = future
+        self.is_running = False
+
+
+class BodyThreads:
+    """The threads of one invocation, started on demand.
+
+    Parameters
+    ----------
+    loop : AbstractEventLoop
+        Gets the results.
+    limit : int
+        How many bodies run at a time.
+    threads : Threads
+        Makes threads.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int, threads: Threads) -> None:
+        self._loop = loop
+        self._limit = limit
+        self._from = threads
+        self._changed = threads.condition()
+        self._ready: deque[_Body] = deque()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._left_behind = 0
+        self._closing = False
+
+    async def run(self, body: Callable[[], Any]) -> Any:
+        """Return what *body* returns; cancelled, leave it behind on its thread."""
+        item = _Body(partial(copy_context().run, body), self._loop.create_future())
+        with self._changed:
+            self._ready.append(item)
+            if self._idle >= len(self._ready):
+                self._changed.notify()
+            elif len(self._threads) - self._left_behind < self._limit:
+                name = f"powertools-durable-body-{len(self._threads)}"
+                # Not the context of the body: that is entered for each body anew.
+                self._threads.append(self._from.spawn(partial(Context().run, self._work), name))
+        try:
+            return await item.future
+        except asyncio.CancelledError:
+            with self._changed:
+                if item.is_running:
+                    self._left_behind += 1
+                elif item in self._ready:
+                    self._ready.remove(item)
+            raise
+
+    def close(self, deadline: Deadline, *, wait: bool) -> None:
+        """End the threads; those that were left behind end with their bodies."""
+        with self._changed:
+            self._closing = True
+            self._ready.clear()
+            self._changed.notify_all()
+        for thread in self._threads if wait and not self._left_behind else ():
+            thread.join(timeout=deadline.patience)
+
+    def _work(self) -> None:
+        while (item := self._next()) is not None:
+            outcome: Outcome | BaseException
+            try:
+                outcome = Returned(item.run())
+            except Exception as error:  # noqa: BLE001 - raised where the body is awaited
+                outcome = Raised(error)
+            except BaseException as error:  # noqa: BLE001 - as above
+                outcome = error
+            with self._changed:
+                item.is_running = False
+                is_alone = item.future.cancelled()
+                if is_alone:
+                    self._left_behind -= 1
+            if not is_alone and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(_complete, item.future, outcome)
+
+    def _next(self) -> _Body | None:
+        with self._changed:
+            self._idle += 1
+            while not self._ready and not self._closing:
+                self._changed.wait()
+            self._idle -= 1
+            if self._closing:
+                return None
+            item = self._ready.popleft()
+            item.is_running = True
+            return item
+
+
+def _complete(future: asyncio.Future[Any], outcome: Outcome | BaseException) -> None:
+    if future.done():
+        return
+    match outcome:
+        case Returned(value):
+            future.set_result(value)
+        case Raised(StopIteration() as error):  # a future can't hold it
+            future.set_exception(RuntimeError(f"the body raised {type(error).__name__}"))
+        case Raised(error):
+            future.set_exception(error)
+        case BaseException() as error:
+            future.set_exception(error)

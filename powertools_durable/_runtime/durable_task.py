@@ -1,0 +1,120 @@
+"""The result of a durable call in ``async def`` code: a future that its operation completes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from powertools_durable._replay.outcome import Outcome, Raised
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from powertools_durable._replay.effects import Call
+    from powertools_durable._runtime.async_driver import AsyncDriver
+    from powertools_durable._runtime.task_places import PlacedTask, TaskPlace
+
+__all__ = ["DurableTask"]
+
+T = TypeVar("T")
+
+
+class DurableTask(asyncio.Future[T]):
+    """A durable call: its operation has begun, and its result can be awaited any number of times.
+
+    Use it in ``await``, `asyncio.gather`, `asyncio.wait`, `asyncio.shield` and `asyncio.TaskGroup`. To cancel it, or a
+    task that awaits it, ends the waiting, never the operation. An exception that nobody asks for fails the context
+    that made the call.
+    """
+
+    __slots__ = (
+        "_driver",
+        "_waiters",
+        "call",
+        "is_awaited",
+        "is_contestant",
+        "is_parked",
+        "is_retrieved",
+        "line",
+        "outcome",
+        "place",
+        "runner",
+        "turn",
+        "was_ended",
+    )
+
+    def __init__(
+        self, driver: AsyncDriver, call: Call[T] | None, place: TaskPlace, line: tuple[CodeType, int] | None
+    ) -> None:
+        super().__init__(loop=driver.loop)
+        self._driver = driver
+        self._waiters: list[asyncio.Future[None]] = []
+        self.call = call
+        self.place = place
+        self.line = line
+        self.outcome: Outcome | None = None  # set when the operation has ended, before it is handed over
+        self.runner: PlacedTask | None = None
+        self.is_parked = False
+        self.is_awaited = False
+        self.is_retrieved = False
+        self.is_contestant = False
+        self.turn = 0  # the number of this result among all that were handed over
+        self.was_ended = False  # in an earlier invocation
+
+    def __repr__(self) -> str:
+        name = "" if self.call is None else f" {self.call.op.label}"
+        return f"<DurableTask{name}, {'done' if self.done() else 'pending'}>"
+
+    def __await__(self) -> Generator[Any, None, T]:
+        self.is_awaited = True
+        if not self.done() and not self._driver.hand_over_alone(self):
+            # A waiter of its own: to cancel the task that awaits it must not cancel this future for others.
+            waiter: asyncio.Future[None] = self._driver.loop.create_future()
+            self._waiters.append(waiter)
+            yield from waiter
+        return self.result()
+
+    __iter__ = __await__
+
+    def result(self) -> T:
+        """Return the result, or raise the operation's failure."""
+        self.is_retrieved = True
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """Return the operation's failure; None if it succeeded."""
+        self.is_retrieved = True
+        return super().exception()
+
+    def cancel(self, msg: Any = None) -> bool:
+        """End the waiting for all who await this; the operation continues."""
+        if not super().cancel(msg):
+            return False
+        self.is_retrieved = True
+        self._release()
+        return True
+
+    def set_name(self, name: object) -> None:
+        """Do nothing: `asyncio.create_task` names what it returns, and an operation has its own name."""
+
+    def get_name(self) -> str:
+        """Return the operation's name."""
+        return "" if self.call is None else self.call.op.name or ""
+
+    def hand_over(self) -> None:
+        """Give the outcome to those who await it."""
+        outcome = self.outcome
+        if outcome is not None and not self.done():
+            if isinstance(outcome, Raised):
+                self.set_exception(outcome.error)
+                self._log_traceback = False  # the context reports a failure that nobody asked for
+            else:
+                self.set_result(outcome.value)
+        self._release()
+
+    def _release(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,280 @@
+"""Decides what happens when an event loop is idle: hand over a result, wait, poll a timer, or suspend.
+
+One rule of order, live and replayed: the results of operations are handed to those who await them while the loop is
+idle, one at a time, in the order in which the service ended them. So tasks that race see the same winner on every
+replay (docs/contributing/protocol.md#order-of-results).
+
+An operation that waits for the service is *parked*. The invocation is suspended when nothing but parked operations
+could wake the code: no body runs, no request is under way, and every task waits, directly or not, for a durable call.
+A timer, socket or thread of the user's may wake a task too; for that the invocation stays open for a second.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.wakeups import line_of, waits_only_for_durable_calls
+from powertools_durable.errors import BackendError, SuspendExecution
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from powertools_durable._replay.engine import ReplayEngine
+    from powertools_durable._runtime.checkpointer import Checkpointer
+    from powertools_durable._runtime.deadline import Deadline
+    from powertools_durable._runtime.durable_task import DurableTask
+    from powertools_durable._runtime.environment import Clock
+    from powertools_durable._runtime.loop import DurableLoop
+    from powertools_durable._runtime.task_places import PlacedTask
+
+__all__ = ["IdleWatch"]
+
+logger = logging.getLogger(__name__)
+
+_POLL_AGAIN = 0.1  # seconds until a timer that the service still reports as running is polled again
+
+
+class _Parked:
+    """An operation that waits for the service."""
+
+    __slots__ = ("op", "until", "woken")
+
+    def __init__(self, op: OperationHandle, until: datetime | None, woken: asyncio.Future[None]) -> None:
+        self.op = op
+        self.until = until
+        self.woken = woken
+
+
+class IdleWatch:
+    """Watches the loop of one invocation.
+
+    Parameters
+    ----------
+    loop : DurableLoop
+        The loop.
+    engine, checkpointer, deadline, clock
+        The parts of the invocation.
+    grace : float
+        Seconds without durable progress for which something of the user's may still wake a task.
+    unwind : Callable
+        Ends the code, with a suspension or an error that has interrupted the engine.
+    poll : Callable
+        Makes a request without an update.
+    tasks : Callable
+        Returns the tasks that run the user's code.
+
+    Attributes
+    ----------
+    working : int
+        Bodies that run, and requests that are waited for.
+    open : int
+        Durable calls that have not been handed over.
+    is_over : bool
+        The handler has ended, or is being unwound.
+    """
+
+    def __init__(
+        self,
+        loop: DurableLoop,
+        engine: ReplayEngine,
+        checkpointer: Checkpointer,
+        deadline: Deadline,
+        clock: Clock,
+        *,
+        grace: float,
+        unwind: Callable[[SuspendExecution | None], None],
+        poll: Callable[[], None],
+        tasks: Callable[[], Iterable[PlacedTask]],
+    ) -> None:
+        self.working = 0
+        self.open = 0
+        self.is_over = False
+        self._loop = loop
+        self._engine = engine
+        self._checkpointer = checkpointer
+        self._deadline = deadline
+        self._clock = clock
+        self._grace = grace
+        self._unwind = unwind
+        self._poll = poll
+        self._tasks = tasks
+        self._began = clock.now(), clock.monotonic()
+        self._ended: list[tuple[float, tuple[Any, ...], int, DurableTask[Any]]] = []
+        self._handed_over = -inf  # the time of the last result, which one without a time of its own takes
+        self._parked: dict[str, list[_Parked]] = {}
+        self._changed: deque[str] = deque()
+        self._is_waking = False
+        self._polled_at = -inf
+        self._polled: set[str] = set()
+        self._waits_since: float | None = None
+        self._sequence = 0
+        self._turn = 0
+        engine.state.on_change = self._changed.append
+        checkpointer.on_response = self._response_arrived
+
+    # -- results -------------------------------------------------------------------------------------------
+
+    def ended(self, task: DurableTask[Any], moment: datetime | None) -> None:
+        """Note that the operation of *task* has ended, at *moment* according to its record."""
+        self._sequence += 1
+        time = self._handed_over if moment is None else int(moment.timestamp() * 1000)
+        number = 0 if task.call is None else task.call.op.number
+        heapq.heappush(self._ended, (time, (*task.place.position, (number, 0, 0)), self._sequence, task))
+
+    def hand_over_next(self) -> bool:
+        """Hand over the next result; return whether there was one."""
+        while self._ended:
+            time, _, _, task = heapq.heappop(self._ended)
+            self.open -= 1
+            if task.place.run.frame.closed:  # its context ended without it
+                continue
+            self._handed_over = max(self._handed_over, time)
+            self._waits_since = None
+            self._turn += 1
+            task.turn = self._turn
+            task.place.run.driver.handed_over(task)
+            return True
+        return False
+
+    def hand_over_alone(self, task: DurableTask[Any]) -> bool:
+        """Hand over *task*, if it has ended and no other task or operation could come before it."""
+        if task.outcome is None or self.open != 1 or task.runner is not None or len(self._tasks_of_users()) != 1:
+            return False
+        return self.hand_over_next()
+
+    def _tasks_of_users(self) -> list[PlacedTask]:
+        return list(self._tasks())
+
+    # -- parked operations ---------------------------------------------------------------------------------
+
+    async def park(self, op: OperationHandle, until: datetime | None) -> None:
+        """Wait until the record of *op* changes."""
+        parked = _Parked(op, until, self._loop.create_future())
+        same = self._parked.setdefault(op.id, [])
+        same.append(parked)
+        try:
+            await parked.woken
+        finally:
+            same.remove(parked)
+            if not same:
+                self._parked.pop(op.id, None)
+
+    def _response_arrived(self) -> None:
+        """Called on the sender's thread."""
+        if self._changed and not self._is_waking and not self._loop.is_closed():
+            self._is_waking = True
+            self._loop.call_soon_threadsafe(self._wake_changed)
+
+    def _wake_changed(self) -> None:
+        self._is_waking = False
+        while self._changed:
+            for parked in self._parked.get(self._changed.popleft(), ()):
+                if not parked.woken.done():
+                    parked.woken.set_result(None)
+
+    @property
+    def _all_parked(self) -> list[_Parked]:
+        return [parked for same in self._parked.values() for parked in same]
+
+    # -- when the loop is idle -----------------------------------------------------------------------------
+
+    def never_idle(self) -> None:
+        """Hand over a result though callbacks are ready: the code may be waiting for it in a loop."""
+        if self._ended and not self.is_over:
+            logger.warning(
+                "tasks keep the event loop busy without awaiting anything that takes time, for example by 'while not "
+                "task.done(): await asyncio.sleep(0)'; await the task instead"
+            )
+            self.hand_over_next()
+
+    def idle(self, timeout: float | None) -> float | None:
+        """Decide; return how long the loop may sleep."""
+        if self._loop.is_ready:
+            return 0
+        self._checkpointer.release()
+        if self.is_over:
+            return timeout
+        if self._engine.interruption is not None or self._engine.revoked:
+            self._unwind(None)
+            return 0
+        if self.hand_over_next():
+            return 0
+        patience = self._deadline.patience
+        if patience <= 0:
+            self._too_late()
+            return 0
+        sleep = patience if timeout is None else min(timeout, patience)
+        if self.working or not self._parked:
+            self._waits_since = None
+            return self._until_next_timer(sleep) if self._parked else sleep
+        return self._suspend_or_wait(sleep)
+
+    def _until_next_timer(self, sleep: float) -> float:
+        """Return how long to sleep while something runs: at most until a parked timer is due, which is polled."""
+        due = min((parked.until for same in self._parked.values() for parked in same if parked.until), default=None)
+        if due is None:
+            return sleep
+        left = (due - self._now()).total_seconds()
+        if left <= 0:
+            left = self._poll_a_due_timer()
+        return min(sleep, left)
+
+    def _poll_a_due_timer(self) -> float:
+        now = self._clock.monotonic()
+        left = self._polled_at + _POLL_AGAIN - now
+        if left <= 0:
+            self._polled_at = now
+            self._poll()
+            return _POLL_AGAIN
+        return left
+
+    def _suspend_or_wait(self, sleep: float) -> float:
+        """Suspend, unless something of the user's could still wake a task."""
+        parked = self._all_parked
+        now = self._now()
+        due = {one.op.id for one in parked if one.until is not None and one.until <= now} - self._polled
+        if due or self._engine.pending:
+            # The responses show which timers have fired and which callbacks were answered: the service would not
+            # invoke again because of those.
+            self._polled |= due
+            self._poll()
+            return sleep
+        waiting = [task for task in self._tasks() if not waits_only_for_durable_calls(task)]
+        if waiting and self._loop.has_sources:
+            moment = self._clock.monotonic()
+            self._waits_since = moment if self._waits_since is None else self._waits_since
+            left = self._waits_since + self._grace - moment
+            if left > 0:
+                return min(sleep, left)
+            logger.warning(
+                "the execution is suspended while a task waits for something that is not durable, at %s; the wait "
+                "begins anew in the next invocation. Use a step, or ctx.wait()",
+                line_of(waiting[0]),
+            )
+        until = min((one.until for one in parked if one.until is not None), default=None)
+        self._unwind(SuspendExecution(until, tuple(one.op for one in parked)))
+        return 0
+
+    def _too_late(self) -> None:
+        for task in self._tasks() if not self._parked and not self.working else ():
+            logger.error("the invocation ends while a task still waits, at %s", line_of(task))
+        self._engine.interrupt(BackendError("the invocation ends while the handler still runs", retryable=True))
+        self._unwind(None)
+
+    def _now(self) -> datetime:
+        """Return the start time plus the monotonic time since then, so that setting the clock moves no timer."""
+        moment, monotonic = self._began
+        return moment + timedelta(seconds=self._clock.monotonic() - monotonic)
+
+    @property
+    def longest(self) -> float:
+        """Seconds that a wait for the end of tasks may take."""
+        return min(1.0, self._deadline.patience, threading.TIMEOUT_MAX)

@@ -1,0 +1,190 @@
+"""The event loop of ``async def`` handlers: asyncio's own, which tells a watch when nothing is left to run.
+
+A loop asks its selector for events with a timeout of 0 while callbacks are ready, and with another one when it is
+idle. At that moment the watch may hand over the result of an operation, or end the invocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import Context
+from typing import Protocol, TypeVar, TypeVarTuple
+
+from powertools_durable._runtime.environment import Environment, Signal
+from powertools_durable.errors import ValidationError
+
+__all__ = ["DurableLoop", "LoopWatch", "Loops"]
+
+_MOST_TURNS = 1000  # turns of a loop that is never idle until it is treated as idle
+_GLANCE = 0.001  # seconds between two looks at real sockets while time is virtual
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Select = Callable[[float | None], list[tuple[selectors.SelectorKey, int]]]
+
+
+class LoopWatch(Protocol):
+    """Decides what happens when a loop is idle."""
+
+    def idle(self, timeout: float | None) -> float | None:
+        """Return how long the loop may sleep, 0 if something is ready now; *timeout* is what the loop would do."""
+        ...
+
+    def never_idle(self) -> None:
+        """Called after many turns without a pause."""
+        ...
+
+
+class _Selector(selectors.DefaultSelector):
+    def __init__(self, loop: DurableLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return self._loop.select(super().select, timeout)
+
+
+class DurableLoop(asyncio.SelectorEventLoop):
+    """An event loop that outlives invocations; each one attaches its watch.
+
+    Attributes
+    ----------
+    watch : LoopWatch | None
+        That of the present invocation.
+    jobs : int
+        Calls of `run_in_executor` that have not ended.
+    """
+
+    def __init__(self) -> None:
+        self.watch: LoopWatch | None = None
+        self.jobs = 0
+        self._environment: Environment | None = None
+        self._turns = 0
+        self._bell: Signal | None = None  # wakes the loop while time is virtual
+        self._own_selector = _Selector(self)
+        super().__init__(self._own_selector)
+        self._own_files = len(self._own_selector.get_map())
+
+    def attach(self, watch: LoopWatch, environment: Environment) -> None:
+        """Begin an invocation."""
+        self.watch, self._environment, self._turns = watch, environment, 0
+
+    def detach(self) -> None:
+        """End it."""
+        self.watch = None
+
+    def time(self) -> float:
+        """Return the seconds of the invocation's clock."""
+        return super().time() if self._environment is None else self._environment.clock.monotonic()
+
+    @property
+    def has_sources(self) -> bool:
+        """True if a timer, a socket or a thread may still call something."""
+        if self.jobs or len(self._own_selector.get_map()) > self._own_files:
+            return True
+        return any(not timer.cancelled() and not _is_of_a_timeout(timer) for timer in self._scheduled)  # type: ignore[attr-defined]
+
+    @property
+    def is_ready(self) -> bool:
+        """True if callbacks are ready to run."""
+        return bool(self._ready)  # type: ignore[attr-defined]
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        """Run *func* on a thread; see `asyncio.loop.run_in_executor`."""
+        future = super().run_in_executor(executor, func, *args)
+        self.jobs += 1
+        future.add_done_callback(self._job_ended)
+        return future
+
+    def _job_ended(self, _: object) -> None:
+        self.jobs -= 1
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Have *callback* run on the loop's thread; see `asyncio.loop.call_soon_threadsafe`."""
+        handle = super().call_soon_threadsafe(callback, *args, context=context)
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            bell.set()
+        return handle
+
+    def select(self, select: Select, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for events; before a pause, ask the watch."""
+        if self.watch is None:
+            return select(timeout)
+        if timeout is not None and timeout <= 0:
+            self._turns += 1
+            if self._turns >= _MOST_TURNS:
+                self._turns = 0
+                self.watch.never_idle()
+            return select(0)
+        self._turns = 0
+        timeout = self.watch.idle(timeout)
+        if self.is_ready:  # the watch has made something ready, or another thread has
+            timeout = 0
+        if self._environment is None or not self._environment.threads.virtual or (timeout is not None and timeout <= 0):
+            return select(timeout)
+        return self._wait_virtually(select, timeout)
+
+    def _wait_virtually(self, select: Select, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Let virtual time pass. Real sockets and executors are looked at in between, as long as there are any."""
+        threads = self._environment.threads if self._environment is not None else None
+        ends = None if timeout is None else self.time() + timeout
+        is_real = self.jobs > 0 or len(self._own_selector.get_map()) > self._own_files
+        while threads is not None:
+            bell = self._bell = threads.signal()
+            if events := select(_GLANCE if is_real else 0):
+                self._bell = None
+                return events
+            left = threading.TIMEOUT_MAX if ends is None else ends - self.time()
+            if left <= 0:
+                break
+            bell.wait(min(left, _GLANCE) if is_real else left)
+        self._bell = None
+        return select(0)
+
+    def __del__(self) -> None:
+        if not self.is_closed() and not self.is_running():
+            self.close()
+
+
+def _is_of_a_timeout(timer: asyncio.TimerHandle) -> bool:
+    """Return whether *timer* only limits a wait: that of `asyncio.timeout`, `wait_for` or `asyncio.wait`."""
+    callback = timer._callback  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way to tell
+    return getattr(callback, "__name__", "") in {"_on_timeout", "_release_waiter"}
+
+
+class Loops(threading.local):
+    """The loop of each thread that invokes handlers, closed with its thread."""
+
+    def __init__(self) -> None:
+        self._loop: DurableLoop | None = None
+
+    def take(self) -> DurableLoop:
+        """Return this thread's loop.
+
+        Raises
+        ------
+        ValidationError
+            A loop is running on this thread.
+        """
+        if asyncio._get_running_loop() is not None:  # noqa: SLF001 - the public function raises instead
+            message = (
+                "an async durable handler is called on a thread whose event loop is running; it needs a thread of its "
+                "own: await asyncio.to_thread(handler, event, context)"
+            )
+            raise ValidationError(message)
+        if self._loop is None or self._loop.is_closed():
+            self._loop = DurableLoop()
+        return self._loop
+
+    def discard(self) -> None:
+        """Leave this thread's loop behind: the next invocation begins with a new one."""
+        loop, self._loop = self._loop, None
+        if loop is not None and not loop.is_running():
+            loop.close()

@@ -1,0 +1,130 @@
+"""Performs a race: the first of several tasks to end wins, and the record says which one it was."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from powertools_durable._protocol.operation import OperationType
+from powertools_durable._replay.effects import Call
+from powertools_durable._replay.outcome import Outcome, Raised, Returned
+from powertools_durable._runtime.durable_task import DurableTask
+from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
+from powertools_durable.errors import OperationCancelledError, SuspendExecution
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.async_driver import AsyncDriver
+
+__all__ = ["Race"]
+
+_HAS_AN_END = (OperationType.STEP, OperationType.CONTEXT)  # operations that this side may end
+
+
+class Race:
+    """One race. See docs/contributing/protocol.md#race.
+
+    Parameters
+    ----------
+    driver : AsyncDriver
+        The invocation's.
+    call : Call
+        The operation that records the winner.
+    contestants : Mapping
+        The tasks, by key.
+    cancel : bool
+        Cancel the losers.
+    """
+
+    def __init__(
+        self,
+        driver: AsyncDriver,
+        call: Call[Any],
+        contestants: Mapping[str | int, asyncio.Future[Any]],
+        *,
+        cancel: bool,
+    ) -> None:
+        self._driver = driver
+        self._call = call
+        self._contestants = contestants
+        self._cancel = cancel
+        self._won: asyncio.Future[str | int] = driver.loop.create_future()
+
+    def begin(self) -> DurableTask[tuple[Any, Any]]:
+        """Return the result to come.
+
+        Raises
+        ------
+        NonDeterminismError
+            The recorded winner is not among the contestants.
+        """
+        op = self._call.op
+        for contestant in self._contestants.values():
+            if isinstance(contestant, DurableTask):
+                contestant.is_contestant = True
+        if op.is_over:
+            record = op.record
+            winner: Any = json.loads(record.result or "{}").get("won") if record is not None else None
+            if winner not in self._contestants:
+                keys = ", ".join(map(repr, self._contestants))
+                raise self._call.frame.mismatch(op, {"winner": repr(winner)}, {"contestants": keys})
+            self._won.set_result(winner)
+        else:
+            done = [key for key, contestant in self._contestants.items() if contestant.done()]
+            for key in sorted(done, key=lambda key: getattr(self._contestants[key], "turn", 0)):
+                self._ends(key)
+                break
+            for key, contestant in self._contestants.items():
+                contestant.add_done_callback(lambda _, key=key: self._ends(key))  # type: ignore[misc]
+        return self._driver.begin(self._call, self._run)
+
+    def _ends(self, key: str | int) -> None:
+        if not self._won.done():
+            self._won.set_result(key)
+
+    async def _run(self, task: DurableTask[Any]) -> Outcome | None:
+        try:
+            task.is_parked = True
+            key = await self._won
+            task.is_parked = False
+            if not self._call.op.is_over:
+                await self._record(key)
+            if self._cancel:
+                for loser in self._losers(key):
+                    loser.cancel()
+            winner = self._contestants[key]
+            try:
+                return Returned((key, await winner))
+            except asyncio.CancelledError:
+                if not winner.cancelled():
+                    raise
+                return Raised(OperationCancelledError("the contestant was cancelled"))
+            except Exception as error:  # noqa: BLE001 - a failure wins too
+                with suppress(AttributeError):
+                    error.contestant = key  # type: ignore[attr-defined]
+                return Raised(error)
+        except (asyncio.CancelledError, BranchOrphaned, CheckpointingStopped, SuspendExecution):
+            return None
+
+    def _losers(self, winner: str | int) -> list[asyncio.Future[Any]]:
+        return [contestant for key, contestant in self._contestants.items() if key != winner and not contestant.done()]
+
+    async def _record(self, winner: str | int) -> None:
+        """Record the losers' end, if they are cancelled, and the winner in one request."""
+        frame, op = self._call.frame, self._call.op
+        sender = self._driver.checkpointer
+        for loser in self._losers(winner) if self._cancel else ():
+            if isinstance(loser, DurableTask):
+                self._end(loser)
+        sender.submit(frame, op.start(), wait=False, held=True)
+        await self._driver.send(frame, op.succeed(json.dumps({"won": winner})))
+
+    def _end(self, loser: DurableTask[Any]) -> None:
+        """Stop an operation that runs, and record that it was cancelled."""
+        if loser.call is None or loser.runner is None or loser.is_parked or loser.call.op.type not in _HAS_AN_END:
+            return
+        self._driver.abandon(loser.runner)
+        error = OperationCancelledError("cancelled, because another contestant has won the race")
+        self._driver.checkpointer.submit(loser.call.frame, loser.call.op.fail(error), wait=False, held=True)

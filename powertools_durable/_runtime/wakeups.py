@@ -1,0 +1,60 @@
+"""Tells what a suspended task waits for: a durable call, or something that the user's own code must complete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from powertools_durable._runtime.durable_task import DurableTask
+from powertools_durable._runtime.task_places import PlacedTask
+from powertools_durable.errors.places import Origin, origin_of, place
+
+__all__ = ["line_of", "waits_only_for_durable_calls"]
+
+_WAIT = asyncio.tasks._wait.__code__  # type: ignore[attr-defined]  # noqa: SLF001 - where `asyncio.wait` waits
+_WAIT_FOR = asyncio.wait_for.__code__
+_GROUP_EXIT = asyncio.TaskGroup.__aexit__.__code__
+_AWAIT = DurableTask.__await__.__code__
+
+
+def waits_only_for_durable_calls(task: PlacedTask) -> bool:
+    """Return whether nothing but durable calls and other tasks can wake *task*."""
+    frames = list(_frames(task))
+    for frame in reversed(frames):
+        code = frame.f_code
+        if code is _AWAIT or (code.co_name == "__aexit__" and code.co_filename == _GROUP_EXIT.co_filename):
+            return True
+        if code is _WAIT:
+            return all(map(_is_durable, frame.f_locals.get("fs", ())))
+        if code is _WAIT_FOR and "fut" in frame.f_locals and isinstance(frame.f_locals["fut"], asyncio.Future):
+            return _is_durable(frame.f_locals["fut"])
+        break
+    return _is_durable(getattr(task, "_fut_waiter", None))
+
+
+def line_of(task: PlacedTask) -> str:
+    """Return the user's innermost line at which *task* waits."""
+    users = [frame for frame in _frames(task) if origin_of(frame) is Origin.USER]
+    return place(users[-1], users[-1].f_lineno) if users else "an unknown line"
+
+
+def _is_durable(future: Any) -> bool:
+    if isinstance(future, DurableTask):
+        return True
+    if isinstance(future, PlacedTask):
+        return future.place is not None and future.place.step is None
+    children = getattr(future, "_children", None)  # of `asyncio.gather`
+    return children is not None and all(_is_durable(child) or child.done() for child in children)
+
+
+def _frames(task: PlacedTask) -> Iterator[FrameType]:
+    """Yield the frames of the coroutines that wait for each other, the outermost first."""
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is None:
+            return
+        yield frame
+        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
