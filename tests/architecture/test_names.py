@@ -32,7 +32,7 @@ KEPT = {
 # Work that is under way; each name leaves with the change that mends it.
 STILL_SPLIT = {
     "Waiting",  # between `_service`'s Ledger and ServiceExecution
-    *("Turns", "Preparing"),
+    "Preparing",
 }
 STILL_TWICE = {"CallbackOptions", "Ledger"}
 

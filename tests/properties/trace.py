@@ -17,7 +17,7 @@ from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.errors import ValidationError
 from powertools_durable.parser.stored import input_text
 from powertools_durable.testing.crash_testing.effect_ledger import Ledger
-from powertools_durable.testing.simulation.random_schedule import Whims
+from powertools_durable.testing.simulation.random_schedule import RandomSchedule
 from powertools_durable.testing.simulation.sandbox import Sandboxes
 from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 from powertools_durable.testing.simulation.simulated_run import SimulatedCallback, SimulatedRun
@@ -150,7 +150,7 @@ def _prepared(
     scribe.clock, scribe.faults, scribe.timeout = clock, faults, timeout
     host = FaultyHost(MemoryStore(), clock, SeededIds(random), invocation_timeout=timeout)
     host.scribe, host.faults = scribe, faults
-    threads = SeededThreads(clock, Whims(f"{scribe.trace.seed}/threads"))
+    threads = SeededThreads(clock, RandomSchedule(f"{scribe.trace.seed}/threads"))
     host.sandboxes = sandboxes = Sandboxes(ServiceBackend(host), clock, threads, timeout, watch=scribe)
     environment = Environment(
         _Skewed(clock, faults.plan.skew) if faults.plan.skew else clock,

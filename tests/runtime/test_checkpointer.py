@@ -22,7 +22,7 @@ from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingSto
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable.errors import BackendError, SuspendExecution
 from powertools_durable.scope import SCOPE, ScopeInfo, current_scope
-from powertools_durable.testing.simulation.random_schedule import Whims
+from powertools_durable.testing.simulation.random_schedule import RandomSchedule
 from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 from tests.kit import S, engine, step_record
 from tests.leaks import started_threads
@@ -121,7 +121,7 @@ class Bench:
 def virtual(service: ScriptedService) -> Iterator[Any]:
     """Give a checkpointer whose threads take turns in virtual time."""
     clock = VirtualClock()
-    threads = SeededThreads(clock, Whims("0"))
+    threads = SeededThreads(clock, RandomSchedule("0"))
     sut = engine()
     with threads.taking_part():
         environment = Environment(clock, Random(0), threads=threads)

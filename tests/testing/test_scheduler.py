@@ -15,7 +15,7 @@ import pytest
 from powertools_durable import Completion, Retry, durable
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable.testing import Simulator, spend
-from powertools_durable.testing.simulation.random_schedule import Whims
+from powertools_durable.testing.simulation.random_schedule import RandomSchedule
 from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 from powertools_durable.testing.simulation.thread_states import Deadlock
 from tests.leaks import started_threads
@@ -102,7 +102,7 @@ def told(picks, names, times):
 
 
 def test_the_same_seed_gives_the_same_interleaving_and_others_give_others():
-    first, second = ([told(Whims(str(seed)), "abcdef", 3) for seed in range(30)] for _ in range(2))
+    first, second = ([told(RandomSchedule(str(seed)), "abcdef", 3) for seed in range(30)] for _ in range(2))
     assert first == second
     assert len(set(first)) > 25
 
@@ -132,7 +132,7 @@ def test_all_interleavings_of_two_threads_with_three_yield_points_each_can_be_ch
 
 def running(body, picks=None, clock=None, patience=1.0):
     """Run a body on the calling thread, among the threads that it spawns."""
-    threads = SeededThreads(clock or VirtualClock(), picks or Whims("0"), patience=patience)
+    threads = SeededThreads(clock or VirtualClock(), picks or RandomSchedule("0"), patience=patience)
     with threads.taking_part():
         body(threads)
     return threads
@@ -235,7 +235,7 @@ def test_a_lock_has_one_owner_and_waiting_gives_it_away(seed):
         for thread in [threads.spawn(lambda n=n: work(n), str(n)) for n in range(5)]:
             thread.join()
 
-    running(body, Whims(str(seed)))
+    running(body, RandomSchedule(str(seed)))
     assert (max(most), done) == (1, [0, 1, 2, 3, 4])
 
 
@@ -265,7 +265,7 @@ def test_notify_lets_as_many_go_on_as_it_says():
 
 
 def test_a_lock_that_was_not_taken_is_not_given_away():
-    threads = SeededThreads(VirtualClock(), Whims("0"))
+    threads = SeededThreads(VirtualClock(), RandomSchedule("0"))
     with threads.taking_part(), pytest.raises(RuntimeError, match="does not hold"):
         threads.condition().wait(1)
 
@@ -289,7 +289,7 @@ def test_a_deadlock_says_who_waits_where_and_for_what():
     found = []
     for seed in range(50):
         try:
-            running(body, Whims(str(seed)))
+            running(body, RandomSchedule(str(seed)))
         except Deadlock as deadlock:
             found.append(str(deadlock))
     assert 0 < len(found) < 50
@@ -344,7 +344,7 @@ def test_the_baton_is_taken_from_a_thread_that_blocks_by_itself_and_given_back()
         go.set()
         blocked.join()
 
-    threads = running(body, Whims("0"), patience=0.1)
+    threads = running(body, RandomSchedule("0"), patience=0.1)
     assert threads.lost_baton
     assert seen == ["others", "went on", "came back"]
 
@@ -378,7 +378,7 @@ def test_threads_that_meet_by_themselves_come_through(seed):
         for thread in [threads.spawn(meets, str(n)) for n in range(4)]:
             thread.join()
 
-    assert running(body, Whims(str(seed)), patience=0.05).lost_baton
+    assert running(body, RandomSchedule(str(seed)), patience=0.05).lost_baton
     assert len(met) == 4
 
 
@@ -402,7 +402,7 @@ def test_a_baton_that_is_lost_all_the_time_breaks_nothing(seed):
         for thread in [threads.spawn(lambda n=n: takes(n), str(n)) for n in range(4)]:
             thread.join()
 
-    running(body, Whims(str(seed)), clock, patience=0.0004)
+    running(body, RandomSchedule(str(seed)), clock, patience=0.0004)
     assert sorted(took) == sorted([*range(4)] * 3)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from powertools_durable.testing.simulation.thread_states import ThreadState
 
-__all__ = ["Picks", "Whims"]
+__all__ = ["Picks", "RandomSchedule"]
 
 _SLOWEST, _FASTEST = -1.5, 1.5  # powers of ten
 _CHANGES = 0.02  # probability that the chosen thread gets another speed
@@ -23,7 +23,7 @@ class Picks(Protocol):
         ...
 
 
-class Whims:
+class RandomSchedule:
     """Gives each thread a speed and changes it now and then; one seed in three treats all threads alike.
 
     A uniform choice keeps all threads at about the same place. It rarely produces the cases in which one thread is far

@@ -25,6 +25,7 @@ on anything besides the seed; `SeededThreads.lost_baton` is True afterwards.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,13 +33,16 @@ from contextvars import Context
 from functools import partial
 
 from powertools_durable.testing.simulation.captured_output import LISTENING
+from powertools_durable.testing.simulation.random_schedule import Picks
+from powertools_durable.testing.simulation.run_queue import RunQueue, Time
 from powertools_durable.testing.simulation.thread_states import SeededCondition, SeededSignal, SeededThread, ThreadState
-from powertools_durable.testing.simulation.turns import Turns
 
 __all__ = ["SeededThreads"]
 
+_LOOKS = 4  # checks without a change until a waiting thread takes the baton from the running one
 
-class SeededThreads(Turns):
+
+class SeededThreads:
     """The threads of one run, with their conditions; see `powertools_durable._runtime.environment.Threads`.
 
     Parameters
@@ -57,6 +61,16 @@ class SeededThreads(Turns):
     """
 
     virtual = True
+
+    def __init__(self, clock: Time, picks: Picks, *, patience: float = 1.0) -> None:
+        self.lost_baton = False
+        self._clock = clock
+        self._look = patience / _LOOKS
+        self._own = threading.local()
+        self._mutex = threading.Lock()  # contended only by threads that lost the baton or wait for it
+        self._queue = RunQueue(clock, picks)
+        self._turns = 0
+        self._spawned: list[SeededThread] = []
 
     # -- what the library uses -----------------------------------------------------------------------------
 
@@ -81,7 +95,7 @@ class SeededThreads(Turns):
         self._spawned.append(thread)
         with self._mutex:
             me = self._turn()
-            self._ready.append(thread.task)
+            self._queue.ready.append(thread.task)
             self._pause(me)
         return thread
 
@@ -92,16 +106,16 @@ class SeededThreads(Turns):
         """Schedule the calling thread too, during the block; it leaves when no other thread is ready."""
         with self._mutex:
             me = self._turn()
-            self._guests += 1
+            self._queue.guests += 1
         try:
             yield
         finally:
             with self._mutex:
                 self._turn()
-                if self._guests == 1:
+                if self._queue.guests == 1:
                     self._let_all_others(me)
-                    self._running = None
-                self._guests -= 1
+                    self._queue.running = None
+                self._queue.guests -= 1
             for thread in [thread for thread in self._spawned if thread.is_over]:
                 self._spawned.remove(thread)
                 thread.join()
@@ -116,7 +130,7 @@ class SeededThreads(Turns):
     def sleep(self, seconds: float) -> None:
         """Let other threads run until *seconds* of virtual time have passed, or no caller takes part any more."""
         with self._mutex:
-            self._wait(self._turn(), self._asleep, seconds)
+            self._wait(self._turn(), self._queue.asleep, seconds)
 
     # -- for conditions, signals and threads ---------------------------------------------------------------
 
@@ -130,7 +144,7 @@ class SeededThreads(Turns):
 
     def release(self, lock: SeededCondition) -> None:
         """Release *lock*; a thread that is blocked by it becomes ready."""
-        if not lock.entry and lock.owner is self._running is getattr(self._own, "task", None):
+        if not lock.entry and lock.owner is self._queue.running is getattr(self._own, "task", None):
             self._turns += 1
             lock.owner = None
             return
@@ -162,15 +176,15 @@ class SeededThreads(Turns):
         """Wake the first *count* threads in *queue* that have not timed out."""
         with self._mutex:
             self._turn()
-            self._expire()
+            self._queue.expire()
             for task in queue[:count]:
-                self._wake(task, woken=True)
+                self._queue.wake(task, woken=True)
 
     def set(self, signal: SeededSignal) -> None:
         """Set *signal* and wake the thread that waits for it."""
         with self._mutex:
             me = self._turn()
-            self._happens(signal)
+            self._queue.happens(signal)
             self._pause(me)
 
     def begin(self, task: ThreadState) -> None:
@@ -183,11 +197,136 @@ class SeededThreads(Turns):
         """End *task*, and set *over*."""
         with self._mutex:
             self._turns += 1
-            self._outside.discard(task)
-            self._happens(over)
-            if self._running in (task, None):
+            self._queue.outside.discard(task)
+            self._queue.happens(over)
+            if self._queue.running in (task, None):
                 self._hand_on()
 
     def takes_part(self) -> bool:
         """True for a thread that is scheduled here, while a caller takes part."""
-        return self._guests > 0 and getattr(self._own, "task", None) is not None
+        return self._queue.guests > 0 and getattr(self._own, "task", None) is not None
+
+    # -- the turn of one thread; all but `_alone` need the mutex ---------------------------------------------
+
+    def _alone(self) -> ThreadState | None:
+        """Return the calling thread if it is running and no other is ready; cheap, without the mutex."""
+        queue = self._queue
+        running = queue.running
+        if running is None or queue.ready or getattr(self._own, "task", None) is not running:
+            return None
+        self._turns += 1
+        return None if queue.is_due else running
+
+    def _turn(self) -> ThreadState:
+        """Return the calling thread, after waiting for the baton if it does not have it."""
+        task: ThreadState | None = getattr(self._own, "task", None)
+        if task is None:  # not spawned here: a thread of the test, or started by user code
+            task = self._own.task = ThreadState(threading.current_thread().name)
+        self._turns += 1
+        if self._queue.running is not task:
+            self._queue.outside.discard(task)
+            self._queue.ready.append(task)
+            if self._queue.running is None:
+                self._hand_on(task)
+            self._await_turn(task)
+        return task
+
+    def _pause(self, me: ThreadState) -> None:
+        self._queue.expire()
+        if self._queue.ready:
+            self._queue.ready.append(me)
+            self._hand_on(me)
+            self._await_turn(me)
+
+    def _acquire(self, me: ThreadState, lock: SeededCondition) -> None:
+        self._queue.expire()
+        if not self._queue.ready and lock.owner is None:
+            lock.owner = me
+            me.wants = None
+            return
+        me.wants = lock
+        self._queue.ready.append(me)
+        self._hand_on(me)
+        self._await_turn(me)
+
+    def _give_away(self, me: ThreadState, lock: SeededCondition) -> bool:
+        if lock.owner is not me:
+            if me.is_stuck:  # the deadlock ended the wait before it got the lock back
+                return False
+            message = "a thread releases a lock that it does not hold"
+            raise RuntimeError(message)
+        return self._queue.unblock(lock)
+
+    def _wait(self, me: ThreadState, queue: list[ThreadState], timeout: float | None) -> bool:
+        self._queue.wait(me, queue, timeout)
+        self._hand_on(me)
+        self._await_turn(me)
+        return me.woken
+
+    def _let_all_others(self, me: ThreadState) -> None:
+        self._queue.expire()
+        while self._queue.ready or self._queue.asleep:
+            for task in self._queue.asleep[:]:
+                self._queue.wake(task, woken=False)
+            self._queue.last = me
+            self._hand_on(me)
+            self._await_turn(me)
+
+    def _hand_on(self, me: ThreadState | None = None) -> None:
+        """Pass the baton on, if a thread is ready; *me* will wait for its turn."""
+        self._turns += 1
+        if me is not None:
+            me.at = sys._getframe()  # noqa: SLF001 - reading it from another thread can hang (CPython, gh-106883)
+        self._queue.running = chosen = self._queue.choose()
+        if chosen is not None and chosen is not me:
+            chosen.gate.release()
+
+    def _await_turn(self, me: ThreadState) -> None:
+        """Return when *me* has the baton."""
+        turns, looks = self._turns, 0
+        while self._queue.running is not me:
+            look = self._look / 10 if self.lost_baton else self._look
+            if self._queue.running is None:  # no thread has the baton: time passes with real time
+                look = min(look, max(0.001, self._queue.earliest - self._clock.monotonic()))
+            if self._is_let_through(me, look):
+                if self._queue.running is not me:  # it lost the baton before it noticed that it had it
+                    self._queue.outside.discard(me)
+                    self._queue.ready.append(me)
+                    if self._queue.running is None:
+                        self._hand_on(me)
+            elif self._turns == turns:
+                looks += 1
+                self._nothing_changed(me, looks, look)
+            if self._turns != turns:
+                turns, looks = self._turns, 0
+        me.at = None
+        me.gate.acquire(blocking=False)  # its gate may have been opened just after it stopped waiting there
+        if me.error is not None:
+            error, me.error = me.error, None
+            raise error
+
+    def _is_let_through(self, me: ThreadState, look: float) -> bool:
+        self._mutex.release()
+        try:
+            acquired = me.gate.acquire(timeout=look)
+        except BaseException:  # Ctrl-C, on the main thread
+            self._mutex.acquire()
+            if self._queue.running is me:
+                me.gate.acquire(blocking=False)
+            else:
+                self._queue.leave(me)
+            raise
+        self._mutex.acquire()
+        return acquired
+
+    def _nothing_changed(self, me: ThreadState, looks: int, look: float) -> None:
+        if self._queue.running is not None:
+            if looks < _LOOKS:
+                return
+            self.lost_baton = True
+            self._queue.outside.add(self._queue.running)
+            look *= looks
+        elif not self._queue.outside or not self._queue.guests:
+            return
+        self._clock.sleep(look)
+        self._hand_on(me)

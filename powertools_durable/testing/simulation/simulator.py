@@ -21,7 +21,7 @@ from powertools_durable.parser.stored import check_execution_name, input_text
 from powertools_durable.testing.argument_checks import expect
 from powertools_durable.testing.crash_testing.leftover_globals import noting
 from powertools_durable.testing.crash_testing.module_globals import modules_of
-from powertools_durable.testing.simulation.random_schedule import Whims
+from powertools_durable.testing.simulation.random_schedule import RandomSchedule
 from powertools_durable.testing.simulation.sandbox import Sandboxes, Watch
 from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 from powertools_durable.testing.simulation.simulated_run import SimulatedRun
@@ -137,7 +137,7 @@ class Simulator:
         name = check_execution_name(name or f"run-{self._started}")
         random = chance(f"{self.seed}/{self._started}")
         clock = VirtualClock()
-        threads = SeededThreads(clock, Whims(f"{self.seed}/{name}/{schedule}"))
+        threads = SeededThreads(clock, RandomSchedule(f"{self.seed}/{name}/{schedule}"))
         service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
         notes = partial(noting, self.modules) if watch is None else nullcontext  # explore() restores modules by itself
         sandboxes = Sandboxes(

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 __all__ = ["Deadlock", "SeededCondition", "SeededSignal", "SeededThread", "ThreadState", "deadlock_of"]
 
-_MACHINERY = ("seeded_threads", "thread_states", "turns")  # files whose frames are skipped in messages
+_MACHINERY = ("seeded_threads", "thread_states", "run_queue")  # files whose frames are skipped in messages
 
 
 class Deadlock(BaseException):
