@@ -14,7 +14,7 @@ from powertools_durable._operations.semantics import Nesting, StepSemantics
 
 if TYPE_CHECKING:  # what a handler's annotations need is loaded with this class; its calls with the first context
     from powertools_durable._contexts.option_types import (
-        CallbackOptions,
+        CreateCallbackOptions,
         InvokeOptions,
         SubmitOptions,
         TypeAdapter,
@@ -201,19 +201,19 @@ class DurableContext(Face):
     # fmt: off
     @overload
     def create_callback(
-        self, *, returns: None = None, serdes: None = None, **options: Unpack[CallbackOptions]
+        self, *, returns: None = None, serdes: None = None, **options: Unpack[CreateCallbackOptions]
     ) -> Callback[str | None]: ...
     @overload
     def create_callback(
-        self, *, returns: None = None, serdes: SerDes[T], **options: Unpack[CallbackOptions]
+        self, *, returns: None = None, serdes: SerDes[T], **options: Unpack[CreateCallbackOptions]
     ) -> Callback[T]: ...
     @overload
     def create_callback(
-        self, *, returns: TypeAdapter[T], serdes: SerDes[Any] | None = None, **options: Unpack[CallbackOptions]
+        self, *, returns: TypeAdapter[T], serdes: SerDes[Any] | None = None, **options: Unpack[CreateCallbackOptions]
     ) -> Callback[T]: ...
     @overload
     def create_callback(
-        self, *, returns: TypeForm[T], serdes: SerDes[Any] | None = None, **options: Unpack[CallbackOptions]
+        self, *, returns: TypeForm[T], serdes: SerDes[Any] | None = None, **options: Unpack[CreateCallbackOptions]
     ) -> Callback[T]: ...
     # fmt: on
     def create_callback(

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from powertools_durable.retry import RetryPolicy
     from powertools_durable.serdes.base import SerDes
 
-__all__ = ["CallbackOptions", "InvokeOptions", "SubmitOptions"]
+__all__ = ["CreateCallbackOptions", "InvokeOptions", "SubmitOptions"]
 
 
-class CallbackOptions(TypedDict, total=False):
+class CreateCallbackOptions(TypedDict, total=False):
     """Options of `create_callback`."""
 
     name: str | None

@@ -1,9 +1,8 @@
 """One durable execution as the service keeps it. Pure: time and randomness come in as arguments.
 
-Three classes, each on top of the one before: `Ledger` keeps the records, `Waiting` lets time and the world outside
-move them, and `ServiceExecution` deals with the handler: it mints the tokens, applies what the handler sends, judges
-what it answers, and says when it wants to be invoked again. The lifecycle table decides how a record changes; this
-decides *whether* anything may change now.
+It mints the tokens, applies what the handler sends, judges what it answers, says when it wants to be invoked again,
+and lets time and the world outside move records. The lifecycle tables decide how a record changes; this decides
+*whether* anything may change now: nothing does when the execution has ended.
 
 Sources: docs/contributing/protocol.md#invocation-output, #statuses-and-transitions, #checkpointing.
 """
@@ -15,10 +14,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from powertools_durable._protocol.lifecycle import apply
+from powertools_durable._protocol.lifecycle import EXTERNAL, TIMERS, apply, fire
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
 from powertools_durable._protocol.operation import (
     CallbackDetails,
+    ChainedInvokeDetails,
     ErrorObject,
     ExecutionDetails,
     Operation,
@@ -28,12 +28,12 @@ from powertools_durable._protocol.operation import (
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._service.answers import judge
-from powertools_durable._service.execution_records import CallbackTimers, Header
+from powertools_durable._service.execution_records import CallbackTimers, ExecutionRecords, Header
 from powertools_durable._service.history import HistoryEvent, invocation_event
 from powertools_durable._service.shown import Shown
 from powertools_durable._service.state_pages import page
+from powertools_durable._service.timers import Timetable
 from powertools_durable._service.update_validation import ServiceRefusal, refusal
-from powertools_durable._service.waiting import Waiting, callback_timers
 from powertools_durable._service.wire_cache import Written
 
 __all__ = ["CallbackTimers", "Header", "Ids", "ServiceExecution"]
@@ -53,7 +53,7 @@ class Ids(Protocol):
     def callback_id(self) -> str: ...
 
 
-class ServiceExecution(Waiting):
+class ServiceExecution:
     """One execution: its records, its token, its timers.
 
     Parameters
@@ -65,7 +65,7 @@ class ServiceExecution(Waiting):
     ids : Ids
         Makes tokens and callback ids.
     history : Sequence[HistoryEvent]
-        What was told so far.
+        The events so far.
     page_items, max_payload_bytes
         Limits that tests lower.
     """
@@ -80,7 +80,11 @@ class ServiceExecution(Waiting):
         page_items: int = MAX_PAGE_ITEMS,
         max_payload_bytes: int = 1024 * 1024,
     ) -> None:
-        super().__init__(header, operations, history)
+        self.records = records = ExecutionRecords(header, operations, history)
+        self.header, self.operations, self.log = header, records.operations, records.log
+        self.changed, self.retimed = records.changed, records.retimed
+        self.events, self.history, self.saved = records.events, records.history, records.saved
+        self._timetable = Timetable(self.operations.values(), header.callbacks)
         self._ids = ids
         self._page_items = page_items
         self._max_payload_bytes = max_payload_bytes
@@ -114,6 +118,11 @@ class ServiceExecution(Waiting):
         execution._keep(record, now)
         return execution
 
+    @property
+    def is_terminal(self) -> bool:
+        """True when the execution has ended."""
+        return self.records.is_terminal
+
     # -- invocations ---------------------------------------------------------------------------------------
 
     def wants_invocation(self, now: datetime) -> bool:
@@ -134,7 +143,7 @@ class ServiceExecution(Waiting):
         header.token = self._ids.token()
         self._answered = None
         self._updated = tuple(sorted(header.moved))
-        self._unseen()
+        self.records.take_unseen()
         return self.shown().event(self._written)
 
     def shown(self) -> Shown:
@@ -146,7 +155,7 @@ class ServiceExecution(Waiting):
         """Judge what the handler answered; an `ErrorObject` stands for an invocation that failed."""
         header = self.header
         error = answer if isinstance(answer, ErrorObject) else None
-        self._tell(invocation_event(header.invoking_since or now, now, request_id, error))
+        self.records.tell(invocation_event(header.invoking_since or now, now, request_id, error))
         header.invoking_since = None
         header.token = ""
         if self.is_terminal:  # stopped, timed out or finished by a checkpoint: the answer changes nothing
@@ -159,7 +168,7 @@ class ServiceExecution(Waiting):
         if ended is None:
             self._suspended(now)
         else:
-            self._finish(ended.status, now, result=ended.result, error=ended.error)
+            self.records.finish(ended.status, now, result=ended.result, error=ended.error)
 
     def abandon_invocation(self, now: datetime) -> None:
         """End an invocation whose process is gone, and let the next begin at once; it does not count as a failure."""
@@ -175,20 +184,20 @@ class ServiceExecution(Waiting):
         header = self.header
         header.failed_invocations += 1
         if header.failed_invocations >= _MAX_FAILED_INVOCATIONS:
-            self._finish(OperationStatus.FAILED, now, error=error)
+            self.records.finish(OperationStatus.FAILED, now, error=error)
         else:
             header.retry_at = now + _RETRY_AFTER
 
     def _suspended(self, now: datetime) -> None:
         header = self.header
-        if header.moved or self._pending:
+        if header.moved or self._timetable.pending:
             header.illegal_pendings = 0
             return
         header.illegal_pendings += 1
         if header.illegal_pendings >= _MAX_ILLEGAL_PENDING:
             words = "Cannot return PENDING status with no pending operations."
             error = ErrorObject(error_type="InvalidParameterValueException", error_message=words)
-            self._finish(OperationStatus.FAILED, now, error=error)
+            self.records.finish(OperationStatus.FAILED, now, error=error)
 
     # -- the two API calls ---------------------------------------------------------------------------------
 
@@ -211,7 +220,7 @@ class ServiceExecution(Waiting):
         for update in updates:
             self._apply(update, now)
         self.advance(now)
-        changed = self._unseen()
+        changed = self.records.take_unseen()
         self.header.token = "" if self.is_terminal else self._ids.token()
         response = CheckpointResponse(
             checkpoint_token=self.header.token or None, new_execution_state=StatePage(operations=changed)
@@ -238,10 +247,150 @@ class ServiceExecution(Waiting):
         if update.type is OperationType.EXECUTION:
             succeeded = update.action is OperationAction.SUCCEED
             status = OperationStatus.SUCCEEDED if succeeded else OperationStatus.FAILED
-            self._finish(status, now, result=update.payload, error=update.error)
+            self.records.finish(status, now, result=update.payload, error=update.error)
             return
         record = apply(self.operations.get(update.id), update, now)
         if update.type is OperationType.CALLBACK:
             record = replace(record, callback_details=CallbackDetails(callback_id=self._ids.callback_id()))
-            self._time_callback(record.id, callback_timers(update, now))
+            self._time_callback(record.id, CallbackTimers.of(update, now))
         self._keep(record, now, update)
+
+    def _keep(
+        self, record: Operation, now: datetime, update: OperationUpdate | None = None, *, moved: bool = False
+    ) -> None:
+        self.records.keep(record, now, update, moved=moved)
+        self._timetable.attend(record)
+
+    def _time_callback(self, key: str, timers: CallbackTimers | None) -> None:
+        """Let a callback be answered until its timers end; None when nobody waits for it any more."""
+        if timers is None:
+            self.header.callbacks.pop(key, None)
+        else:
+            self.header.callbacks[key] = timers
+        self._timetable.time_callback(key, timers)
+        self.retimed.add(key)
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    def next_moment(self, *, callbacks: bool = True) -> datetime | None:
+        """Return when something will happen by itself, a callback's timeout included; None when nothing will."""
+        if self.is_terminal:
+            return None
+        moments = [self._timetable.next(callbacks=callbacks), self.header.retry_at]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def advance(self, now: datetime) -> None:
+        """Fire every timer that is due, the earliest first."""
+        if self.is_terminal:
+            return
+        for moment, key in self._timetable.take_due(now):
+            record = self.operations[key]
+            if (record.type, record.status) in TIMERS:
+                self._keep(fire(record, moment), moment, moved=True)
+            else:
+                self._time_out(record, moment)
+
+    def _time_out(self, record: Operation, moment: datetime) -> None:
+        is_heartbeat = self.header.callbacks[record.id].heartbeat_ends == moment
+        kind, words = (
+            ("Heartbeat", "Callback timed out on heartbeat") if is_heartbeat else ("Timeout", "Callback timed out")
+        )
+        error = ErrorObject(error_type=f"Callback.{kind}", error_message=words)
+        self._answer(record, OperationStatus.TIMED_OUT, moment, error=error)
+
+    # -- answers -------------------------------------------------------------------------------------------
+
+    def callback(self, callback_id: str) -> Operation:
+        """Return the record of a callback.
+
+        Raises
+        ------
+        ServiceRefusal
+            No callback has that id.
+        """
+        key = self._timetable.callback_ids.get(callback_id)
+        if key is not None:
+            return self.operations[key]
+        message = "Callback not found"
+        raise ServiceRefusal(message, code="ResourceNotFoundException", status=404)
+
+    def complete_callback(
+        self, callback_id: str, now: datetime, *, result: str | None = None, error: ErrorObject | None = None
+    ) -> None:
+        """Take an answer from outside; once, and not after the execution's end.
+
+        Raises
+        ------
+        ServiceRefusal
+            Nobody waits for it any more.
+        """
+        record = self._open_callback(callback_id, now)
+        status = OperationStatus.FAILED if error is not None else OperationStatus.SUCCEEDED
+        self._answer(record, status, now, result=result, error=error)
+
+    def heartbeat(self, callback_id: str, now: datetime) -> None:
+        """Start the heartbeat's timer anew; raise `ServiceRefusal` where nobody waits for the answer any more."""
+        key = self._open_callback(callback_id, now).id
+        timers = self.header.callbacks[key]
+        if timers.heartbeat_seconds:
+            self._time_callback(key, replace(timers, heartbeat_ends=now + timedelta(seconds=timers.heartbeat_seconds)))
+
+    def _open_callback(self, callback_id: str, now: datetime) -> Operation:
+        record = self.callback(callback_id)
+        timers = self.header.callbacks.get(record.id)
+        due = timers.next() if timers is not None else None
+        # A timer that is due counts, whether or not `advance` was called: nobody answers too late.
+        if self.is_terminal or timers is None or (due is not None and due <= now):
+            message = "The callback has been completed, has timed out, or its execution has ended."
+            raise ServiceRefusal(message, code="CallbackTimeoutException")
+        return record
+
+    def complete_invoke(
+        self,
+        operation_id: str,
+        status: OperationStatus,
+        now: datetime,
+        *,
+        result: str | None,
+        error: ErrorObject | None,
+    ) -> None:
+        """Take the answer of an invoked function; raise `ServiceRefusal` where nobody waits for it any more."""
+        record = self.operations.get(operation_id)
+        if self.is_terminal or record is None or record.type is not OperationType.CHAINED_INVOKE:
+            message = "The invoke is unknown, or its execution has ended."
+            raise ServiceRefusal(message)
+        self._answer(record, status, now, result=result, error=error)
+
+    def _answer(
+        self,
+        record: Operation,
+        status: OperationStatus,
+        now: datetime,
+        *,
+        result: str | None = None,
+        error: ErrorObject | None = None,
+    ) -> None:
+        if status not in EXTERNAL.get((record.type, record.status), ()):
+            message = f"{record.type.value} is {record.status.value} and can't become {status.value}"
+            raise ServiceRefusal(message)
+        changed = replace(record, status=status, end_timestamp=now)
+        if record.callback_details is not None:
+            changed = replace(changed, callback_details=replace(record.callback_details, result=result, error=error))
+            self._time_callback(record.id, None)
+        else:
+            changed = replace(changed, chained_invoke_details=ChainedInvokeDetails(result=result, error=error))
+        self._keep(changed, now, moved=True)
+
+    # -- the end from outside ------------------------------------------------------------------------------
+
+    def stop(self, now: datetime, error: ErrorObject | None = None) -> None:
+        """End the execution from outside."""
+        if not self.is_terminal:
+            default = ErrorObject(error_type="Execution.Stopped", error_message="Execution was stopped")
+            self.records.finish(OperationStatus.STOPPED, now, error=error or default)
+
+    def time_out(self, now: datetime) -> None:
+        """End the execution because its time is over."""
+        if not self.is_terminal:
+            error = ErrorObject(error_type="Execution.TimedOut", error_message="Execution timed out")
+            self.records.finish(OperationStatus.TIMED_OUT, now, error=error)

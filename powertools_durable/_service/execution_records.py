@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.history import HistoryEvent, record_event
 
-__all__ = ["CallbackTimers", "Header", "Ledger"]
+__all__ = ["ENDED", "CallbackTimers", "ExecutionRecords", "Header"]
+
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "DELETING"})
 
 
 @dataclass(slots=True)
@@ -23,6 +25,18 @@ class CallbackTimers:
     ends: datetime | None = None
     heartbeat_seconds: int = 0
     heartbeat_ends: datetime | None = None
+
+    @classmethod
+    def of(cls, update: OperationUpdate, now: datetime) -> CallbackTimers:
+        """Return the timers that the START of a callback sets; 0 seconds is none."""
+        options = update.callback_options
+        timeout = options.timeout_seconds if options else 0
+        heartbeat = options.heartbeat_timeout_seconds if options else 0
+        return cls(
+            ends=now + timedelta(seconds=timeout) if timeout else None,
+            heartbeat_seconds=heartbeat,
+            heartbeat_ends=now + timedelta(seconds=heartbeat) if heartbeat else None,
+        )
 
     def next(self) -> datetime | None:
         """Return the earlier of the two."""
@@ -53,7 +67,7 @@ class Header:
     callbacks: dict[str, CallbackTimers] = field(default_factory=dict)
 
 
-class Ledger:
+class ExecutionRecords:
     """The records of one execution, its header, its history, and what is new in them.
 
     Parameters
@@ -81,7 +95,7 @@ class Ledger:
     @property
     def is_terminal(self) -> bool:
         """True when the execution has ended."""
-        return self.header.status != "RUNNING"
+        return self.header.status in ENDED
 
     def saved(self) -> None:
         """Forget what `changed`, `retimed` and `events` say: a store has it."""
@@ -89,22 +103,23 @@ class Ledger:
         self.retimed.clear()
         self.events.clear()
 
-    def _keep(
+    def keep(
         self, record: Operation, now: datetime, update: OperationUpdate | None = None, *, moved: bool = False
     ) -> None:
+        """Keep a record that an update changed, or the service (then it has *moved*)."""
         self._replace(record)
         if record.type is not OperationType.EXECUTION:
             self.header.unseen.add(record.id)
         if moved:
             self.header.moved.add(record.id)
-        self._tell(record_event(record, update, now))
+        self.tell(record_event(record, update, now))
 
     def _replace(self, record: Operation) -> None:
         self._order.setdefault(record.id, len(self._order))
         self.operations[record.id] = self.changed[record.id] = record
         self.log.append(record)
 
-    def _unseen(self) -> tuple[Operation, ...]:
+    def take_unseen(self) -> tuple[Operation, ...]:
         """Return what changed since the handler last looked, in the order of its start; it looks now."""
         header = self.header
         records = tuple(self.operations[key] for key in sorted(header.unseen, key=self._order.__getitem__))
@@ -113,19 +128,21 @@ class Ledger:
         header.looks += 1
         return records
 
-    def _tell(self, event: HistoryEvent | None) -> None:
+    def tell(self, event: HistoryEvent | None) -> None:
+        """Add an event to the history."""
         if event is not None:
             self.header.events += 1
             told = {"EventId": self.header.events, **event}
             self.events.append(told)
             self.history.append(told)
 
-    def _finish(
+    def finish(
         self, status: OperationStatus, now: datetime, *, result: str | None = None, error: ErrorObject | None = None
     ) -> None:
+        """End the execution."""
         header = self.header
         header.status, header.result, header.error, header.ended = status.value, result, error, now
         record = next(r for r in self.operations.values() if r.type is OperationType.EXECUTION)
         record = replace(record, status=status, end_timestamp=now)
         self._replace(record)
-        self._tell(record_event(record, None, now, result=result, error=error))
+        self.tell(record_event(record, None, now, result=result, error=error))

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType, SubType
-from powertools_durable._service.execution_records import Ledger
+from powertools_durable._service.execution import ServiceExecution
+from powertools_durable._service.execution_records import ExecutionRecords
 from powertools_durable._service.history import HistoryEvent
 
 __all__ = ["ExecutionView", "is_waited_for", "label", "label_in"]
@@ -20,7 +21,7 @@ class ExecutionView:
     """Looks at an execution, and changes nothing."""
 
     @property
-    def _execution(self) -> Ledger:
+    def _execution(self) -> ServiceExecution | ExecutionRecords:
         raise NotImplementedError
 
     @property

@@ -10,14 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from powertools_durable._protocol.operation import ErrorObject
-from powertools_durable._service.execution_records import Header, Ledger
+from powertools_durable._service.execution_records import ENDED, ExecutionRecords, Header
 from powertools_durable._service.history_reader import UnreadableHistory, recollect
 from powertools_durable._service.view import ExecutionView
 from powertools_durable.cli.aws import Account, AwsError
 
 __all__ = ["RemoteExecution", "Summary"]
-
-_ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "DELETING"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +38,6 @@ class Summary:
     def version(self) -> str:
         """The version of the function that it stays with."""
         return self.arn.partition("/")[0].rpartition(":")[2]
-
-
-class _Told(Ledger):
-    """The records that a history told of; an execution that is paused has not ended."""
-
-    @property
-    def is_terminal(self) -> bool:
-        return self.header.status in _ENDED
 
 
 class RemoteExecution(ExecutionView):
@@ -92,7 +82,7 @@ class RemoteExecution(ExecutionView):
         return self._account.history(self._arn, data=self._data)
 
     @cached_property
-    def _execution(self) -> Ledger:
+    def _execution(self) -> ExecutionRecords:
         answer = self._answer
         try:
             found = recollect(self._events, require_payloads=False)
@@ -108,7 +98,7 @@ class RemoteExecution(ExecutionView):
             ended=answer.get("EndTimestamp"),
             invocations=sum(event["EventType"] == "InvocationCompleted" for event in self._events),
         )
-        return _Told(header, {found.execution.id: found.execution, **found.operations}, self._events)
+        return ExecutionRecords(header, {found.execution.id: found.execution, **found.operations}, self._events)
 
     @property
     def name(self) -> str:
@@ -144,7 +134,7 @@ class RemoteExecution(ExecutionView):
     @property
     def is_running(self) -> bool:
         """True while Lambda goes on with it."""
-        return self.status not in _ENDED
+        return self.status not in ENDED
 
     @property
     def is_invoked(self) -> bool:

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from powertools_durable.testing.crash_testing.explorer import explore
     from powertools_durable.testing.crash_testing.findings import Exploration, Failure
     from powertools_durable.testing.fixtures.telemetry_reset import reset
-    from powertools_durable.testing.mocks.mock_context import MockDurableContext, MockRun
+    from powertools_durable.testing.mocks.mock_context import MockDurableContext
     from powertools_durable.testing.mocks.recording_backend import CheckpointCall, OperationRecord, RecordingBackend
     from powertools_durable.testing.mocks.request_assertions import (
+        MockRun,
         assert_checkpoint_count,
         assert_no_checkpoints,
         assert_operation_count,
@@ -36,7 +37,7 @@ _HOME = {
     "Failure": "crash_testing.findings",
     "Ledger": "crash_testing.effect_ledger",
     "MockDurableContext": "mocks.mock_context",
-    "MockRun": "mocks.mock_context",
+    "MockRun": "mocks.request_assertions",
     "OperationRecord": "mocks.recording_backend",
     "RecordingBackend": "mocks.recording_backend",
     "ReplayVerdict": "replays.verdict",

@@ -29,12 +29,6 @@ KEPT = {
     # A plugin hears of the hooks that its class has. To hear of replayed operations costs something for each of them.
     "OperationTracing",
 }
-# Work that is under way; each name leaves with the change that mends it.
-STILL_SPLIT = {
-    "Waiting",  # between `_service`'s Ledger and ServiceExecution
-    "Preparing",
-}
-STILL_TWICE = {"CallbackOptions", "Ledger"}
 
 THREADS = {
     "asyncio": (
@@ -92,7 +86,7 @@ def twice_named_classes(sources) -> Iterator[str]:
     for file, name, _ in classes(sources):
         places[name].append(file)
     for name, files in places.items():
-        if len(files) > 1 and name not in STILL_TWICE:
+        if len(files) > 1:
             yield f"class {name} stands in {', '.join(files)}"
 
 
@@ -126,7 +120,7 @@ def split_classes(sources) -> Iterator[str]:
             if base in known and base not in foreign[file]:
                 heirs[base].add((file, name))
     for base, (*all_heirs,) in sorted(heirs.items()):
-        if len(all_heirs) == 1 and base not in PUBLIC | KEPT | STILL_SPLIT and not exempt(base, known):
+        if len(all_heirs) == 1 and base not in PUBLIC | KEPT and not exempt(base, known):
             (file, name), *_ = all_heirs
             yield f"{file}: {name} is the only subclass of {base}: one class, or a part that the other one has"
 
@@ -162,23 +156,11 @@ def test_the_package_has_no(check):
     assert list(check(SOURCES)) == []
 
 
-def test_what_is_listed_as_unfinished_is_there():
-    there = {name for _, name, _ in classes(SOURCES)}
-    assert there >= KEPT | STILL_SPLIT, "take what has gone from the list"
-
-
-def test_what_is_listed_as_named_twice_is(monkeypatch):
-    monkeypatch.setattr(f"{__name__}.STILL_TWICE", set())
-    text = " ".join([*twice_named_files(SOURCES), *twice_named_classes(SOURCES)])
-    assert [name for name in STILL_TWICE if name not in text] == []
-
-
-def test_what_is_listed_as_split_is(monkeypatch):
-    listed = STILL_SPLIT | KEPT
-    monkeypatch.setattr(f"{__name__}.STILL_SPLIT", set())
+def test_what_is_kept_is_still_split(monkeypatch):
+    kept = set(KEPT)
     monkeypatch.setattr(f"{__name__}.KEPT", set())
     text = " ".join(split_classes(SOURCES))
-    assert [name for name in listed if f" subclass of {name}:" not in text] == []
+    assert [name for name in kept if f" subclass of {name}:" not in text] == []
 
 
 # ------------------------------------------------------------------------------------ the checks can fail

@@ -7,90 +7,58 @@ and requests are made as in Lambda. See docs/testing/mocks.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import datetime
 from random import Random
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._contexts.standalone import context_by_hand
 from powertools_durable._operations.semantics import Nesting
-from powertools_durable._protocol.operation import ContextDetails, ErrorObject, OperationStatus, OperationType, SubType
+from powertools_durable._protocol.operation import (
+    CallbackDetails,
+    ChainedInvokeDetails,
+    ContextDetails,
+    ErrorObject,
+    OperationStatus,
+    OperationType,
+    StepDetails,
+    SubType,
+    WaitDetails,
+)
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
-from powertools_durable.errors import ValidationError
+from powertools_durable.errors import CallbackTimeoutError, ValidationError
+from powertools_durable.parser.stored import input_text
 from powertools_durable.serdes.base import SerDes
-from powertools_durable.testing.mocks import request_assertions
 from powertools_durable.testing.mocks.prepared import (
-    ANY_NAME,
+    OPEN,
     Blueprint,
     Failure,
     PreparedTagged,
     batch_text,
+    callback_failure,
     failure,
     prepared_text,
+    record,
     records,
+    shown,
 )
-from powertools_durable.testing.mocks.prepared_operations import OPEN, Preparing, record, shown
 from powertools_durable.testing.mocks.recording_backend import (
     BatchCounter,
     CheckpointCall,
     OperationRecord,
     RecordingBackend,
 )
+from powertools_durable.testing.mocks.request_assertions import MockRun
 
-__all__ = ["MockDurableContext", "MockRun"]
+__all__ = ["MockDurableContext"]
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:durable-execution/mock"
 FIRST_TOKEN = "mock-checkpoint-token"  # noqa: S105 - of an execution that does not exist
-TIMED_OUT = "Callback.Timeout"  # what the service names as the type of such a failure
 S = OperationStatus
 
 
-class MockRun(NamedTuple):
-    """A prepared context, and what is recorded while it is used; unpacks as ``ctx, calls, operations``.
-
-    Attributes
-    ----------
-    ctx : DurableContext
-        Give it to the function under test.
-    calls : list[CheckpointCall]
-        The requests so far. Prepared operations make none.
-    operations : list[OperationRecord]
-        The operations that those requests started.
-    """
-
-    ctx: DurableContext
-    calls: list[CheckpointCall]
-    operations: list[OperationRecord]
-
-    @property
-    def unused(self) -> list[str]:
-        """What was prepared and not asked for so far, in order, as ``STEP charge``; a name that was not said is *."""
-        left = self.ctx.replay_engine.unasked()
-        return [f"{record.type.value} {'*' if record.name is ANY_NAME else record.name or ''}" for record in left]
-
-    def assert_no_checkpoints(self) -> None:
-        """Fail if any request was made."""
-        request_assertions.assert_no_checkpoints(self.calls)
-
-    def assert_checkpoint_count(self, expected: int) -> None:
-        """Fail unless exactly so many requests were made."""
-        request_assertions.assert_checkpoint_count(self.calls, expected)
-
-    def assert_operations(self, expected: Sequence[str]) -> None:
-        """Fail unless exactly these operations were started, each as ``type:name``."""
-        request_assertions.assert_operations(self.operations, expected)
-
-    def assert_operation_names(self, expected: Sequence[str | None]) -> None:
-        """Fail unless operations of exactly these names were started."""
-        request_assertions.assert_operation_names(self.operations, expected)
-
-    def assert_operation_count(self, expected: int) -> None:
-        """Fail unless exactly so many operations were started."""
-        request_assertions.assert_operation_count(self.operations, expected)
-
-
-class MockDurableContext(Preparing):
+class MockDurableContext:
     """Prepares the operations of a context, in the order in which the function under test asks for them.
 
     A prepared operation returns, or raises, what was prepared, and its function is not called. What comes after the
@@ -113,6 +81,114 @@ class MockDurableContext(Preparing):
     >>> run.assert_no_checkpoints()
     """
 
+    def __init__(self, *, started_at: datetime | None = None) -> None:
+        self._started_at = started_at
+        self.blueprints: list[Blueprint] = []
+
+    def __repr__(self) -> str:
+        return f"<MockDurableContext, {len(self.blueprints)} operations>"
+
+    def with_step_result(
+        self,
+        name: str | None,
+        result: Any = None,
+        *,
+        serdes: SerDes[Any] | None = None,
+        sub_type: str = SubType.STEP,
+    ) -> Self:
+        """Prepare a step that succeeded; *serdes* and *sub_type* are those of the call, if it has any."""
+        details = StepDetails(attempt=1, result=prepared_text(result, shown("step", name), serdes))
+        return self._add(OperationType.STEP, sub_type, name, S.SUCCEEDED, step_details=details)
+
+    def with_step_error(
+        self,
+        name: str | None,
+        error: Failure,
+        data: object = None,
+        *,
+        message: str | None = None,
+        sub_type: str = SubType.STEP,
+    ) -> Self:
+        """Prepare a step that failed for good: the call raises `StepError`.
+
+        Parameters
+        ----------
+        name : str | None
+            The step's name.
+        error : Exception | ErrorObject | str
+            What its function raised, or the ``error_type`` of that.
+        data : object
+            With a type: what the error carried, for ``StepError.data_as``.
+        message : str | None
+            With a type: what the error said.
+        sub_type : str
+            That of the call, if it has one.
+        """
+        if isinstance(error, str):
+            text = None if data is None else input_text(data, "data")
+            error = ErrorObject(error_type=error, error_message=message, error_data=text)
+        elif data is not None or message is not None:
+            told = "data and message go with the name of a type; an exception has its own"
+            raise ValidationError(told)
+        details = StepDetails(attempt=1, error=failure(error))
+        return self._add(OperationType.STEP, sub_type, name, S.FAILED, step_details=details)
+
+    def with_wait(self, name: str | None = None) -> Self:
+        """Prepare a wait that is over."""
+        return self._add(OperationType.WAIT, SubType.WAIT, name, S.SUCCEEDED, wait_details=WaitDetails())
+
+    def with_callback(
+        self,
+        name: str | None = None,
+        callback_id: str = "mock-callback-id",
+        result: object = OPEN,
+        *,
+        error: Failure | None = None,
+        sub_type: str = SubType.CALLBACK,
+    ) -> Self:
+        """Prepare a callback: answered with *result*, sent as JSON; failed with *error*; or still open.
+
+        `CallbackTimeoutError` as the error is a callback that nobody answered in time. Asking an open one for its
+        result raises `SuspendExecution`.
+        """
+        if error is not None:
+            status = S.TIMED_OUT if isinstance(error, CallbackTimeoutError) else S.FAILED
+            details = CallbackDetails(callback_id=callback_id, error=failure(error))
+        elif result is OPEN:
+            status, details = S.STARTED, CallbackDetails(callback_id=callback_id)
+        else:
+            text = input_text(result, "the answer")
+            status, details = S.SUCCEEDED, CallbackDetails(callback_id=callback_id, result=text)
+        return self._add(OperationType.CALLBACK, sub_type, name, status, callback_details=details)
+
+    def with_invoke(self, name: str | None = None, result: object = None, *, error: Failure | None = None) -> Self:
+        """Prepare another function's answer, sent as JSON; with *error* the call raises `InvokeError`."""
+        if error is not None:
+            status, details = S.FAILED, ChainedInvokeDetails(error=failure(error))
+        else:
+            status, details = S.SUCCEEDED, ChainedInvokeDetails(result=input_text(result, "the answer"))
+        kind, sub_type = OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE
+        return self._add(kind, sub_type, name, status, chained_invoke_details=details)
+
+    def with_wait_for_condition(self, name: str | None, state: Any = None, *, error: Failure | None = None) -> Self:
+        """Prepare a condition that was met in *state*; with *error* the call raises `WaitForConditionError`."""
+        if error is not None:
+            status, details = S.FAILED, StepDetails(attempt=1, error=failure(error))
+        else:
+            text = prepared_text(state, shown("condition", name))
+            status, details = S.SUCCEEDED, StepDetails(attempt=1, result=text)
+        return self._add(OperationType.STEP, SubType.WAIT_FOR_CONDITION, name, status, step_details=details)
+
+    def with_patch(self, name: str) -> Self:
+        """Prepare an execution that takes the new way at ``ctx.patched(name)``, wherever in the order it stands.
+
+        Without it, an execution with prepared operations still ahead takes the old way, as one that runs does.
+        """
+        details = StepDetails(attempt=1)
+        made = record(OperationType.STEP, SubType.PATCH, name, S.SUCCEEDED, step_details=details)
+        self.blueprints.append(Blueprint(made, mark=name))
+        return self
+
     # -- operations with others inside ---------------------------------------------------------------------
 
     def with_context(
@@ -121,7 +197,7 @@ class MockDurableContext(Preparing):
         result: Any = OPEN,
         *,
         error: Failure | None = None,
-        inside: Preparing | None = None,
+        inside: MockDurableContext | None = None,
         virtual: bool = False,
         serdes: SerDes[Any] | None = None,
         sub_type: str = SubType.RUN_IN_CHILD_CONTEXT,
@@ -171,7 +247,9 @@ class MockDurableContext(Preparing):
         `CallbackSubmitterError` it is.
         """
         if error is not None:
-            return self._context(SubType.WAIT_FOR_CALLBACK, name, S.FAILED, ContextDetails(error=_answered(error)))
+            return self._context(
+                SubType.WAIT_FOR_CALLBACK, name, S.FAILED, ContextDetails(error=callback_failure(error))
+            )
         details = ContextDetails(result=prepared_text(result, shown("callback", name)))
         return self._context(SubType.WAIT_FOR_CALLBACK, name, S.SUCCEEDED, details)
 
@@ -180,7 +258,7 @@ class MockDurableContext(Preparing):
         name: str | None,
         results: Sequence[Any] = (),
         *,
-        inside: Sequence[Preparing | None] | None = None,
+        inside: Sequence[MockDurableContext | None] | None = None,
         nesting: Nesting = Nesting.NESTED,
         completion_reason: str = "ALL_COMPLETED",
     ) -> Self:
@@ -192,7 +270,7 @@ class MockDurableContext(Preparing):
             Its name.
         results : Sequence
             What its branches returned; an exception is what a branch raised. Or a whole `BatchResult`.
-        inside : Sequence[Preparing | None] | None
+        inside : Sequence[MockDurableContext | None] | None
             In place of those: the function is called for each item, with a context that has these operations
             prepared; None prepares nothing for a branch.
         nesting : Nesting
@@ -207,7 +285,7 @@ class MockDurableContext(Preparing):
         name: str | None,
         results: Sequence[Any] = (),
         *,
-        inside: Sequence[Preparing | None] | None = None,
+        inside: Sequence[MockDurableContext | None] | None = None,
         nesting: Nesting = Nesting.NESTED,
         completion_reason: str = "ALL_COMPLETED",
     ) -> Self:
@@ -240,13 +318,26 @@ class MockDurableContext(Preparing):
         run = self.build()
         return (*run, BatchCounter(run.calls))
 
+    def _add(
+        self, kind: OperationType, sub_type: str, name: str | None, status: OperationStatus, **details: Any
+    ) -> Self:
+        self.blueprints.append(Blueprint(record(kind, sub_type, name, status, **details)))
+        return self
+
+    def _context(
+        self, sub_type: str, name: str | None, status: OperationStatus, details: ContextDetails, **below: Any
+    ) -> Self:
+        made = record(OperationType.CONTEXT, sub_type, name, status, context_details=details)
+        self.blueprints.append(Blueprint(made, **below))
+        return self
+
     def _fan_out(  # noqa: PLR0917 - the options of `with_map`
         self,
         sub_type: SubType,
         item_type: SubType,
         name: str | None,
         results: Sequence[Any],
-        inside: Sequence[Preparing | None] | None,
+        inside: Sequence[MockDurableContext | None] | None,
         nesting: Nesting,
         reason: str,
     ) -> Self:
@@ -264,19 +355,3 @@ class MockDurableContext(Preparing):
             if branch is not None
         }
         return self._context(sub_type, name, S.STARTED, ContextDetails(), branches=branches)
-
-
-def _answered(error: Failure) -> ErrorObject:
-    """Return what the context of a callback records: the type tells which of its operations failed."""
-    written = failure(error)
-    kind, bracket, raised = (written.error_type or "").partition("(")
-    match kind:
-        case "CallbackExternalError" | "":
-            recorded = written.error_type or "CallbackExternalError"
-        case "CallbackTimeoutError":
-            recorded = f"CallbackTimeoutError({raised or f'{TIMED_OUT})'}"
-        case "CallbackSubmitterError":
-            recorded = f"StepError{bracket}{raised}"
-        case _:
-            recorded = f"CallbackExternalError({written.error_type})"
-    return replace(written, error_type=recorded)

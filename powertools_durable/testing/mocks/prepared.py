@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any
 
-from powertools_durable._protocol.operation import ErrorObject, Operation
+from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
 from powertools_durable._replay.frame import operation_id
 from powertools_durable.batch import BatchItem, BatchResult, to_mapping
 from powertools_durable.errors import SerDesError, ValidationError
@@ -22,19 +23,33 @@ from powertools_durable.serdes.tagged import TaggedJson
 
 __all__ = [
     "ANY_NAME",
+    "OPEN",
     "Blueprint",
     "Failure",
     "PreparedTagged",
     "batch_text",
+    "callback_failure",
     "failure",
     "prepared_text",
+    "record",
     "records",
+    "shown",
 ]
 
 Failure = Exception | ErrorObject | str
 
 _TAGGED, _PLAIN = TaggedJson(), ResultWriter()
 _NOWHERE = SerDesContext("", "")
+_TIMED_OUT = "Callback.Timeout"  # what the service names as the type of such a failure
+
+
+class Absent(Enum):
+    """What was not given, where None is a value."""
+
+    OPEN = "open"
+
+
+OPEN = Absent.OPEN
 
 
 class AnyName(str):
@@ -173,3 +188,30 @@ def records(
             number += 1
             place = f"{number}"
         yield from blueprint.at(operation_id(prefix + place), parent_id)
+
+
+def record(kind: OperationType, sub_type: str, name: str | None, status: OperationStatus, **details: Any) -> Operation:
+    """Make a record without a place; an empty name is none, None is any."""
+    shown = ANY_NAME if name is None else name
+    return Operation(id="", type=kind, sub_type=sub_type, name=shown, status=status, **details)
+
+
+def shown(kind: str, name: str | None) -> str:
+    """Name an operation in an error."""
+    return f"{kind} {name!r}" if name else f"a {kind}"
+
+
+def callback_failure(error: Failure) -> ErrorObject:
+    """Return what the context of a callback records: the type tells which of its operations failed."""
+    written = failure(error)
+    kind, bracket, raised = (written.error_type or "").partition("(")
+    match kind:
+        case "CallbackExternalError" | "":
+            recorded = written.error_type or "CallbackExternalError"
+        case "CallbackTimeoutError":
+            recorded = f"CallbackTimeoutError({raised or f'{_TIMED_OUT})'}"
+        case "CallbackSubmitterError":
+            recorded = f"StepError{bracket}{raised}"
+        case _:
+            recorded = f"CallbackExternalError({written.error_type})"
+    return replace(written, error_type=recorded)

@@ -1,13 +1,17 @@
-"""What a test says about recorded requests and operations; the seed's five."""
+"""What a test says about recorded requests and operations, as functions and of a `MockRun`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
+from powertools_durable._contexts.blocking import DurableContext
+from powertools_durable.testing.mocks.prepared import ANY_NAME
 from powertools_durable.testing.mocks.recording_backend import CheckpointCall, OperationRecord
 
 __all__ = [
+    "MockRun",
     "assert_checkpoint_count",
     "assert_no_checkpoints",
     "assert_operation_count",
@@ -78,3 +82,47 @@ def _listed(calls: Sequence[CheckpointCall]) -> str:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+class MockRun(NamedTuple):
+    """A prepared context, and what is recorded while it is used; unpacks as ``ctx, calls, operations``.
+
+    Attributes
+    ----------
+    ctx : DurableContext
+        Give it to the function under test.
+    calls : list[CheckpointCall]
+        The requests so far. Prepared operations make none.
+    operations : list[OperationRecord]
+        The operations that those requests started.
+    """
+
+    ctx: DurableContext
+    calls: list[CheckpointCall]
+    operations: list[OperationRecord]
+
+    @property
+    def unused(self) -> list[str]:
+        """What was prepared and not asked for so far, in order, as ``STEP charge``; a name that was not said is *."""
+        left = self.ctx.replay_engine.unasked()
+        return [f"{record.type.value} {'*' if record.name is ANY_NAME else record.name or ''}" for record in left]
+
+    def assert_no_checkpoints(self) -> None:
+        """Fail if any request was made."""
+        assert_no_checkpoints(self.calls)
+
+    def assert_checkpoint_count(self, expected: int) -> None:
+        """Fail unless exactly so many requests were made."""
+        assert_checkpoint_count(self.calls, expected)
+
+    def assert_operations(self, expected: Sequence[str]) -> None:
+        """Fail unless exactly these operations were started, each as ``type:name``."""
+        assert_operations(self.operations, expected)
+
+    def assert_operation_names(self, expected: Sequence[str | None]) -> None:
+        """Fail unless operations of exactly these names were started."""
+        assert_operation_names(self.operations, expected)
+
+    def assert_operation_count(self, expected: int) -> None:
+        """Fail unless exactly so many operations were started."""
+        assert_operation_count(self.operations, expected)
