@@ -19,7 +19,7 @@ from powertools_durable._operations.semantics import Nesting, StepSemantics
 
 if TYPE_CHECKING:
     from powertools_durable._contexts.option_types import (
-        CallbackOptions,
+        CreateCallbackOptions,
         InvokeOptions,
         SubmitOptions,
         TypeAdapter,
@@ -196,22 +196,22 @@ class AsyncDurableContext(Face):
 
     @overload
     def create_callback(
-        self, *, returns: None = None, serdes: None = None, **options: Unpack[CallbackOptions]
+        self, *, returns: None = None, serdes: None = None, **options: Unpack[CreateCallbackOptions]
     ) -> DurableTask[AsyncCallback[str | None]]: ...
 
     @overload
     def create_callback(
-        self, *, returns: None = None, serdes: SerDes[T], **options: Unpack[CallbackOptions]
+        self, *, returns: None = None, serdes: SerDes[T], **options: Unpack[CreateCallbackOptions]
     ) -> DurableTask[AsyncCallback[T]]: ...
 
     @overload
     def create_callback(
-        self, *, returns: TypeAdapter[T], serdes: SerDes[Any] | None = None, **options: Unpack[CallbackOptions]
+        self, *, returns: TypeAdapter[T], serdes: SerDes[Any] | None = None, **options: Unpack[CreateCallbackOptions]
     ) -> DurableTask[AsyncCallback[T]]: ...
 
     @overload
     def create_callback(
-        self, *, returns: TypeForm[T], serdes: SerDes[Any] | None = None, **options: Unpack[CallbackOptions]
+        self, *, returns: TypeForm[T], serdes: SerDes[Any] | None = None, **options: Unpack[CreateCallbackOptions]
     ) -> DurableTask[AsyncCallback[T]]: ...
 
     def create_callback(
