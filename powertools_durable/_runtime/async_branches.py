@@ -78,7 +78,7 @@ class BranchTasks:
         try:
             while True:
                 flow, enter = effect
-                outcome = await self._driver.enter(enter)
+                outcome = await self._driver.code.enter(enter)
                 effect = self._until_code(op, flow, outcome)
         except _Ended as ended:
             self._ended.append((index, ended.outcome))
@@ -121,7 +121,7 @@ class BranchTasks:
         """Cancel the code of branches that are not needed any more; bodies that run end by themselves."""
         for runner in self._running:
             if not runner.done():
-                self._driver.orphan(runner)
+                self._driver.abandon(runner)
 
 
 class _Ended(Exception):  # noqa: N818 - not an error

@@ -119,7 +119,7 @@ class Race:
             if isinstance(loser, DurableTask):
                 self._end(loser)
         sender.submit(frame, op.start(), wait=False, held=True)
-        await self._driver.send(frame, op.succeed(json.dumps({"won": winner})))
+        await self._driver.sending.send(frame, op.succeed(json.dumps({"won": winner})))
 
     def _end(self, loser: DurableTask[Any]) -> None:
         """Stop an operation that runs, and record that it was cancelled."""

@@ -20,19 +20,21 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
+from contextvars import Token
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable._runtime.durable_task import DurableTask
-from powertools_durable.scope import ReplayState
+from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
 
 if TYPE_CHECKING:
     from powertools_durable._replay.handle import OperationHandle
     from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.loop import DurableLoop
 
-__all__ = ["ContextRun", "PlacedTask", "TaskFactory", "TaskPlace", "current_place", "current_task"]
+__all__ = ["ContextRun", "PlacedTask", "TaskFactory", "TaskPlace", "current_place", "current_task", "leave_scope"]
 
 _FRAMES_OF_ASYNCIO = 6  # at most, between `create_task` and `wait_for` or `as_completed`
 
@@ -175,6 +177,12 @@ def current_place() -> TaskPlace | None:
     return None if task is None else task.place
 
 
+def leave_scope(token: Token[ScopeInfo | None]) -> None:
+    """Restore the scope before *token*, unless a coroutine that was left behind is collected in another context."""
+    with suppress(ValueError):
+        SCOPE.reset(token)
+
+
 class TaskFactory:
     """Makes the tasks of one invocation, each with its place."""
 
@@ -193,7 +201,7 @@ class TaskFactory:
         task = PlacedTask(coro, loop=loop, **options)
         task.place, task.work, task.is_abandoned = place, None, False
         if place is not None and place.step is None:
-            self._driver.user_task_made(task, place)
+            self._driver.code.task_made(task, place)
         return task
 
 

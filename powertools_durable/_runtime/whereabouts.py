@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
+from powertools_durable._protocol.operation import OperationType
+from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._runtime.task_places import ContextRun, TaskPlace, current_place
 from powertools_durable.scope import ReplayState
 
-__all__ = ["Whereabouts"]
+__all__ = ["Unasked", "Whereabouts", "state_of"]
 
 
 class Whereabouts:
@@ -37,4 +41,28 @@ def state_of(place: TaskPlace) -> ReplayState:
         return ReplayState.SEALED
     if place.replayed or frame.recorded_ahead() is not None:
         return ReplayState.REPLAY
-    return ReplayState.REPLAY if place.run.driver.has_unasked(frame.parent_id) else ReplayState.LIVE
+    return ReplayState.REPLAY if place.run.driver.unasked.are_below(frame.parent_id) else ReplayState.LIVE
+
+
+class Unasked:
+    """The records of earlier invocations that the code has not asked for yet, by the context that they lie in."""
+
+    def __init__(self, engine: ReplayEngine) -> None:
+        self._ask = engine.ask
+        self._recorded = dict(engine.operations) if engine.is_replaying else {}
+        self._below: defaultdict[str | None, set[str]] = defaultdict(set)
+        for record in self._recorded.values():
+            if record.type is not OperationType.EXECUTION:
+                self._below[record.parent_id or None].add(record.id)
+        if self._recorded:
+            engine.ask = self._asks
+
+    def are_below(self, parent_id: str | None) -> bool:
+        """Return whether something directly below a recorded context is recorded that was not asked for yet."""
+        return bool(self._below.get(parent_id))
+
+    def _asks(self, operation_id: str) -> None:
+        self._ask(operation_id)
+        record = self._recorded.get(operation_id)
+        if record is not None:
+            self._below[record.parent_id or None].discard(operation_id)

@@ -1,0 +1,96 @@
+"""Runs the bodies of steps in an ``async def`` handler: coroutines on the event loop, other functions on threads."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from powertools_durable._functions import innermost
+from powertools_durable._replay.effects import Attempt, Outcome, Raised, Returned
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.body_threads import BodyThreads
+from powertools_durable._runtime.signals import UNRECOVERABLE
+from powertools_durable._runtime.task_places import TaskPlace, current_task, leave_scope
+from powertools_durable.errors import StepTimeoutError
+from powertools_durable.scope import SCOPE
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.async_driver import AsyncDriver
+    from powertools_durable._runtime.environment import Environment
+
+__all__ = ["AsyncBodies", "runs_on_the_loop"]
+
+
+class AsyncBodies:
+    """The part of a driver that runs bodies.
+
+    Parameters
+    ----------
+    driver : AsyncDriver
+        The driver.
+    max_threads : int
+        How many bodies run on threads at a time.
+    environment : Environment
+        Makes the threads.
+    """
+
+    def __init__(self, driver: AsyncDriver, max_threads: int, environment: Environment) -> None:
+        self._driver = driver
+        self._probe = environment.probe
+        self._threads = BodyThreads(driver.loop, max_threads, environment.threads)
+        self.close = self._threads.close
+
+    async def attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:  # noqa: C901
+        """Run a body once."""
+        ends = self._driver.deadline.moment
+        if effect.timeout is not None:
+            ends = min(ends, ends + timedelta(seconds=effect.timeout - self._driver.deadline.left))
+        runner = current_task()
+        token = SCOPE.set(self._driver.scopes.of_step(frame, op, effect.number, ends))
+        body = effect.body
+        if self._probe is not None:
+            await self._driver.sending.flush_now(frame)
+            body = partial(self._probe.attempt, body, _nothing)
+        if runner is not None and isinstance(frame.owner, TaskPlace):
+            runner.place = TaskPlace(frame.owner.run, step=op)
+        self._driver.watch.working += 1
+        try:
+            async with asyncio.timeout(effect.timeout) as limit:
+                return Returned(await self._result_of(effect.body, body))
+        except TimeoutError as error:
+            if not limit.expired():
+                return Raised(error)
+            message = f"{op.label} did not finish within its timeout of {effect.timeout:g} s"
+            return Raised(StepTimeoutError(message))
+        except UNRECOVERABLE:
+            raise
+        except asyncio.CancelledError as error:
+            if self._driver.is_unwinding or self._driver.watch.is_over or (runner is not None and runner.is_abandoned):
+                raise
+            return Raised(error)  # type: ignore[arg-type]  # the body's own: a failure that no policy retries
+        except Exception as error:  # noqa: BLE001 - the step's policy decides about it
+            return Raised(error)
+        finally:
+            self._driver.watch.working -= 1
+            leave_scope(token)
+            if runner is not None:
+                runner.place = None
+
+    async def _result_of(self, written: Callable[[], Any], body: Callable[[], Any]) -> Any:
+        """Call *body*: on the loop if it was *written* as a coroutine function, else on a thread."""
+        value = body() if runs_on_the_loop(written) else await self._threads.run(body)
+        return await value if inspect.isawaitable(value) else value
+
+
+def runs_on_the_loop(function: Any) -> bool:
+    """Return whether calling *function* gives a coroutine."""
+    return inspect.iscoroutinefunction(innermost(function))
+
+
+def _nothing() -> None:
+    """Send nothing: it was sent before."""
