@@ -1,9 +1,23 @@
 """Frozen dataclasses with slots that cost nearly nothing until they are used.
 
-`dataclass` writes six functions for each class and compiles them while its module is imported: a millisecond a class,
-and a handler that starts cold imports fifty of them. To `dataclasses`, pydantic and type checkers a `frozen` class is
-one too, but what all such classes do alike (compare, hash, show, copy, refuse a change) stands below, written once;
-``__init__`` is compiled with the first instance, and the fields are described when somebody asks.
+`dataclass` writes six functions for each class and compiles them while its module is imported: a millisecond or more a
+class, and a handler that starts cold imports fifty of them. To `dataclasses`, pydantic and type checkers a `frozen`
+class is one too::
+
+    import                     first instance              dataclasses.fields, replace, pydantic, inspect
+    ------                     --------------              ----------------------------------------------
+    slots of the fields        __init__ is compiled        a twin is made by `dataclass`; its description
+    __eq__, __hash__,                  ^                   (__dataclass_fields__, signature) is taken over
+    __repr__, copies and               |                                    ^
+    the refusal of changes,            |                                    |
+    written once below                 |                                    |
+    __init__ ------------------ `_Later`: replaced when it is first used    |
+    __dataclass_fields__, ... - `_Later`: replaced when it is first asked for
+
+So an import pays for a class and its slots (0.1 ms), the first instance for one function, and only who looks at the
+fields pays for a dataclass. Three rules keep that simple: frozen classes don't inherit from one another; what all of
+them do alike is a function of `_ALIKE` that reads ``__record__``, the names of the fields; a `_Later` replaces itself
+in the class, so it costs nothing afterwards. Fields of which at most one has a value can share a slot (`sharing`).
 """
 
 from __future__ import annotations

@@ -6,17 +6,13 @@ first one that is made.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from powertools_durable._lazy import lazy
 
 if TYPE_CHECKING:
-    from powertools_durable._contexts import calls, fan_out_calls, saga_calls
-
-__all__ = ["calls", "fan_out_calls", "saga_calls"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return import_module(f"{__name__}.{name}")
+    from powertools_durable._contexts import calls as calls
+    from powertools_durable._contexts import fan_out_calls as fan_out_calls
+    from powertools_durable._contexts import saga_calls as saga_calls
+else:
+    __all__, __getattr__ = lazy(__name__, {}, modules="calls fan_out_calls saga_calls")

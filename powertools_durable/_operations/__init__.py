@@ -5,45 +5,30 @@ Contexts know all of them, a handler calls few: a file is loaded when it is firs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from powertools_durable._lazy import lazy
 
 if TYPE_CHECKING:
-    from powertools_durable._operations import (
-        batch_mode,
-        callback,
-        child,
-        compensation,
-        defer,
-        fan_out,
-        invoke,
-        patch,
-        step,
-        wait,
-        wait_for_callback,
-        wait_for_condition,
-        with_retry,
+    from powertools_durable._operations import batch_mode as batch_mode
+    from powertools_durable._operations import callback as callback
+    from powertools_durable._operations import child as child
+    from powertools_durable._operations import compensation as compensation
+    from powertools_durable._operations import defer as defer
+    from powertools_durable._operations import fan_out as fan_out
+    from powertools_durable._operations import invoke as invoke
+    from powertools_durable._operations import patch as patch
+    from powertools_durable._operations import step as step
+    from powertools_durable._operations import wait as wait
+    from powertools_durable._operations import wait_for_callback as wait_for_callback
+    from powertools_durable._operations import wait_for_condition as wait_for_condition
+    from powertools_durable._operations import with_retry as with_retry
+else:
+    __all__, __getattr__ = lazy(
+        __name__,
+        {},
+        modules=(
+            "batch_mode callback child compensation defer fan_out invoke patch step "
+            "wait wait_for_callback wait_for_condition with_retry"
+        ),
     )
-
-__all__ = [
-    "batch_mode",
-    "callback",
-    "child",
-    "compensation",
-    "defer",
-    "fan_out",
-    "invoke",
-    "patch",
-    "step",
-    "wait",
-    "wait_for_callback",
-    "wait_for_condition",
-    "with_retry",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return import_module(f"{__name__}.{name}")

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from powertools_durable.integrations import correlation_paths
+from powertools_durable._lazy import lazy
 
 if TYPE_CHECKING:
-    from powertools_durable.integrations.metrics import ReplaySafeProvider
-
-__all__ = ["ReplaySafeProvider", "correlation_paths"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "ReplaySafeProvider":  # it loads Powertools' Metrics
-        from powertools_durable.integrations.metrics import ReplaySafeProvider
-
-        return ReplaySafeProvider
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+    from powertools_durable.integrations import correlation_paths as correlation_paths
+    from powertools_durable.integrations.metrics import ReplaySafeProvider as ReplaySafeProvider
+else:
+    __all__, __getattr__ = lazy(__name__, {"metrics": "ReplaySafeProvider"}, modules="correlation_paths")

@@ -7,23 +7,18 @@ Powertools' ``parse()`` and ``@event_parser``. A handler under ``@durable`` need
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from powertools_durable._lazy import lazy
+
 if TYPE_CHECKING:
-    from powertools_durable.parser.envelope import DurableEnvelope
-    from powertools_durable.parser.event import DurableInvocationEvent
-
-__all__ = ["DurableEnvelope", "DurableInvocationEvent"]
-
-
-_WHERE = {"DurableEnvelope": "envelope", "DurableInvocationEvent": "event"}
-
-
-def __getattr__(name: str) -> object:
-    """Load a name when it is first asked for: one of them needs Powertools, both need pydantic."""
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    globals()[name] = found
-    return found
+    from powertools_durable.parser.envelope import DurableEnvelope as DurableEnvelope
+    from powertools_durable.parser.event import DurableInvocationEvent as DurableInvocationEvent
+else:
+    __all__, __getattr__ = lazy(
+        __name__,
+        {
+            "envelope": "DurableEnvelope",
+            "event": "DurableInvocationEvent",
+        },
+    )

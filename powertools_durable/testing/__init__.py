@@ -2,93 +2,55 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from powertools_durable._lazy import lazy
 
 if TYPE_CHECKING:
-    from powertools_durable.testing.crash_testing.crash_points import CrashPoint
-    from powertools_durable.testing.crash_testing.effect_ledger import Entry, Ledger
-    from powertools_durable.testing.crash_testing.explorer import explore
-    from powertools_durable.testing.crash_testing.findings import Exploration, Failure
-    from powertools_durable.testing.fixtures.telemetry_reset import reset
-    from powertools_durable.testing.mocks.mock_context import MockDurableContext
-    from powertools_durable.testing.mocks.recording_backend import CheckpointCall, OperationRecord, RecordingBackend
-    from powertools_durable.testing.mocks.request_assertions import (
-        MockRun,
-        assert_checkpoint_count,
-        assert_no_checkpoints,
-        assert_operation_count,
-        assert_operation_names,
-        assert_operations,
+    from powertools_durable.testing.crash_testing.crash_points import CrashPoint as CrashPoint
+    from powertools_durable.testing.crash_testing.effect_ledger import Entry as Entry
+    from powertools_durable.testing.crash_testing.effect_ledger import Ledger as Ledger
+    from powertools_durable.testing.crash_testing.explorer import explore as explore
+    from powertools_durable.testing.crash_testing.findings import Exploration as Exploration
+    from powertools_durable.testing.crash_testing.findings import Failure as Failure
+    from powertools_durable.testing.fixtures.telemetry_reset import reset as reset
+    from powertools_durable.testing.mocks.mock_context import MockDurableContext as MockDurableContext
+    from powertools_durable.testing.mocks.recording_backend import CheckpointCall as CheckpointCall
+    from powertools_durable.testing.mocks.recording_backend import OperationRecord as OperationRecord
+    from powertools_durable.testing.mocks.recording_backend import RecordingBackend as RecordingBackend
+    from powertools_durable.testing.mocks.request_assertions import MockRun as MockRun
+    from powertools_durable.testing.mocks.request_assertions import assert_checkpoint_count as assert_checkpoint_count
+    from powertools_durable.testing.mocks.request_assertions import assert_no_checkpoints as assert_no_checkpoints
+    from powertools_durable.testing.mocks.request_assertions import assert_operation_count as assert_operation_count
+    from powertools_durable.testing.mocks.request_assertions import assert_operation_names as assert_operation_names
+    from powertools_durable.testing.mocks.request_assertions import assert_operations as assert_operations
+    from powertools_durable.testing.replays.replayer import replay as replay
+    from powertools_durable.testing.replays.verdict import ReplayVerdict as ReplayVerdict
+    from powertools_durable.testing.simulation.captured_output import SimulatedInvocation as SimulatedInvocation
+    from powertools_durable.testing.simulation.simulated_run import SimulatedCallback as SimulatedCallback
+    from powertools_durable.testing.simulation.simulated_run import SimulatedRun as SimulatedRun
+    from powertools_durable.testing.simulation.simulator import Simulator as Simulator
+    from powertools_durable.testing.simulation.virtual_time import spend as spend
+else:
+    __all__, __getattr__ = lazy(
+        __name__,
+        {
+            "crash_testing.crash_points": "CrashPoint",
+            "crash_testing.effect_ledger": "Entry Ledger",
+            "crash_testing.explorer": "explore",
+            "crash_testing.findings": "Exploration Failure",
+            "fixtures.telemetry_reset": "reset",
+            "mocks.mock_context": "MockDurableContext",
+            "mocks.recording_backend": "CheckpointCall OperationRecord RecordingBackend",
+            "mocks.request_assertions": (
+                "MockRun assert_checkpoint_count assert_no_checkpoints assert_operation_count "
+                "assert_operation_names assert_operations"
+            ),
+            "replays.replayer": "replay",
+            "replays.verdict": "ReplayVerdict",
+            "simulation.captured_output": "SimulatedInvocation",
+            "simulation.simulated_run": "SimulatedCallback SimulatedRun",
+            "simulation.simulator": "Simulator",
+            "simulation.virtual_time": "spend",
+        },
     )
-    from powertools_durable.testing.replays.replayer import replay
-    from powertools_durable.testing.replays.verdict import ReplayVerdict
-    from powertools_durable.testing.simulation.captured_output import SimulatedInvocation
-    from powertools_durable.testing.simulation.simulated_run import SimulatedCallback, SimulatedRun
-    from powertools_durable.testing.simulation.simulator import Simulator
-    from powertools_durable.testing.simulation.virtual_time import spend
-
-# Loaded when asked for: pytest imports the plug-in beside this file in every run, also where nothing is durable.
-_HOME = {
-    "CheckpointCall": "mocks.recording_backend",
-    "CrashPoint": "crash_testing.crash_points",
-    "Entry": "crash_testing.effect_ledger",
-    "Exploration": "crash_testing.findings",
-    "Failure": "crash_testing.findings",
-    "Ledger": "crash_testing.effect_ledger",
-    "MockDurableContext": "mocks.mock_context",
-    "MockRun": "mocks.request_assertions",
-    "OperationRecord": "mocks.recording_backend",
-    "RecordingBackend": "mocks.recording_backend",
-    "ReplayVerdict": "replays.verdict",
-    "SimulatedCallback": "simulation.simulated_run",
-    "SimulatedInvocation": "simulation.captured_output",
-    "SimulatedRun": "simulation.simulated_run",
-    "Simulator": "simulation.simulator",
-    "assert_checkpoint_count": "mocks.request_assertions",
-    "assert_no_checkpoints": "mocks.request_assertions",
-    "assert_operation_count": "mocks.request_assertions",
-    "assert_operation_names": "mocks.request_assertions",
-    "assert_operations": "mocks.request_assertions",
-    "explore": "crash_testing.explorer",
-    "replay": "replays.replayer",
-    "reset": "fixtures.telemetry_reset",
-    "spend": "simulation.virtual_time",
-}
-
-__all__ = [
-    "CheckpointCall",
-    "CrashPoint",
-    "Entry",
-    "Exploration",
-    "Failure",
-    "Ledger",
-    "MockDurableContext",
-    "MockRun",
-    "OperationRecord",
-    "RecordingBackend",
-    "ReplayVerdict",
-    "SimulatedCallback",
-    "SimulatedInvocation",
-    "SimulatedRun",
-    "Simulator",
-    "assert_checkpoint_count",
-    "assert_no_checkpoints",
-    "assert_operation_count",
-    "assert_operation_names",
-    "assert_operations",
-    "explore",
-    "replay",
-    "reset",
-    "spend",
-]
-
-
-# Without a `__dir__`: what looks at each attribute of each module, as freezegun does, need not load all of it.
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value

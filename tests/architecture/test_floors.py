@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
 
 FLOORS = (
-    {"_frozen"},
+    {"_frozen", "_lazy", "_version"},
     {"_protocol"},
     {"errors"},
     {"_functions"},
