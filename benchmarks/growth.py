@@ -96,6 +96,12 @@ def a_year(count: int, ctx: DurableContext) -> int:
 
 
 @durable
+def waits(count: int, ctx: DurableContext) -> None:
+    """Wait in *count* branches at once, each for another time."""
+    ctx.map(lambda child, number: child.wait(60 + number), range(count), name="waits")
+
+
+@durable
 def echo(event: str, ctx: DurableContext) -> int:
     """Record a value of the event's size."""
     return ctx.step(len, event, name="length")
@@ -184,6 +190,7 @@ ROWS: dict[str, Row] = {
         "local runner: n open callbacks", "KB written", (500, 1000, 2000), written, on_this_machine, asks, rounds=1
     ),
     "G3": Row("simulator: a year in n waits", "KB at most", (250, 500, 1000), memory, finished, a_year, rounds=1),
+    "G5": Row("local runner: a map of n waits suspends", "ms CPU", (2500, 5000, 10000), cpu, on_this_machine, waits),
     "G4 find": Row(
         "find one of n executions by name", "KB at most", (200, 400, 800), memory, finding, most=_FLAT, rounds=1
     ),

@@ -109,5 +109,5 @@ class _Arrival:
     def set(self) -> None:
         self._sending.arrived(self._future)
 
-    def wait(self, timeout: float) -> bool:
+    def wait(self, timeout: float | None = None) -> bool:
         raise NotImplementedError

@@ -14,7 +14,7 @@ from powertools_durable._replay.outcome import Outcome, Raised, Returned
 
 if TYPE_CHECKING:
     from powertools_durable._runtime.deadline import Deadline
-    from powertools_durable._runtime.environment import Threads
+    from powertools_durable._runtime.environment import Signal, Threads
 
 __all__ = ["BodyThreads"]
 
@@ -47,8 +47,9 @@ class BodyThreads:
         self._loop = loop
         self._limit = limit
         self._from = threads
-        self._changed = threads.condition()
+        self._lock = threads.lock()
         self._ready: deque[_Body] = deque()
+        self._sleeping: list[Signal] = []  # of threads that wait for a body
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._left_behind = 0
@@ -57,18 +58,18 @@ class BodyThreads:
     async def run(self, body: Callable[[], Any]) -> Any:
         """Return what *body* returns; cancelled, leave it behind on its thread."""
         item = _Body(partial(copy_context().run, body), self._loop.create_future())
-        with self._changed:
+        with self._lock:
             self._ready.append(item)
-            if self._idle >= len(self._ready):
-                self._changed.notify()
-            elif len(self._threads) - self._left_behind < self._limit:
+            if self._sleeping:
+                self._sleeping.pop().set()
+            elif self._idle < len(self._ready) and len(self._threads) - self._left_behind < self._limit:
                 name = f"powertools-durable-body-{len(self._threads)}"
                 # Not the context of the body: that is entered for each body anew.
                 self._threads.append(self._from.spawn(partial(Context().run, self._work), name))
         try:
             return await item.future
         except asyncio.CancelledError:
-            with self._changed:
+            with self._lock:
                 if item.is_running:
                     self._left_behind += 1
                 elif item in self._ready:
@@ -77,10 +78,11 @@ class BodyThreads:
 
     def close(self, deadline: Deadline, *, wait: bool) -> None:
         """End the threads; those that were left behind end with their bodies."""
-        with self._changed:
+        with self._lock:
             self._closing = True
             self._ready.clear()
-            self._changed.notify_all()
+            while self._sleeping:
+                self._sleeping.pop().set()
         for thread in self._threads if wait and not self._left_behind else ():
             thread.join(timeout=deadline.patience)
 
@@ -93,7 +95,7 @@ class BodyThreads:
                 outcome = Raised(error)
             except BaseException as error:  # noqa: BLE001 - as above
                 outcome = error
-            with self._changed:
+            with self._lock:
                 item.is_running = False
                 is_alone = item.future.cancelled()
                 if is_alone:
@@ -102,16 +104,20 @@ class BodyThreads:
                 self._loop.call_soon_threadsafe(_complete, item.future, outcome)
 
     def _next(self) -> _Body | None:
-        with self._changed:
-            self._idle += 1
-            while not self._ready and not self._closing:
-                self._changed.wait()
-            self._idle -= 1
-            if self._closing:
-                return None
-            item = self._ready.popleft()
-            item.is_running = True
-            return item
+        while True:
+            with self._lock:
+                if self._closing:
+                    return None
+                if self._ready:
+                    item = self._ready.popleft()
+                    item.is_running = True
+                    return item
+                signal = self._from.signal()
+                self._sleeping.append(signal)
+                self._idle += 1
+            signal.wait()
+            with self._lock:
+                self._idle -= 1
 
 
 def _complete(future: asyncio.Future[Any], outcome: Outcome | BaseException) -> None:

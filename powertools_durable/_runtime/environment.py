@@ -20,7 +20,6 @@ from powertools_durable.scope import ScopeInfo
 
 __all__ = [
     "Clock",
-    "Condition",
     "Environment",
     "Performer",
     "Probe",
@@ -65,22 +64,6 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class Condition(AbstractContextManager[Any], Protocol):
-    """A lock with notification, as `threading.Condition`."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Release the lock until notified; return False after *timeout* seconds."""
-        ...
-
-    def notify(self, n: int = 1) -> None:
-        """Wake *n* of the waiting threads."""
-        ...
-
-    def notify_all(self) -> None:
-        """Wake all of the waiting threads."""
-        ...
-
-
 class Signal(Protocol):
     """An event that happens once, for which one thread waits."""
 
@@ -88,13 +71,13 @@ class Signal(Protocol):
         """Set the event."""
         ...
 
-    def wait(self, timeout: float) -> bool:
+    def wait(self, timeout: float | None = None) -> bool:
         """Wait until the event is set; return False after *timeout* seconds."""
         ...
 
 
 class Threads(Protocol):
-    """Creates threads, and the conditions and signals that they wait for.
+    """Creates threads, and the locks and signals that they wait for.
 
     Attributes
     ----------
@@ -106,10 +89,6 @@ class Threads(Protocol):
 
     def lock(self) -> AbstractContextManager[Any]:
         """Make a lock."""
-        ...
-
-    def condition(self) -> Condition:
-        """Make a condition."""
         ...
 
     def signal(self) -> Signal:
@@ -139,16 +118,8 @@ class _Lock:
     def set(self) -> None:
         self._taken.release()
 
-    def wait(self, timeout: float) -> bool:
-        return self._taken.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
-
-
-class _Condition(threading.Condition):
-    """A condition that enters its lock in C: Ctrl-C in `threading.Condition.__enter__` leaves the lock locked."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        super().__init__(self.lock)
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._taken.acquire(timeout=-1 if timeout is None else min(timeout, threading.TIMEOUT_MAX))
 
 
 class SystemThreads:
@@ -159,10 +130,6 @@ class SystemThreads:
     def lock(self) -> AbstractContextManager[Any]:
         """Make a lock."""
         return threading.Lock()
-
-    def condition(self) -> Condition:
-        """Make a condition."""
-        return _Condition()
 
     signal = _Lock
 

@@ -153,8 +153,8 @@ class BranchPool:
         with self.lock:
             self.closing = True
             self._ready.clear()
-            for signal in self._sleeping:
-                signal.set()
+            while self._sleeping:
+                self._sleeping.pop().set()
             self._have_nested_look()
         for thread in self._started if wait else ():
             thread.join(timeout=deadline.patience)
@@ -181,7 +181,7 @@ class BranchPool:
                 signal = self.threads.signal()
                 self._sleeping.append(signal)
                 self._idle += 1
-            signal.wait(threading.TIMEOUT_MAX)
+            signal.wait()
             with self.lock:
                 self._idle -= 1
 
@@ -365,9 +365,8 @@ class Coordinator:
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
             return error
         if isinstance(ending, Suspended):
-            ending.signal.__traceback__ = (
-                None  # it holds the stack, whose context holds it: only the collector frees that
-            )
+            # It holds the stack, whose context holds the signal: a cycle, which only the collector would free.
+            ending.signal.__traceback__ = None
             return ending
         return self._advance(branch, ending)
 
@@ -377,8 +376,7 @@ class Coordinator:
             while True:
                 match branch.flow.send(answer):
                     case Checkpoint(update, closes=closes) as effect:
-                        if effect.failure is not None:
-                            self._driver.notice(self._frame, branch.op, effect)
+                        self._driver.notice(self._frame, branch.op, effect)
                         # A branch's own updates need no waiting: the end of the fan-out is sent after all of them
                         # and is waited for. A crash before that repeats the branch.
                         self._checkpointer.submit(self._frame, update, wait=False, ahead=True, closes=closes)

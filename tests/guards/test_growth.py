@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import weakref
 
 import pytest
 
-from powertools_durable import durable
+from powertools_durable import Completion, durable
+from powertools_durable._replay.fan_out_plan import FanOutPlan
 from powertools_durable.local import LocalExecutions, LocalRunner, SqliteStore
 from powertools_durable.testing import Simulator
-from tests.guards.counts import counted_calls, printed_by
+from tests.guards.counts import Invocation, counted_calls, printed_by
 
 
 @durable
@@ -47,6 +50,58 @@ def test_one_operation_more_costs_the_same_beside_many_as_beside_few(handler):
         averages.append(calls.total() / count)
     few, many = averages
     assert many <= 1.05 * few
+
+
+class Moment:
+    """A moment that counts how often moments are compared."""
+
+    compared = 0
+
+    def __init__(self, number):
+        self.number = number
+
+    def __lt__(self, other):
+        Moment.compared += 1
+        return self.number < other.number
+
+    def __le__(self, other):
+        return not other < self
+
+
+def test_the_earliest_of_many_timers_is_not_looked_for_among_all():
+    """G5. Failed with the minimum over all that wait at each look: 500,000 comparisons."""
+    plan = FanOutPlan(range(1000), Completion.all_completed())
+    for index in range(1000):
+        plan.admit()
+        plan.suspended(index, Moment(-index if index % 2 else index))
+        assert plan.earliest.number <= 0
+    assert plan.wake(Moment(1000)) == [*range(1000)]
+    assert Moment.compared < 1000 * 30
+
+
+class Held:
+    """What a branch holds while it waits."""
+
+
+def test_what_a_suspended_branch_held_is_freed_at_once():
+    """G5. Failed while the signal of a branch kept its traceback: most of the time went to the collector."""
+    held = weakref.WeakSet()
+
+    def waits_with(child, _):
+        kept = Held()
+        held.add(kept)
+        child.wait(60)
+
+    @durable
+    def handler(event, ctx):
+        ctx.map(waits_with, range(20))
+
+    gc.disable()
+    try:
+        assert Invocation(handler).run()["Status"] == "PENDING"
+        assert len(held) == 0
+    finally:
+        gc.enable()
 
 
 def test_open_callbacks_are_not_written_again_with_each_save(tmp_path):

@@ -60,7 +60,7 @@ class Scheduler(Protocol):
 
 
 class SeededCondition:
-    """A lock with notification; see `powertools_durable._runtime.environment.Condition`.
+    """A lock with notification, as `threading.Condition`.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class SeededSignal:
         """Set the event."""
         self._scheduler.set(self)
 
-    def wait(self, timeout: float | None) -> bool:
+    def wait(self, timeout: float | None = None) -> bool:
         """Wait until the event is set; return False after *timeout* virtual seconds."""
         return self._scheduler.wait_for(self, timeout)
 
