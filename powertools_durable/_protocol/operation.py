@@ -222,7 +222,7 @@ class Operation:
     @property
     def attempts(self) -> int:
         """How many attempts of a STEP are finished; 0 for anything else."""
-        return (self.step_details.attempt or 0) if self.step_details else 0
+        return getattr(self.details, "attempt", None) or 0
 
     @property
     def outcome(self) -> ContextDetails | StepDetails | CallbackDetails | ChainedInvokeDetails | None:

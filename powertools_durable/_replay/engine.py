@@ -67,11 +67,7 @@ class Batch:
 
     token: str
     items: Sequence[Queued]
-
-    @property
-    def updates(self) -> list[OperationUpdate]:
-        """The updates to send; empty for a poll."""
-        return [item.update for item in self.items if item.update is not None]
+    updates: Sequence[OperationUpdate]  # empty for a poll
 
 
 class ReplayEngine:
@@ -230,7 +226,7 @@ class ReplayEngine:
             items.append(item)
             self._waiting -= item.waiter is not None
             self._deferred -= item.deferred
-        return Batch(self.token, items)
+        return Batch(self.token, items, [item.update for item in items if item.update is not None])
 
     def drop_all(self) -> list[Queued]:
         """Empty the outbox and return what was in it."""

@@ -130,8 +130,7 @@ class OperationHandle:
     def replays_children(self) -> bool:
         """True when the result of this context was too large to record."""
         record = self.engine.state.operations.get(self.id)
-        details = record.context_details if record is not None else None
-        return bool(details and details.replay_children)
+        return record is not None and bool(getattr(record.details, "replay_children", None))
 
     @property
     def error(self) -> ErrorObject | None:

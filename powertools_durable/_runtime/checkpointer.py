@@ -185,7 +185,7 @@ class Checkpointer:
                 self._idle += 1
             elif not deferred and self._send_by is None:
                 self._send_by = self._clock.monotonic() + _LINGER
-            if not held or self._engine.is_full:
+            if (waiter is not None and not held) or self._engine.is_full:
                 self._wake_sender()
         return waiter
 
@@ -260,7 +260,8 @@ class Checkpointer:
         """Count a thread that coordinates a fan-out as idle (+1), or no longer (-1)."""
         with self._lock:
             self._idle += change
-            self._wake_sender()
+            if change > 0:
+                self._wake_sender()
 
     def close(self, *, wait: bool = True) -> None:
         """End the sender; what is still queued is dropped.

@@ -162,7 +162,7 @@ class BlockingDriver:
 
     def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
         """Log a failure that is about to be recorded."""
-        if self.failures is not None:
+        if effect.failure is not None and self.failures is not None:
             self.failures.recorded(frame, effect, op.losses)
 
     def _counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:

@@ -13,7 +13,7 @@ from enum import Enum
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from powertools_durable.batch import BatchResult, to_mapping
+from powertools_durable.batch import BatchItem, BatchResult
 
 __all__ = ["MOST_PLAIN", "exact_text", "is_plain"]
 
@@ -85,9 +85,21 @@ def _exact(value: Any, depth: int) -> str:
     if cls is list or cls is tuple:
         tag = "l" if cls is list else "t"
         return f'{{"t":"{tag}","v":[{",".join([_exact(item, depth - 1) for item in value])}]}}'
-    if cls is BatchResult and not any(item.error for item in value.items):
-        return f'{{"t":"br","v":{_body(to_mapping(value), depth - 1)}}}'
+    if cls is BatchResult:
+        items = ",".join([_item(item, depth - 4) for item in value.items])
+        reason = _exact(str(value.completion_reason), depth)
+        return f'{{"t":"br","v":{{"all":{{"t":"l","v":[{items}]}},"completionReason":{reason}}}}}'
     raise _InexactError
+
+
+def _item(item: BatchItem[Any], depth: int) -> str:
+    """Write an item of a fan-out as `batch.to_mapping` shapes it, of which a map has many."""
+    if item.error is not None or depth < 0 or (type(item.index), type(item.status)) != (int, str):
+        raise _InexactError
+    return (
+        f'{{"t":"m","v":{{"index":{{"t":"i","v":{item.index}}},"status":{{"t":"s","v":{quoted(item.status)}}},'
+        f'"result":{_exact(item.result, depth)},"error":{{"t":"n","v":null}}}}}}'
+    )
 
 
 def _body(value: dict[Any, Any], depth: int) -> str:

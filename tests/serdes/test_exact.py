@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from powertools_durable.batch import BatchItem, BatchResult
 from powertools_durable.serdes import SerDesContext, TaggedJson
 from powertools_durable.serdes.exact import exact_text
 from powertools_durable.serdes.tagging import tagged_text
@@ -49,9 +50,20 @@ def test_one_pass_writes_what_two_write_and_every_part_comes_back_with_its_class
     assert repr(seen) == repr(value)
 
 
+@given(st.lists(VALUES, max_size=4))
+def test_so_it_writes_the_result_of_a_fan_out(values):
+    items = [BatchItem(index, f"i{index}", "SUCCEEDED", value) for index, value in enumerate(values)]
+    items.append(BatchItem(len(values), None, "STARTED"))
+    result = BatchResult(tuple(items), "MIN_SUCCESSFUL_REACHED")
+    text = exact_text(result)
+    assert text == tagged_text(result) or (text is None and "\\ud" in json.dumps(values))
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        BatchResult((BatchItem(0, None, "FAILED", error=ValueError("no")),), "ALL_COMPLETED"),
+        BatchResult((BatchItem(True, None, "SUCCEEDED", 1),), "ALL_COMPLETED"),
         OrderedDict(a=1),
         defaultdict(int, a=1),
         {"a": Word("b")},
