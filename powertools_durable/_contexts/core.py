@@ -12,7 +12,6 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from powertools_durable import serdes as formats
 from powertools_durable._contexts import arguments, binding
 from powertools_durable.errors.wording import class_name
 
@@ -118,7 +117,9 @@ class ContextCore:
         """Return the format for the result of *func*."""
         if serdes is not None:
             arguments.check_serdes(serdes)
-        return formats.choosing.result_serdes(func, returns, serdes, self.session.program.serdes)
+        from powertools_durable.serdes import choosing
+
+        return choosing.result_serdes(func, returns, serdes, self.session.program.serdes)
 
     def below(self, frame: Frame) -> Any:
         """Create the context for the code of *frame*."""
