@@ -39,6 +39,9 @@ TABLES = (
     "tests/values",
     "tests/contexts",
     "tests/protocol",
+    "tests/integrations",
+    "tests/security/test_keys_are_data.py",
+    "tests/cli/test_wrong_decorations.py",
 )
 PATIENCE = 3  # times as long as without a fault: one that makes everything hang is noticed too
 WANTED = 0.95
