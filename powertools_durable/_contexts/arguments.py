@@ -7,11 +7,13 @@ name would reach the service and fail the execution (docs/contributing/protocol.
 from __future__ import annotations
 
 import inspect
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from powertools_durable import _functions
 from powertools_durable._contexts.binding import bind
 from powertools_durable._functions import below_partials, fits
 from powertools_durable._operations.semantics import Nesting, StepSemantics
@@ -55,28 +57,41 @@ __all__ = [
 ]
 
 _NAMELESS = frozenset({"defer", "saga.undo"})  # these take no name=
+_EXAMPLES = {"compensate": "compensate=refund", "item_name": "item_name=lambda parcel, index: f'parcel-{index}'"}
+_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_.:$-]+")
 _AT_LEAST_ONCE = StepSemantics.AT_LEAST_ONCE
 _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
-def callable_(function: object, call: str, *args: object) -> None:
-    """Refuse what can't be called, for example a function's *result*, or a name in front of the function."""
-    if not callable(function):
-        shown = call_name(call)
-        if isinstance(function, str) and args and callable(args[0]):
-            name = (
-                f": {shown}(charge)" if call in _NAMELESS else f", and its name as an option: {shown}(charge, name=...)"
+def callable_(function: object, call: str, *args: object, role: str = "") -> None:
+    """Refuse what can't be called, for example a function's *result*, or a name in front of the function.
+
+    *role* is the option that holds it, for example ``compensate``; empty for the function itself.
+    """
+    shown = call_name(call)
+    if callable(function):
+        if getattr(function, "__durable__", None) is not None:
+            message = (
+                f"{shown}() is given {_functions.name_of(function)}(), a durable handler of its own: invoke it "
+                "by the name of its Lambda function, ctx.invoke('payments:1', order), or take @durable off it"
             )
-            raise ValidationError(f"{shown}() takes the function first{name}")
-        given = "ship, parcels" if call == "map" else "charge, order"
-        after = "the items" if call == "map" else "its arguments"
-        if inspect.iscoroutine(function):
-            function.close()
-        message = (
-            f"{shown}() takes a function, not {class_name(function)}, which may be what it returned: pass the "
-            f"function itself, without calling it, and {after} after it: {shown}({given})"
-        )
-        raise ValidationError(message)
+            raise ValidationError(message)
+        return
+    if args and callable(args[0]):
+        rest = f": {shown}({'ship, parcels' if call == 'map' else 'charge'})"
+        if isinstance(function, str) and call not in _NAMELESS:
+            rest = f", and its name as an option: {shown}(charge, name=...)"
+        raise ValidationError(f"{shown}() takes the function first{rest}")
+    if inspect.iscoroutine(function):
+        function.close()
+    what = f"{shown}({role}=)" if role else f"{shown}()"
+    after = "" if role else ", and the items after it" if call == "map" else ", and its arguments after it"
+    example = _EXAMPLES.get(role, f"{shown}({'ship, parcels' if call == 'map' else 'charge, order'})")
+    message = (
+        f"{what} takes a function, not {class_name(function)}, which may be what it returned: pass the function "
+        f"itself, without calling it{after}: {example}"
+    )
+    raise ValidationError(message)
 
 
 def name_of(function: Callable[..., Any] | None, name: object) -> str | None:
@@ -230,7 +245,9 @@ def branches(given: object) -> dict[str, Callable[..., Any]]:
     else:
         raise _without_order("parallel", given, "a list of functions, or a dict of names and functions")
     for name, branch in named.items():
-        if not callable(branch):
+        if callable(branch):
+            callable_(branch, "parallel")
+        else:
             message = (
                 f"branch {name!r} of ctx.parallel() is {class_name(branch)}, which may be what a function "
                 "returned: pass functions of a context, without calling them, such as lambda child: child.step(charge)"
@@ -255,7 +272,7 @@ def item_names(inputs: Sequence[Any], item_name: Callable[[Any, int], str] | Non
     """Name each input."""
     if item_name is None:
         return [f"map-item-{index}" for index in range(len(inputs))]
-    callable_(item_name, "map")
+    callable_(item_name, "map", role="item_name")
     bind(item_name, 2, "map", role="item_name", before="the item")
     return [name_of(None, item_name(item, index)) for index, item in enumerate(inputs)]
 
@@ -311,7 +328,7 @@ def polling_of(polling: object) -> Polling:
 
 def function_name(name: object) -> str:
     """Return the name of a function to invoke."""
-    if isinstance(name, str) and 1 <= len(name) <= MAX_NAME_LENGTH:
+    if isinstance(name, str) and len(name) <= MAX_NAME_LENGTH and _FUNCTION_NAME.fullmatch(name):
         return name
     message = (
         "ctx.invoke() takes the function's name or ARN first, with a version or alias if it is durable: "

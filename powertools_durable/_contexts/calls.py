@@ -80,7 +80,7 @@ def step(
     """See `DurableContext.step`; a step that a flow performs is not *guarded*."""
     if unknown:
         binding.refuse_unknown(func, "step", unknown)
-    if type(func) is not FunctionType:
+    if type(func) is not FunctionType or func.__dict__:
         arguments.callable_(func, "step", *args)
     if retry is not None:
         arguments.check_retry(retry)

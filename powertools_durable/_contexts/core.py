@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # importing a context's class loads no engine
     from powertools_durable._runtime.session import Session
     from powertools_durable.serdes.base import SerDes
 
-__all__ = ["LAMBDA_NAMES", "ContextCore", "bound", "missing_attribute"]
+__all__ = ["LAMBDA_NAMES", "OTHER_NAMES", "ContextCore", "bound", "missing_attribute"]
 
 LAMBDA_NAMES = frozenset(
     {
@@ -35,6 +35,21 @@ LAMBDA_NAMES = frozenset(
     }
 )
 """The attributes of the Lambda runtime's context."""
+
+OTHER_NAMES = {  # what asyncio, and other software for durable code, call it
+    "sleep": "ctx.wait(seconds)",
+    "create_timer": "ctx.wait(seconds)",
+    "gather": "ctx.parallel([...])",
+    "run": "ctx.step(function, argument)",
+    "call_activity": "ctx.step(function, argument)",
+    "execute_activity": "ctx.step(function, argument)",
+    "execute_child_workflow": "ctx.run_in_child_context(function), or ctx.invoke(name, payload)",
+    "call_sub_orchestrator": "ctx.run_in_child_context(function), or ctx.invoke(name, payload)",
+    "wait_for_event": "ctx.wait_for_callback(submit)",
+    "wait_for_external_event": "ctx.wait_for_callback(submit)",
+    "current_utc_datetime": "ctx.now()",
+    "execution_id": "ctx.execution_arn",
+}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -165,6 +180,8 @@ def missing_attribute(context: object, name: str) -> AttributeError:
             f"{class_name(context)} has no attribute {name!r}, which is one of Lambda's own context: "
             f"write ctx.lambda_context.{name}{also}"
         )
+    elif name in OTHER_NAMES:
+        message = f"{class_name(context)} has no attribute {name!r}: write {OTHER_NAMES[name]}"
     else:
         message = f"{type(context).__name__!r} object has no attribute {name!r}"
     return AttributeError(message, name=name, obj=context)

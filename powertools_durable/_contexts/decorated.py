@@ -51,20 +51,25 @@ def check_function(function: object, place: str) -> None:
     if not callable(function):
         message = f"@durable decorates a function, not {class_name(function)}"
         raise DurableConfigError(message)
+    if isinstance(function, type):
+        message = f"@durable decorates a function, not the class {function.__name__}"
+        if {"__dataclass_fields__", "__pydantic_core_schema__"} & {*dir(function)}:
+            message += f"; for the model of its input say @durable(model={function.__name__})"
+        raise DurableConfigError(message)
     inner = innermost(function)
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         message = f"{place} is a generator; a durable handler returns its result"
         raise DurableConfigError(message)
+    name = getattr(function, "__name__", "handler").replace("<lambda>", "handler")
     if not fits(function, 2, follow_wrapped=True, without_signature=False):
-        message = (
-            f"{place} must take two positional parameters, the event and the context: "
-            f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
-        )
+        message = f"{place} must take two positional parameters, the event and the context: def {name}(event, ctx)"
+        if next(iter(inspect.signature(inner).parameters), "") == "self":
+            message += ". Lambda calls a function of a module: take it out of its class, or decorate one that calls it"
         raise DurableConfigError(message)
     if (names := _swapped(function)) is not None:
         message = (
             f"{place} has its parameters swapped: ({names}). The event comes first, the context second: "
-            f"def {getattr(function, '__name__', 'handler')}(event, ctx)"
+            f"def {name}(event, ctx)"
         )
         raise DurableConfigError(message)
 

@@ -32,7 +32,7 @@ def step_with_compensation(
 ) -> Call[T]:
     """See `DurableContext.step_with_compensation`."""
     binding.refuse_unknown(func, "step_with_compensation", unknown)
-    arguments.callable_(compensate, "step_with_compensation")
+    arguments.callable_(compensate, "step_with_compensation", role="compensate")
     before, number = ("the context", 2) if operations.compensation.takes_context(compensate) else ("the result", 1)
     core.bind(compensate, number, "step_with_compensation", role="compensate", before=before)
     call = calls.step(core, func, args, **options)

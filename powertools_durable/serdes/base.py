@@ -238,7 +238,10 @@ def write(value: Any, serdes: SerDes[Any], context: SerDesContext) -> str | None
 
 def _check_finished(value: object) -> None:
     if inspect.isgenerator(value) or inspect.iscoroutine(value) or inspect.isasyncgen(value):
-        message = f"{class_name(value)} can't be recorded: it is not a result yet. Return list(...) of it, or await it"
+        remedy = (
+            "await it, or call asyncio.run() on it" if inspect.iscoroutine(value) else "return a list of what it yields"
+        )
+        message = f"{class_name(value)} can't be recorded: it is not a result yet; {remedy}"
         raise SerDesError(message)
 
 

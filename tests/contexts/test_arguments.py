@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Any, NewType
 
 import pytest
+from pydantic import TypeAdapter
 
-from powertools_durable import Retry, StepSemantics, durable
+from powertools_durable import Polling, Retry, StepSemantics, durable
 from powertools_durable.errors import DurableConfigError, ValidationError
 from powertools_durable.serdes.base import PlainJson
 from powertools_durable.testing import Simulator
@@ -163,6 +167,21 @@ def test_a_callback_s_timeouts_are_rounded_up(option):
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
 
+
+@dataclass
+class Paid:
+    cents: int
+
+
+def nothing(child, *_):
+    """Do nothing."""
+
+
+@durable
+def durable_inside(event, ctx):
+    """Be durable of its own."""
+
+
 WRONG = {
     "step('charge', charge)": (lambda c: c.step("charge", charge), "ctx.step() takes the function first, and its name"),
     "step(charge())": (
@@ -204,7 +223,89 @@ WRONG = {
     "callback serdes": (lambda c: c.create_callback(serdes="json"), "this is str"),
     "child serdes": (lambda c: c.run_in_child_context(charge, serdes=1), "this is int"),
     "compensate": (lambda c: c.step_with_compensation(charge, compensate=None), "takes a function, not None"),
+    "compensate=refund()": (
+        lambda c: c.step_with_compensation(charge, compensate=charge()),
+        (
+            "ctx.step_with_compensation(compensate=) takes a function, not an int, which may be what it returned: pass "
+            "the function itself, without calling it: compensate=refund"
+        ),
+    ),
+    "item_name": (
+        lambda c: c.map(nothing, [1], item_name="x"),
+        (
+            "ctx.map(item_name=) takes a function, not a str, which may be what it returned: pass the function itself, "
+            "without calling it: item_name=lambda parcel, index: f'parcel-{index}'"
+        ),
+    ),
+    "map(items, function)": (
+        lambda c: c.map([1, 2], nothing),
+        "ctx.map() takes the function first: ctx.map(ship, parcels)",
+    ),
+    "step(argument, function)": (lambda c: c.step(1, charge), "ctx.step() takes the function first: ctx.step(charge)"),
+    "defer('name', function)": (
+        lambda c: c.defer("a", charge),
+        "ctx.defer() takes the function first: ctx.defer(charge)",
+    ),
+    **{
+        f"a handler in {name}": (
+            call,
+            f"ctx.{name}() is given durable_inside(), a durable handler of its own: invoke it",
+        )
+        for name, call in {
+            "step": lambda c: c.step(durable_inside, {}, None),
+            "run_in_child_context": lambda c: c.run_in_child_context(durable_inside, {}),
+            "map": lambda c: c.map(durable_inside, [1]),
+            "parallel": lambda c: c.parallel([nothing, durable_inside]),
+            "defer": lambda c: c.defer(durable_inside, {}, None),
+            "wait_for_callback": lambda c: c.wait_for_callback(durable_inside),
+        }.items()
+    },
+    "invoke(a function)": (lambda c: c.invoke(charge, 1), "ctx.invoke() takes the function's name or ARN first, with"),
+    "invoke(no name)": (lambda c: c.invoke("my function!", 1), "ctx.invoke() takes the function's name or ARN first"),
+    "invoke(payload, name)": (
+        lambda c: c.invoke('{"id": 1}', "f"),
+        "ctx.invoke() takes the function's name or ARN first",
+    ),
+    **{
+        f"returns={shown} of {name}": (
+            partial(call, value),
+            f"returns= takes a type, such as returns=Order or returns=list[Order], not {shown}",
+        )
+        for shown, value in {
+            "text": "Order",
+            "a Paid": Paid(1),
+            "a list": [Paid],
+            "a function": lambda: 1,
+            "a dict": {},
+        }.items()
+        for name, call in {
+            "step": lambda value, c: c.step(charge, returns=value),
+            "create_callback": lambda value, c: c.create_callback(returns=value),
+            "wait_for_callback": lambda value, c: c.wait_for_callback(charge, returns=value),
+            "wait_for_condition": lambda value, c: c.wait_for_condition(
+                charge, initial=0, polling=Polling(bool), returns=value
+            ),
+            "invoke": lambda value, c: c.invoke("other", returns=value),
+            "run_in_child_context": lambda value, c: c.run_in_child_context(charge, returns=value),
+        }.items()
+    },
 }
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [int, Paid, list[Paid], Paid | None, Annotated[int, "cents"], NewType("Cents", int), Any, TypeAdapter(int), None],
+    ids=str,
+)
+def test_every_kind_of_type_is_one(returns):
+    assert run_of(lambda ctx: ctx.create_callback(returns=returns, name="c").callback_id).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    "name", ["f", "f:1", "my_f-2:$LATEST", "arn:aws:lambda:eu-west-1:123456789012:function:f:live"]
+)
+def test_every_kind_of_name_of_a_function_is_one(name):
+    assert run_of(lambda ctx: ctx.invoke(name, 1)).error.error_type != "ValidationError"
 
 
 @pytest.mark.parametrize(("call", "words"), WRONG.values(), ids=WRONG)

@@ -228,6 +228,18 @@ def unresolved_result(payload, ctx) -> Nowhere:  # noqa: F821
 class Opaque:
     """Have no schema."""
 
+    def method(self, event, ctx):
+        pass
+
+
+class Model(BaseModel):
+    id: int
+
+
+@dataclass
+class Record:
+    id: int
+
 
 def schemaless(payload: Opaque, ctx):
     """Ask for a class that pydantic can't build."""
@@ -277,6 +289,8 @@ REFUSED = [
     (fine, {"model": Opaque}, "model Opaque can't be used"),
     (fine, {"output": Opaque}, "output Opaque can't be used"),
     (fine, {"envelope": dict}, "envelope"),
+    (lambda: None, {}, "def handler(event, ctx)"),
+    (Opaque.method, {}, "def method(event, ctx). Lambda calls a function of a module: take it out of its class, or "),
     (fine, {"retries": 3}, "no option 'retries'"),
     (fine, {"tracer": object()}, "tracer"),
     (fine, {"metrics": object()}, "metrics"),
@@ -286,6 +300,14 @@ REFUSED = [
     (fine, {"retry": Retry.none}, "Retry.none()"),
     (fine, {"serdes": PlainJson}, "the class PlainJson: make one"),
 ]
+
+
+@pytest.mark.parametrize(("cls", "is_model"), [(Opaque, False), (Model, True), (Record, True)])
+def test_a_class_is_no_handler_but_may_be_the_model_of_its_input(cls, is_model):
+    with pytest.raises(DurableConfigError) as caught:
+        durable(cls)
+    advice = f"; for the model of its input say @durable(model={cls.__name__})" if is_model else ""
+    assert str(caught.value) == f"@durable decorates a function, not the class {cls.__name__}{advice}"
 
 
 @pytest.mark.parametrize(("function", "options", "words"), REFUSED)

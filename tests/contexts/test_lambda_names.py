@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from powertools_durable._contexts.core import LAMBDA_NAMES
+from powertools_durable import DurableContext
+from powertools_durable._contexts.core import LAMBDA_NAMES, OTHER_NAMES
 from powertools_durable.testing import MockDurableContext
 
 
@@ -21,3 +24,12 @@ def test_every_other_one_is_missing_as_ever():
     context = MockDurableContext().build().ctx
     with pytest.raises(AttributeError, match="'DurableContext' object has no attribute 'stpe'"):
         _ = context.stpe
+
+
+@pytest.mark.parametrize(("name", "instead"), OTHER_NAMES.items(), ids=OTHER_NAMES)
+def test_what_other_software_calls_it_is_named_as_it_is_here(name, instead):
+    context = MockDurableContext().build().ctx
+    with pytest.raises(AttributeError) as caught:
+        getattr(context, name)
+    assert str(caught.value) == f"a DurableContext has no attribute {name!r}: write {instead}"
+    assert {*re.findall(r"ctx\.(\w+)", instead)} <= {*dir(DurableContext)}
