@@ -70,9 +70,9 @@ class HostedFunction:
 
         refuse_idempotent(event)
         program = self.program
+        caller = sys._getframe(2)  # noqa: SLF001 - the documented way to look at what called the handler
         if not self._was_called:
             self._was_called = True
-            caller = sys._getframe(2)  # noqa: SLF001 - the documented way to look at what called the handler
             warn_of_decorators(program.handler, place_of(program.handler), caller)
         if extra:
             from dataclasses import replace
@@ -84,7 +84,7 @@ class HostedFunction:
         except BaseException:
             self._telemetry.raised()
             raise
-        self._telemetry.ended(answer)
+        self._telemetry.ended(answer, caller)
         return answer
 
     def invoke(self, event: object, context: object, *, backend: DurableBackend) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable.config import DurableConfig
@@ -65,15 +66,15 @@ class Telemetry:
             import_module(_METRICS).make_replay_safe(self._metrics)
         _expect_nothing(expected=replaying)
 
-    def ended(self, answer: Mapping[str, Any]) -> None:
-        """Take note of how an invocation ended, before decorators above do their part."""
+    def ended(self, answer: Mapping[str, Any], caller: FrameType) -> None:
+        """Take note of how an invocation ended that *caller* began, before decorators above do their part."""
         status = answer.get("Status")
         if status != "SUCCEEDED":  # what is counted may come later, or never for want of success
             _expect_nothing(expected=True)
         else:
             _answered()
         if status == "FAILED":
-            act_as_at_an_uncaught_error(answer.get("Error") or {})
+            act_as_at_an_uncaught_error(answer.get("Error") or {}, caller)
 
     def raised(self) -> None:
         """Take note that an invocation raises, so that Lambda makes another one."""

@@ -8,7 +8,6 @@ the stack; where a version of Powertools names it otherwise, nothing happens.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
@@ -24,15 +23,17 @@ _TRACER = "aws_lambda_powertools.tracing.tracer"
 _DECORATOR = "decorate"
 
 
-def act_as_at_an_uncaught_error(error: Mapping[str, Any]) -> None:
+def act_as_at_an_uncaught_error(error: Mapping[str, Any], caller: FrameType) -> None:
     """Flush buffers and mark subsegments as the decorators above would for an exception.
 
     Parameters
     ----------
     error : Mapping
         The answer's error, as it goes over the wire.
+    caller : FrameType
+        The frame that called the handler: a wrapper of the decorator above it, if there is one.
     """
-    for frame in _decorators_above():
+    for frame in _decorators_above(caller):
         try:
             if frame.f_globals.get("__name__") == _LOGGER:
                 _flush(frame.f_locals)
@@ -44,10 +45,8 @@ def act_as_at_an_uncaught_error(error: Mapping[str, Any]) -> None:
             )
 
 
-def _decorators_above() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to look at the stack
-    while frame is not None and is_own(frame):
-        frame = frame.f_back
+def _decorators_above(caller: FrameType) -> Iterator[FrameType]:
+    frame: FrameType | None = caller
     while frame is not None and not is_own(frame):  # further up is what invoked this handler
         if frame.f_code.co_name == _DECORATOR and frame.f_globals.get("__name__") in {_LOGGER, _TRACER}:
             yield frame

@@ -77,6 +77,30 @@ def test_flush_buffer_on_uncaught_error(place, flushes, buffering):
     assert buffering.messages.count("details") == flushes
 
 
+def test_a_decorator_that_breaks_when_it_is_told_of_a_failure_changes_no_answer(buffering, monkeypatch, caplog):
+    def breaks():
+        raise RuntimeError("no such stream")
+
+    monkeypatch.setattr(buffering.logger, "flush_buffer", breaks)
+    decorate = buffering.logger.inject_lambda_context(flush_buffer_on_uncaught_error=True)
+    assert outcome("above", decorate, fails, logger=buffering.logger) == "LookupError"
+    warned = [record.getMessage() for record in caplog.records if record.name.endswith(".uncaught")]
+    assert warned == ["a decorator of Powertools above @durable could not be told of the failure: RuntimeError"]
+
+
+def test_a_decorator_of_what_invoked_the_handler_is_not_told_of_its_failure(buffering):
+    inner = durable(logger=False)(lambda event, ctx: fails())
+    ended = []
+
+    def outer(event, context):
+        buffering.logger.debug("details")
+        ended.append(Simulator(inner).start({}).finish().status)
+
+    buffering.logger.inject_lambda_context(flush_buffer_on_uncaught_error=True)(outer)({}, Context())
+    assert ended == ["FAILED"]
+    assert buffering.messages == []
+
+
 @pytest.mark.parametrize("place", ["above", "below"])
 def test_a_suspension_flushes_no_buffer(place, buffering):
     def handler(event, ctx):
