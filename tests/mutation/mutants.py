@@ -127,8 +127,8 @@ MUTANTS = (
         "compensations run first in, first out",
         "docs/contributing/protocol.md#compensations: last in, first out",
         "_operations/compensation.py",
-        "compensation = compensations.pop()",
-        "compensation = compensations.pop(down_to)",
+        "for index in range(len(compensations) - 1, -1, -1):",
+        "for index in range(len(compensations)):",
     ),
     Mutant(
         "values are returned without having been read back",
