@@ -45,23 +45,19 @@ class AsyncBodies:
         self._threads = BodyThreads(driver.loop, max_threads, environment.threads)
         self.close = self._threads.close
 
-    async def attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:  # noqa: C901
+    async def attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
         """Run a body once."""
         ends = self._driver.deadline.moment
         if effect.timeout is not None:
             ends = min(ends, ends + timedelta(seconds=effect.timeout - self._driver.deadline.left))
         runner = current_task()
         token = SCOPE.set(self._driver.scopes.of_step(frame, op, effect.number, ends))
-        body = effect.body
-        if self._probe is not None:
-            await self._driver.sending.flush_now(frame)
-            body = partial(self._probe.attempt, body, _nothing)
         if runner is not None and isinstance(frame.owner, TaskPlace):
             runner.place = TaskPlace(frame.owner.run, step=op)
         self._driver.watch.working += 1
         try:
             async with asyncio.timeout(effect.timeout) as limit:
-                return Returned(await self._result_of(effect.body, body))
+                return Returned(await self._observed(frame, effect.body))
         except TimeoutError as error:
             if not limit.expired():
                 return Raised(error)
@@ -81,16 +77,19 @@ class AsyncBodies:
             if runner is not None:
                 runner.place = None
 
-    async def _result_of(self, written: Callable[[], Any], body: Callable[[], Any]) -> Any:
-        """Call *body*: on the loop if it was *written* as a coroutine function, else on a thread."""
-        value = body() if runs_on_the_loop(written) else await self._threads.run(body)
+    async def _observed(self, frame: Frame, body: Callable[[], Any]) -> Any:
+        if self._probe is None:
+            return await self._result_of(body, body)
+        flush = partial(self._driver.flush, frame)
+        on_thread = partial(self._probe.on_thread, body, flush)
+        return await self._probe.awaited_attempt(partial(self._result_of, body, on_thread), flush)
+
+    async def _result_of(self, body: Callable[[], Any], on_thread: Callable[[], Any]) -> Any:
+        """Call *body* on the loop if it is a coroutine function, else *on_thread* on a thread."""
+        value = body() if runs_on_the_loop(body) else await self._threads.run(on_thread)
         return await value if inspect.isawaitable(value) else value
 
 
 def runs_on_the_loop(function: Any) -> bool:
     """Return whether calling *function* gives a coroutine."""
     return inspect.iscoroutinefunction(innermost(function))
-
-
-def _nothing() -> None:
-    """Send nothing: it was sent before."""

@@ -30,7 +30,7 @@ from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
 from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import ContextRun, PlacedTask, TaskPlace, current_task, leave_scope
 from powertools_durable._runtime.unconsumed import look_in_context
-from powertools_durable._runtime.wakeups import line_of
+from powertools_durable._runtime.wakeups import line_of, location_of
 from powertools_durable._runtime.whereabouts import Whereabouts
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.errors.places import without_folders
@@ -64,6 +64,7 @@ class AsyncCode:
         self._driver = driver
         self._probe = probe
         self._runs: dict[ContextRun, None] = {}
+        self._cancelled_at: dict[PlacedTask | None, str] = {}  # where tasks waited; for a probe
 
     # -- contexts --------------------------------------------------------------------------------------------
 
@@ -101,6 +102,8 @@ class AsyncCode:
             return Raised(error)  # type: ignore[arg-type]  # the user's own: it fails the context
         finally:
             run.frame.closed = True
+            if self._probe is not None:
+                self._probe.context_ended(run.frame)
             self.tasks.pop(runner, None)
             self._runs.pop(run, None)
             leave_scope(token)
@@ -120,16 +123,21 @@ class AsyncCode:
         except Exception as error:
             if self.is_unwinding:
                 tell_dropped(error)
+                self._tell_probe(run)
                 raise asyncio.CancelledError from None
             if isinstance(error, passes):
                 raise
             outcome = Raised(_recorded_form(error))
         if self.is_unwinding:
             tell_swallowed(run.frame)
-            if self._probe is not None:
-                self._probe.swallowed(run.frame)
+            self._tell_probe(run)
             raise asyncio.CancelledError
         return await self._left_running(run, outcome)
+
+    def _tell_probe(self, run: ContextRun) -> None:
+        """Tell of code that has ended otherwise than by the cancellation that suspends the execution."""
+        if self._probe is not None and run.frame.suspension is not None:
+            self._probe.swallowed(run.frame, self._cancelled_at.get(current_task(), ""))
 
     # -- what code leaves running ----------------------------------------------------------------------------
 
@@ -281,6 +289,8 @@ class AsyncCode:
         if signal is not None:
             for run in self._runs:
                 run.frame.suspend(signal)
+        if self._probe is not None:
+            self._cancelled_at = {task: location_of(task) for task in self.tasks}
         for task in list(self.tasks):
             task.cancel()
 

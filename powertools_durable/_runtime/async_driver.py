@@ -236,8 +236,16 @@ class AsyncDriver:
         runner = PlacedTask(work, loop=self.loop)
         runner.place, runner.work, runner.is_abandoned = None, op, False
         self.runners[runner] = None
-        runner.add_done_callback(self.runners.pop)
+        runner.add_done_callback(self._runner_ended)
         return runner
+
+    def _runner_ended(self, runner: PlacedTask) -> None:
+        """End the invocation if *runner* has raised what is neither an error nor a cancellation."""
+        self.runners.pop(runner)
+        error = None if runner.cancelled() else runner.exception()
+        if error is not None and not isinstance(error, Exception):
+            self.checkpointer.interrupt(error, unless_over=self._root)
+            self.code.unwind(None)
 
     def _until_it_takes_time(self, frame: Frame, op: OperationHandle, flow: Any, answer: object) -> Effect:
         """Perform effects that are done at once; return the first one that is not."""
@@ -338,7 +346,7 @@ class AsyncDriver:
         return None if self.observers is None else self.observers.trace_header(op, function_name)
 
     def flush(self, frame: Frame) -> None:
-        """Send everything that is queued, and wait for the response: on the thread of the loop, when it has ended."""
+        """Send everything that is queued, and block until the response is there."""
         self.checkpointer.flush(frame)
 
     def follow(self, composite: Composite[T]) -> DurableTask[T]:

@@ -33,10 +33,11 @@ class AsyncPlacement:
         CancelledError
             Always: a suspension, an error that ends the invocation and the end of a fan-out reach async code as this.
         """
-        if frame.suspension is not None:
+        context = frame.owner.run.frame if isinstance(frame.owner, TaskPlace) else frame  # of a task's place
+        if context.suspension is not None:
             if self._probe is not None:
-                self._probe.refused(frame, call)
-            tell_called(frame)
+                self._probe.refused(context, call)
+            tell_called(context)
         raise asyncio.CancelledError
 
     def judge(self, frame: Frame, call: str, place: TaskPlace | None) -> None:

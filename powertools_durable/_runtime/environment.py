@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import field
 from datetime import UTC, datetime
@@ -151,12 +151,23 @@ class Probe(Protocol):
         """Run the body of a step; *flush* sends what is queued, such as its START, and waits for the answer."""
         ...
 
+    async def awaited_attempt(self, run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
+        """Await the body of a step, which runs on the event loop, or on a thread by `on_thread`."""
+        ...
+
+    def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
+        """Run on a thread what an awaited body leaves to one."""
+        ...
+
     def refused(self, frame: Frame, call: str) -> None:
         """Called when the code asks for an operation while a suspension passes through *frame*."""
         ...
 
-    def swallowed(self, frame: Frame) -> None:
-        """Called when the code of *frame* ended otherwise than by the suspension that was raised in it."""
+    def swallowed(self, frame: Frame, location: str = "") -> None:
+        """Called when the code of *frame* ended otherwise than by the suspension that was raised in it.
+
+        *location* is ``file:line`` of where it was raised, if the traceback of the suspension does not say that.
+        """
         ...
 
     def context_ended(self, frame: Frame) -> None:

@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context
+from functools import partial
 from typing import Protocol, TypeVar, TypeVarTuple
 
 from powertools_durable._runtime.environment import Environment, Signal
 from powertools_durable.errors import ValidationError
 
-__all__ = ["DurableLoop", "LoopWatch", "Loops"]
+__all__ = ["DurableLoop", "LoopWatch", "Loops", "Reserve"]
 
 _MOST_TURNS = 1000  # turns of a loop that is never idle until it is treated as idle
 _GLANCE = 0.001  # seconds between two looks at real sockets while time is virtual
@@ -39,6 +40,14 @@ class LoopWatch(Protocol):
         ...
 
 
+class Reserve(Protocol):
+    """Keeps what runs only when nothing else can; a test kit has one."""
+
+    def release(self) -> bool:
+        """Make something ready; return False if there is nothing."""
+        ...
+
+
 class _Selector(selectors.DefaultSelector):
     def __init__(self, loop: DurableLoop) -> None:
         super().__init__()
@@ -51,6 +60,13 @@ class _Selector(selectors.DefaultSelector):
 class DurableLoop(asyncio.SelectorEventLoop):
     """An event loop that outlives invocations; each one attaches its watch.
 
+    Parameters
+    ----------
+    reserve : Reserve | None
+        Asked before the watch when the loop is idle.
+    around : Callable | None
+        Takes each callback and its arguments, and calls it.
+
     Attributes
     ----------
     watch : LoopWatch | None
@@ -59,14 +75,17 @@ class DurableLoop(asyncio.SelectorEventLoop):
         Calls of `run_in_executor` that have not ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reserve: Reserve | None = None, around: Callable[..., None] | None = None) -> None:
         self.watch: LoopWatch | None = None
+        self.reserve = reserve
         self.jobs = 0
         self._environment: Environment | None = None
         self._turns = 0
         self._bell: Signal | None = None  # wakes the loop while time is virtual
         self._own_selector = _Selector(self)
         super().__init__(self._own_selector)
+        if around is not None:  # in place of the method, so that other loops pay nothing for it
+            self._around, self.call_soon = around, self._call_soon_around  # type: ignore[method-assign]
         self._own_files = len(self._own_selector.get_map())
 
     def attach(self, watch: LoopWatch, environment: Environment) -> None:
@@ -113,6 +132,11 @@ class DurableLoop(asyncio.SelectorEventLoop):
             bell.set()
         return handle
 
+    def _call_soon_around(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        return super().call_soon(partial(self._around, callback, *args), context=context)
+
     def select(self, select: Select, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for events; before a pause, ask the watch."""
         if self.watch is None:
@@ -124,6 +148,8 @@ class DurableLoop(asyncio.SelectorEventLoop):
                 self.watch.never_idle()
             return select(0)
         self._turns = 0
+        if self.reserve is not None and not self.is_ready and self.reserve.release():
+            return select(0)
         timeout = self.watch.idle(timeout)
         if self.is_ready:  # the watch has made something ready, or another thread has
             timeout = 0

@@ -11,7 +11,7 @@ from powertools_durable._runtime.durable_task import DurableTask
 from powertools_durable._runtime.task_places import PlacedTask
 from powertools_durable.errors.places import Origin, origin_of, place
 
-__all__ = ["line_of", "waits_only_for_durable_calls"]
+__all__ = ["line_of", "location_of", "waits_only_for_durable_calls"]
 
 _WAIT = asyncio.tasks._wait.__code__  # type: ignore[attr-defined]  # noqa: SLF001 - where `asyncio.wait` waits
 _WAIT_FOR = asyncio.wait_for.__code__
@@ -36,8 +36,19 @@ def waits_only_for_durable_calls(task: PlacedTask) -> bool:
 
 def line_of(task: PlacedTask) -> str:
     """Return the user's innermost line at which *task* waits."""
+    frame = _users_frame(task)
+    return place(frame, frame.f_lineno) if frame is not None else "an unknown line"
+
+
+def location_of(task: PlacedTask) -> str:
+    """Return the same as ``file:line``, with all folders; empty if there is none."""
+    frame = _users_frame(task)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+
+
+def _users_frame(task: PlacedTask) -> FrameType | None:
     users = [frame for frame in _frames(task) if origin_of(frame) is Origin.USER]
-    return place(users[-1], users[-1].f_lineno) if users else "an unknown line"
+    return users[-1] if users else None
 
 
 def _is_durable(future: Any) -> bool:

@@ -34,6 +34,7 @@ THREADS = {
     "asyncio": (
         *("_runtime/async_", "_runtime/body_threads.py", "_runtime/durable_task.py", "_runtime/idle.py"),
         *("_runtime/loop.py", "_runtime/racing.py", "_runtime/task_places.py", "_runtime/wakeups.py"),
+        "testing/simulation/body_ends.py",  # loaded with the loop of an async handler
     ),
     "concurrent": ("_runtime/loop.py",),  # the type of an executor
     "multiprocessing": (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ from powertools_durable.scope import current_scope
 from powertools_durable.testing.crash_testing.effect_ledger import Entry
 from powertools_durable.testing.simulation.sandbox import SANDBOX, Sandbox
 from powertools_durable.testing.simulation.simulated_run import SimulatedRun
-from powertools_durable.testing.simulation.virtual_time import attend
+from powertools_durable.testing.simulation.virtual_time import attend, attend_awaited
 from tests.leaks import StartedThreads, started_threads
 from tests.properties import events as of
 from tests.properties.events import Trace
@@ -218,6 +218,10 @@ class Scribe:
                 self.events.append(of.Died(self.clock.monotonic(), self._numbers[sandbox], number, moment))
                 sandbox.kill(Killed())
 
+    def turn(self, callback: Callable[..., object], *args: Any) -> None:
+        """Run a callback of an event loop."""
+        callback(*args)
+
     # -- Probe -----------------------------------------------------------------------------------------------
 
     def asked(self, op: OperationHandle) -> None:
@@ -226,7 +230,7 @@ class Scribe:
     def refused(self, frame: Frame, call: str) -> None:
         """Do nothing."""
 
-    def swallowed(self, frame: Frame) -> None:
+    def swallowed(self, frame: Frame, location: str = "") -> None:
         """Do nothing."""
 
     def context_ended(self, frame: Frame) -> None:
@@ -234,6 +238,24 @@ class Scribe:
 
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """Run a body; a process may die before and after."""
+        with self._body():
+            return attend(body, flush)
+
+    async def awaited_attempt(self, run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
+        """Await a body; a process may die before and after."""
+
+        async def observed() -> Any:
+            with self._body():
+                return await run()
+
+        return await attend_awaited(observed, flush)
+
+    def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
+        """Run on a thread what an awaited body leaves to one."""
+        return attend(body, flush)
+
+    @contextmanager
+    def _body(self) -> Iterator[None]:
         scope = current_scope()
         operation, attempt = (scope.operation_id or "", scope.attempt or 0) if scope else ("", 0)
         self._reach("before the body")
@@ -241,14 +263,13 @@ class Scribe:
         self._tell(of.BodyBegan(self.clock.monotonic(), number, operation, attempt, thread))
         outcome = "returned"
         try:
-            value = attend(body, flush)
+            yield
         except BaseException as error:
             outcome = type(error).__name__
             raise
         finally:
             self._tell(of.BodyEnded(self.clock.monotonic(), number, operation, attempt, outcome))
         self._reach("after the body")
-        return value
 
     # -- operations --------------------------------------------------------------------------------------------
 

@@ -72,6 +72,12 @@ class Surroundings:
         self._salt = ""
         self._inside = 0
         self._outside_state: Any = None
+        self._turn: str | None = None  # whose body runs on the event loop now
+        self._before_turn: Any = None
+        self._states: dict[str, Any] = {}  # of chance, for each body on the event loop
+        self._began: dict[str, datetime] = {}  # when bodies began in this run
+        self._first_began: dict[tuple[str, str, int], datetime] = {}  # and when in the first run: they find that again
+        self._shown: dict[str, datetime] = {}
         self._streams: dict[str, random.Random] = {}
         self._urandom = os.urandom
         self._lock = threading.RLock()
@@ -128,6 +134,8 @@ class Surroundings:
                 value = self._process.environment.get(name)
                 os.environ[name] = "changed" if value is None else _OTHER.get(value.lower(), f"{value}-changed")
         random.seed(_seed(self._invocation))
+        self._turn = None
+        self._states.clear()
         self._streams[""] = random.Random(_seed(self._invocation))  # noqa: S311 - repeatable is what it is for
         self._tell_time()
 
@@ -140,7 +148,8 @@ class Surroundings:
             self._inside += 1
             self._streams[operation_id] = random.Random(operation_id + self._salt)  # noqa: S311 - repeatable
             random.seed(operation_id + self._salt)
-            self._tell_time()
+            self._note_when(operation_id)
+            self._tell_time(operation_id)
         try:
             yield
         finally:
@@ -150,13 +159,58 @@ class Surroundings:
                     random.setstate(self._outside_state)
                     self._tell_time()
 
+    # -- bodies on an event loop, which take turns with each other and with the code around them ---------------
+
+    def begin(self, operation_id: str) -> None:
+        """Prepare what the body of a step will find on its turns."""
+        stream = random.Random(operation_id + self._salt)  # noqa: S311 - repeatable
+        with self._lock:
+            self._streams[operation_id] = stream
+            self._states[operation_id] = stream.getstate()
+            self._note_when(operation_id)
+
+    def enter(self, operation_id: str) -> None:
+        """Begin a turn of a body, unless it is its turn already."""
+        with self._lock:
+            if self._turn == operation_id or operation_id not in self._states:
+                return
+            self.leave()
+            self._turn, self._before_turn = operation_id, random.getstate()
+            random.setstate(self._states[operation_id])
+            self._tell_time(operation_id)
+
+    def leave(self) -> None:
+        """End the turn of a body, if it is one's."""
+        with self._lock:
+            if self._turn is None:
+                return
+            self._states[self._turn] = random.getstate()
+            random.setstate(self._before_turn)
+            self._turn = None
+            self._tell_time()
+
     # -- the clock -------------------------------------------------------------------------------------------
 
-    def _tell_time(self) -> None:
+    def _note_when(self, operation_id: str) -> None:
+        """Note that a body begins: it finds the time of the first run, though a crash has taken some since."""
+        if self._clock is not None:
+            scope = current_scope()
+            key = self._salt, operation_id, (scope.attempt if scope is not None else None) or 0
+            self._began[operation_id] = now = self._clock.now()
+            self._shown[operation_id] = self._first_began.setdefault(key, now)
+
+    def _tell_time(self, operation_id: str | None = None) -> None:
+        """Set the clock to what the code finds now: the body of an operation, or code outside of bodies."""
         if self._wall is None or self._clock is None:
             return
-        later = _LATER[bool(self._salt) if self._inside else (self._invocation - 1) % len(_LATER)]
-        self._wall.move_to((self._clock.now() + later).timestamp())  # a datetime would set the process's time zone
+        now = self._clock.now()
+        if operation_id is not None and operation_id in self._began:
+            # Whole seconds: with several tasks each response takes a millisecond, and a crash repeats requests.
+            lasted = timedelta(seconds=(now - self._began[operation_id]) // timedelta(seconds=1))
+            moment = self._shown[operation_id] + lasted + _LATER[bool(self._salt)]
+        else:
+            moment = now + _LATER[bool(self._salt) if self._inside else (self._invocation - 1) % len(_LATER)]
+        self._wall.move_to(moment.timestamp())  # a datetime would set the process's time zone
 
     # -- chance ----------------------------------------------------------------------------------------------
 

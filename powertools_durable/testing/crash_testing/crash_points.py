@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from powertools_durable.scope import current_scope
 from powertools_durable.testing.crash_testing.chaos import Surroundings
 from powertools_durable.testing.crash_testing.effect_ledger import Entry
 from powertools_durable.testing.simulation.sandbox import Sandbox
-from powertools_durable.testing.simulation.virtual_time import attend
+from powertools_durable.testing.simulation.virtual_time import attend, attend_awaited
 
 __all__ = ["CrashPlan", "CrashPoint", "Site", "Watcher"]
 
@@ -146,7 +146,10 @@ class Watcher:
         """Note the process that may die, and change what surrounds it."""
         self._sandbox = sandbox
         self._arn = self._arn or sandbox.arn
-        self.surroundings.invocation(cold=not self.plan.warm and bool(self.killed), changed=self.plan.changed)
+        cold = not self.plan.warm and bool(self.killed)
+        if cold:
+            sandbox.is_new()
+        self.surroundings.invocation(cold=cold, changed=self.plan.changed)
 
     def calls(self, updates: Sequence[OperationUpdate]) -> None:
         """A process may die before the service hears."""
@@ -181,28 +184,65 @@ class Watcher:
 
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """A process may die before and after a body."""
+        site = self._begins_body(flush)
+        value = self.on_thread(body, flush)
+        self._reach("after the body of", site.label, site.location)
+        return value
+
+    async def awaited_attempt(self, run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
+        """A process may die before and after a body, and the seed decides which of several ends next."""
+        site = self._begins_body(flush)
+        identifier = _operation_id()
+        self.surroundings.begin(identifier)
+
+        async def observed() -> Any:
+            self.surroundings.enter(identifier)  # for the rest of this turn; `turn` does so at all others
+            try:
+                value = await run()
+            finally:
+                self.surroundings.leave()
+            self._reach("after the body of", site.label, site.location)
+            return value
+
+        return await attend_awaited(observed, flush)
+
+    def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
+        """Run a body, or what an awaited one leaves to a thread."""
+        with self.surroundings.inside(_operation_id()):
+            return attend(body, flush)
+
+    def turn(self, callback: Callable[..., object], *args: Any) -> None:
+        """Run a callback of the event loop; one of a step's body finds the surroundings of that."""
         scope = current_scope()
-        identifier = (scope.operation_id if scope else None) or ""
+        try:
+            if scope is not None and scope.step is not None:
+                self.surroundings.enter(scope.operation_id or "")
+            callback(*args)
+        finally:
+            self.surroundings.leave()
+
+    def _begins_body(self, flush: Callable[[], None]) -> Site:
+        identifier = _operation_id()
         if self._key(identifier) in self.acknowledged:
             self.recomputed.add(self._key(identifier))
         site = self.site(identifier)
         if self.plan.eager:
             flush()
         self._reach("before the body of", site.label, site.location)
-        with self.surroundings.inside(identifier):
-            value = attend(body, flush)
-        self._reach("after the body of", site.label, site.location)
-        return value
+        return site
 
     def refused(self, frame: Frame, call: str) -> None:
         """Note what is asked for while a suspension passes."""
-        if isinstance(sys.exc_info()[1], SuspendExecution):
+        if isinstance(passing := sys.exception(), SuspendExecution) or type(passing).__name__ == "CancelledError":
             self.unwinding.setdefault(call_site(), call)
         else:  # it is not on its way any more: somebody caught it
             self.swallowed(frame)
 
-    def swallowed(self, frame: Frame) -> None:
+    def swallowed(self, frame: Frame, location: str = "") -> None:
         """Note where a suspension was caught."""
+        if location:
+            self.swallows.add(location)
+            return
         caught = frame.suspension.__traceback__ if frame.suspension is not None else None
         for where, line in user_frames(caught):  # the first is the one that caught it
             self.swallows.add(f"{where.f_code.co_filename}:{line}")
@@ -215,6 +255,11 @@ class Watcher:
 
     def _where(self, updates: Sequence[OperationUpdate]) -> str:
         return self.site(updates[-1].id).location
+
+
+def _operation_id() -> str:
+    scope = current_scope()
+    return (scope.operation_id if scope else None) or ""
 
 
 def _what(updates: Collection[OperationUpdate]) -> str:

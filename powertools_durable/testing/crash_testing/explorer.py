@@ -200,6 +200,8 @@ class _Explorer:
             self._push(run)
         except ValidationError as problem:
             stuck = str(problem)
+        finally:
+            run.close()
         self._budget.made()
         return Outcome.of(run, watcher, self._ledger.entries, stuck)
 

@@ -7,18 +7,28 @@ from itertools import accumulate
 from random import Random
 from typing import Protocol
 
-from powertools_durable.testing.simulation.thread_states import ThreadState
-
 __all__ = ["Picks", "RandomSchedule"]
 
 _SLOWEST, _FASTEST = -1.5, 1.5  # powers of ten
 _CHANGES = 0.02  # probability that the chosen thread gets another speed
 
 
+class Paced(Protocol):
+    """What can run next: a thread, or a body on an event loop.
+
+    Attributes
+    ----------
+    speed : float
+        How often it is chosen, relative to others; 0 before the first choice.
+    """
+
+    speed: float
+
+
 class Picks(Protocol):
     """Chooses which thread runs next."""
 
-    def pick(self, ready: Sequence[ThreadState]) -> int:
+    def pick(self, ready: Sequence[Paced]) -> int:
         """Return the index in *ready* of the thread that runs next; there are at least two."""
         ...
 
@@ -39,7 +49,7 @@ class RandomSchedule:
         self._random = Random(seed)  # noqa: S311 - repeatable on purpose
         self._is_fair = self._random.randrange(3) == 0
 
-    def pick(self, ready: Sequence[ThreadState]) -> int:
+    def pick(self, ready: Sequence[Paced]) -> int:
         """Return the index in *ready* of the thread that runs next."""
         random = self._random
         if self._is_fair:

@@ -11,6 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Protocol, Self
 
+from powertools_durable._hosting import program_of
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.clock import VirtualClock
@@ -18,6 +19,8 @@ from powertools_durable._service.host import Invoker, Killed, LambdaContext
 from powertools_durable._service.invocations import Target
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import StepTimeoutError
+from powertools_durable.testing.simulation.random_schedule import RandomSchedule
+from powertools_durable.testing.simulation.sandbox_loops import SandboxLoops, without_running_loop
 from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 
 __all__ = ["SANDBOX", "Sandbox", "Sandboxes", "Watch"]
@@ -48,6 +51,10 @@ class Watch(Protocol):
         """Called when the handler has returned its answer, before Lambda gets it."""
         ...
 
+    def turn(self, callback: Callable[..., object], *args: Any) -> None:
+        """Run a callback of an event loop."""
+        ...
+
 
 class Sandbox:
     """The process of one invocation: alive until it is killed, times out or ends.
@@ -67,13 +74,24 @@ class Sandbox:
     ----------
     arn : str
         The execution that the invocation belongs to: the simulated one, or one that it invokes.
+    loops : SandboxLoops | None
+        The event loop of its function's processes, if that is async.
     """
 
-    def __init__(self, clock: VirtualClock, threads: SeededThreads, timeout: float, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        threads: SeededThreads,
+        timeout: float,
+        watch: Watch | None = None,
+        *,
+        loops: SandboxLoops | None = None,
+    ) -> None:
         self.clock = clock
         self.pause = threads.pause
         self._sleep = threads.sleep
         self.watch = watch
+        self.loops = loops
         self.arn = ""
         self._timeout = timeout
         self._ends = clock.monotonic() + timeout
@@ -99,6 +117,11 @@ class Sandbox:
         """End the process; the first reason stays."""
         self._gone = self._gone or killed
         raise self._gone
+
+    def is_new(self) -> None:
+        """Let the process be a new one, not that of the invocation before it."""
+        if self.loops is not None:
+            self.loops.discard()
 
     def spend(self, seconds: float, step_ends: datetime | None) -> None:
         """Advance the time by *seconds*, at most to the end of the step or the invocation."""
@@ -138,6 +161,8 @@ class Sandboxes:
         The observer.
     notes : Callable
         Returns a context manager that is entered around each invocation.
+    schedule : str
+        The seed of what event loops do.
     """
 
     def __init__(
@@ -149,8 +174,11 @@ class Sandboxes:
         *,
         watch: Watch | None = None,
         notes: Callable[[], AbstractContextManager[object]] = nullcontext,
+        schedule: str = "",
     ) -> None:
         self._notes = notes
+        self._schedule = schedule
+        self._loops: list[SandboxLoops] = []
         self._service = service
         self._clock = clock
         self._threads = threads
@@ -185,15 +213,33 @@ class Sandboxes:
 
     # -- invocations -----------------------------------------------------------------------------------------
 
-    def around(self, invoker: Invoker) -> Invoker:
-        """Return an invoker that runs each invocation of *invoker* in its own sandbox."""
+    def loops_of(self, function: Callable[..., Any]) -> SandboxLoops | None:
+        """Return what keeps the event loop of an async function's processes; None for any other function."""
+        program = program_of(function)
+        if program is None or not program.is_async:
+            return None
+        schedule = RandomSchedule(f"{self._schedule}/loop-{len(self._loops)}")
+        loops = SandboxLoops(schedule, None if self._watch is None else self._watch.turn)
+        self._loops.append(loops)
+        return loops
+
+    def close(self) -> None:
+        """Close the event loops: the run is over."""
+        for loops in self._loops:
+            loops.discard()
+
+    def around(self, invoker: Invoker, loops: SandboxLoops | None = None) -> Invoker:
+        """Return an invoker that runs each invocation of *invoker* in its own sandbox; an async one has *loops*."""
 
         def invoke(event: dict[str, Any], context: LambdaContext) -> object:
+            return without_running_loop(partial(run, event, context)) if loops is not None else run(event, context)
+
+        def run(event: dict[str, Any], context: LambdaContext) -> object:
             # Threads that outlive the handler are stopped here, because the sandbox has ended.
             with (
                 self._notes(),
                 self._threads.taking_part(),
-                Sandbox(self._clock, self._threads, self._timeout, self._watch) as sandbox,
+                Sandbox(self._clock, self._threads, self._timeout, self._watch, loops=loops) as sandbox,
             ):
                 sandbox.arn = event["DurableExecutionArn"]
                 self._current = sandbox
@@ -202,6 +248,8 @@ class Sandboxes:
                     return self._watched(sandbox, partial(invoker, event, context))
                 finally:
                     SANDBOX.reset(token)
+                    if sandbox.is_gone and self._watch is None:  # who watches says which process is a new one
+                        sandbox.is_new()
 
         return invoke
 
@@ -215,7 +263,8 @@ class Sandboxes:
 
     def around_all(self, functions: Iterable[tuple[str, Target]]) -> dict[str, Target]:
         """Return the same for every function that may be invoked."""
-        return {name: self._around_target(target) for name, target in functions}
+        return {name: self.around_target(target) for name, target in functions}
 
-    def _around_target(self, target: Target) -> Target:
-        return target if target.durable is None else replace(target, durable=self.around(target.durable))
+    def around_target(self, target: Target, loops: SandboxLoops | None = None) -> Target:
+        """Return the same for one of them."""
+        return target if target.durable is None else replace(target, durable=self.around(target.durable, loops))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -41,6 +41,7 @@ class SimulatedRun(ExecutionView):
         functions: Mapping[str, Target],
         *,
         threads: SeededThreads | None = None,
+        at_the_end: Callable[[], object] | None = None,
     ) -> None:
         self._arn = arn
         self.invocations: list[SimulatedInvocation] = []
@@ -48,6 +49,7 @@ class SimulatedRun(ExecutionView):
         self.host = host
         self.clock = clock
         self.threads = threads
+        self._at_the_end = at_the_end
         self._family = Family(host, arn, invoker, functions, heard=self._heard)
 
     def __repr__(self) -> str:
@@ -89,9 +91,16 @@ class SimulatedRun(ExecutionView):
         for _ in range(_MAX_INVOCATIONS):
             with self._recorder:
                 if not self._family.act():
+                    if self._execution.is_terminal:
+                        self.close()
                     return self
         message = f"the handler was invoked {_MAX_INVOCATIONS:,} times without a pause; does it make progress?"
         raise ValidationError(message)
+
+    def close(self) -> None:
+        """Let go of what its processes keep: event loops."""
+        if self._at_the_end is not None:
+            self._at_the_end()
 
     def step(self) -> SimulatedRun:
         """Advance the time to the next timer, and invoke the handler if that lets it continue."""

@@ -13,6 +13,7 @@ from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._runtime.environment import Environment, Probe
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host
+from powertools_durable._service.invocations import Target
 from powertools_durable._service.storage import MemoryStore
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.errors import ValidationError
@@ -23,6 +24,7 @@ from powertools_durable.testing.crash_testing.leftover_globals import noting
 from powertools_durable.testing.crash_testing.module_globals import modules_of
 from powertools_durable.testing.simulation.random_schedule import RandomSchedule
 from powertools_durable.testing.simulation.sandbox import Sandboxes, Watch
+from powertools_durable.testing.simulation.sandbox_loops import SandboxLoops
 from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 from powertools_durable.testing.simulation.simulated_run import SimulatedRun
 from powertools_durable.testing.simulation.virtual_time import Bystander
@@ -141,22 +143,34 @@ class Simulator:
         service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
         notes = partial(noting, self.modules) if watch is None else nullcontext  # explore() restores modules by itself
         sandboxes = Sandboxes(
-            ServiceBackend(service), clock, threads, self._invocation_timeout, watch=watch, notes=notes
+            ServiceBackend(service),
+            clock,
+            threads,
+            self._invocation_timeout,
+            watch=watch,
+            notes=notes,
+            schedule=f"{self.seed}/{name}/{schedule}",
         )
         probe = Bystander() if watch is None else cast("Probe", watch)
-        environment = Environment(clock, random, probe=probe, threads=threads)
 
-        functions = sandboxes.around_all(
-            (name, target_of(function, backend=sandboxes, environment=environment))
-            for name, function in self._functions.items()
-        )
-        handler = sandboxes.around(invoker_of(self.handler, backend=sandboxes, environment=environment))
+        def environment(loops: SandboxLoops | None) -> Environment:
+            return Environment(clock, random, probe=probe, threads=threads, loops=loops)
+
+        def target(function: Callable[..., Any]) -> Target:
+            loops = sandboxes.loops_of(function)
+            return sandboxes.around_target(
+                target_of(function, backend=sandboxes, environment=environment(loops)), loops
+            )
+
+        functions = {name: target(function) for name, function in self._functions.items()}
+        loops = sandboxes.loops_of(self.handler)
+        handler = sandboxes.around(invoker_of(self.handler, backend=sandboxes, environment=environment(loops)), loops)
         arn = (
             "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
             f"{name}/{random.getrandbits(128):032x}"
         )
         service.start(arn, name, input_text(event))
-        return SimulatedRun(service, clock, arn, handler, functions, threads=threads)
+        return SimulatedRun(service, clock, arn, handler, functions, threads=threads, at_the_end=sandboxes.close)
 
 
 def _more_than_none(invocation_timeout: Duration) -> float:

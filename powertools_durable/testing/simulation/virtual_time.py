@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -13,7 +14,7 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.scope import current_step_or_none
 from powertools_durable.testing.simulation.sandbox import SANDBOX
 
-__all__ = ["Bystander", "attend", "spend"]
+__all__ = ["Bystander", "attend", "attend_awaited", "spend"]
 
 _LINGERS = 1.0  # seconds until the START of a running step has been sent: docs/contributing/protocol.md#batching
 _FLUSH: ContextVar[Callable[[], None] | None] = ContextVar("powertools_durable_flush", default=None)
@@ -29,10 +30,18 @@ class Bystander:
         """Run *body*."""
         return attend(body, flush)
 
+    async def awaited_attempt(self, run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
+        """Await what *run* gives; the seed decides when it ends."""
+        return await attend_awaited(run, flush)
+
+    def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
+        """Run *body*."""
+        return attend(body, flush)
+
     def refused(self, frame: Frame, call: str) -> None:
         """Do nothing."""
 
-    def swallowed(self, frame: Frame) -> None:
+    def swallowed(self, frame: Frame, location: str = "") -> None:
         """Do nothing."""
 
     def context_ended(self, frame: Frame) -> None:
@@ -41,11 +50,31 @@ class Bystander:
 
 def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
     """Run *body*; if it spends time, *flush* sends what is queued in the meantime."""
+    with _attending(flush):
+        return body()
+
+
+async def attend_awaited(run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
+    """Await what *run* gives; if it spends time, *flush* sends what is queued. The seed decides when it ends."""
+    from powertools_durable.testing.simulation.body_ends import held
+
+    with _attending(flush):
+        try:
+            value = await run()
+        except Exception:
+            await held()
+            raise
+        await held()
+        return value
+
+
+@contextmanager
+def _attending(flush: Callable[[], None]) -> Iterator[None]:
     if (sandbox := SANDBOX.get()) is not None:
         sandbox.pause()  # other threads may run between its START and its body
     token = _FLUSH.set(flush)
     try:
-        return body()
+        yield
     finally:
         _FLUSH.reset(token)
 

@@ -1,0 +1,71 @@
+"""Event loops for simulated processes that run ``async def`` handlers; asyncio is loaded with the first of them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from powertools_durable.testing.simulation.random_schedule import RandomSchedule
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.loop import DurableLoop
+
+__all__ = ["SandboxLoops", "without_running_loop"]
+
+T = TypeVar("T")
+
+
+class SandboxLoops:
+    """The loop of a function's sandbox: kept while the sandbox is warm, closed with it.
+
+    Parameters
+    ----------
+    schedule : RandomSchedule
+        Chooses which body ends next.
+    around : Callable | None
+        Runs the callbacks of the loops.
+    """
+
+    def __init__(self, schedule: RandomSchedule, around: Callable[..., None] | None = None) -> None:
+        self._schedule = schedule
+        self._around = around
+        self._loop: DurableLoop | None = None
+
+    def take(self) -> DurableLoop:
+        """Return the loop."""
+        from powertools_durable.testing.simulation.body_ends import simulated_loop
+
+        if self._loop is None or self._loop.is_closed():
+            self._loop = simulated_loop(self._schedule, self._around)
+        return self._loop
+
+    def discard(self) -> None:
+        """Close the loop: its process has ended, and the next one makes its own."""
+        loop, self._loop = self._loop, None
+        if loop is not None and not loop.is_running():
+            loop.close()
+
+
+def without_running_loop(call: Callable[[], T]) -> T:
+    """Return what *call* returns; where an event loop runs, as in an async test, call it on a thread of its own."""
+    if "asyncio" not in sys.modules or sys.modules["asyncio"]._get_running_loop() is None:  # noqa: SLF001
+        return call()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:  # noqa: BLE001 - raised on the thread that waits
+            errors.append(error)
+
+    thread = threading.Thread(target=partial(copy_context().run, run), name="powertools-durable-host", daemon=True)
+    thread.start()
+    thread.join()
+    for error in errors:
+        raise error
+    return results[0]
