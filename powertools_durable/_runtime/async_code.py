@@ -30,7 +30,7 @@ from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
 from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import ContextRun, PlacedTask, TaskPlace, current_task, leave_scope
 from powertools_durable._runtime.unconsumed import look_in_context
-from powertools_durable._runtime.wakeups import line_of, location_of
+from powertools_durable._runtime.wakeups import line_of, location_of, waits_only_for_durable_calls
 from powertools_durable._runtime.whereabouts import Whereabouts
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.errors.places import without_folders
@@ -65,6 +65,7 @@ class AsyncCode:
         self._probe = probe
         self._runs: dict[ContextRun, None] = {}
         self._cancelled_at: dict[PlacedTask | None, str] = {}  # where tasks waited; for a probe
+        self._unwound: asyncio.Future[None] = driver.loop.create_future()  # completed when the code is to end
 
     # -- contexts --------------------------------------------------------------------------------------------
 
@@ -245,7 +246,7 @@ class AsyncCode:
         frame = composite.frame
         run = ContextRun(self._driver, frame)
         handler = self._driver.start(self._context(run, partial(self._root_code, run, composite)))
-        await asyncio.wait([handler])
+        await asyncio.wait([handler, self._unwound], return_when=asyncio.FIRST_COMPLETED)
         self._driver.watch.is_over = True
         await self._end_tasks()
         if self.is_unwinding or handler.cancelled():
@@ -265,19 +266,19 @@ class AsyncCode:
 
     async def _end_tasks(self) -> None:
         """Cancel the tasks that are left, and give them a moment to end."""
-        tasks = [
-            task
-            for task in (*self.tasks, *self._driver.runners)
-            if not task.done() and task is not asyncio.current_task()
-        ]
+        own = asyncio.current_task()
+        tasks = [task for task in {**self.tasks, **self._driver.runners} if not task.done() and task is not own]
         for task in tasks:
-            task.cancel()
+            if not (self.is_unwinding and task in self.tasks):  # `unwind` has cancelled those, once
+                task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=self._driver.watch.longest)
         for task in tasks:
             if not task.done():
-                logger.warning("a task did not end when it was cancelled, at %s; it is left behind", line_of(task))
                 self.tasks[task] = None
+                if waits_only_for_durable_calls(task):  # for another one, which is named
+                    continue
+                logger.warning("a task did not end when it was cancelled, at %s; it is left behind", line_of(task))
 
     def unwind(self, signal: SuspendExecution | None) -> None:
         """Cancel the code: the execution is suspended with *signal*, or the engine says why it ends."""
@@ -293,6 +294,8 @@ class AsyncCode:
             self._cancelled_at = {task: location_of(task) for task in self.tasks}
         for task in list(self.tasks):
             task.cancel()
+        self._unwound.set_result(None)
+        self._driver.watch.is_over = True
 
 
 def _label(task: DurableTask[Any]) -> str:

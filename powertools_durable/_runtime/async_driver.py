@@ -180,7 +180,7 @@ class AsyncDriver:
         except Exception as error:  # noqa: BLE001 - raised where the call is awaited
             self._ended(task, Raised(error))
         else:
-            task.runner = self.start(self._until_ended(task, partial(self._perform, flow, effect)), op)
+            self._run(task, partial(self._perform, flow, effect), op)
         return task
 
     def at_once(self, call: Call[T]) -> T:
@@ -199,15 +199,22 @@ class AsyncDriver:
         task: DurableTask[Any] = DurableTask(self, call, self.place_of(call.frame), _users_line())
         task.was_ended = call.op.is_over and call.op.id not in self.engine.updated
         self._note(task)
-        task.runner = self.start(self._until_ended(task, perform), call.op)
+        self._run(task, perform, call.op)
         return task
 
-    async def _until_ended(
-        self, task: DurableTask[Any], perform: Callable[[DurableTask[Any]], Coroutine[Any, Any, Outcome | None]]
+    def _run(
+        self,
+        task: DurableTask[Any],
+        perform: Callable[[DurableTask[Any]], Coroutine[Any, Any, Outcome | None]],
+        op: OperationHandle | None = None,
     ) -> None:
-        outcome = await perform(task)
+        task.runner = self.start(perform(task), op)
+        task.runner.add_done_callback(partial(self._performed, task))
+
+    def _performed(self, task: DurableTask[Any], runner: asyncio.Task[Outcome | None]) -> None:
         task.runner = None
         task.place.run.note_progress()
+        outcome = None if runner.cancelled() or runner.exception() is not None else runner.result()
         if outcome is None:
             self._forget(task)
             task.cancel()
@@ -354,7 +361,7 @@ class AsyncDriver:
         owner = self.place_of(composite.frame)
         task: DurableTask[T] = DurableTask(self, None, owner, _users_line())
         self._note(task)
-        task.runner = self.start(self._until_ended(task, partial(self.code.perform_series, owner.run, composite)))
+        self._run(task, partial(self.code.perform_series, owner.run, composite))
         return task
 
     # -- the invocation --------------------------------------------------------------------------------------

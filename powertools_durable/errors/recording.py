@@ -91,8 +91,8 @@ def to_error_object(
 
 
 def type_name(cls: type[BaseException]) -> str:
-    """Return the bare class name for builtins and this package's errors, else ``module.Qualname``. Protocol 14.1."""
-    bare = cls.__module__ in {"builtins", _OWN}
+    """Return the bare class name for builtins, asyncio's and this package's errors, else ``module.Qualname``."""
+    bare = cls.__module__ in {"builtins", "asyncio.exceptions", _OWN}
     return _cut(cls.__qualname__ if bare else f"{cls.__module__}.{cls.__qualname__}", _TYPE_BUDGET)
 
 
