@@ -7,6 +7,7 @@ HARNESS ?= ../shared/bench
 # More than there are cores: many tests wait for a process or a clock.
 WORKERS ?= 4
 SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map plugin
+CONFORMANCE_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SOAK_ARGS ?=
@@ -116,10 +117,13 @@ compat: $(VENV)/.dev ## the lowest and the newest versions of what this builds o
 	PYTHON=$(abspath $(BIN))/python .ci/compat
 
 .PHONY: conformance
-conformance: $(VENV)/.dev ## the official requirements; CONFORMANCE=where the harness is, SUITES=which
+conformance: $(VENV)/.dev ## the official requirements, by def and by async def handlers; CONFORMANCE=where the harness is, SUITES=which
 	@test -d '$(CONFORMANCE)' || { echo 'No conformance harness in $(CONFORMANCE). Say where: make conformance CONFORMANCE=/path/to/it' >&2; exit 1; }
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(abspath $(CONFORMANCE))' $(BIN)/python -m conformance e2e/conformance/mapping.yaml \
-		$(addprefix --suite ,$(SUITES))
+		$(addprefix --suite ,$(SUITES)) $(CONFORMANCE_ARGS)
+	CONFORMANCE_HANDLERS=async \
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(abspath $(CONFORMANCE))' $(BIN)/python -m conformance e2e/conformance/mapping.yaml \
+		$(addprefix --suite ,$(SUITES)) $(CONFORMANCE_ARGS)
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## deployed functions on the real Lambda runtime and the official emulator

@@ -92,6 +92,8 @@ class Face:
 
         They are sent by `flush_batch`, by any operation that needs an answer, at a suspension and at the end.
         Steps since the last flush may run again after a crash; at-most-once steps are exempt.
+        Nothing is held back while tasks or operations of an ``async def`` handler run side by side: a replay would
+        hand over their results in another order.
 
         Raises
         ------

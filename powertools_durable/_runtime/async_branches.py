@@ -24,9 +24,10 @@ __all__ = ["BranchTasks"]
 class BranchTasks:
     """One fan-out in progress."""
 
-    def __init__(self, driver: AsyncDriver, effect: FanOut) -> None:
+    def __init__(self, driver: AsyncDriver, effect: FanOut, path: tuple[Any, ...]) -> None:
         self._driver = driver
         self._effect = effect
+        self._path = path  # where it stands
         self._plan = effect.plan
         self._running: dict[PlacedTask, None] = {}
         self._ended: deque[tuple[int, Outcome | BaseException]] = deque()
@@ -40,6 +41,7 @@ class BranchTasks:
         Exception
             One that no completion rule may tolerate: a fault of the service, changed code, misuse.
         """
+        self._driver.beside(1)
         try:
             while self._is_going_on():
                 if not self._ended:
@@ -52,6 +54,7 @@ class BranchTasks:
         except Exception as error:  # noqa: BLE001 - raised by a completion rule, which is user code
             return Raised(error)
         finally:
+            self._driver.beside(-1)
             self._orphan_the_rest()
 
     def _is_going_on(self) -> bool:
@@ -78,7 +81,7 @@ class BranchTasks:
         try:
             while True:
                 flow, enter = effect
-                outcome = await self._driver.code.enter(enter)
+                outcome = await self._driver.code.enter(enter, (*self._path, (index, 0, 0)))
                 effect = self._until_code(op, flow, outcome)
         except _Ended as ended:
             self._ended.append((index, ended.outcome))

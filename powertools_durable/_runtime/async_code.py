@@ -69,9 +69,9 @@ class AsyncCode:
 
     # -- contexts --------------------------------------------------------------------------------------------
 
-    async def enter(self, effect: Enter) -> Outcome:
-        """Run the code of a context on the present task."""
-        run = ContextRun(self._driver, effect.frame)
+    async def enter(self, effect: Enter, path: tuple[Any, ...]) -> Outcome:
+        """Run the code of a context on the present task; *path* is where the context stands."""
+        run = ContextRun(self._driver, effect.frame, path)
         outcome = await self._context(run, partial(self._inside, run, effect))
         if isinstance(outcome, Returned):
             look_in_context(effect.frame)
@@ -188,6 +188,7 @@ class AsyncCode:
         """Note a task that runs the user's code."""
         self.tasks[task] = None
         place.run.tasks[task] = None
+        self._driver.beside(1)
         task.add_done_callback(self._task_ended)
         if self.is_unwinding:
             task.cancel()
@@ -196,6 +197,7 @@ class AsyncCode:
         if isinstance(task, PlacedTask) and task.place is not None:
             self.tasks.pop(task, None)
             task.place.run.tasks.pop(task, None)
+            self._driver.beside(-1)
 
     # -- series ----------------------------------------------------------------------------------------------
 

@@ -89,8 +89,10 @@ class AsyncDriver:
     ) -> None:
         self.engine = engine
         self.observers = observers
+        self._beside = 0
         self.failures: Failures | None = None  # logs failures; None in a context without an invocation
         self.checkpointer = checkpointer
+        checkpointer.spaces_next = engine.is_replaying
         self.deadline = deadline
         self.scopes = scopes
         self._environment = environment
@@ -225,6 +227,28 @@ class AsyncDriver:
         task.place.replayed += task.was_ended
         task.place.run.calls[task] = None
         self.watch.open += 1
+        task.place.pending += 1
+        if task.place.pending > 1:
+            self.beside(1)
+
+    def _settle(self, task: DurableTask[Any]) -> None:
+        task.place.replayed -= task.was_ended
+        task.place.pending -= 1
+        if task.place.pending:
+            self.beside(-1)
+
+    def beside(self, change: int) -> None:
+        """Count the tasks and operations that run beside others.
+
+        While there are any, the order of results matters, and is that of times of the service: see `IdleWatch`.
+        """
+        self._beside += change
+        self.checkpointer.spaces_responses = self._beside > 0
+
+    @property
+    def is_sequential(self) -> bool:
+        """True while nothing runs beside anything else."""
+        return not self._beside
 
     def place_of(self, frame: Frame) -> TaskPlace:
         """Return the place whose calls *frame* numbers."""
@@ -258,7 +282,7 @@ class AsyncDriver:
         """Perform effects that are done at once; return the first one that is not."""
         while True:
             effect: Effect = flow.send(answer)
-            if not isinstance(effect, Checkpoint) or (effect.wait and not (effect.deferrable and frame.batch_mode)):
+            if not isinstance(effect, Checkpoint) or (effect.wait and not self.sending.defers(frame, effect)):
                 return effect
             self.notice(frame, op, effect)
             self.sending.submit(frame, effect)
@@ -280,10 +304,10 @@ class AsyncDriver:
                     case Attempt():
                         answer = await self.bodies.attempt(frame, op, effect)
                     case Enter():
-                        answer = await self.code.enter(effect)
+                        answer = await self.code.enter(effect, task.path)
                     case FanOut():
                         with self._counting(op, effect):
-                            answer = await BranchTasks(self, effect).run()
+                            answer = await BranchTasks(self, effect, task.path).run()
                     case Suspend(until):
                         task.is_parked = True
                         task.place.run.note_progress()
@@ -292,7 +316,10 @@ class AsyncDriver:
                 effect = self._until_it_takes_time(frame, op, flow, answer)
         except StopIteration as done:
             return Returned(done.value)
-        except (BranchOrphaned, CheckpointingStopped, SuspendExecution, asyncio.CancelledError):
+        except (CheckpointingStopped, SuspendExecution):
+            self.code.unwind(None)  # all tasks at once: a group whose members are cancelled alone goes on
+            return None
+        except (BranchOrphaned, asyncio.CancelledError):
             return None  # the tasks that waited for it are cancelled, too
         except Exception as error:  # noqa: BLE001 - raised where the call is awaited
             return Raised(error)
@@ -306,7 +333,7 @@ class AsyncDriver:
     def _forget(self, task: DurableTask[Any]) -> None:
         if task.outcome is None:
             self.watch.open -= 1
-        task.place.replayed -= task.was_ended
+        self._settle(task)
         task.was_ended = False
         task.place.run.calls.pop(task, None)
 
@@ -317,7 +344,7 @@ class AsyncDriver:
             frame.end()
             if self.observers is not None:
                 self.observers.passed(frame)
-        task.place.replayed -= task.was_ended
+        self._settle(task)
         if not isinstance(task.outcome, Raised):
             task.place.run.calls.pop(task, None)
         task.hand_over()

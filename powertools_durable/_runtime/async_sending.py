@@ -29,8 +29,18 @@ class AsyncSending:
         self._driver = driver
         self._loop = driver.loop
         self._checkpointer = driver.checkpointer
-        self._arrived: deque[asyncio.Future[None]] = deque()
-        self._is_releasing = False
+        self._arriving: list[asyncio.Future[None]] = []
+        self._responses: deque[tuple[list[str], list[asyncio.Future[None]]]] = deque()
+        self._is_waking = False
+        self._checkpointer.on_response = self._response_arrived
+
+    def defers(self, frame: Frame, effect: Checkpoint) -> bool:
+        """Return whether an update may wait for others.
+
+        Not beside other operations: what is handed over now, and recorded later than what they hand over meanwhile,
+        would be handed over later on a replay.
+        """
+        return effect.deferrable and frame.batch_mode and self._driver.is_sequential
 
     def submit(self, frame: Frame, effect: Checkpoint) -> None:
         """Queue an update that nobody waits for.
@@ -40,7 +50,7 @@ class AsyncSending:
         CancelledError
             Nothing more may be recorded here.
         """
-        deferred = effect.deferrable and frame.batch_mode
+        deferred = self.defers(frame, effect)
         try:
             self._checkpointer.submit(
                 frame, effect.update, wait=False, deferred=deferred, closes=effect.closes, held=True
@@ -69,18 +79,27 @@ class AsyncSending:
             raise waiter.error
 
     def arrived(self, future: asyncio.Future[None]) -> None:
-        """Note that a request was answered; called on the sender's thread."""
-        self._arrived.append(future)
-        if not self._is_releasing and not self._loop.is_closed():  # one wake-up for all that one response answers
-            self._is_releasing = True
-            self._loop.call_soon_threadsafe(self._release_arrived)
+        """Note that an update was answered; called on the sender's thread."""
+        self._arriving.append(future)
 
-    def _release_arrived(self) -> None:
-        self._is_releasing = False
-        while self._arrived:
-            future = self._arrived.popleft()
-            if not future.done():
-                future.set_result(None)
+    def _response_arrived(self) -> None:
+        """Release all that a response answers at once, so that the loop sees it in one turn; on the sender's thread."""
+        changed, arrived = self._driver.watch.take_changed(), self._arriving
+        if (changed or arrived) and not self._loop.is_closed():
+            self._arriving = []
+            self._responses.append((changed, arrived))
+            if not self._is_waking:
+                self._is_waking = True
+                self._loop.call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
+        self._is_waking = False
+        while self._responses:
+            changed, arrived = self._responses.popleft()
+            self._driver.watch.wake(changed)
+            for future in arrived:
+                if not future.done():
+                    future.set_result(None)
 
     def poll(self, frame: Frame) -> None:
         """Ask the service what has changed."""

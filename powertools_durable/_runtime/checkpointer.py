@@ -67,6 +67,8 @@ __all__ = ["Acknowledged", "Checkpointer"]
 _LINGER = 1.0  # seconds that an update without a waiter stays queued (docs/contributing/protocol.md#batching)
 _QUIET = 0.005  # seconds without a new update after which a request no longer waits for branches ...
 _GATHER = 0.02  # ... and seconds after which it does not in any case
+_APART = 0.001  # seconds between two requests whose results must not have the same time: records keep milliseconds
+_INSTANT = 1e-6  # fewer seconds are none
 
 
 class Acknowledged:
@@ -126,9 +128,10 @@ class Checkpointer:
         self._contributors: set[int] = set()  # the threads that run branches
         self._idle = 0  # threads that add nothing for now: they wait for an answer, or for their branches
         self._closing = False
-        self.on_response: Callable[[], None] | None = None  # called on the sender's thread
+        self.on_response: Callable[[], None] | None = None  # called when all who wait for a response are released
         self.spaces_responses = False  # no two responses in one millisecond, so that times order all results
-        self._answered_at = 0.0
+        self.spaces_next = False  # so for the next response: things were open side by side when the last one arrived
+        self._answered_at = environment.clock.monotonic()  # not before the last one of the invocation before
 
     # -- on the threads that run the handler's code ----------------------------------------------------------
 
@@ -329,6 +332,8 @@ class Checkpointer:
                 if self._closing:
                     return None
                 left = self._seconds_to_send()
+                if left <= 0:
+                    left = self._seconds_to_space()
                 if left <= 0 and (batch := self._engine.next_batch()) is not None:
                     self._gather_until = None
                     self._send_by = self._clock.monotonic() + _LINGER if self._engine.is_lingering else None
@@ -343,6 +348,13 @@ class Checkpointer:
             if left > 0:
                 return left
         return self._seconds_to_gather()
+
+    def _seconds_to_space(self) -> float:
+        """Keep the times of this request's results apart from those of the one before, if their order matters."""
+        if not (self.spaces_responses or self.spaces_next):
+            return 0
+        left = self._answered_at + _APART - self._clock.monotonic()
+        return left if left > _INSTANT else 0
 
     def _seconds_to_gather(self) -> float:
         """Let branches that run now share the request, for as long as they keep adding to it."""
@@ -372,13 +384,13 @@ class Checkpointer:
                 environment=self._environment,
                 may_retry=lambda: not self._closing,
             )
+            self._answered_at = self._clock.monotonic()
+            self.spaces_next = self.spaces_responses
             with self._lock:
                 marker = self._engine.receive(batch, response, self._clock.now())
             for page in pages(self._backend, self._arn, self._engine.token, marker, MAX_PAGE_ITEMS):
                 with self._lock:
                     self._engine.state.absorb(page)
-            if self.on_response is not None:
-                self.on_response()
             if self._engine.revoked:
                 self._abandon(batch.items)
             else:
@@ -411,3 +423,5 @@ class Checkpointer:
             self._idle -= len(waiters)
         for waiter in waiters:
             waiter.complete(error)
+        if self.on_response is not None:
+            self.on_response()

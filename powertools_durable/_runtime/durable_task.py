@@ -62,6 +62,12 @@ class DurableTask(asyncio.Future[T]):
         self.turn = 0  # the number of this result among all that were handed over
         self.was_ended = False  # in an earlier invocation
 
+    @property
+    def path(self) -> tuple[Any, ...]:
+        """Where the call stands: orders all calls of a handler by structure."""
+        place = self.place
+        return (*place.run.path, *place.position, (0 if self.call is None else self.call.op.number, 0, 0))
+
     def __repr__(self) -> str:
         name = "" if self.call is None else f" {self.call.op.label}"
         return f"<DurableTask{name}, {'done' if self.done() else 'pending'}>"

@@ -111,14 +111,12 @@ class IdleWatch:
         self._handed_over = -inf  # the time of the last result, which one without a time of its own takes
         self._parked: dict[str, list[_Parked]] = {}
         self._changed: deque[str] = deque()
-        self._is_waking = False
         self._polled_at = -inf
         self._polled: set[str] = set()
         self._waits_since: float | None = None
         self._sequence = 0
         self._turn = 0
         engine.state.on_change = self._changed.append
-        checkpointer.on_response = self._response_arrived
 
     # -- results -------------------------------------------------------------------------------------------
 
@@ -126,8 +124,7 @@ class IdleWatch:
         """Note that the operation of *task* has ended, at *moment* according to its record."""
         self._sequence += 1
         time = self._handed_over if moment is None else int(moment.timestamp() * 1000)
-        number = 0 if task.call is None else task.call.op.number
-        heapq.heappush(self._ended, (time, (*task.place.position, (number, 0, 0)), self._sequence, task))
+        heapq.heappush(self._ended, (time, task.path, self._sequence, task))
 
     def hand_over_next(self) -> bool:
         """Hand over the next result; return whether there was one."""
@@ -167,16 +164,14 @@ class IdleWatch:
             if not same:
                 self._parked.pop(op.id, None)
 
-    def _response_arrived(self) -> None:
-        """Called on the sender's thread."""
-        if self._changed and not self._is_waking and not self._loop.is_closed():
-            self._is_waking = True
-            self._loop.call_soon_threadsafe(self._wake_changed)
+    def take_changed(self) -> list[str]:
+        """Return the operations whose records have changed; called on the sender's thread."""
+        return [self._changed.popleft() for _ in range(len(self._changed))]
 
-    def _wake_changed(self) -> None:
-        self._is_waking = False
-        while self._changed:
-            for parked in self._parked.get(self._changed.popleft(), ()):
+    def wake(self, changed: Iterable[str]) -> None:
+        """Wake the operations that wait for one of those changes."""
+        for identifier in changed:
+            for parked in self._parked.get(identifier, ()):
                 if not parked.woken.done():
                     parked.woken.set_result(None)
 

@@ -22,6 +22,7 @@ __all__ = ["DurableLoop", "LoopWatch", "Loops", "Reserve"]
 
 _MOST_TURNS = 1000  # turns of a loop that is never idle until it is treated as idle
 _GLANCE = 0.001  # seconds between two looks at real sockets while time is virtual
+_INSTANT = 1e-6  # seconds that pass at least in a pause: virtual time does not move by less
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -160,7 +161,7 @@ class DurableLoop(asyncio.SelectorEventLoop):
     def _wait_virtually(self, select: Select, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Let virtual time pass. Real sockets and executors are looked at in between, as long as there are any."""
         threads = self._environment.threads if self._environment is not None else None
-        ends = None if timeout is None else self.time() + timeout
+        ends = None if timeout is None else self.time() + max(timeout, _INSTANT)
         is_real = self.jobs > 0 or len(self._own_selector.get_map()) > self._own_files
         while threads is not None:
             bell = self._bell = threads.signal()
@@ -170,7 +171,7 @@ class DurableLoop(asyncio.SelectorEventLoop):
             left = threading.TIMEOUT_MAX if ends is None else ends - self.time()
             if left <= 0:
                 break
-            bell.wait(min(left, _GLANCE) if is_real else left)
+            bell.wait(min(max(left, _INSTANT), _GLANCE) if is_real else max(left, _INSTANT))
         self._bell = None
         return select(0)
 

@@ -50,6 +50,8 @@ class ContextRun:
         The context.
     place : TaskPlace
         Where its function stands.
+    path : tuple
+        Where the context stands among the operations of the handler.
     tasks : dict
         The user's tasks below it that have not ended, in the order in which they were made.
     calls : dict
@@ -58,11 +60,12 @@ class ContextRun:
         Completed when one of the calls ends, or waits for the service.
     """
 
-    __slots__ = ("calls", "driver", "frame", "place", "progress", "tasks")
+    __slots__ = ("calls", "driver", "frame", "path", "place", "progress", "tasks")
 
-    def __init__(self, driver: AsyncDriver, frame: Frame) -> None:
+    def __init__(self, driver: AsyncDriver, frame: Frame, path: tuple[Any, ...] = ()) -> None:
         self.driver = driver
         self.frame = frame
+        self.path = path
         self.place = TaskPlace(self, frame)
         self.tasks: dict[PlacedTask, None] = {}
         self.calls: dict[DurableTask[Any], None] = {}
@@ -86,13 +89,27 @@ class TaskPlace:
         The operation whose body runs here; no durable call may be made.
     position : tuple
         Orders the places of a context by structure: a task stands after the calls that its maker had made.
+    pending : int
+        Calls from here that have not been handed over.
     replayed : int
         Calls from here that had ended before this invocation, and have not been handed over.
     core : object
         What the context's face keeps for this place.
     """
 
-    __slots__ = ("_frame", "_made", "_maker", "_order", "_segment", "core", "position", "replayed", "run", "step")
+    __slots__ = (
+        "_frame",
+        "_made",
+        "_maker",
+        "_order",
+        "_segment",
+        "core",
+        "pending",
+        "position",
+        "replayed",
+        "run",
+        "step",
+    )
 
     def __init__(
         self,
@@ -107,6 +124,7 @@ class TaskPlace:
         self.run = run
         self.step = step
         self.position = position
+        self.pending = 0
         self.replayed = 0
         self.core: object = None
         self._frame = frame

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from powertools_durable.testing import replay
+from tests.histories import programs as written
 from tests.histories.programs import PROGRAMS
 from tests.leaks import started_threads
+from tests.twins import twin_module
 
 HERE = Path(__file__).parent
+ASYNC_PROGRAMS = twin_module(written).PROGRAMS
 OURS = sorted((HERE / "ours").glob("*.json"))
 
 
@@ -75,8 +78,9 @@ def test_every_beginning_of_a_history_replays(file):
         assert verdict, f"the first {length} events: {verdict}"
 
 
+@pytest.mark.parametrize("programs", [PROGRAMS, ASYNC_PROGRAMS], ids=["def", "async def"])
 @pytest.mark.parametrize("name", list(PROGRAMS))
-def test_what_is_recorded_today_is_what_was_recorded(name):
+def test_what_is_recorded_today_is_what_was_recorded(name, programs):
     """The same ids, parents, names, sub types and results, in the same order."""
 
     def told(events):
@@ -86,5 +90,5 @@ def test_what_is_recorded_today_is_what_was_recorded(name):
             if event["EventType"] != "InvocationCompleted"
         ]
 
-    old, new = told(events_of(HERE / "ours" / f"{name}.json")), told(PROGRAMS[name].run().history())
+    old, new = told(events_of(HERE / "ours" / f"{name}.json")), told(programs[name].run().history())
     assert sorted(map(json.dumps, old)) == sorted(map(json.dumps, new))
