@@ -74,7 +74,7 @@ lint: $(VENV)/.dev ## ruff
 .PHONY: types
 types: $(VENV)/.dev ## mypy, strict; mypy as it comes and pyright over what users write
 	$(BIN)/mypy $(wildcard powertools_durable examples tests/typing)
-	$(BIN)/mypy --config-file= --warn-unused-ignores --cache-dir .mypy_cache/as-it-comes tests/typing/right.py tests/typing/wrong.py
+	$(BIN)/mypy --config-file= --warn-unused-ignores --cache-dir .mypy_cache/as-it-comes $(wildcard tests/typing/right*.py tests/typing/wrong*.py)
 	@if $(BIN)/pyright --version >/dev/null 2>&1; then $(BIN)/pyright -p tests/typing --pythonpath $(BIN)/python; \
 	else echo "pyright: skipped, npm's registry can't be reached"; fi
 

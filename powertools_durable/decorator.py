@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["DurableFunction", "durable"]
 
 E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-Handler = Callable[[E, DurableContext], R]
 
 
 class PlainOptions(TypedDict, total=False):
@@ -101,6 +101,16 @@ class DurableFunction(Protocol[R_co]):
         ...
 
 
+class Decorator(Protocol[E_co]):
+    """What ``durable(...)`` with options returns: it decorates ``async def`` and ``def`` functions."""
+
+    @overload
+    def __call__(self, function: Callable[[E_co, AsyncDurableContext], Awaitable[R]], /) -> DurableFunction[R]: ...
+
+    @overload
+    def __call__(self, function: Callable[[E_co, DurableContext], R], /) -> DurableFunction[R]: ...
+
+
 @overload
 def durable(function: Callable[[E, AsyncDurableContext], Awaitable[R]], /) -> DurableFunction[R]: ...
 
@@ -115,13 +125,11 @@ def durable(
     model: Any,
     envelope: type[Any],  # which may make a list of models
     **options: Unpack[PlainOptions],
-) -> Callable[[Callable[[Any, DurableContext], R]], DurableFunction[R]]: ...
+) -> Decorator[Any]: ...
 
 
 @overload
-def durable(
-    *, model: type[E], **options: Unpack[Options]
-) -> Callable[[Callable[[E, DurableContext], R]], DurableFunction[R]]: ...
+def durable(*, model: type[E], **options: Unpack[Options]) -> Decorator[E]: ...
 
 
 @overload
@@ -129,7 +137,7 @@ def durable(
     *,
     model: Any = None,
     **options: Unpack[Options],  # a TypeAdapter, or nothing
-) -> Callable[[Callable[[Any, DurableContext], R]], DurableFunction[R]]: ...
+) -> Decorator[Any]: ...
 
 
 def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None, **options: Unpack[Options]) -> Any:
@@ -140,7 +148,8 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
     Parameters
     ----------
     function : Callable
-        Takes the execution's input and a `DurableContext`, returns the result.
+        Takes the execution's input and a `DurableContext`, returns the result. An ``async def`` function gets an
+        `AsyncDurableContext`.
     model : type | TypeAdapter | None
         Type of the input; default: the annotation of the first parameter. ``dict``, ``Any`` and nothing mean
         plain JSON.

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCallback", "AsyncDurableContext"]
 
 E = TypeVar("E")
-K = TypeVar("K", str, int)
 S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -748,6 +747,26 @@ class AsyncDurableContext(Face):
                 unknown=unknown,
             )
         )
+
+    @overload
+    def race(
+        self, contestants: Mapping[str, Awaitable[T]], *, name: str | None = None, cancel: bool = False
+    ) -> DurableTask[tuple[str, T]]: ...
+
+    @overload
+    def race(
+        self, contestants: Mapping[str, Awaitable[Any]], *, name: str | None = None, cancel: bool = False
+    ) -> DurableTask[tuple[str, Any]]: ...
+
+    @overload
+    def race(
+        self, contestants: Sequence[Awaitable[T]], *, name: str | None = None, cancel: bool = False
+    ) -> DurableTask[tuple[int, T]]: ...
+
+    @overload
+    def race(
+        self, contestants: Sequence[Awaitable[Any]], *, name: str | None = None, cancel: bool = False
+    ) -> DurableTask[tuple[int, Any]]: ...
 
     def race(
         self, contestants: Mapping[str, Any] | Sequence[Any], *, name: str | None = None, cancel: bool = False

@@ -72,6 +72,23 @@ def check_function(function: object, place: str) -> None:
             f"def {name}(event, ctx)"
         )
         raise DurableConfigError(message)
+    is_async = inspect.iscoroutinefunction(inner)
+    if (annotated := _wrong_context(function, is_async=is_async)) is not None:
+        gets = "AsyncDurableContext" if is_async else "DurableContext"
+        message = (
+            f"{place} is {'an async def' if is_async else 'a def'} function, so its context is {gets}: annotate it "
+            f"with that instead of {annotated}"
+        )
+        raise DurableConfigError(message)
+
+
+def _wrong_context(function: Callable[..., Any], *, is_async: bool) -> str | None:
+    """Return the name of the context class that the second parameter is annotated with, if it is the wrong one."""
+    parameters = [*inspect.signature(function).parameters.values()]
+    if len(parameters) < 2:  # *args
+        return None
+    name = _class_named(parameters[1].annotation)
+    return name if name == ("DurableContext" if is_async else "AsyncDurableContext") else None
 
 
 def _swapped(function: Callable[..., Any]) -> str | None:
@@ -89,6 +106,12 @@ def _swapped(function: Callable[..., Any]) -> str | None:
 
 
 def _names_context(annotation: object) -> bool:
+    if isinstance(annotation, type):
+        return issubclass(annotation, Face)
+    return _class_named(annotation) in {"DurableContext", "AsyncDurableContext"}
+
+
+def _class_named(annotation: object) -> str | None:
     if isinstance(annotation, str):  # unresolved: a class imported under TYPE_CHECKING is not there
-        return annotation.strip("'\" ").rpartition(".")[2] in {"DurableContext", "AsyncDurableContext"}
-    return isinstance(annotation, type) and issubclass(annotation, Face)
+        return annotation.strip("'\" ").rpartition(".")[2]
+    return annotation.__name__ if isinstance(annotation, type) else None

@@ -13,7 +13,7 @@ from types import FunctionType
 import pytest
 from pydantic import BaseModel, TypeAdapter, field_validator
 
-from powertools_durable import DurableConfig, DurableContext, Retry, durable
+from powertools_durable import AsyncDurableContext, DurableConfig, DurableContext, Retry, durable
 from powertools_durable._functions import innermost
 from powertools_durable._hosting import durable_inside, is_durable
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
@@ -264,6 +264,21 @@ def swapped_class(context, payload):
 swapped_class.__annotations__["context"] = DurableContext  # as without `from __future__ import annotations`
 
 
+async def blocking_context(order: dict, ctx: DurableContext):
+    pass
+
+
+def awaiting_context(order: dict, ctx: AsyncDurableContext):
+    pass
+
+
+async def blocking_class(order, ctx):
+    pass
+
+
+blocking_class.__annotations__["ctx"] = DurableContext
+
+
 class SwappedMethod:
     def __call__(self, durable_context, event):
         pass
@@ -275,6 +290,9 @@ REFUSED = [
     (swapped_class, {}, "parameters swapped: (context, payload)"),
     (SwappedMethod(), {}, "parameters swapped: (durable_context, event)"),
     (functools.partial(swapped_names), {}, "def handler(event, ctx)"),
+    (blocking_context, {}, "an async def function, so its context is AsyncDurableContext: annotate it with that"),
+    (blocking_class, {}, "annotate it with that instead of DurableContext"),
+    (awaiting_context, {}, "a def function, so its context is DurableContext: annotate it with that"),
     (no_parameter, {}, "two positional parameters"),
     (one_parameter, {}, "def one_parameter(event, ctx)"),
     (three_parameters, {}, "two positional parameters"),
