@@ -81,7 +81,7 @@ class Race:
         return self._driver.begin(self._call, self._run)
 
     def _ends(self, key: str | int) -> None:
-        if not self._won.done():
+        if not self._won.done() and not self._driver.code.is_unwinding:  # what a suspension cancels has not won
             self._won.set_result(key)
 
     async def _run(self, task: DurableTask[Any]) -> Outcome | None:
