@@ -7,8 +7,10 @@ idle. At that moment the watch may hand over the result of an operation, or end 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import selectors
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context
@@ -87,6 +89,7 @@ class DurableLoop(asyncio.SelectorEventLoop):
         super().__init__(self._own_selector)
         if around is not None:  # in place of the method, so that other loops pay nothing for it
             self._around, self.call_soon = around, self._call_soon_around  # type: ignore[method-assign]
+        _OPEN.add(self)
         self._own_files = len(self._own_selector.get_map())
 
     def attach(self, watch: LoopWatch, environment: Environment) -> None:
@@ -178,6 +181,17 @@ class DurableLoop(asyncio.SelectorEventLoop):
     def __del__(self) -> None:
         if not self.is_closed() and not self.is_running():
             self.close()
+
+
+_OPEN: weakref.WeakSet[DurableLoop] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave_tasks_of_clients() -> None:
+    """Let the process end without a log line for each task that a client keeps, such as one that reads a connection."""
+    for loop in list(_OPEN):
+        for task in asyncio.all_tasks(loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - as asyncio's own futures do
 
 
 def _is_of_a_timeout(timer: asyncio.TimerHandle) -> bool:
