@@ -30,6 +30,12 @@ RUNS = [
     ("polling.py:handler", '{"film": "metropolis"}', [], 0, "render-metropolis.mp4"),
     ("polling.py:handler", '{"film": "dracula"}', [], 1, "render-dracula failed at 50 percent"),
     ("agent.py:handler", '{"task": "book a table"}', ['person="yes"'], 0, "booked Luigi's; that is all"),
+    ("order_async.py:handler", "@order.json", ['approval={"approved": true, "by": "ada"}'], 0, "ada"),
+    ("documents_async.py:gathered", '{"folder": "letters"}', [], 0, ["letters/0250"]),
+    ("documents_async.py:mapped", '{"folder": "letters"}', [], 0, ["letters/0250"]),
+    ("agent_async.py:handler", '{"task": "a table"}', ['person="Thai"'], 0, "Luigi's has a table; it will rain; Thai"),
+    ("payment_deadline.py:handler", '{"id": "42", "amount": "51.00"}', [], 0, "order 42 is cancelled"),
+    ("warm_client.py:handler", '["EUR", "CHF"]', [], 0, ["0.00", "0.00"]),
     ("patched.py:version_1", "@patched.json", ['packed="12 kg"'], 0, "42, 12 kg, goes by road"),
     ("patched.py:version_2", "@patched.json", ['packed="12 kg"'], 0, "42, 12 kg, goes by flight-of-42"),
 ]
