@@ -14,6 +14,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 RUNS = [
     ("five_lines.py:handler", '"order-42"', [], 0, "order-42 is on its way, paid by payment-of-order-42"),
+    (
+        "five_lines.py:async_handler",
+        '"order-42"',
+        [],
+        0,
+        "parcel-of-order-42 is on its way, paid by payment-of-order-42",
+    ),
     ("order.py:handler", "@order.json", ['approval={"approved": true, "by": "ada"}'], 0, "ada"),
     ("saga.py:handler", "@saga.json", [], 0, "parcel-of-42"),
     ("saga.py:handler", '{"id": "42", "sku": "piano", "price": "51"}', [], 0, "courier-of-42"),

@@ -54,8 +54,7 @@ def test_python_of_a_page_is_found_and_told_from_a_snippet():
 
 
 def test_every_section_of_an_operation_example_is_quoted_by_a_page_and_every_quoted_one_exists():
-    folders = [ROOT / "examples" / name for name in ("operations", "powertools", "testing")]
-    files = [*(file for folder in folders for file in sorted(folder.glob("*.py"))), ROOT / "examples" / "five_lines.py"]
+    files = sorted((ROOT / "examples").rglob("*.py"))
     there = {(str(file.relative_to(ROOT)), name) for file in files for name in sections(file)}
     assert {quote for quote in quoted(PAGES) if quote[0].startswith("examples/") and quote[1]} == there
 
@@ -108,8 +107,9 @@ def test_an_operation_page_says_when_how_with_what_options_and_how_it_fails(page
 
 def test_the_readme_shows_the_five_lines_that_are_tested():
     handler = sections(ROOT / "examples" / "five_lines.py")["handler"].strip().splitlines()
-    assert len(handler) == 5
-    assert python_blocks(README) == [handler]
+    async_handler = sections(ROOT / "examples" / "five_lines.py")["async_handler"].strip().splitlines()
+    assert len(handler) == len(async_handler) == 5
+    assert python_blocks(README) == [handler, async_handler]
 
 
 def test_every_make_target_of_the_readme_exists():
