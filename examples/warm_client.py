@@ -31,16 +31,19 @@ class RatesClient:
 
     def __init__(self) -> None:
         self.opened = 0
-        self._questions: asyncio.Queue[tuple[str, asyncio.Future[Decimal]]] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._questions: asyncio.Queue[tuple[str, asyncio.Future[Decimal]]] = asyncio.Queue()
         self._connection: asyncio.Task[None] | None = None
 
     async def rate(self, currency: str) -> Decimal:
         """Return the rate of a currency."""
-        if self._questions is None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # not open, or opened on a loop that is no more
             self.opened += 1
+            self._loop = loop
             self._questions = asyncio.Queue()
             self._connection = asyncio.create_task(self._serve(self._questions))
-        answer: asyncio.Future[Decimal] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Decimal] = loop.create_future()
         await self._questions.put((currency, answer))
         return await answer
 

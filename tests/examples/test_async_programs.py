@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from examples import agent_async, documents_async, order, order_async, payment_deadline, warm_client
-from powertools_durable.testing import Simulator
+from powertools_durable.local import LocalRunner
+from powertools_durable.testing import Simulator, explore
 
 ROOT = Path(__file__).parents[2]
 ORDER = json.loads((ROOT / "examples" / "order.json").read_text())
 PAYMENT = {"id": "p-1", "amount": "51.00"}
-CLIENT = warm_client.RatesClient()  # kept: its connection is a task, and asyncio complains of one that is collected
+# Kept: their connections are tasks, and asyncio complains of a task that is collected.
+CLIENT, LOCAL_CLIENT = warm_client.RatesClient(), warm_client.RatesClient()
 
 
 def ended(run, approval):
@@ -67,6 +69,20 @@ def test_after_a_crash_only_the_documents_that_were_not_read_are_read(handler, m
     assert len(reads) <= 50 + 50
 
 
+@pytest.mark.parametrize(
+    ("handler", "event", "callbacks"),
+    [
+        (order_async.handler, ORDER, {"approval": {"approved": True, "by": "ada"}}),
+        (documents_async.gathered, {"folder": "letters", "documents": 3}, {}),
+        (agent_async.handler, {"task": "a table"}, {"person": "Thai"}),
+        (payment_deadline.handler, {"id": "42", "amount": "51.00"}, {}),
+    ],
+    ids=["order", "documents", "agent", "deadline"],
+)
+def test_it_comes_out_the_same_wherever_lambda_dies(handler, event, callbacks):
+    explore(handler, event, callbacks=callbacks).assert_survives()
+
+
 def test_tools_that_do_not_wait_for_a_person_have_ended_when_one_does():
     run = Simulator(agent_async.handler).start({"task": "a table"})
     assert {record.name for record in run.operations if record.sub_type == "RunInChildContext"} == {
@@ -109,16 +125,18 @@ def test_a_payment_that_fails_wins_too():
     assert run.result == "the payment failed: no money"
 
 
-def test_a_client_is_opened_once_for_all_invocations_and_executions(monkeypatch):
+def test_a_client_is_opened_once_for_all_invocations_of_a_process(monkeypatch):
     monkeypatch.setattr(warm_client, "client", CLIENT)
-    simulator = Simulator(warm_client.handler)
-    for name, currencies, status in (
-        ("a", ["EUR", "CHF"], "SUCCEEDED"),
-        ("b", ["X"], "FAILED"),
-        ("c", ["EUR"], "SUCCEEDED"),
-    ):
-        assert simulator.start(currencies, name=name).finish().status == status
-    assert CLIENT.opened == 1
+    run = Simulator(warm_client.handler).start(["EUR", "CHF"]).finish()
+    assert (run.status, len(run.invocations), CLIENT.opened) == ("SUCCEEDED", 2, 1)
+
+
+def test_a_client_outlives_an_execution_that_fails(monkeypatch, tmp_path):
+    monkeypatch.setattr(warm_client, "client", LOCAL_CLIENT)
+    runner = LocalRunner(warm_client.handler, tmp_path / "store.sqlite", skip_time=True)
+    for currencies, status in ((["EUR"], "SUCCEEDED"), (["X"], "FAILED"), (["CHF"], "SUCCEEDED")):
+        assert runner.run(currencies).status == status
+    assert LOCAL_CLIENT.opened == 1
 
 
 @pytest.mark.slow
