@@ -194,14 +194,15 @@ class IdleWatch:
         """Decide; return how long the loop may sleep."""
         if self._loop.is_ready:
             return 0
-        self._checkpointer.release()
         if self.is_over:
+            self._checkpointer.release()
             return timeout
         if self._engine.interruption is not None or self._engine.revoked:
             self._unwind(None)
             return 0
-        if self.hand_over_next():
+        if self.hand_over_next():  # what its task queues now shares a request with what is queued already
             return 0
+        self._checkpointer.release()
         patience = self._deadline.patience
         if patience <= 0:
             self._too_late()
