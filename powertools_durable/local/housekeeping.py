@@ -96,6 +96,7 @@ def _unused(store: SqliteStore, arns: list[str]) -> Iterator[str]:
 
 def _remove(store: SqliteStore, arns: list[str]) -> int:
     with store.transaction():
+        store.execute("PRAGMA auto_vacuum = FULL")  # again each time: another process may have opened the store
         unused = list(_unused(store, arns))
         for arn in unused:  # grows by those that were invoked
             unused += [child for child in _invoked_by(store, arn) if child not in unused]
@@ -115,14 +116,13 @@ def _invoked_by(store: SqliteStore, arn: str) -> Iterator[str]:
 
 @contextmanager
 def _giving_back(store: SqliteStore) -> Iterator[None]:
-    """Let the file become smaller with each transaction; what is in use meanwhile becomes so by a later prune.
+    """Make the file smaller with each transaction of the block; pages that are in use then are left to a later prune.
 
-    That costs what is removed. ``incremental_vacuum`` looks for each page in the list of all free ones, so its cost
-    grows with the square of what was removed.
+    ``auto_vacuum = FULL``, set by `_remove`, costs what is removed. ``incremental_vacuum`` looks for each page in the
+    list of all free ones, so its cost grows with the square of what was removed. A process that is killed leaves FULL
+    behind; the next that opens the store ends it.
     """
     is_of_an_older_version = not store.query("PRAGMA auto_vacuum")[0][0]
-    with suppress(StoreError):
-        store.maintain("PRAGMA auto_vacuum = FULL")
     before = store.query("PRAGMA freelist_count")
     yield
     with suppress(StoreError):

@@ -35,6 +35,7 @@ __all__ = [
 
 _APPLICATION_ID = 0x50544455  # "PTDU": says whose file this is
 _VERSION = 3
+_FULL = 1  # auto_vacuum: commits make the file smaller, at the cost of moving pages
 BUSY_SECONDS = 10.0
 _connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it, and would trace this store
 
@@ -134,6 +135,8 @@ def open_file(path: Path) -> Opened:
         if _version_of(connection, path) != _VERSION:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that `prune` makes the file smaller
             _bring_up(connection, path)
+        elif connection.execute("PRAGMA auto_vacuum").fetchone() == (_FULL,):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # the process of a `prune` was killed, or still runs
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:

@@ -1,12 +1,13 @@
 """Pairs of processes that do something to one execution at the same moment, and what may come of it.
 
-``python -m tests.local.pairs --rounds 200`` races each pair so often.
+``python -m tests.local.pairs --rounds 200`` races each pair so often; with ``--only prune`` those of a prune.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import resource
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from powertools_durable import durable
 from powertools_durable.local import LocalExecutions, LocalRunner, SqliteStore
 
+_PRUNE_LATER = 0.05  # seconds at most
 RACING = Path(__file__).parent / "racing.py"
 
 
@@ -25,6 +27,7 @@ class Racers:
     """Processes that wait for what to do."""
 
     def __init__(self, folder, count):
+        self._random = random.Random(0)
         self.store, self.ledger = folder / "store.sqlite", folder / "ledger.txt"
         line = [sys.executable, str(RACING), str(self.store), str(self.ledger)]
         self._processes = [
@@ -39,10 +42,14 @@ class Racers:
             process.communicate(timeout=120)
 
     def race(self, *tasks):
-        """Give each process its task, to be done at one moment; return their answers."""
+        """Give each process its task, to be done at one moment; return their answers.
+
+        A prune takes less time than to look for the execution does, so it comes a little later.
+        """
         at = time.time() + 0.005
         for process, task in zip(self._processes, tasks, strict=True):
-            process.stdin.write(json.dumps({"at": at, **task}) + "\n")
+            later = self._random.uniform(0, _PRUNE_LATER) if task["what"] == "prune" else 0
+            process.stdin.write(json.dumps({"at": at + later, **task}) + "\n")
             process.stdin.flush()
         return [json.loads(process.stdout.readline()) for process in self._processes]
 
@@ -143,8 +150,10 @@ def race_pair(folder, pair, rounds):
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.local.pairs", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=200)
-    rounds = parser.parse_args().rounds
-    for pair in PAIRS:
+    parser.add_argument("--only", default="", help="pairs that do this")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
+    for pair in (pair for pair in PAIRS if arguments.only in " against ".join(pair[0])):
         with tempfile.TemporaryDirectory() as folder:
             seen = race_pair(Path(folder), pair, rounds)
         outcomes = ", ".join(f"{outcome}: {count}" for outcome, count in seen.most_common())

@@ -14,6 +14,7 @@ from pathlib import Path
 from powertools_durable import DurableContext, durable
 from powertools_durable.errors import DurableError
 from powertools_durable.local import LocalExecutions, LocalRunner
+from powertools_durable.local.housekeeping import prune
 
 STORE, LEDGER = (Path(path) for path in sys.argv[1:3])
 
@@ -56,13 +57,8 @@ def act(what: str, name: str, handler: str, value: object) -> str:
         case "callback":
             LocalExecutions(runner.store).callback("approval", execution=name).succeed(value)
             return "answered"
-        case "prune":  # by the command, which the others need not load
-            from typer.testing import CliRunner
-
-            from powertools_durable.cli.app import app
-
-            pruned = CliRunner().invoke(app, ["prune", "--name", name, "--json", "--store", str(STORE)])
-            return f"{json.loads(pruned.stdout)['executions']} removed"
+        case "prune":
+            return f"{prune(runner.store, name=name).executions} removed"
         case _:
             raise NotImplementedError(what)
 

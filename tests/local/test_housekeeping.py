@@ -16,7 +16,7 @@ import pytest
 
 from powertools_durable import durable
 from powertools_durable.errors import ValidationError
-from powertools_durable.local import LocalExecutions, LocalRunner, SqliteStore, StoreError
+from powertools_durable.local import LocalExecutions, LocalRunner, SqliteStore, StoreError, housekeeping
 from powertools_durable.local.housekeeping import copy_store, prune
 
 
@@ -102,6 +102,36 @@ def test_the_file_becomes_smaller(path):
     assert before - path.stat().st_size > 3 * 400_000
 
 
+def test_the_file_becomes_smaller_although_another_process_opens_it_meanwhile(path, monkeypatch):
+    """Failed with the mode set once, before the first transaction: free pages were left."""
+    monkeypatch.setattr(housekeeping, "_AT_ONCE", 1)
+    monkeypatch.setattr(housekeeping, "forget_lock", lambda *_: SqliteStore(path).close())
+    store = filled(path, 6, size=100_000)
+    assert prune(store, name="*").executions == 6
+    assert store.query("PRAGMA freelist_count") == [(0,)]
+
+
+def test_a_prune_costs_what_it_removes(path, monkeypatch):
+    """Failed with a VACUUM in each transaction (pages), and with `incremental_vacuum(1)` page by page (statements)."""
+    monkeypatch.setattr(housekeeping, "_AT_ONCE", 5)
+    store = filled(path, 80, size=30_000)
+    connection = store._connection  # noqa: SLF001 - SQLite says what it does
+    log, pages, statements = path.with_name(f"{path.name}-wal"), [], []
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # each page that is written stays in the log
+
+    def note(statement):
+        pages.append(log.stat().st_size / 4096)  # before the statement, of which the last one empties the log
+        statements.append(statement)
+
+    connection.set_trace_callback(note)
+    done = prune(store, name="order-*")
+    connection.set_trace_callback(None)
+    assert done.executions == 40
+    assert max(pages) <= 5 * done.bytes / 4096
+    assert len(statements) <= 10 * done.executions
+
+
 def test_a_name_that_was_pruned_begins_anew(path):
     store = filled(path, 2)
     old = LocalExecutions(store).find("order-1").id
@@ -185,6 +215,24 @@ def test_kill_9_during_prune_leaves_each_execution_whole_or_gone_and_loses_none_
     assert names(path) == [f"parcel-{number}" for number in range(0, 40, 2)]
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+DYING = """
+import os, signal, sys
+from powertools_durable.local import SqliteStore, housekeeping
+housekeeping._AT_ONCE = 1
+housekeeping.forget_lock = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+housekeeping.prune(SqliteStore(sys.argv[1]), name="order-*")
+"""
+
+
+def test_kill_9_during_prune_leaves_no_mode_behind_that_slows_the_next_writers(path):
+    """Failed without the look at the mode when a store is opened."""
+    filled(path, 4).close()
+    assert subprocess.run([sys.executable, "-c", DYING, str(path)], check=False).returncode == -signal.SIGKILL
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (1,)
+    assert SqliteStore(path).query("PRAGMA auto_vacuum") == [(2,)]
 
 
 # -- the whole store in one file -------------------------------------------------------------------------------
