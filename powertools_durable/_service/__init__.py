@@ -1,5 +1,5 @@
-"""The service's half of the protocol: a twin of AWS's, for the simulator and the local runner.
+"""The service's side of the protocol: a twin of AWS's service, for the simulator and the local runner.
 
-It reads the same lifecycle table as the engine. That it agrees with the real service is what the conformance
-cases and the tests against the official emulator are for.
+It reads the same lifecycle table as the engine. The conformance cases and the tests against the official emulator show
+that it agrees with the real service.
 """

@@ -1,4 +1,4 @@
-"""What the service makes of a handler's answer (docs/contributing/protocol.md#invocation-output)."""
+"""How the service reads a handler's answer (docs/contributing/protocol.md#invocation-output)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Ended", "judge"]
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The execution is over, and how."""
+    """How an execution ended."""
 
     status: OperationStatus
     result: str | None = None
@@ -25,7 +25,7 @@ def judge(answer: object) -> Ended | None:
     Parameters
     ----------
     answer : object
-        What the handler returned. Anything malformed is the end too.
+        What the handler returned. A malformed answer ends the execution too.
     """
     match answer:
         case {"Status": "PENDING"}:
@@ -44,8 +44,8 @@ def judge(answer: object) -> Ended | None:
             return _malformed("Invalid Status in invocation output.")
 
 
-def _malformed(words: str) -> Ended:
-    error = ErrorObject(error_type="InvalidParameterValueException", error_message=words)
+def _malformed(message: str) -> Ended:
+    error = ErrorObject(error_type="InvalidParameterValueException", error_message=message)
     return Ended(OperationStatus.FAILED, error=error)
 
 

@@ -1,4 +1,4 @@
-"""Now, and the next moment: real or virtual."""
+"""Clocks: real, virtual, and one that skips waits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["SkippingClock", "VirtualClock", "WallClock"]
 
 
 class WallClock:
-    """The machine's own."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
-        """Return the moment, UTC-aware; in whole milliseconds, as the service tells it."""
+        """Return the time, UTC-aware, in whole milliseconds as the service has it."""
         now = datetime.now(UTC)
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
@@ -27,7 +27,7 @@ class WallClock:
 
 
 class VirtualClock:
-    """Time that passes only when somebody says so; a year takes no longer than a second."""
+    """A clock that only moves when it is told to; a year takes no longer than a second."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._start = start or datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,7 +35,7 @@ class VirtualClock:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """Return the moment, UTC-aware."""
+        """Return the time, UTC-aware."""
         return self._start + self._elapsed
 
     def monotonic(self) -> float:
@@ -43,25 +43,25 @@ class VirtualClock:
         return self._elapsed.total_seconds()
 
     def sleep(self, seconds: float) -> None:
-        """Let *seconds* have passed."""
+        """Move the clock on by *seconds*."""
         with self._lock:
             self._elapsed += timedelta(seconds=max(0.0, seconds))
 
     def move_to(self, moment: datetime) -> None:
-        """Let it be *moment*, unless that is over already."""
+        """Move the clock to *moment*; never backwards."""
         with self._lock:
             self._elapsed = max(self._elapsed, moment - self._start)
 
 
 class SkippingClock:
-    """The machine's own, but waits take no time: it runs ahead by what was skipped."""
+    """The machine's clock, ahead of it by the waits that were skipped."""
 
     def __init__(self, ahead: timedelta = timedelta()) -> None:
         self.ahead = ahead
         self._wall = WallClock()
 
     def now(self) -> datetime:
-        """Return the moment, ahead of the machine's by what was skipped."""
+        """Return the machine's time plus what was skipped."""
         return self._wall.now() + self.ahead
 
     def monotonic(self) -> float:
@@ -69,9 +69,9 @@ class SkippingClock:
         return self._wall.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let *seconds* have passed."""
+        """Move the clock on by *seconds*."""
         self.ahead += timedelta(seconds=max(0.0, seconds))
 
     def move_to(self, moment: datetime) -> None:
-        """Let it be *moment*, unless that is over already."""
+        """Move the clock to *moment*; never backwards."""
         self.ahead = max(self.ahead, moment - self._wall.now())

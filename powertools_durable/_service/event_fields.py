@@ -1,4 +1,4 @@
-"""Reads what one event of a history holds; whoever wrote it may have written something else."""
+"""Reads the fields of one event of a history. Events come from outside, so every field is checked."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Final
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import parse_timestamp
 
-__all__ = ["Misshapen", "count_in", "details_of", "error_in", "moment_in", "payload_in", "text_in"]
+__all__ = ["MalformedEvent", "count_in", "details_of", "error_in", "moment_in", "payload_in", "text_in"]
 
 _MOST: Final = 2**31
 
 
-class Misshapen(Exception):  # noqa: N818 - the event it is in will be named
-    """Something in an event is not what it should be."""
+class MalformedEvent(Exception):  # noqa: N818 - the caller adds which event
+    """A field of an event has the wrong type or an invalid value."""
 
 
 def details_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -24,34 +24,34 @@ def details_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return details if isinstance(details, Mapping) else {}
 
 
-def text_in(told: Mapping[str, Any], key: str) -> str:
-    """Return a text, empty where there is none."""
-    value = told.get(key)
+def text_in(fields: Mapping[str, Any], key: str) -> str:
+    """Return a text; empty if there is none."""
+    value = fields.get(key)
     if value is None:
         return ""
     if not isinstance(value, str) or not value.isprintable():
-        raise Misshapen(f"its {key} is no text")
+        raise MalformedEvent(f"its {key} is not printable text")
     return value
 
 
-def count_in(told: Mapping[str, Any], key: str) -> int:
-    """Return a number of attempts or seconds, 0 where there is none."""
-    value = told.get(key) or 0
+def count_in(fields: Mapping[str, Any], key: str) -> int:
+    """Return a number of attempts or seconds; 0 if there is none."""
+    value = fields.get(key) or 0
     if type(value) is not int or not 0 <= value <= _MOST:
-        raise Misshapen(f"its {key} is no number")
+        raise MalformedEvent(f"its {key} is not a valid number")
     return value
 
 
-def moment_in(told: Mapping[str, Any], key: str = "EventTimestamp") -> datetime | None:
-    """Return a moment, in whatever form it is told."""
+def moment_in(fields: Mapping[str, Any], key: str = "EventTimestamp") -> datetime | None:
+    """Return a moment given as a number, as text or as a ``datetime``."""
     try:
-        return parse_timestamp(told.get(key))
+        return parse_timestamp(fields.get(key))
     except (ValueError, OverflowError) as problem:
-        raise Misshapen(f"its {key} is no moment: {problem}") from None
+        raise MalformedEvent(f"its {key} is not a timestamp: {problem}") from None
 
 
 def payload_in(event: Mapping[str, Any], key: str) -> str | None:
-    """Return a payload's text; None where there is none, or not here."""
+    """Return a payload's text; None if the event has none."""
     wrapped = details_of(event).get(key)
     value = wrapped.get("Payload") if isinstance(wrapped, Mapping) else wrapped
     return value if isinstance(value, str) else None
@@ -66,5 +66,5 @@ def error_in(event: Mapping[str, Any]) -> ErrorObject | None:
     message, kind, data = (wire.get(key) for key in ("ErrorMessage", "ErrorType", "ErrorData"))
     stack = wire.get("StackTrace") or []
     if not isinstance(stack, list) or not all(isinstance(value, str | None) for value in (message, kind, data, *stack)):
-        raise Misshapen("its error is no error")
+        raise MalformedEvent("its error is malformed")
     return ErrorObject(error_message=message, error_type=kind, error_data=data, stack_trace=tuple(stack) or None)

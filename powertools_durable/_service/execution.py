@@ -1,8 +1,8 @@
 """One durable execution as the service keeps it. Pure: time and randomness come in as arguments.
 
-It mints the tokens, applies what the handler sends, judges what it answers, says when it wants to be invoked again,
-and lets time and the world outside move records. The lifecycle tables decide how a record changes; this decides
-*whether* anything may change now: nothing does when the execution has ended.
+It issues the tokens, applies the handler's updates and answer, decides when to invoke the handler again, and changes
+records when a timer fires or an answer comes from outside. The lifecycle tables define how a record changes; this
+module decides *whether* it may change now: never after the execution's end.
 
 Sources: docs/contributing/protocol.md#invocation-output, #statuses-and-transitions, #checkpointing.
 """
@@ -30,11 +30,11 @@ from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._service.answers import judge
 from powertools_durable._service.execution_records import CallbackTimers, ExecutionRecords, Header
 from powertools_durable._service.history import HistoryEvent, invocation_event
-from powertools_durable._service.shown import Shown
+from powertools_durable._service.invocation_input import InvocationInput
 from powertools_durable._service.state_pages import page
 from powertools_durable._service.timers import Timetable
 from powertools_durable._service.update_validation import ServiceRefusal, refusal
-from powertools_durable._service.wire_cache import Written
+from powertools_durable._service.wire_cache import WireCache
 
 __all__ = ["CallbackTimers", "Header", "Ids", "ServiceExecution"]
 
@@ -59,7 +59,7 @@ class ServiceExecution:
     Parameters
     ----------
     header : Header
-        As `start` made it, or as a store kept it.
+        From `start`, or from a store.
     operations : Mapping[str, Operation]
         Records by id, in the order they started.
     ids : Ids
@@ -67,7 +67,7 @@ class ServiceExecution:
     history : Sequence[HistoryEvent]
         The events so far.
     page_items, max_payload_bytes
-        Limits that tests lower.
+        Limits, which tests lower.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ServiceExecution:
         self._page_items = page_items
         self._max_payload_bytes = max_payload_bytes
         self._answered: tuple[str, str, CheckpointResponse] | None = None
-        self._written = Written()
+        self._wire_cache = WireCache()
         self._updated: tuple[str, ...] = ()
 
     @classmethod
@@ -104,7 +104,7 @@ class ServiceExecution:
         page_items: int = MAX_PAGE_ITEMS,
         max_payload_bytes: int = 1024 * 1024,
     ) -> ServiceExecution:
-        """Begin an execution; nothing is invoked yet."""
+        """Start an execution; nothing is invoked yet."""
         record = Operation(
             id=arn.rpartition("/")[2],
             type=OperationType.EXECUTION,
@@ -126,7 +126,7 @@ class ServiceExecution:
     # -- invocations ---------------------------------------------------------------------------------------
 
     def wants_invocation(self, now: datetime) -> bool:
-        """True when the handler should run now: it never did, it failed, or something changed it can go on with."""
+        """Return whether to run the handler now: it has not run yet, it failed, or something it waited for changed."""
         header = self.header
         if self.is_terminal or header.invoking_since is not None:
             return False
@@ -135,7 +135,7 @@ class ServiceExecution:
         return header.invocations == 0 or bool(header.moved) or header.illegal_pendings > 0
 
     def begin_invocation(self, now: datetime) -> dict[str, Any]:
-        """Make a token, and the event for the handler (docs/contributing/protocol.md#invocation-input)."""
+        """Issue a token and return the event for the handler (docs/contributing/protocol.md#invocation-input)."""
         header = self.header
         header.invocations += 1
         header.invoking_since = now
@@ -144,18 +144,18 @@ class ServiceExecution:
         self._answered = None
         self._updated = tuple(sorted(header.moved))
         self.records.take_unseen()
-        return self.shown().event(self._written)
+        return self.invocation_input().event(self._wire_cache)
 
-    def shown(self) -> Shown:
-        """Return what the invocation that has just begun was shown; it takes no memory of its own."""
+    def invocation_input(self) -> InvocationInput:
+        """Return the input of the invocation that has just begun; it takes no memory of its own."""
         header = self.header
-        return Shown(header.arn, header.token, self.log, len(self.log), self._updated, self._page_items)
+        return InvocationInput(header.arn, header.token, self.log, len(self.log), self._updated, self._page_items)
 
     def end_invocation(self, answer: object, now: datetime, *, request_id: str = "") -> None:
-        """Judge what the handler answered; an `ErrorObject` stands for an invocation that failed."""
+        """Apply the handler's answer; an `ErrorObject` stands for an invocation that failed."""
         header = self.header
         error = answer if isinstance(answer, ErrorObject) else None
-        self.records.tell(invocation_event(header.invoking_since or now, now, request_id, error))
+        self.records.append_event(invocation_event(header.invoking_since or now, now, request_id, error))
         header.invoking_since = None
         header.token = ""
         if self.is_terminal:  # stopped, timed out or finished by a checkpoint: the answer changes nothing
@@ -171,7 +171,7 @@ class ServiceExecution:
             self.records.finish(ended.status, now, result=ended.result, error=ended.error)
 
     def abandon_invocation(self, now: datetime) -> None:
-        """End an invocation whose process is gone, and let the next begin at once; it does not count as a failure."""
+        """End an invocation whose process is gone. It is not a failure, and the next one may begin at once."""
         if self.header.invoking_since is not None:
             failures = self.header.failed_invocations
             self.header.failed_invocations = 0
@@ -195,8 +195,8 @@ class ServiceExecution:
             return
         header.illegal_pendings += 1
         if header.illegal_pendings >= _MAX_ILLEGAL_PENDING:
-            words = "Cannot return PENDING status with no pending operations."
-            error = ErrorObject(error_type="InvalidParameterValueException", error_message=words)
+            message = "Cannot return PENDING status with no pending operations."
+            error = ErrorObject(error_type="InvalidParameterValueException", error_message=message)
             self.records.finish(OperationStatus.FAILED, now, error=error)
 
     # -- the two API calls ---------------------------------------------------------------------------------
@@ -229,12 +229,12 @@ class ServiceExecution:
         return response
 
     def state_page(self, token: str, marker: str, max_items: int) -> StatePage:
-        """Return the records from *marker* on; without one, from the first on.
+        """Return the records from *marker* on; without a marker, from the first.
 
         Raises
         ------
         ServiceRefusal
-            The token is stale, or the marker none that was given out for it.
+            The token is stale, or the marker was not issued for it.
         """
         self._check_token(token)
         return page(self.operations, token, marker, min(max_items or _DEFAULT_PAGE_ITEMS, self._page_items))
@@ -262,7 +262,7 @@ class ServiceExecution:
         self._timetable.attend(record)
 
     def _time_callback(self, key: str, timers: CallbackTimers | None) -> None:
-        """Let a callback be answered until its timers end; None when nobody waits for it any more."""
+        """Set a callback's timers; None removes them, and the callback can no longer be answered."""
         if timers is None:
             self.header.callbacks.pop(key, None)
         else:
@@ -273,7 +273,7 @@ class ServiceExecution:
     # -- time ----------------------------------------------------------------------------------------------
 
     def next_moment(self, *, callbacks: bool = True) -> datetime | None:
-        """Return when something will happen by itself, a callback's timeout included; None when nothing will."""
+        """Return when the next timer fires, callback timeouts included; None if there is none."""
         if self.is_terminal:
             return None
         moments = [self._timetable.next(callbacks=callbacks), self.header.retry_at]
@@ -292,10 +292,10 @@ class ServiceExecution:
 
     def _time_out(self, record: Operation, moment: datetime) -> None:
         is_heartbeat = self.header.callbacks[record.id].heartbeat_ends == moment
-        kind, words = (
+        kind, message = (
             ("Heartbeat", "Callback timed out on heartbeat") if is_heartbeat else ("Timeout", "Callback timed out")
         )
-        error = ErrorObject(error_type=f"Callback.{kind}", error_message=words)
+        error = ErrorObject(error_type=f"Callback.{kind}", error_message=message)
         self._answer(record, OperationStatus.TIMED_OUT, moment, error=error)
 
     # -- answers -------------------------------------------------------------------------------------------
@@ -317,12 +317,12 @@ class ServiceExecution:
     def complete_callback(
         self, callback_id: str, now: datetime, *, result: str | None = None, error: ErrorObject | None = None
     ) -> None:
-        """Take an answer from outside; once, and not after the execution's end.
+        """Answer a callback; once, and not after the execution's end.
 
         Raises
         ------
         ServiceRefusal
-            Nobody waits for it any more.
+            It is no longer open.
         """
         record = self._open_callback(callback_id, now)
         status = OperationStatus.FAILED if error is not None else OperationStatus.SUCCEEDED
@@ -339,7 +339,7 @@ class ServiceExecution:
         record = self.callback(callback_id)
         timers = self.header.callbacks.get(record.id)
         due = timers.next() if timers is not None else None
-        # A timer that is due counts, whether or not `advance` was called: nobody answers too late.
+        # A due timer counts even if `advance` was not called yet: an answer must not come too late.
         if self.is_terminal or timers is None or (due is not None and due <= now):
             message = "The callback has been completed, has timed out, or its execution has ended."
             raise ServiceRefusal(message, code="CallbackTimeoutException")
@@ -390,7 +390,7 @@ class ServiceExecution:
             self.records.finish(OperationStatus.STOPPED, now, error=error or default)
 
     def time_out(self, now: datetime) -> None:
-        """End the execution because its time is over."""
+        """End the execution because its timeout has passed."""
         if not self.is_terminal:
             error = ErrorObject(error_type="Execution.TimedOut", error_message="Execution timed out")
             self.records.finish(OperationStatus.TIMED_OUT, now, error=error)

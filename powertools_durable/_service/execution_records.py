@@ -1,6 +1,6 @@
-"""What there is to keep of one execution, and what a call changed of it. Pure.
+"""The state of one execution, and which part of it the last call changed. Pure.
 
-What a call changed is left in `changed`, `retimed` and `events`, so that a store writes that and no more.
+`changed`, `retimed` and `events` hold the changes, so that a store writes nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "DELETING"})
 
 @dataclass(slots=True)
 class CallbackTimers:
-    """When nobody waits for an answer any longer; the record itself does not hold it."""
+    """When a callback times out; its record does not say."""
 
     ends: datetime | None = None
     heartbeat_seconds: int = 0
@@ -45,7 +45,7 @@ class CallbackTimers:
 
 @dataclass(slots=True, kw_only=True)
 class Header:
-    """What there is to keep of an execution besides its records and its history."""
+    """The state of an execution besides its records and its history."""
 
     arn: str
     name: str
@@ -62,22 +62,22 @@ class Header:
     retry_at: datetime | None = None
     events: int = 0
     unseen: set[str] = field(default_factory=set)  # changed since the handler last looked
-    moved: set[str] = field(default_factory=set)  # of these, what the service changed
+    moved: set[str] = field(default_factory=set)  # of these, changed by the service
     looks: int = 0  # how often the handler looked: a store keeps with each record whether it changed since
     callbacks: dict[str, CallbackTimers] = field(default_factory=dict)
 
 
 class ExecutionRecords:
-    """The records of one execution, its header, its history, and what is new in them.
+    """Header, records and history of one execution, and what is new in them.
 
     Parameters
     ----------
     header : Header
-        As `ServiceExecution.start` made it, or as a store kept it.
+        From `ServiceExecution.start`, or from a store.
     operations : Mapping[str, Operation]
         Records by id, in the order they started.
     history : Sequence[HistoryEvent]
-        What was told so far.
+        The events so far.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class ExecutionRecords:
         return self.header.status in ENDED
 
     def saved(self) -> None:
-        """Forget what `changed`, `retimed` and `events` say: a store has it."""
+        """Clear `changed`, `retimed` and `events`: a store has them."""
         self.changed.clear()
         self.retimed.clear()
         self.events.clear()
@@ -112,7 +112,7 @@ class ExecutionRecords:
             self.header.unseen.add(record.id)
         if moved:
             self.header.moved.add(record.id)
-        self.tell(record_event(record, update, now))
+        self.append_event(record_event(record, update, now))
 
     def _replace(self, record: Operation) -> None:
         self._order.setdefault(record.id, len(self._order))
@@ -128,13 +128,13 @@ class ExecutionRecords:
         header.looks += 1
         return records
 
-    def tell(self, event: HistoryEvent | None) -> None:
+    def append_event(self, event: HistoryEvent | None) -> None:
         """Add an event to the history."""
         if event is not None:
             self.header.events += 1
-            told = {"EventId": self.header.events, **event}
-            self.events.append(told)
-            self.history.append(told)
+            numbered = {"EventId": self.header.events, **event}
+            self.events.append(numbered)
+            self.history.append(numbered)
 
     def finish(
         self, status: OperationStatus, now: datetime, *, result: str | None = None, error: ErrorObject | None = None
@@ -145,4 +145,4 @@ class ExecutionRecords:
         record = next(r for r in self.operations.values() if r.type is OperationType.EXECUTION)
         record = replace(record, status=status, end_timestamp=now)
         self._replace(record)
-        self.tell(record_event(record, None, now, result=result, error=error))
+        self.append_event(record_event(record, None, now, result=result, error=error))

@@ -1,4 +1,4 @@
-"""The events that GetDurableExecutionHistory tells of an execution (docs/contributing/protocol.md#history-events)."""
+"""The events that GetDurableExecutionHistory returns (docs/contributing/protocol.md#history-events)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def record_event(
     result: str | None = None,
     error: ErrorObject | None = None,
 ) -> HistoryEvent | None:
-    """Tell what became of *record*; None for a change that history does not tell (a retry that became ready)."""
+    """Return the event for a change of *record*; None for one that has no event (a retry that became ready)."""
     if record.status is OperationStatus.READY:
         return None
     retried = record.status is OperationStatus.PENDING
@@ -113,7 +113,7 @@ def _callback(record: Operation, update: OperationUpdate | None) -> dict[str, An
 
 
 def invocation_event(began: datetime, ended: datetime, request_id: str, error: ErrorObject | None) -> HistoryEvent:
-    """Tell that an invocation ended, and how."""
+    """Return the event for the end of an invocation."""
     details: dict[str, Any] = {
         "StartTimestamp": to_wire(began),
         "EndTimestamp": to_wire(ended),

@@ -1,9 +1,9 @@
-"""Reads a history back into the records that its events tell of: `history.py` the other way round.
+"""Rebuilds the records of an execution from its history: the inverse of `history.py`.
 
 Source: docs/contributing/protocol.md#history-events.
 
-Takes what GetDurableExecutionHistory answers, whoever recorded it: moments as numbers, text or ``datetime``, events
-in either order, kinds of events that are not known yet. Pure.
+Accepts what GetDurableExecutionHistory returns, from any recorder: moments as numbers, text or ``datetime``, events in
+either order, unknown kinds of events. Pure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from powertools_durable._protocol.operation import (
 )
 from powertools_durable._protocol.update import ChainedInvokeOptions
 from powertools_durable._service.event_fields import (
-    Misshapen,
+    MalformedEvent,
     count_in,
     details_of,
     error_in,
@@ -36,7 +36,7 @@ from powertools_durable._service.event_fields import (
     text_in,
 )
 
-__all__ = ["Recollection", "UnreadableHistory", "recollect"]
+__all__ = ["RecordedExecution", "UnreadableHistory", "rebuild_execution"]
 
 _TYPES: Final = {
     "Execution": OperationType.EXECUTION,
@@ -58,16 +58,16 @@ _KINDS: Final = {
     f"{prefix}{suffix}": (kind, status) for prefix, kind in _TYPES.items() for suffix, status in _STATUSES.items()
 }
 _WITHOUT_RESULT: Final = (SubType.PATCH, SubType.COMPENSATION)
-_ASK_AGAIN = "get it anew with IncludeExecutionData=true, or with `powertools-durable export`"
+_ASK_AGAIN = "get it again with IncludeExecutionData=true, or with `powertools-durable export`"
 
 
-class UnreadableHistory(Exception):  # noqa: N818 - says what it is
-    """There is no execution in it, or not all of it. The message holds no payload."""
+class UnreadableHistory(Exception):  # noqa: N818 - the name says it
+    """A history that is malformed or incomplete. The message holds no payload."""
 
 
 @dataclass(slots=True)
-class Recollection:
-    """An execution as its history tells of it.
+class RecordedExecution:
+    """An execution, rebuilt from its history.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Recollection:
     order : dict[str, int]
         The number of the event that started each of them.
     targets : dict[str, ChainedInvokeOptions]
-        What each chained invoke called: records do not hold it.
+        What each chained invoke called, which its record does not say.
     status : str
         ``RUNNING``, or how the execution ended.
     """
@@ -90,38 +90,38 @@ class Recollection:
     status: str = "RUNNING"
 
 
-def recollect(events: Iterable[Any], *, require_payloads: bool = True) -> Recollection:
-    """Rebuild the records that *events* tell of.
+def rebuild_execution(events: Iterable[Any], *, require_payloads: bool = True) -> RecordedExecution:
+    """Rebuild an execution from *events*.
 
     Parameters
     ----------
     events : Iterable
-        Of one execution, all of them.
+        All events of one execution.
     require_payloads : bool
-        Refuse a history that was got without its data.
+        Refuse a history that was fetched without its data.
 
     Raises
     ------
     UnreadableHistory
         Events are missing, malformed, or came without their payloads.
     """
-    told = _in_order(list(events))
-    if not told or told[0].get("EventType") != "ExecutionStarted":
+    ordered = _in_order(list(events))
+    if not ordered or ordered[0].get("EventType") != "ExecutionStarted":
         raise UnreadableHistory("a history begins with ExecutionStarted; this one does not: get all of its pages")
-    number, event = 1, told[0]
+    number, event = 1, ordered[0]
     try:
         if require_payloads:
-            _require_payloads(told)
-        found = Recollection(_execution(event))
-        for number, event in enumerate(told[1:], 2):
+            _require_payloads(ordered)
+        recorded = RecordedExecution(_execution(event))
+        for number, event in enumerate(ordered[1:], 2):
             kind, status = _KINDS.get(event["EventType"], (None, OperationStatus.STARTED))
             if kind is OperationType.EXECUTION:
-                found.status = status.value
+                recorded.status = status.value
             elif kind is not None:
-                _absorb(found, event, kind, status, number)
-    except Misshapen as problem:
+                _absorb(recorded, event, kind, status, number)
+    except MalformedEvent as problem:
         raise UnreadableHistory(f"event {number}, {event['EventType'][:40]}: {problem}") from None
-    return found
+    return recorded
 
 
 def _in_order(events: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
@@ -130,13 +130,13 @@ def _in_order(events: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
             raise UnreadableHistory("an event has no EventType; is this what GetDurableExecutionHistory answers?")
     if not all(type(event.get("EventId")) is int for event in events):
         return events
-    told = sorted(events, key=lambda event: int(event["EventId"]))
-    for wanted, event in enumerate(told, int(told[0]["EventId"]) if told else 1):
+    ordered = sorted(events, key=lambda event: int(event["EventId"]))
+    for wanted, event in enumerate(ordered, int(ordered[0]["EventId"]) if ordered else 1):
         if event["EventId"] < wanted:
             raise UnreadableHistory(f"event {wanted - 1} is in it twice: pages overlap, or are of several executions")
         if event["EventId"] > wanted:
             raise UnreadableHistory(f"event {wanted} is missing: get all pages of the history")
-    return told
+    return ordered
 
 
 def _execution(event: Mapping[str, Any]) -> Operation:
@@ -151,18 +151,18 @@ def _execution(event: Mapping[str, Any]) -> Operation:
 
 
 def _absorb(
-    found: Recollection, event: Mapping[str, Any], kind: OperationType, status: OperationStatus, number: int
+    recorded: RecordedExecution, event: Mapping[str, Any], kind: OperationType, status: OperationStatus, number: int
 ) -> None:
     identifier = text_in(event, "Id")
     if not identifier:
-        raise Misshapen("it has no Id")
+        raise MalformedEvent("it has no Id")
     now = moment_in(event)
-    record = found.operations.get(identifier)
+    record = recorded.operations.get(identifier)
     if record is None:
         record = Operation(id=identifier, type=kind, status=status, start_timestamp=now)
-        found.order[identifier] = number
+        recorded.order[identifier] = number
     elif record.type is not kind:
-        raise Misshapen("it is of an operation that began as another")
+        raise MalformedEvent("its operation started as one of another type")
     record = replace(
         record,
         status=status,
@@ -173,8 +173,8 @@ def _absorb(
     )
     if kind is OperationType.CHAINED_INVOKE and (function := text_in(details_of(event), "FunctionName")):
         options = ChainedInvokeOptions(function_name=function, tenant_id=text_in(details_of(event), "TenantId") or None)
-        found.targets[identifier] = options
-    found.operations[identifier] = _detailed(record, event, now)
+        recorded.targets[identifier] = options
+    recorded.operations[identifier] = _detailed(record, event, now)
 
 
 def _detailed(record: Operation, event: Mapping[str, Any], now: datetime | None) -> Operation:
@@ -199,7 +199,7 @@ def _detailed(record: Operation, event: Mapping[str, Any], now: datetime | None)
 
 
 def _step(record: Operation, event: Mapping[str, Any], now: datetime | None) -> Operation:
-    """A StepFailed or StepSucceeded that names a delay is no end: the step is tried again after it."""
+    """A StepFailed or StepSucceeded with a delay does not end the step: it is retried after the delay."""
     if record.status is OperationStatus.STARTED:
         return replace(record, step_details=StepDetails(attempt=record.attempts))
     retry = details_of(event).get("RetryDetails")
@@ -222,10 +222,9 @@ def _step(record: Operation, event: Mapping[str, Any], now: datetime | None) -> 
 
 
 def _require_payloads(events: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse what was cut short or left out: code that reads other values than before can't be judged.
+    """Refuse a history whose payloads are truncated or missing: replaying it would prove nothing.
 
-    Told apart from an operation without a result: a step's and a context's result is text, be it ``null``, so a
-    history without any was got without its data.
+    The result of a step or a context is text, if only ``null``; so a history without any was fetched without its data.
     """
     cut = [_named(event) for event in events if _is_cut(event)]
     if cut:
@@ -241,12 +240,12 @@ def _require_payloads(events: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _is_cut(event: Mapping[str, Any]) -> bool:
-    """Tell whether a payload that the code will read is not all there.
+    """Return whether a payload that the code will read is truncated.
 
-    An error that is there counts as whole: the official emulator marks every other one as truncated that is not.
+    An error that is present counts as whole: the official emulator marks some as truncated that are not.
     """
     kind, details = event["EventType"], details_of(event)
-    # Nobody reads again how the execution ended, nor what was sent to a function.
+    # A replay reads neither the execution's end nor what was sent to a function.
     if kind in {"InvocationCompleted", "ChainedInvokeStarted"} or (
         kind.startswith("Execution") and kind != "ExecutionStarted"
     ):

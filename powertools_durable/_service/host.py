@@ -1,4 +1,4 @@
-"""Invokes a handler, answers its API calls, moves the clock: the service around the executions it keeps."""
+"""Invokes a handler and answers its API calls: the service around the executions it keeps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.execution import Ids, ServiceExecution
 from powertools_durable._service.history import HistoryEvent
-from powertools_durable._service.shown import Shown
+from powertools_durable._service.invocation_input import InvocationInput
 from powertools_durable._service.storage import Store
 from powertools_durable._service.update_validation import ServiceRefusal
 
@@ -25,18 +25,18 @@ _KILLED = "Runtime.ExitError"  # Lambda's name for a process that ended without 
 
 
 class Killed(BaseException):
-    """The invocation's process is gone. A fault hook raises it; the host counts the invocation as failed.
+    """The invocation's process died. Raised by a fault hook; the host counts the invocation as failed.
 
     Parameters
     ----------
-    words : str
-        What Lambda says of it.
+    message : str
+        The message that Lambda reports.
     error_type : str
-        Lambda's name for it.
+        The error type that Lambda reports.
     """
 
-    def __init__(self, words: str = "the process was killed", *, error_type: str = _KILLED) -> None:
-        super().__init__(words)
+    def __init__(self, message: str = "the process was killed", *, error_type: str = _KILLED) -> None:
+        super().__init__(message)
         self.error_type = error_type
 
 
@@ -49,7 +49,7 @@ class HostClock(Protocol):
 
 
 class LambdaContext:
-    """What Lambda hands to a handler beside the event."""
+    """Lambda's context, the handler's second argument."""
 
     memory_limit_in_mb = 128
     client_context = None
@@ -72,42 +72,43 @@ class LambdaContext:
 
 Invoker = Callable[[dict[str, Any], LambdaContext], object]
 OnCall = Callable[[str, str], None]
-"""A fault hook: told ``"checkpoint"`` or ``"get_state"`` and ``"before"`` or ``"after"``; may raise."""
+"""A fault hook. Takes ``"checkpoint"`` or ``"get_state"``, and ``"before"`` or ``"after"``; may raise."""
 
 
 @dataclass(slots=True)
 class Invocation:
-    """What became of one invocation."""
+    """One invocation and its answer."""
 
     request_id: str
-    shown: Shown
+    input: InvocationInput
     answer: object
 
     @property
     def event(self) -> Mapping[str, Any]:
-        """What Lambda handed to the handler, made anew at each look: an event repeats all that was before."""
-        return self.shown.event()
+        """The handler's event. Built at each access, because each event repeats all the ones before."""
+        return self.input.event()
 
 
 class Host:
-    """The service for one handler.
+    """The service, for one handler.
 
     Parameters
     ----------
     store : Store
         Where executions are kept.
     clock : HostClock
-        What time it is.
+        The time.
     ids : Ids
         Makes tokens and callback ids.
     invocation_timeout : float
-        Seconds that the Lambda context tells.
+        Seconds that the Lambda context starts from.
     on_call : Callable | None
         Faults to inject.
     interrupts : tuple of types
-        What ends the run and is no failure of the invocation: raised on, and the execution may go on later.
+        Exceptions that end the run without counting as a failure of the invocation: they are raised again, and the
+        execution may be resumed later.
     forgives_kills : bool
-        An invocation whose process was killed does not count as failed, and is repeated at once.
+        Do not count an invocation whose process was killed as failed, and repeat it at once.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class Host:
     # -- executions ----------------------------------------------------------------------------------------
 
     def start(self, arn: str, name: str, payload: str | None, **limits: int) -> ServiceExecution:
-        """Begin an execution, or return the one that has the ARN already; `invoke` runs it."""
+        """Start an execution, or return the one that has the ARN already; `invoke` runs it."""
         with self._lock, self.store.transaction():
             known = self.store.load(arn)
             if known is not None:
@@ -148,18 +149,18 @@ class Host:
         Raises
         ------
         ServiceRefusal
-            There is none of that ARN.
+            There is no execution with that ARN.
         """
         with self._lock:
-            found = self.store.load(arn)
-            if found is None:
+            execution = self.store.load(arn)
+            if execution is None:
                 message = "Durable execution not found"
                 raise ServiceRefusal(message, code="ResourceNotFoundException", status=404)
-            return found
+            return execution
 
     @contextmanager
     def changing(self, arn: str) -> Iterator[ServiceExecution]:
-        """Hold an execution while it is changed; what changed is saved before anybody is told."""
+        """Lock an execution while it is changed; the changes are saved before any answer goes out."""
         with self._lock, self.store.transaction():
             execution = self.execution(arn)
             yield execution
@@ -172,10 +173,10 @@ class Host:
     # -- invoking ------------------------------------------------------------------------------------------
 
     def invoke(self, arn: str, invoker: Invoker) -> Invocation:
-        """Run the handler once and take its answer; an exception is an invocation that failed."""
+        """Run the handler once and apply its answer; an exception is a failed invocation."""
         with self.changing(arn) as execution:
             event = execution.begin_invocation(self.clock.now())
-            shown = execution.shown()
+            invocation_input = execution.invocation_input()
             failed = execution.header.failed_invocations
             request_id = f"{execution.header.name}-{execution.header.invocations}"
         context = LambdaContext(arn, request_id, self._invocation_timeout, self.clock)
@@ -185,12 +186,12 @@ class Host:
             answer = invoker(event, context)
         except Killed as killed:
             answer = ErrorObject(error_type=killed.error_type, error_message=str(killed))
-        except self._interrupts:  # a developer's, who wants to go on later, or the store's
+        except self._interrupts:  # Ctrl-C, or a fault of the store
             with self.changing(arn) as execution:
                 execution.abandon_invocation(self.clock.now())
             raise
         except (Exception, SystemExit) as error:
-            if os.getpid() != process:  # a child that the handler forked ends; the invocation is its parent's
+            if os.getpid() != process:  # in a child that the handler forked: the invocation belongs to its parent
                 raise
             answer = ErrorObject(error_type=type(error).__name__, error_message=str(error))
         with self.changing(arn) as execution:
@@ -200,7 +201,7 @@ class Host:
             if was_killed and self._forgives_kills and not execution.is_terminal:
                 execution.header.failed_invocations = failed
                 execution.header.retry_at = self.clock.now()
-        return Invocation(request_id, shown, answer)
+        return Invocation(request_id, invocation_input, answer)
 
     # -- the two API calls ---------------------------------------------------------------------------------
 
@@ -222,7 +223,7 @@ class Host:
         self.on_call("get_state", "after")
         return page
 
-    # -- everybody else ------------------------------------------------------------------------------------
+    # -- history -------------------------------------------------------------------------------------------
 
     def history(self, arn: str) -> list[HistoryEvent]:
         """Return the events of an execution, the oldest first."""

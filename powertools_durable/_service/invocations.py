@@ -1,7 +1,7 @@
-"""An execution and those that it invokes: one host runs them all, each by its own handler.
+"""An execution and the ones it invokes: one host runs them all, each with its own handler.
 
-What was invoked is read from the history, and the ARN of an invoked execution follows from the operation that
-invoked it. So nothing has to be remembered, and a host that was killed finds everything again.
+Pending invokes are read from the history, and an invoked execution's ARN is computed from the operation that invoked
+it. So there is nothing else to store, and a host that was killed finds everything again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Target:
     durable : Invoker | None
         Runs an invocation of a durable function.
     plain : Callable | None
-        Event in, answer out; what it raises is the failure.
+        Takes the event and returns the answer; an exception is the failure.
     """
 
     durable: Invoker | None = None
@@ -48,7 +48,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One invoke that has not been answered."""
+    """An invoke that has no answer yet."""
 
     caller: str
     record: Operation
@@ -57,20 +57,20 @@ class _Call:
 
 
 class Family:
-    """One execution, and all that it invokes.
+    """One execution and all that it invokes.
 
     Parameters
     ----------
     host : Host
         Keeps them.
     arn : str
-        The first one.
+        The ARN of the first.
     invoker : Invoker
         Runs its handler.
     functions : Mapping[str, Target]
-        What may be invoked, by name.
-    heard : Callable | None
-        Is told of each invocation of the first handler.
+        The functions that may be invoked, by name.
+    on_invocation : Callable | None
+        Called after each invocation of the first handler.
     """
 
     def __init__(
@@ -80,26 +80,26 @@ class Family:
         invoker: Invoker,
         functions: Mapping[str, Target],
         *,
-        heard: Callable[[Invocation], None] | None = None,
+        on_invocation: Callable[[Invocation], None] | None = None,
     ) -> None:
         self._host = host
         self._arn = arn
         self._invoker = invoker
         self._functions = functions
-        self._heard = heard
+        self._on_invocation = on_invocation
 
     def act(self) -> bool:
-        """Do one thing that can be done now; False when there is nothing to do."""
+        """Do one thing that can be done now; return False if there is none."""
         for arn, invoker in self._members():
             if self._host.execution(arn).wants_invocation(self._host.clock.now()):
                 invocation = self._host.invoke(arn, invoker)
-                if arn == self._arn and self._heard is not None:
-                    self._heard(invocation)
+                if arn == self._arn and self._on_invocation is not None:
+                    self._on_invocation(invocation)
                 return True
         return any(self._serve(call) for arn, _ in self._members() for call in self._calls(arn))
 
     def next_moment(self, *, callbacks: bool = True) -> datetime | None:
-        """Return when something happens by itself; None when nothing will."""
+        """Return when the next timer fires; None if there is none."""
         if self._host.execution(self._arn).is_terminal:
             return None
         moments = (self._host.execution(arn).next_moment(callbacks=callbacks) for arn, _ in self._members())
@@ -107,7 +107,7 @@ class Family:
 
     @property
     def waits_for_callbacks(self) -> bool:
-        """True when somebody outside may go on with one of them."""
+        """True if one of them waits for an answer from outside."""
         return any(self._host.execution(arn).header.callbacks for arn, _ in self._members())
 
     def abandon(self) -> None:
@@ -125,7 +125,7 @@ class Family:
                 with self._host.changing(arn) as execution:
                     execution.advance(now)
 
-    # -- who belongs to it ---------------------------------------------------------------------------------
+    # -- members ------------------------------------------------------------------------------------------
 
     def _members(self) -> Iterator[tuple[str, Invoker]]:
         yield self._arn, self._invoker
@@ -133,7 +133,7 @@ class Family:
 
     def _below(self, arn: str) -> Iterator[tuple[str, Invoker]]:
         for call in list(self._calls(arn)):
-            child, target = self._child_arn(call), self._found(call.function)
+            child, target = self._child_arn(call), self._function_named(call.function)
             if target is not None and target.durable is not None and self._host.store.load(child) is not None:
                 yield child, target.durable
                 yield from self._below(child)
@@ -155,8 +155,8 @@ class Family:
                 details = event["ChainedInvokeStartedDetails"]
                 yield _Call(arn, record, details["FunctionName"], details.get("Input", {}).get("Payload"))
 
-    def _found(self, function: str) -> Target | None:
-        """Find a function by its name as it was called, without its qualifier, or by its ARN."""
+    def _function_named(self, function: str) -> Target | None:
+        """Find a function by the name it was invoked by, with or without its qualifier, or by its ARN."""
         name = function.partition(":function:")[2] or function
         for key in (function, name, name.partition(":")[0]):
             if key in self._functions:
@@ -172,11 +172,11 @@ class Family:
     # -- answering -----------------------------------------------------------------------------------------
 
     def _serve(self, call: _Call) -> bool:
-        """Begin what was invoked, or pass its answer on; False when it is not ready."""
-        target = self._found(call.function)
+        """Start the invoked execution, or pass its answer on; return False if it is not ready."""
+        target = self._function_named(call.function)
         if target is None:
-            words = f"Function not found: {call.function}."
-            error = ErrorObject(error_type="ResourceNotFoundException", error_message=words)
+            message = f"Function not found: {call.function}."
+            error = ErrorObject(error_type="ResourceNotFoundException", error_message=message)
             answer: Answer | None = (OperationStatus.FAILED, None, error)
         elif target.plain is not None:
             answer = _called(target.plain, call.payload)
@@ -214,7 +214,7 @@ def _ended(child: ServiceExecution) -> Answer | None:
 def _called(function: Callable[[Any], Any], payload: str | None) -> Answer:
     try:
         result = json.dumps(function(json.loads(payload) if payload else {}))
-    except Exception as error:  # noqa: BLE001 - it is the caller's to handle
+    except Exception as error:  # noqa: BLE001 - the caller's to handle
         return (
             OperationStatus.FAILED,
             None,

@@ -1,4 +1,4 @@
-"""Which records a handler is shown, and how many at a time (docs/contributing/protocol.md#loading-all-pages)."""
+"""The pages in which a handler gets the records (docs/contributing/protocol.md#loading-all-pages)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _OVERHEAD = 512  # of a record besides its result
 
 
 def page(operations: Mapping[str, Operation], token: str, marker: str, max_items: int) -> StatePage:
-    """Return the records from *marker* on; one at least, so that every page gets further.
+    """Return the records from *marker* on; at least one, so that every page makes progress.
 
     Parameters
     ----------
     operations : Mapping[str, Operation]
         All records, in the order they started.
     token : str
-        The token that the markers of these pages are bound to.
+        The token to which the markers of these pages belong.
     marker : str
-        What the page before gave out; empty for the first.
+        The previous page's next marker; empty for the first page.
     max_items : int
-        How many records at most.
+        The most records on the page.
 
     Raises
     ------
     ServiceRefusal
-        The marker is none that was given out for this token.
+        The marker was not issued for this token.
     """
     visible = [record for record in operations.values() if _is_visible(record, operations)]
     start = _position(marker, token, len(visible)) if marker else 0

@@ -12,23 +12,22 @@ __all__ = ["MemoryStore", "Store"]
 
 
 class Store(Protocol):
-    """Keeps executions beyond the call that changed them.
+    """Keeps executions between calls.
 
-    Each change is made inside of `transaction`: `load`, then the change, then `save`. When the transaction is
-    over, and before any answer goes out, what ``execution.changed``, ``execution.events`` and
-    ``execution.header`` said is safe; when it raises, nothing of it is.
+    Each change is made inside `transaction`: `load`, change, `save`. When the transaction ends, and before any answer
+    goes out, ``execution.changed``, ``execution.events`` and ``execution.header`` are stored; when it raises, none is.
     """
 
     def transaction(self) -> AbstractContextManager[object]:
-        """Keep everybody else from changing anything meanwhile."""
+        """Keep others from changing anything meanwhile."""
         ...
 
     def save(self, execution: ServiceExecution) -> None:
-        """Keep what changed since the last call."""
+        """Store what changed since the last call."""
         ...
 
     def load(self, arn: str) -> ServiceExecution | None:
-        """Return an execution as it was last saved; None when there is none."""
+        """Return an execution as it was last saved; None if there is none."""
         ...
 
     def __iter__(self) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Which functions an invoke can name (docs/contributing/protocol.md#statuses-and-transitions, #operation-updates).
+"""The functions that an invoke may name (docs/contributing/protocol.md#statuses-and-transitions, #operation-updates).
 
-The service also refuses a function of another account or region. This one does not: an execution here runs in no
-account, and its ARN is made up.
+The service also refuses a function of another account or region. This module does not: an execution here belongs to
+no account, and its ARN is made up.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _TENANT = re.compile(r"[a-zA-Z0-9\._:\/=+\-@ ]{1,256}")  # [M]
 
 
 def objection_to(options: ChainedInvokeOptions) -> str | None:
-    """Return why the service can't invoke this; None when it can."""
+    """Return why the service can't invoke this; None if it can."""
     name = options.function_name
-    found = _TARGET.fullmatch(name) if len(name) <= _MAX_LENGTH else None
-    if found is None or (found["arn"] and not (found["region"] and found["account"])):
+    match = _TARGET.fullmatch(name) if len(name) <= _MAX_LENGTH else None
+    if match is None or (match["arn"] and not (match["region"] and match["account"])):
         return f"Invalid function ARN '{name}'"
     if options.tenant_id is not None and not _TENANT.fullmatch(options.tenant_id):
         return "TenantId must be 1 to 256 characters matching [a-zA-Z0-9._:/=+-@ ]."

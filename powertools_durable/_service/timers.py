@@ -1,4 +1,4 @@
-"""Timers that run, the earliest first, and what of an execution they will change. Pure."""
+"""Running timers, the earliest first, and the records that they will change. Pure."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from powertools_durable._service.execution_records import CallbackTimers
 
 __all__ = ["Timers", "Timetable"]
 
-_SLACK = 64  # entries of stopped timers that are not worth clearing away
+_SLACK = 64  # stale entries that are not worth removing
 
 
 class Timers:
-    """One timer a key. The entry of one that was stopped or set anew stays in the heap until it comes up."""
+    """One timer a key. A timer that was stopped or reset leaves a stale entry in the heap until that entry comes up."""
 
     def __init__(self) -> None:
         self._ends: dict[str, datetime] = {}
         self._heap: list[tuple[datetime, str]] = []
 
     def set(self, key: str, ends: datetime | None) -> None:
-        """Let the timer of *key* end then; None stops it."""
+        """Set when the timer of *key* ends; None stops it."""
         if ends is None:
             self._ends.pop(key, None)
         elif self._ends.get(key) != ends:
@@ -34,13 +34,13 @@ class Timers:
                 heapify(self._heap)
 
     def next(self) -> datetime | None:
-        """Return when the earliest one ends; None when none runs."""
+        """Return when the earliest timer ends; None if none runs."""
         while self._heap and self._ends.get(self._heap[0][1]) != self._heap[0][0]:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def take_due(self, now: datetime) -> list[tuple[datetime, str]]:
-        """Remove those that have ended, and return when each did and its key."""
+        """Remove the timers that have ended; return the end and the key of each."""
         due = []
         while (moment := self.next()) is not None and moment <= now:
             due.append(heappop(self._heap))

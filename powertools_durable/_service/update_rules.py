@@ -1,4 +1,4 @@
-"""What an update may carry, whatever record it meets.
+"""Rules for an update that do not depend on its record.
 
 Sources: docs/contributing/protocol.md#statuses-and-transitions, #operation-updates, #limits.
 """
@@ -28,7 +28,7 @@ _MAX_ID_LENGTH = 64
 
 
 def has_bad_identity(update: OperationUpdate) -> str | None:
-    """Object to an id, a name or a sub type that can't be one."""
+    """Object to an invalid id, name or subtype."""
     if not 1 <= len(update.id) <= _MAX_ID_LENGTH or not _ID_ALPHABET.issuperset(update.id):
         return "Invalid operation id."
     name = update.name
@@ -55,7 +55,7 @@ def is_too_large(update: OperationUpdate, max_payload_bytes: int) -> str | None:
 
 
 def has_bad_contents(update: OperationUpdate) -> str | None:
-    """Object to what does not go with the action."""
+    """Object to fields that do not fit the action."""
     match update.action:
         case OperationAction.RETRY if update.step_options is None:
             return "Invalid StepOptions for the given action."
@@ -70,7 +70,7 @@ def has_bad_contents(update: OperationUpdate) -> str | None:
 
 
 def has_bad_options(update: OperationUpdate) -> str | None:
-    """Object to options that are missing, or out of bounds."""
+    """Object to options that are missing or out of range."""
     if update.action is OperationAction.START:
         if update.type is OperationType.WAIT and update.wait_options is None:
             return "WaitOptions are required."

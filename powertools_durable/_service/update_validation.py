@@ -1,8 +1,8 @@
-"""What the service refuses, and with which words.
+"""The updates that the service refuses, and its messages.
 
-Each rule is a function that returns the words of its refusal, or None; `refusal` asks them in order. A request
-is refused whole: nothing of it is applied. The words are the service's where they are known; what follows them in
-parentheses is ours and says which update they are about.
+Each rule is a function that returns the message of its refusal, or None; `refusal` calls them in order. A request is
+refused as a whole: none of it is applied. Messages are the service's own where they are known; the part in parentheses
+is ours and names the update.
 
 Sources: docs/contributing/protocol.md#statuses-and-transitions, #operation-updates, #batching, #limits.
 """
@@ -44,7 +44,7 @@ _NOT_NOW = {
         "Cannot start a CHAINED_INVOKE operation that already exists."
     ),
 }
-"""What the service says [E] when an action of its type comes at the wrong time."""
+"""The service's messages [E] for an action that comes at the wrong time."""
 
 
 class ServiceRefusal(Exception):  # noqa: N818 - what the service answers, not a fault of ours
@@ -65,8 +65,8 @@ class ServiceRefusal(Exception):  # noqa: N818 - what the service answers, not a
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """One update of a request, and what it meets."""
+class _Request:
+    """One update, and the state it applies to."""
 
     update: OperationUpdate
     record: Operation | None
@@ -88,7 +88,7 @@ class _Asked:
         )
 
     def parent_of(self, known: OperationUpdate | Operation | None) -> str | None:
-        """Return the parent that *known* names; an update may leave out what its record, or its START, has."""
+        """Return the parent of *known*; an update may leave it out if its record or its START has it."""
         if known is None:
             return None
         before = self.operations.get(known.id) or self.earlier.get(known.id)
@@ -99,8 +99,8 @@ def refusal(
     updates: Sequence[OperationUpdate], operations: Mapping[str, Operation], max_payload_bytes: int
 ) -> ServiceRefusal | None:
     """Return why a request is refused; None when it is not."""
-    words = _objection_to_all(updates) or next(_objections(updates, operations, max_payload_bytes), None)
-    return ServiceRefusal(words) if words else None
+    message = _objection_to_all(updates) or next(_objections(updates, operations, max_payload_bytes), None)
+    return ServiceRefusal(message) if message else None
 
 
 def _objection_to_all(updates: Sequence[OperationUpdate]) -> str | None:
@@ -127,34 +127,34 @@ def _objections(
 ) -> Iterator[str]:
     earlier: dict[str, OperationUpdate] = {}
     for update in updates:
-        asked = _Asked(update, operations.get(update.id), earlier, operations, max_payload_bytes)
+        request = _Request(update, operations.get(update.id), earlier, operations, max_payload_bytes)
         for rule in _RULES:
-            if words := rule(asked):
-                yield f"{words} ({asked})"
+            if message := rule(request):
+                yield f"{message} ({request})"
         earlier[update.id] = update
 
 
-def _is_repeated(asked: _Asked) -> str | None:
-    before = asked.earlier.get(asked.update.id)
+def _is_repeated(request: _Request) -> str | None:
+    before = request.earlier.get(request.update.id)
     if before is None:
         return None
-    closes = before.action is OperationAction.START and asked.update.action is not OperationAction.START
+    closes = before.action is OperationAction.START and request.update.action is not OperationAction.START
     if closes and before.type in _STARTABLE_AND_CLOSABLE:
         return None
     return "Cannot checkpoint multiple operations with the same ID."
 
 
-def _has_bad_parent(asked: _Asked) -> str | None:
-    parent_id = asked.update.parent_id
+def _has_bad_parent(request: _Request) -> str | None:
+    parent_id = request.update.parent_id
     if parent_id is None:
         return None
-    parent = asked.earlier.get(parent_id) or asked.operations.get(parent_id)
+    parent = request.earlier.get(parent_id) or request.operations.get(parent_id)
     is_context = parent is not None and parent.type is OperationType.CONTEXT
     return None if is_context else "Invalid parent operation id."
 
 
-def _is_inconsistent(asked: _Asked) -> str | None:
-    update, known = asked.update, asked.record or asked.earlier.get(asked.update.id)
+def _is_inconsistent(request: _Request) -> str | None:
+    update, known = request.update, request.record or request.earlier.get(request.update.id)
     if known is None:
         return None
     if known.type is not update.type:
@@ -168,39 +168,39 @@ def _is_inconsistent(asked: _Asked) -> str | None:
     return None
 
 
-def _is_illegal(asked: _Asked) -> str | None:
-    update = asked.update
+def _is_illegal(request: _Request) -> str | None:
+    update = request.update
     if update.type is OperationType.EXECUTION and update.action in _ENDS_EXECUTION:
         return None
-    words = _NOT_NOW.get((update.type, update.action))
-    if words is None:
+    message = _NOT_NOW.get((update.type, update.action))
+    if message is None:
         return "Invalid action for the given operation type."
-    status = asked.record.status if asked.record else None
-    before = asked.earlier.get(update.id)
+    status = request.record.status if request.record else None
+    before = request.earlier.get(update.id)
     if before is not None:
         status = TRANSITIONS.get((before.type, status, before.action))
-    return None if (update.type, status, update.action) in TRANSITIONS else words
+    return None if (update.type, status, update.action) in TRANSITIONS else message
 
 
-def _is_below_an_end(asked: _Asked) -> str | None:
-    """Stricter than the service is known to be: nothing is recorded below a context that has ended (G9)."""
-    above = asked.parent_of(asked.update)
+def _is_below_an_end(request: _Request) -> str | None:
+    """Object to an update below a context that has ended (G9); stricter than the service is known to be."""
+    above = request.parent_of(request.update)
     while above is not None:
-        if asked.ended(above):
+        if request.ended(above):
             return "Parent context has already ended."
-        above = asked.parent_of(asked.earlier.get(above) or asked.operations.get(above))
+        above = request.parent_of(request.earlier.get(above) or request.operations.get(above))
     return None
 
 
-# The official emulator's order, so that a request with two faults is refused with the same words [E].
-_RULES: tuple[Callable[[_Asked], str | None], ...] = (
-    lambda asked: has_bad_identity(asked.update),
+# The official emulator's order, so that a request with two faults gets the same message [E].
+_RULES: tuple[Callable[[_Request], str | None], ...] = (
+    lambda request: has_bad_identity(request.update),
     _is_repeated,
     _has_bad_parent,
     _is_inconsistent,
-    lambda asked: is_too_large(asked.update, asked.max_payload_bytes),
+    lambda request: is_too_large(request.update, request.max_payload_bytes),
     _is_illegal,
-    lambda asked: has_bad_contents(asked.update),
-    lambda asked: has_bad_options(asked.update),
+    lambda request: has_bad_contents(request.update),
+    lambda request: has_bad_options(request.update),
     _is_below_an_end,
 )

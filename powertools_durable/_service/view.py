@@ -1,4 +1,4 @@
-"""An execution as whoever watches it sees it."""
+"""A read-only view of an execution."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WAITING = (OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_IN
 
 
 class ExecutionView:
-    """Looks at an execution, and changes nothing."""
+    """Reads an execution and changes nothing."""
 
     @property
     def _execution(self) -> ServiceExecution | ExecutionRecords:
@@ -57,38 +57,38 @@ class ExecutionView:
         return [record for record in records if record.type is not OperationType.EXECUTION]
 
     def operation(self, name: str) -> Operation:
-        """Return the one operation of that name.
+        """Return the only operation of that name.
 
         Raises
         ------
         LookupError
             There is none, or more than one.
         """
-        found = [record for record in self.operations if record.name == name]
-        if len(found) == 1:
-            return found[0]
+        matches = [record for record in self.operations if record.name == name]
+        if len(matches) == 1:
+            return matches[0]
         names = ", ".join(repr(record.name) for record in self.operations) or "none"
-        message = f"{len(found) or 'no'} operations are named {name!r}; there are: {names}"
+        message = f"{len(matches) or 'no'} operations are named {name!r}; there are: {names}"
         raise LookupError(message)
 
     @property
     def waiting_for(self) -> list[Operation]:
-        """What keeps the execution from going on: timers, callbacks, invoked functions."""
+        """The timers, callbacks and invoked functions that the execution waits for."""
         if self._execution.is_terminal:
             return []
         return [record for record in self.operations if is_waited_for(record)]
 
     @property
     def open_callbacks(self) -> list[Operation]:
-        """Callbacks that nobody has answered yet."""
+        """The callbacks that have no answer yet."""
         return [record for record in self.waiting_for if record.type is OperationType.CALLBACK]
 
     def label(self, record: Operation) -> str:
-        """Name a record for people: a callback of ``wait_for_callback`` is called as that is."""
+        """Return a record's display name; a callback of ``wait_for_callback`` has the name of that operation."""
         return label_in(self._execution.operations, record)
 
     def open_callbacks_called(self, text: str) -> list[Operation]:
-        """Return the open callbacks of that id, that name, or that of their ``wait_for_callback``."""
+        """Return the open callbacks that have *text* as id, as name, or as the name of their ``wait_for_callback``."""
         records = self._execution.operations
         return [
             record
@@ -97,7 +97,7 @@ class ExecutionView:
         ]
 
     def open_callback(self, name: str) -> Operation:
-        """Return the open callback of that name, or of that of its ``wait_for_callback``.
+        """Return the open callback of that name; also the name of its ``wait_for_callback``.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class ExecutionView:
         raise LookupError(f"{message}: the execution is {self.status}{why}")
 
     def history(self) -> list[HistoryEvent]:
-        """Return the events as GetDurableExecutionHistory does, the oldest first."""
+        """Return the events as GetDurableExecutionHistory does, oldest first."""
         return list(self._execution.history)
 
 
@@ -126,12 +126,12 @@ def _names(record: Operation | None) -> tuple[str | None, ...]:
 
 
 def is_waited_for(record: Operation) -> bool:
-    """Tell whether *record* keeps its execution from going on."""
+    """Return whether the execution waits for *record*."""
     return record.status in _PENDING and (record.type in _WAITING or record.status is OperationStatus.PENDING)
 
 
 def label_in(operations: Mapping[str, Operation], record: Operation) -> str:
-    """Name a record for people: a callback of ``wait_for_callback`` is called as that is."""
+    """Return a record's display name; a callback of ``wait_for_callback`` has the name of that operation."""
     above = operations.get(record.parent_id or "")
     if record.type is OperationType.CALLBACK and above is not None and above.sub_type == SubType.WAIT_FOR_CALLBACK:
         return above.name or label(record)
@@ -139,5 +139,5 @@ def label_in(operations: Mapping[str, Operation], record: Operation) -> str:
 
 
 def label(record: Operation) -> str:
-    """Name a record for people: its name, or the beginning of its id."""
+    """Return a record's display name: its name, or the beginning of its id."""
     return record.name or record.id[:8]

@@ -1,4 +1,4 @@
-"""Records as an event has them."""
+"""Records in the form of an event."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._protocol.wire import to_wire
 
-__all__ = ["Written"]
+__all__ = ["WireCache"]
 
 
-class Written:
-    """Writes each record once for as long as it does not change: each invocation is shown all of them again."""
+class WireCache:
+    """Converts each record once until it changes: every invocation gets all of them again."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Operation, dict[str, Any]]] = {}
 
     def of(self, records: Iterable[Operation]) -> list[dict[str, Any]]:
-        """Return *records* as JSON-ready data, which is the caller's to change."""
+        """Return *records* as JSON-ready data, which the caller may change."""
         return [_copied(self._of(record)) for record in records]
 
     def _of(self, record: Operation) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._service.execution_records import ENDED, ExecutionRecords, Header
-from powertools_durable._service.history_reader import UnreadableHistory, recollect
+from powertools_durable._service.history_reader import UnreadableHistory, rebuild_execution
 from powertools_durable._service.view import ExecutionView
 from powertools_durable.cli.aws import Account, AwsError
 
@@ -85,7 +85,7 @@ class RemoteExecution(ExecutionView):
     def _execution(self) -> ExecutionRecords:
         answer = self._answer
         try:
-            found = recollect(self._events, require_payloads=False)
+            found = rebuild_execution(self._events, require_payloads=False)
         except UnreadableHistory as problem:
             raise AwsError(f"the history of {self.id} can't be read: {problem}") from None
         header = Header(

@@ -78,22 +78,25 @@ BAD = {
     "without data": (json.dumps(without_data(EVENTS)), "IncludeExecutionData=true"),
     "an operation of two kinds": (
         json.dumps(changed(3, EventType="WaitSucceeded")),
-        "event 3, WaitSucceeded: it is of an operation that began as another",
+        "event 3, WaitSucceeded: its operation started as one of another type",
     ),
     "a moment that is none": (
         json.dumps(changed(2, EventTimestamp=SECRET)),
-        "event 2, StepStarted: its EventTimestamp is no moment",
+        "event 2, StepStarted: its EventTimestamp is not a timestamp",
     ),
-    "a name that is none": (json.dumps(changed(2, Name=[SECRET])), "event 2, StepStarted: its Name is no text"),
-    "a name of half a character": (json.dumps(changed(2, Name="\ud800")), "its Name is no text"),
+    "a name that is none": (
+        json.dumps(changed(2, Name=[SECRET])),
+        "event 2, StepStarted: its Name is not printable text",
+    ),
+    "a name of half a character": (json.dumps(changed(2, Name="\ud800")), "its Name is not printable text"),
     "no id": (json.dumps(changed(2, Id=None)), "event 2, StepStarted: it has no Id"),
     "a delay that is none": (
         json.dumps(changed(3, StepSucceededDetails={"RetryDetails": {"NextAttemptDelaySeconds": SECRET}})),
-        "event 3, StepSucceeded: its NextAttemptDelaySeconds is no number",
+        "event 3, StepSucceeded: its NextAttemptDelaySeconds is not a valid number",
     ),
     "an error that is none": (
         json.dumps(changed(3, EventType="StepFailed", StepFailedDetails={"Error": {"Payload": {"ErrorType": 5}}})),
-        "event 3, StepFailed: its error is no error",
+        "event 3, StepFailed: its error is malformed",
     ),
 }
 

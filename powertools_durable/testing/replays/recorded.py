@@ -14,7 +14,7 @@ from powertools_durable._replay.effects import Outcome
 from powertools_durable._replay.frame import Frame, operation_id
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.driver import BlockingDriver
-from powertools_durable._service.history_reader import Recollection
+from powertools_durable._service.history_reader import RecordedExecution
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError
 from powertools_durable.errors.places import call_site
@@ -31,7 +31,7 @@ class Script:
 
     Parameters
     ----------
-    found : Recollection
+    found : RecordedExecution
         The history.
     rebuilt : frozenset[str]
         Contexts whose recorded text turned out not to be their result, but a summary of one too large.
@@ -54,7 +54,7 @@ class Script:
         A rebuilt context whose result is too small for a summary: what is recorded of it was its result.
     """
 
-    def __init__(self, found: Recollection, rebuilt: frozenset[str]) -> None:
+    def __init__(self, found: RecordedExecution, rebuilt: frozenset[str]) -> None:
         self.found = found
         self.held: dict[str, Operation] = {}
         self.returned: set[str | None] = set()

@@ -14,7 +14,7 @@ from powertools_durable._protocol.wire import to_wire
 from powertools_durable._replay.effects import Raised
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
-from powertools_durable._service.history_reader import Recollection, UnreadableHistory, recollect
+from powertools_durable._service.history_reader import RecordedExecution, UnreadableHistory, rebuild_execution
 from powertools_durable._service.host import LambdaContext
 from powertools_durable.errors import (
     BackendError,
@@ -69,7 +69,7 @@ def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
         raise ValidationError(message)
     events, arn, read = read_history(history)
     try:
-        found = recollect(events)
+        found = rebuild_execution(events)
     except UnreadableHistory as problem:
         message = f"{read or 'the history'} can't be replayed: {problem}"
         raise ValidationError(message) from None
@@ -161,7 +161,7 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
     return ReplayVerdict(breaks=False, replayed=replayed, stopped_at=ends, history=read)
 
 
-def _levels(found: Recollection) -> int:
+def _levels(found: RecordedExecution) -> int:
     """Return how many contexts lie in each other, where it is deepest."""
     levels: dict[str | None, int] = {}
     for record in found.operations.values():  # a parent is recorded before what is in it
@@ -196,7 +196,7 @@ def _bad_input(words: str, read: str) -> ReplayVerdict:
     )
 
 
-def _is_context(found: Recollection, identifier: str) -> bool:
+def _is_context(found: RecordedExecution, identifier: str) -> bool:
     record = found.operations.get(identifier)
     return record is not None and record.type is OperationType.CONTEXT
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from powertools_durable._service.host import Invocation
-from powertools_durable._service.shown import Shown
+from powertools_durable._service.invocation_input import InvocationInput
 from powertools_durable.errors import ValidationError
 
 __all__ = ["LISTENING", "Recorder", "SimulatedInvocation", "exploring"]
@@ -40,7 +40,7 @@ class SimulatedInvocation:
     """
 
     request_id: str
-    shown: Shown
+    input: InvocationInput
     answer: object
     logs: list[logging.LogRecord] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
@@ -48,7 +48,7 @@ class SimulatedInvocation:
     @property
     def event(self) -> Mapping[str, Any]:
         """The event of the handler, built on each access: stored events would repeat all records."""
-        return self.shown.event()
+        return self.input.event()
 
 
 class Recorder:
@@ -85,7 +85,7 @@ class Recorder:
         """Return *invocation*, which was the last one, with its output."""
         logs, metrics = self._begins
         return SimulatedInvocation(
-            invocation.request_id, invocation.shown, invocation.answer, self.logs[logs:], self.metrics[metrics:]
+            invocation.request_id, invocation.input, invocation.answer, self.logs[logs:], self.metrics[metrics:]
         )
 
 

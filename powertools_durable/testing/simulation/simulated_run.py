@@ -50,7 +50,7 @@ class SimulatedRun(ExecutionView):
         self.clock = clock
         self.threads = threads
         self._at_the_end = at_the_end
-        self._family = Family(host, arn, invoker, functions, heard=self._heard)
+        self._family = Family(host, arn, invoker, functions, on_invocation=self._heard)
 
     def __repr__(self) -> str:
         waits = ", ".join(f"{record.type.value.lower()} {label(record)!r}" for record in self.waiting_for)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from powertools_durable import Completion, Nesting, Polling, Retry, current_step, durable
 from powertools_durable._protocol.operation import OperationStatus, OperationType
 from powertools_durable._protocol.update import ChainedInvokeOptions
-from powertools_durable._service.history_reader import UnreadableHistory, recollect
+from powertools_durable._service.history_reader import UnreadableHistory, rebuild_execution
 from powertools_durable.testing import Simulator
 from tests.service.bench import OOPS, A, Bench, S, T, retry, update, wait
 from tests.service.model import KINDS, NEXT
@@ -36,7 +36,7 @@ def records(execution):
 
 
 def read_back(bench):
-    return recollect(bench.execution.history)
+    return rebuild_execution(bench.execution.history)
 
 
 def test_every_status_of_every_kind_comes_back():
@@ -91,14 +91,14 @@ def test_an_execution_is_read_back_at_any_moment(seconds):
     run = Simulator(everything, functions={"pay": lambda event: event}).start(None)
     if seconds:
         run.advance(seconds)
-    found = recollect(run.history())
+    found = rebuild_execution(run.history())
     assert found.operations == {record.id: without_flags(record) for record in run.operations}
     assert list(found.operations) == [record.id for record in run.operations]
 
 
 def test_what_was_invoked_is_known_though_no_record_holds_it():
     run = Simulator(everything, functions={"pay": lambda event: event}).start(None).finish()
-    (target,) = recollect(run.history()).targets.values()
+    (target,) = rebuild_execution(run.history()).targets.values()
     assert (target.function_name, target.tenant_id) == ("pay", "t-1")
 
 
@@ -116,7 +116,7 @@ def test_whatever_happens_is_read_back(data):
             continue
         action = data.draw(st.sampled_from(can))
         bench.send(_made(key, kind, action))
-    found = recollect(bench.execution.history).operations
+    found = rebuild_execution(bench.execution.history).operations
     for key, record in records(bench.execution).items():
         if record.status is OperationStatus.READY:  # no event tells that a delay is over
             due = found[key].step_details.next_attempt_timestamp
@@ -170,18 +170,18 @@ def succeeded(**details):
     "moment", [NOON, NOON.isoformat(), "2026-01-01T12:00:00Z", NOON.timestamp(), int(NOON.timestamp() * 1000)]
 )
 def test_moments_are_read_in_every_form(moment):
-    found = recollect([STARTED | {"EventTimestamp": moment}])
+    found = rebuild_execution([STARTED | {"EventTimestamp": moment}])
     assert found.execution.start_timestamp == NOON
 
 
 def test_the_newest_may_come_first():
-    found = recollect([succeeded(), STARTED])
+    found = rebuild_execution([succeeded(), STARTED])
     assert found.operations["s"].result == "7"
 
 
 def test_a_start_may_be_missing_and_unknown_events_are_passed_over():
     future = {"EventType": "StepDreamt", "EventId": 3, "EventTimestamp": NOON, "Id": "s"}
-    found = recollect([STARTED, succeeded(), future])
+    found = rebuild_execution([STARTED, succeeded(), future])
     assert found.operations["s"].status is S.SUCCEEDED
     assert found.operations["s"].attempts == 1
 
@@ -207,6 +207,6 @@ def test_a_start_may_be_missing_and_unknown_events_are_passed_over():
 )
 def test_what_is_no_whole_history_is_refused_with_words(events, words):
     with pytest.raises(UnreadableHistory) as refused:
-        recollect(events)
+        rebuild_execution(events)
     assert words in str(refused.value)
     assert "canary" not in str(refused.value)

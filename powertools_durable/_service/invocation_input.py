@@ -1,4 +1,4 @@
-"""What an invocation is shown of its execution (docs/contributing/protocol.md#invocation-input). Pure."""
+"""The input of an invocation (docs/contributing/protocol.md#invocation-input). Pure."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._service.state_pages import page
-from powertools_durable._service.wire_cache import Written
+from powertools_durable._service.wire_cache import WireCache
 
-__all__ = ["Shown"]
+__all__ = ["InvocationInput"]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """The execution as it was when an invocation began: a place in its log, not a copy of it.
+class InvocationInput:
+    """An execution as it was when an invocation began: a position in its log, not a copy.
 
     Attributes
     ----------
     arn : str
-        The execution's.
+        The execution's ARN.
     token : str
         The invocation's first checkpoint token.
     log : Sequence[Operation]
-        Every record as it was at each change. It may have grown since.
+        Every record at each of its changes. It may have grown since.
     length : int
-        How much of it there was.
+        The log's length then.
     updated : Sequence[str]
-        Ids of what the service changed since the last invocation.
+        Ids of the operations that the service changed since the last invocation.
     page_items : int
-        How many records the first page has at most.
+        The most records on the first page.
     """
 
     arn: str
@@ -40,8 +40,8 @@ class Shown:
     updated: Sequence[str] = field(repr=False)
     page_items: int = field(repr=False)
 
-    def event(self, written: Written | None = None) -> dict[str, Any]:
-        """Return the event that Lambda hands to the handler, the caller's to change."""
+    def event(self, cache: WireCache | None = None) -> dict[str, Any]:
+        """Return the handler's event; the caller may change it."""
         records: dict[str, Operation] = {}
         for record in self.log[: self.length]:
             records[record.id] = record
@@ -50,7 +50,7 @@ class Shown:
             "DurableExecutionArn": self.arn,
             "CheckpointToken": self.token,
             "InitialExecutionState": {
-                "Operations": (written or Written()).of(first.operations or ()),
+                "Operations": (cache or WireCache()).of(first.operations or ()),
                 "NextMarker": first.next_marker or "",
             },
             "UpdatedOperationIds": list(self.updated),
