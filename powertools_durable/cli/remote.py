@@ -84,7 +84,7 @@ class RemoteExecutions:
         if len(found) == 1:
             return RemoteExecution(self._account, found[0].arn, data=data, told=found[0].told)
         if found:
-            message = f"{text!r} fits {len(found)} executions; say the ARN: {', '.join(one.arn for one in found[:5])}"
+            message = f"{text!r} matches {len(found)} executions; use the ARN: {', '.join(one.arn for one in found[:5])}"
             raise LookupError(message)
         message = f"no execution of {self._function.name} has the id or name {text!r}; the last ones are: "
         raise LookupError(f"{message}{', '.join(newest) or 'none'}")
@@ -110,7 +110,7 @@ class RemoteExecutions:
             raise LookupError(ambiguous(text, [one.name for one, _ in found]))
         # An id is a secret, and what was not found may be one with a typing error: it is not repeated.
         names = ", ".join(f"{one.label(record)!r} of {one.name}" for one, record in open_ones[:5]) or "none"
-        message = f"no callback of that name or id waits for an answer; open: {names}"
+        message = f"no open callback has that name or id; open: {names}"
         raise LookupError(message)
 
     def _open(self) -> list[RemoteExecution]:
@@ -127,11 +127,11 @@ class RemoteExecutions:
         LookupError
             There is none of that id or name.
         ValidationError
-            It has ended already.
+            It has already ended.
         """
         one = self.find(text, data=False)
         if not one.is_running:
-            message = f"{one.name} has ended already: {one.status}"
+            message = f"{one.name} has already ended: {one.status}"
             raise ValidationError(message)
         self._account.stop(one.arn)
         return one

@@ -1,4 +1,4 @@
-"""Run durable handlers on this machine: no account, the real clock, nothing lost by a crash."""
+"""Run durable handlers on this machine: no AWS account, the real clock, nothing lost in a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes an execution from outside: its callbacks, its end."""
+"""Changes an execution from outside: answers its callbacks, stops it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["changing", "clock_of"]
 
 
 def clock_of(store: SqliteStore, arn: str) -> SkippingClock:
-    """Return a clock that is not behind what the execution has seen: skipped waits took no time of the machine's."""
+    """Return a clock that is not behind the execution's history: skipped waits took no real time."""
     clock = SkippingClock()
     execution = store.load(arn)
     if execution is not None and execution.history:
@@ -25,7 +25,7 @@ def clock_of(store: SqliteStore, arn: str) -> SkippingClock:
 
 @contextmanager
 def changing(store: SqliteStore, arn: str) -> Iterator[tuple[ServiceExecution, datetime]]:
-    """Hold an execution and its time while it is changed from outside."""
+    """Lock an execution while it is changed from outside; yield it and its time."""
     with store.transaction():
         execution = store.load(arn)
         if execution is None:

@@ -1,8 +1,8 @@
-"""Makes the files that SQLite opens. One that exists is opened by SQLite alone.
+"""Creates the files that SQLite opens. A file that exists is only ever opened by SQLite.
 
-A process that closes a file gives up every POSIX lock it holds on it, those of its other connections too. Another
-process would then believe that nobody uses the database: it throws the write-ahead log away, and what was written last
-is lost. Source: section 2.2 of https://www.sqlite.org/howtocorrupt.html
+A process that closes a file loses every POSIX lock it holds on it, those of its other connections included. Another
+process would then take the database for unused and delete the write-ahead log, and the last writes are lost. Source:
+section 2.2 of https://www.sqlite.org/howtocorrupt.html
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ __all__ = ["make_if_missing"]
 
 
 def make_if_missing(path: Path) -> None:
-    """Make an empty file that its owner alone may read; leave one that exists untouched and unopened.
+    """Create an empty file that only its owner may read; leave an existing file alone, unopened.
 
     Raises
     ------
     OSError
-        It is missing and can't be made.
+        It is missing and can't be created.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

@@ -1,4 +1,4 @@
-"""Looks at what a store holds, answers callbacks, stops: everything that needs no handler."""
+"""Reads executions, answers callbacks and stops executions: everything that needs no handler."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from powertools_durable.parser.stored import input_text
 
 __all__ = ["LocalCallback", "LocalExecution", "LocalExecutions", "LocalSummary", "ambiguous"]
 
-_MOST_NAMED = 5  # executions in a message
+_MOST_NAMED = 5  # executions that a message names
 _LAST = "\U0010ffff"  # no text is greater
 _OPEN_CALLBACKS = """
     FROM callbacks c JOIN executions e ON e.arn = c.arn WHERE e.status = 'RUNNING' AND (:arn IS NULL OR c.arn = :arn)
@@ -31,7 +31,7 @@ _OPEN_CALLBACKS = """
 
 
 class LocalExecution(ExecutionView):
-    """An execution in a store, read anew at each look."""
+    """An execution in a store, read again at each access."""
 
     def __init__(self, store: SqliteStore, arn: str) -> None:
         self._store = store
@@ -42,17 +42,17 @@ class LocalExecution(ExecutionView):
 
     @property
     def _execution(self) -> ServiceExecution:
-        found = self._store.load(self._arn)
-        if found is None:
+        execution = self._store.load(self._arn)
+        if execution is None:
             raise self._gone
-        return found
+        return execution
 
     @property
     def _header(self) -> Header:
-        found = self._store.header(self._arn)
-        if found is None:
+        header = self._store.header(self._arn)
+        if header is None:
             raise self._gone
-        return found
+        return header
 
     @property
     def _gone(self) -> StoreError:
@@ -85,17 +85,17 @@ class LocalExecution(ExecutionView):
 
     @property
     def target(self) -> str | None:
-        """Where its handler is, if the command line started it."""
+        """Where to import its handler from, if the command line started it."""
         return self.targets.get("")
 
     @property
     def targets(self) -> dict[str, str]:
-        """Where the functions are that it may invoke, by name; its own handler has the name ``""``."""
+        """Where to import the functions from that it may invoke, by name; its own handler has the name ``""``."""
         return self._store.targets(self._arn)
 
     @property
     def started(self) -> datetime:
-        """When it began, UTC-aware."""
+        """When it started, UTC-aware."""
         return self._header.started
 
     @property
@@ -105,69 +105,69 @@ class LocalExecution(ExecutionView):
 
     @property
     def is_running(self) -> bool:
-        """True while a process stays with it."""
+        """True while a process runs it."""
         return is_running(self._store, self._arn)
 
     @property
     def is_a_child(self) -> bool:
-        """True when another execution invoked it: that one runs it."""
+        """True if another execution invoked it; the process of that one runs it."""
         return self.id.startswith(self.name)
 
     @property
     def is_invoked(self) -> bool:
-        """True while its handler runs, or when the process that ran it was killed."""
+        """True while its handler runs, or if the process that ran it was killed."""
         return self._header.invoking_since is not None
 
     @property
     def invocations(self) -> int:
-        """How often its handler was called."""
+        """The number of invocations of its handler."""
         return self._header.invocations
 
     @property
     def input(self) -> Any:
-        """The event, as JSON reads it."""
+        """The event, read from JSON."""
         text = self._store.input(self._arn)
         return json.loads(text) if text else None
 
     @property
     def history_length(self) -> int:
-        """How many events its history has."""
+        """The number of events in its history."""
         return self._header.events
 
     def history_after(self, number: int) -> list[HistoryEvent]:
-        """Return the events after the first *number* of them, the oldest first."""
+        """Return the events after the first *number*, oldest first."""
         return self._execution.history[number:]
 
     def callbacks(self, text: str) -> list[LocalCallback]:
-        """Return the open callbacks of that name or id."""
+        """Return the open callbacks with that name or id."""
         return [LocalCallback(self._store, self, record) for record in self.open_callbacks_called(text)]
 
     def expires(self, callback: Operation) -> datetime | None:
-        """Return when an open callback times out; None for never."""
+        """Return when an open callback times out; None if never."""
         timers = self._execution.header.callbacks.get(callback.id)
         return timers.next() if timers else None
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSummary:
-    """What there is to say of an execution without reading its payloads.
+    """An execution without its payloads.
 
     Attributes
     ----------
     id, name, arn, status : str
-        As of `LocalExecution`.
+        As in `LocalExecution`.
     started, ended : datetime
         UTC-aware; None while it has not ended.
     invocations : int
-        How often its handler was called.
+        The number of invocations of its handler.
     is_invoked, is_running : bool
-        As of `LocalExecution`.
+        As in `LocalExecution`.
     error : ErrorObject | None
         What it failed with.
     target : str | None
-        Where its handler is, if the command line started it.
+        Where to import its handler from, if the command line started it.
     waiting_for : tuple[str, ...]
-        Names of what keeps it from going on.
+        Names of the operations that it waits for.
     """
 
     id: str
@@ -185,7 +185,7 @@ class LocalSummary:
 
 
 class LocalExecutions:
-    """The executions of a store, the oldest first."""
+    """The executions of a store, oldest first."""
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
@@ -194,16 +194,16 @@ class LocalExecutions:
         return (LocalExecution(self._store, arn) for arn in self._store)
 
     def count(self) -> int:
-        """Return how many executions there are."""
+        """Return the number of executions."""
         return int(self._store.query("SELECT count(*) FROM executions")[0][0])
 
     def summaries(self, newest: int | None = None) -> Iterator[LocalSummary]:
-        """Yield a summary of each execution; how large their payloads are makes no difference.
+        """Yield a summary of each execution, oldest first, without reading payloads.
 
         Parameters
         ----------
         newest : int | None
-            Only so many, those that were started last; still the oldest first.
+            Only this many, those started last.
         """
         query = self._store.query
         rows = query(
@@ -236,36 +236,36 @@ class LocalExecutions:
             )
 
     def find(self, text: str | None = None) -> LocalExecution:
-        """Return the execution of that id, beginning of an id, name or ARN.
+        """Return the execution with that id, prefix of an id, name or ARN.
 
         Parameters
         ----------
         text : str | None
-            None: the one that was started last and has not ended.
+            None for the one started last that has not ended.
 
         Raises
         ------
         LookupError
-            There is none, or more than one.
+            There is none, or there are several.
         """
         if text is None:
             return self._newest()
         query = self._store.query
-        found = query(
+        rows = query(
             "SELECT arn, id FROM executions WHERE arn = :it OR id = :it OR name = :it ORDER BY number", it=text
         )
-        if not found and text:  # what begins with it lies between it and the greatest text that does
-            found = query(
+        if not rows and text:  # ids that start with it lie between it and the greatest such text
+            rows = query(
                 "SELECT arn, id FROM executions WHERE id > :start AND id < :start || :last ORDER BY number",
                 start=text,
                 last=_LAST,
             )
-        if len(found) == 1:
-            return LocalExecution(self._store, found[0][0])
-        if found:
-            more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-            ids = ", ".join(row[1] for row in found[:_MOST_NAMED])
-            message = f"{text!r} fits {len(found)} executions; say the id: {ids}{more}"
+        if len(rows) == 1:
+            return LocalExecution(self._store, rows[0][0])
+        if rows:
+            more = f" and {len(rows) - _MOST_NAMED} more" if len(rows) > _MOST_NAMED else ""
+            ids = ", ".join(row[1] for row in rows[:_MOST_NAMED])
+            message = f"{text!r} matches {len(rows)} executions; use the id: {ids}{more}"
             raise LookupError(message)
         newest = query("SELECT name FROM executions ORDER BY number DESC LIMIT ?", _MOST_NAMED)
         known = ", ".join(row[0] for row in reversed(newest)) or "none"
@@ -273,30 +273,30 @@ class LocalExecutions:
         raise LookupError(message)
 
     def _newest(self) -> LocalExecution:
-        found = self._store.query(
+        rows = self._store.query(
             "SELECT arn FROM executions WHERE status = 'RUNNING' AND ended IS NULL"
             " AND substr(id, 1, length(name)) != name"
             " ORDER BY number DESC LIMIT 1"
         )
-        if found:
-            return LocalExecution(self._store, found[0][0])
-        message = f"no execution in {self._store.path} is still running; say which one you mean"
+        if rows:
+            return LocalExecution(self._store, rows[0][0])
+        message = f"no execution in {self._store.path} is still running; name one by its id or name"
         raise LookupError(message)
 
     def callback(self, text: str, *, execution: str | None = None) -> LocalCallback:
-        """Return the open callback of that id or name.
+        """Return the open callback with that id or name.
 
         Parameters
         ----------
         text : str
             The callback's id, its name, or the name of its ``wait_for_callback``.
         execution : str | None
-            Look in this execution only; its id or name.
+            Only search this execution; its id or name.
 
         Raises
         ------
         LookupError
-            No such callback waits for an answer, or more than one does.
+            No such callback is open, or several are.
         """
         arn = self.find(execution).arn if execution else None
         rows = self._store.query(
@@ -305,17 +305,20 @@ class LocalExecutions:
             arn=arn,
             it=text,
         )
-        found = [(LocalExecution(self._store, arn), self._store.operation(arn, key)) for arn, key in rows]
-        callbacks = [LocalCallback(self._store, one, record) for one, record in found if record is not None]
+        callbacks = [
+            LocalCallback(self._store, LocalExecution(self._store, arn), record)
+            for arn, key in rows
+            if (record := self._store.operation(arn, key)) is not None
+        ]
         if len(callbacks) == 1:
             return callbacks[0]
         if callbacks:
             raise LookupError(ambiguous(text, [callback.execution.name for callback in callbacks]))
-        # An id is a secret, and what was not found may be one with a typing error: it is not repeated.
+        # An id is a secret, and *text* may be a mistyped one, so the message does not repeat it.
         label = "(SELECT o.waits FROM operations o WHERE o.arn = c.arn AND o.id = c.id)"
         waiting = self._store.query(f"SELECT {label}, e.name {_OPEN_CALLBACKS} ORDER BY e.number LIMIT 20", arn=arn)
         names = ", ".join(f"{label!r} of {name}" for label, name in waiting) or "none"
-        message = f"no callback of that name or id waits for an answer in {self._store.path}; open: {names}"
+        message = f"no open callback in {self._store.path} has that name or id; open: {names}"
         raise LookupError(message)
 
     def stop(self, text: str) -> LocalExecution:
@@ -324,14 +327,14 @@ class LocalExecutions:
         Raises
         ------
         LookupError
-            There is none of that id or name.
+            There is none with that id or name.
         ValidationError
-            It has ended already.
+            It has already ended.
         """
         one = self.find(text)
         with changing(self._store, one.arn) as (execution, now):
             if execution.is_terminal:
-                message = f"{one.name} has ended already: {execution.header.status}"
+                message = f"{one.name} has already ended: {execution.header.status}"
                 raise ValidationError(message)
             execution.stop(now)
         return one
@@ -339,7 +342,7 @@ class LocalExecutions:
 
 @dataclass(frozen=True)
 class LocalCallback:
-    """An open callback, to be answered as somebody outside would."""
+    """An open callback, which can be answered from here."""
 
     _store: SqliteStore
     execution: LocalExecution
@@ -351,12 +354,12 @@ class LocalCallback:
         return (details.callback_id if details else None) or ""
 
     def succeed(self, value: Any = None) -> None:
-        """Answer with *value*, sent as JSON text; None answers without a payload.
+        """Answer with *value* as JSON; None sends no payload.
 
         Raises
         ------
         ValidationError
-            *value* has no JSON, or nobody waits for it any more.
+            *value* can't be written as JSON, or the callback is no longer open.
         """
         result = input_text(value, "the answer")
         with _answering(self._store, self.execution) as (execution, now):
@@ -368,20 +371,18 @@ class LocalCallback:
             execution.complete_callback(self._id, now, error=answer_error(error))
 
     def heartbeat(self) -> None:
-        """Give a sign of life: the heartbeat's timer begins anew."""
+        """Restart the heartbeat timer."""
         with _answering(self._store, self.execution) as (execution, now):
             execution.heartbeat(self._id, now)
 
 
 def ambiguous(name: str, executions: Sequence[str]) -> str:
-    """Say what to do about several open callbacks of one name."""
+    """Return the message for several open callbacks with one name."""
     if len(set(executions)) == 1:
         one = executions[0]
-        return (
-            f"{len(executions)} callbacks of {one} have the name {name!r}; say the id, which `show {one} --json` tells"
-        )
+        return f"{len(executions)} callbacks of {one} are named {name!r}; use the id, which `show {one} --json` prints"
     names = ", ".join(dict.fromkeys(executions))
-    return f"{len(executions)} callbacks have the name {name!r}; say which execution: {names}"
+    return f"{len(executions)} callbacks are named {name!r}; name the execution: {names}"
 
 
 @contextmanager

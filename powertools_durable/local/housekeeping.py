@@ -1,4 +1,4 @@
-"""Removes executions that have ended from a store, and copies a whole store into one file."""
+"""Removes ended executions from a store, and copies a store into one file."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from powertools_durable.local.store import SqliteStore, StoreError
 
 __all__ = ["Pruned", "copy_store", "prune"]
 
-_AT_ONCE = 50  # executions removed by one transaction: others wait for it
+_AT_ONCE = 50  # executions that one transaction removes: other processes wait for it
 _TABLES = ("operations", "events", "callbacks", "executions")
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a prune came to.
+    """The result of a prune.
 
     Attributes
     ----------
     executions : int
-        How many were removed.
+        Executions that were removed.
     bytes : int
-        By how much the file became smaller.
+        Bytes by which the file shrank.
     """
 
     executions: int
@@ -42,20 +42,20 @@ def prune(
 ) -> Pruned:
     """Remove executions that have ended.
 
-    One that another still waits for, or that a process stays with, is kept; those that it invoked go with it. Each
-    transaction removes some of them whole and makes the file smaller by them, so a process that is killed leaves each
-    execution there or gone.
+    One that another execution still waits for, or that a process runs, is kept; those that a removed one invoked are
+    removed with it. Each transaction removes whole executions and shrinks the file, so a process that is killed leaves
+    no part of an execution.
 
     Parameters
     ----------
     store : SqliteStore
-        Where they are.
+        The store.
     ended_before : datetime | None
-        Only those that ended before; UTC-aware.
+        Only those that ended before this time; UTC-aware.
     name : str | None
-        Only those whose name matches, ``*`` and ``?`` standing for any text and any character.
+        Only those whose name matches; ``*`` is any text, ``?`` any character.
     only_count : bool
-        Remove nothing.
+        Count them and remove nothing.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def prune(
     removed, below = 0, sys.maxsize
     with nullcontext() if only_count else _giving_back(store):
         while True:
-            rows = store.query(  # the newest first: they lie at the end of the file, which is cut off
+            rows = store.query(  # newest first: they lie at the end of the file, which is cut off
                 "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number < :below"
                 " AND (:before IS NULL OR ended < :before) AND (:name IS NULL OR name GLOB :name)"
                 " ORDER BY number DESC LIMIT :at_once",
@@ -85,7 +85,7 @@ def prune(
 
 
 def _unused(store: SqliteStore, arns: list[str]) -> Iterator[str]:
-    """Yield those that nobody runs and nobody waits for: a caller that finds no answer would invoke again."""
+    """Yield those that no process runs and no caller waits for: a caller without its answer would invoke again."""
     rows = store.query(
         "SELECT o.arn, o.id FROM operations o JOIN executions e ON e.arn = o.arn"
         " WHERE o.waits IS NOT NULL AND e.status = 'RUNNING'"
@@ -98,7 +98,7 @@ def _remove(store: SqliteStore, arns: list[str]) -> int:
     with store.transaction():
         store.execute("PRAGMA auto_vacuum = FULL")  # again each time: another process may have opened the store
         unused = list(_unused(store, arns))
-        for arn in unused:  # grows by those that were invoked
+        for arn in unused:  # grows: the executions that it invoked are appended
             unused += [child for child in _invoked_by(store, arn) if child not in unused]
             for table in _TABLES:
                 store.execute(f"DELETE FROM {table} WHERE arn = ?", arn)  # noqa: S608 - our own names
@@ -116,11 +116,11 @@ def _invoked_by(store: SqliteStore, arn: str) -> Iterator[str]:
 
 @contextmanager
 def _giving_back(store: SqliteStore) -> Iterator[None]:
-    """Make the file smaller with each transaction of the block; pages that are in use then are left to a later prune.
+    """Shrink the file with each transaction of the block; pages in use by then are left to a later prune.
 
-    ``auto_vacuum = FULL``, set by `_remove`, costs what is removed. ``incremental_vacuum`` looks for each page in the
-    list of all free ones, so its cost grows with the square of what was removed. A process that is killed leaves FULL
-    behind; the next that opens the store ends it.
+    The cost of ``auto_vacuum = FULL``, which `_remove` sets, is proportional to what is removed. ``incremental_vacuum``
+    searches the list of all free pages for each page, which is quadratic. If the process is killed, FULL stays until
+    the store is opened again.
     """
     is_of_an_older_version = not store.query("PRAGMA auto_vacuum")[0][0]
     before = store.query("PRAGMA freelist_count")
@@ -137,12 +137,12 @@ def _size(store: SqliteStore) -> int:
 
 
 def copy_store(store: SqliteStore, to: Path) -> None:
-    """Write the whole store into one new file that needs no other beside it.
+    """Copy the store into one new, self-contained file.
 
     Raises
     ------
     ValidationError
-        There is such a file already.
+        The file exists already.
     StoreError
         It can't be written.
     """

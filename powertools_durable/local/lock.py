@@ -1,7 +1,7 @@
 """One process runs an execution at a time.
 
-The lock is an empty SQLite file beside the store, held by an exclusive transaction: a portable file lock, which the
-system releases with the process, however that ends.
+The lock is an exclusive transaction on an empty SQLite file beside the store: a portable file lock, which the system
+releases when the process ends, in whatever way.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from powertools_durable.local.store import SqliteStore
 
 __all__ = ["forget_lock", "is_running", "running"]
 
-_connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it
-_GLANCE = 0.25  # seconds that a lock is waited for: who only looks whether it is held holds it for a moment
+_connect = sqlite3.connect  # bound at import: a Tracer in a handler's module patches it
+_GLANCE = 0.25  # seconds to wait for a lock: `is_running` holds it for a moment
 
 
 @contextmanager
 def running(store: SqliteStore, arn: str) -> Iterator[None]:
-    """Be the only one who runs an execution.
+    """Hold the right to run an execution.
 
     Raises
     ------
     ValidationError
-        Another process, or another runner in this one, runs it.
+        Another process, or another runner in this process, runs it.
     StoreError
         The store may only be read.
     """
@@ -45,12 +45,12 @@ def running(store: SqliteStore, arn: str) -> Iterator[None]:
             raise ValidationError(message) from None
         yield
         execution = store.header(arn)
-    if execution is None or execution.ended is not None:  # nobody needs its lock any more
+    if execution is None or execution.ended is not None:  # its lock is no longer needed
         forget_lock(store, arn)
 
 
 def is_running(store: SqliteStore, arn: str) -> bool:
-    """Tell whether somebody holds `running`; a store that may only be read can be asked too."""
+    """Return whether a process holds `running`; works for a read-only store too."""
     path = _lock_file(store, arn)
     if not path.exists():
         return False
@@ -63,11 +63,11 @@ def is_running(store: SqliteStore, arn: str) -> bool:
 
 
 def forget_lock(store: SqliteStore, arn: str) -> None:
-    """Remove the lock file of an execution that nobody will run."""
+    """Remove the lock file of an execution that will not run again."""
     with suppress(OSError):
         _lock_file(store, arn).unlink()
 
 
 def _lock_file(store: SqliteStore, arn: str) -> Path:
-    digest = hashlib.sha256(arn.encode()).hexdigest()[:16]  # an ARN is no file name
+    digest = hashlib.sha256(arn.encode()).hexdigest()[:16]  # an ARN is not a valid file name
     return store.path.with_name(f"{store.path.name}.{digest}.lock")

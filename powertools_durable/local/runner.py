@@ -34,32 +34,32 @@ __all__ = ["LocalRunner"]
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY = 0.1  # seconds between two looks at what other processes changed
-_TICKS = 0.005  # seconds in which any clock moves on
-_real_sleep = time.sleep  # as it is now: a test that patches it means the handler's
+_LOOK_EVERY = 0.1  # seconds between two checks for changes by other processes
+_TICKS = 0.005  # seconds after which any clock has moved
+_real_sleep = time.sleep  # bound at import: a test that patches it means the handler's
 
 Watcher = Callable[[LocalExecution, list[HistoryEvent]], None]
 
 
 class LocalRunner:
-    """Runs one handler, and goes on after any crash.
+    """Runs one handler on this machine, and resumes after any crash.
 
-    Every acknowledged checkpoint is on disk before the handler gets its answer. Kill the process at any moment,
-    start again, call `resume`: it goes on where it was.
+    Every acknowledged checkpoint is on disk before the handler gets its answer. If the process is killed, `resume` in
+    a new one continues where it was.
 
     Parameters
     ----------
     handler : Callable
-        What `durable` made, with or without other decorators above it.
+        A function decorated with `durable`; other decorators may stand above it.
     store : str | os.PathLike | SqliteStore
-        The file that keeps the executions.
+        The file that stores the executions.
     functions : Mapping[str, Callable] | None
-        Other functions, by the name that ``ctx.invoke`` calls them, with or without version: durable handlers,
-        Lambda handlers, or fakes that take the event alone.
+        Functions that ``ctx.invoke`` may call, by name, with or without a version: durable handlers, Lambda handlers,
+        or fakes that take the event alone.
     skip_time : bool
-        Waits and delays take no time. A callback is still waited for.
+        Waits and delays take no time. Callbacks are still waited for.
     invocation_timeout : float
-        Seconds that ``ctx.remaining_time`` starts from. Nothing is cut off when they are over.
+        Seconds that ``ctx.remaining_time`` starts from. The limit is not enforced.
 
     Examples
     --------
@@ -91,23 +91,23 @@ class LocalRunner:
 
     @property
     def executions(self) -> LocalExecutions:
-        """Everything the store holds."""
+        """All executions of the store."""
         return LocalExecutions(self.store)
 
     def start(self, event: object = None, *, name: str | None = None) -> LocalExecution:
-        """Write down a new execution; `resume` runs it.
+        """Store a new execution; `resume` runs it.
 
         Parameters
         ----------
         event : object
-            The input: anything JSON has, a pydantic model or a dataclass. None is no input.
+            The input: anything that JSON can express, a pydantic model or a dataclass. None for no input.
         name : str | None
-            The execution's name. Starting the same name with the same input again gives the same execution.
+            The execution's name. Another start with the same name and input returns the same execution.
 
         Raises
         ------
         ValidationError
-            *event* has no JSON, *name* can't be one, or it is taken by an execution with another input.
+            *event* can't be written as JSON, *name* is invalid, or an execution with another input has that name.
         StoreError
             The store can't be written.
         """
@@ -116,7 +116,7 @@ class LocalRunner:
         name = check_execution_name(name) if name is not None else f"{self._function[-40:]}-{unique[:8]}"
         function = f"arn:aws:lambda:us-east-1:000000000000:function:{self._function}:$LATEST"
         arn = f"{function}/durable-execution/{name}/{unique}"
-        with self.store.transaction():  # looks and inserts in one: of two processes that start a name one inserts it
+        with self.store.transaction():  # of two processes that start one name, one inserts it
             known = self.store.named(arn)
             if known is None:
                 execution = ServiceExecution.start(arn, name, payload, WallClock().now(), SystemIds())
@@ -125,7 +125,7 @@ class LocalRunner:
                 return LocalExecution(self.store, arn)
             same = _same_json(self.store.input(known), payload)
         if not same:
-            message = f"an execution named {name!r} with another input is in {self.store.path}; choose another name"
+            message = f"{self.store.path} has an execution named {name!r} with another input; choose another name"
             raise ValidationError(message)
         return LocalExecution(self.store, known)
 
@@ -138,7 +138,7 @@ class LocalRunner:
         wait: bool = True,
         watch: Watcher | None = None,
     ) -> LocalExecution:
-        """Start an execution and stay with it until it ends; see `start` and `resume`."""
+        """Start an execution and run it to its end; see `start` and `resume`."""
         return self.resume(self.start(event, name=name).id, answers=answers, wait=wait, watch=watch)
 
     def resume(
@@ -149,41 +149,41 @@ class LocalRunner:
         wait: bool = True,
         watch: Watcher | None = None,
     ) -> LocalExecution:
-        """Run an execution from where it is until it ends.
+        """Continue an execution and run it to its end.
 
         Parameters
         ----------
         execution : str | None
-            Its id, the beginning of it, or its name; default: the one started last that has not ended.
+            Its id, a prefix of the id, or its name; by default the one started last that has not ended.
         answers : Mapping[str, object] | None
-            What to answer callbacks with, by their name, as soon as they are waited for.
+            Answers to callbacks, by name; sent as soon as the execution waits for them.
         wait : bool
-            False: return when only somebody outside can go on with it.
+            False to return when only an answer from outside can continue it.
         watch : Callable | None
-            Is told of each change: the execution, and what its history gained. On any thread, one at a time. When it
-            raises it is told no more, which a warning says; the execution goes on as if it were not there. Only its
-            `KeyboardInterrupt` stops the run, as Ctrl-C does.
+            Called after each change with the execution and its new history events; on any thread, one call at a time.
+            If it raises, a warning is logged and it is not called again; the execution is not affected. Only a
+            `KeyboardInterrupt` that it raises stops the run, as Ctrl-C does.
 
         Returns
         -------
         LocalExecution
-            Ended, or suspended with nothing left that could happen here.
+            Ended, or suspended with nothing left to do here.
 
         Raises
         ------
         LookupError
-            There is none of that name or id, or more than one.
+            There is none with that name or id, or there are several.
         ValidationError
-            Another process runs it, or it waits and the clock stands still.
+            Another process runs it, or it waits and the clock does not move.
         StoreError
             The store can't be read or written.
         """
         one = self.executions.find(execution)
         with running(self.store, one.arn):
-            news = _News(one, watch)
-            self.store.on_saved = news.tell
+            feed = _HistoryFeed(one, watch)
+            self.store.on_saved = feed.report
             try:
-                self._drive(one, answers or {}, news, wait=wait)
+                self._drive(one, answers or {}, feed, wait=wait)
             finally:
                 self.store.on_saved = None
         return one
@@ -194,15 +194,15 @@ class LocalRunner:
             clock,
             SystemIds(),
             invocation_timeout=self._invocation_timeout,
-            interrupts=(KeyboardInterrupt, StoreError),  # a full disk is no failure of the handler's
+            interrupts=(KeyboardInterrupt, StoreError),  # a full disk is not the handler's failure
         )
 
-    def _drive(self, one: LocalExecution, answers: Mapping[str, object], news: _News, *, wait: bool) -> None:
+    def _drive(self, one: LocalExecution, answers: Mapping[str, object], feed: _HistoryFeed, *, wait: bool) -> None:
         arn = one.arn
         clock = clock_of(self.store, arn)
         host = self._host(clock)
         backend = ServiceBackend(host)
-        environment = Environment(clock, Random())  # noqa: S311 - jitter is no secret
+        environment = Environment(clock, Random())  # noqa: S311 - jitter need not be secret
 
         functions = {
             name: target_of(function, backend=backend, environment=environment)
@@ -211,16 +211,16 @@ class LocalRunner:
         family = Family(host, arn, invoker_of(self._handler, backend=backend, environment=environment), functions)
         family.abandon()  # their process was killed
         while not host.execution(arn).is_terminal:
-            news.tell_of_others()
+            feed.report_others()
             family.advance()
             if family.act() or _answer(one, answers):
                 continue
             if not self._let_time_pass(family, clock, wait=wait and family.waits_for_callbacks):
                 break
-        news.tell_of_others()
+        feed.report_others()
 
     def _let_time_pass(self, family: Family, clock: SkippingClock, *, wait: bool) -> bool:
-        """Wait a little, or skip to the next timer; False when nothing will ever happen here."""
+        """Wait a little, or skip to the next timer; return False if nothing can happen here any more."""
         timer = family.next_moment(callbacks=False)
         if timer is None and not wait:
             return False
@@ -231,7 +231,7 @@ class LocalRunner:
         slept = _sleep(before, family.next_moment())
         if clock.now() == before and family.next_moment(callbacks=not self._skip_time) is not None:
             message = (
-                f"the clock stands still: it is {before:%Y-%m-%d %H:%M:%S} before and after a sleep of {slept:.2g} s, "
+                f"the clock does not move: it is {before:%Y-%m-%d %H:%M:%S} before and after a sleep of {slept:.2g} s, "
                 "so a wait would never end. Let it tick (freezegun and time-machine: tick=True), or skip the time "
                 "(skip_time=True, --skip-time)"
             )
@@ -239,31 +239,31 @@ class LocalRunner:
         return True
 
 
-class _News:
-    """Tells a watcher what the history gained, whoever wrote it."""
+class _HistoryFeed:
+    """Passes new history events to a watcher, whichever process wrote them."""
 
     def __init__(self, one: LocalExecution, watch: Watcher | None) -> None:
         self._one = one
         self._watch = watch
-        self._told = one.history_length
+        self._reported = one.history_length
 
-    def tell(self) -> None:
-        """Tell of a change, also one that the history does not tell: an invocation that begins."""
+    def report(self) -> None:
+        """Report a change; also one without an event, such as the start of an invocation."""
         if self._watch is not None:
-            events = self._one.history_after(self._told)
-            self._told += len(events)
+            events = self._one.history_after(self._reported)
+            self._reported += len(events)
             try:
                 self._watch(self._one, events)
             except KeyboardInterrupt:
                 raise
-            except BaseException as error:  # noqa: BLE001 - who watches can't hurt what is watched
+            except BaseException as error:  # noqa: BLE001 - a watcher can't affect the execution
                 self._watch = None
-                logger.warning("watch= raised, and is told no more: %s", place_of(error))
+                logger.warning("watch= raised and is not called again: %s", place_of(error))
 
-    def tell_of_others(self) -> None:
-        """Tell what another process wrote."""
-        if self._watch is not None and self._one.history_length > self._told:
-            self.tell()
+    def report_others(self) -> None:
+        """Report events that another process wrote."""
+        if self._watch is not None and self._one.history_length > self._reported:
+            self.report()
 
 
 def _same_json(one: str | None, other: str | None) -> bool:
@@ -271,7 +271,7 @@ def _same_json(one: str | None, other: str | None) -> bool:
 
 
 def _answer(one: LocalExecution, answers: Mapping[str, object]) -> bool:
-    """Give the prepared answers to the callbacks that wait for them; False when none does."""
+    """Send the prepared answers to the callbacks that wait for them; return False if none does."""
     waiting = [(callback, name) for name in answers for callback in one.callbacks(name)]
     for callback, name in waiting:
         callback.succeed(answers[name])
@@ -279,7 +279,7 @@ def _answer(one: LocalExecution, answers: Mapping[str, object]) -> bool:
 
 
 def _sleep(now: datetime, until: datetime | None) -> float:
-    """Sleep until something may have happened; return how many seconds that was."""
+    """Sleep until something may have happened; return the seconds slept."""
     left = (until - now).total_seconds() if until is not None else _LOOK_EVERY
     seconds = max(_TICKS, min(left, _LOOK_EVERY))
     _real_sleep(seconds)

@@ -1,7 +1,7 @@
-"""The tables of a store, how its file is opened, and how one of an older version is brought up to this one.
+"""The tables of a store, how its file is opened, and how an older version is migrated.
 
-Texts that may be large (inputs, results, errors of operations) stand in columns that a start, `list` and a search do
-not read: ``executions.result``, ``operations.record`` and ``events.event``.
+Texts that may be large (inputs, results, errors of operations) are in columns that a start, `list` and a search do not
+read: ``executions.result``, ``operations.record`` and ``events.event``.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ __all__ = [
     "waits_of",
 ]
 
-_APPLICATION_ID = 0x50544455  # "PTDU": says whose file this is
+_APPLICATION_ID = 0x50544455  # "PTDU"
 _VERSION = 3
 _FULL = 1  # auto_vacuum: commits make the file smaller, at the cost of moving pages
 BUSY_SECONDS = 10.0
-_connect = sqlite3.connect  # as it is now: a Tracer in a handler's module patches it, and would trace this store
+_connect = sqlite3.connect  # bound at import: a Tracer in a handler's module patches it
 
 _EXECUTIONS = (
     """
@@ -52,9 +52,9 @@ _EXECUTIONS = (
 )
 _OPERATIONS = ("CREATE TABLE operations (arn TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arn, id))",)
 _SINCE_2 = (
-    "ALTER TABLE operations ADD COLUMN look INTEGER",  # what `Header.looks` was if nobody looked since it changed
+    "ALTER TABLE operations ADD COLUMN look INTEGER",  # `Header.looks` at a change that is unseen
     "ALTER TABLE operations ADD COLUMN moved INTEGER",
-    "ALTER TABLE operations ADD COLUMN waits TEXT",  # what people call it while the execution waits for it
+    "ALTER TABLE operations ADD COLUMN waits TEXT",  # its display name while the execution waits for it
     "CREATE INDEX operations_waits ON operations (arn, waits, id) WHERE waits IS NOT NULL",
     """
     CREATE TABLE callbacks (
@@ -73,29 +73,31 @@ _EVENTS = (
 HEADER = Stored(Header)
 RECORD = Stored(Operation)
 TIMERS = Stored(CallbackTimers)
-_APART = frozenset({"result", "unseen", "moved", "callbacks"})  # of the header: kept in columns and rows of their own
+_APART = frozenset(
+    {"result", "unseen", "moved", "callbacks"}
+)  # fields of the header that have columns and rows of their own
 
 
 def columns_of(header: Header) -> tuple[str, float | None, str, str | None]:
-    """Return what the row of an execution says of it: status, end, header, result."""
+    """Return the columns of an execution: status, end, header, result."""
     ended = header.ended.timestamp() if header.ended is not None else None
     return header.status, ended, HEADER.write(header, without=_APART), header.result
 
 
 def started_as(arn: str) -> str:
-    """Return what is unique of an execution: its function and its name."""
+    """Return an execution's function and name, which are unique together."""
     return arn.rpartition("/")[0]
 
 
 def callback_row(operations: dict[str, Operation], record: Operation, timers: CallbackTimers) -> tuple[Any, ...]:
-    """Return the names that a callback goes by, and its timers."""
+    """Return a callback's id, its names and its timers."""
     above = operations.get(record.parent_id or "")
     callback_id = record.callback_details.callback_id if record.callback_details else None
     return callback_id, record.name, above.name if above else None, TIMERS.write(timers)
 
 
 def waits_of(operations: dict[str, Operation], record: Operation) -> str | None:
-    """Return what people call a record that the execution waits for; None for any other."""
+    """Return the display name of a record that the execution waits for; None for others."""
     return label_in(operations, record) if is_waited_for(record) else None
 
 
@@ -108,9 +110,9 @@ class Opened:
     Attributes
     ----------
     connection : sqlite3.Connection
-        To the store's file; to a copy of it, if it may only be read and is of an older version.
+        To the store's file, or to a copy of it if it is read-only and of an older version.
     is_writable : bool
-        False when this user may only read it.
+        False if this user may only read it.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, is_writable: bool) -> None:
@@ -119,12 +121,12 @@ class Opened:
 
 
 def open_file(path: Path) -> Opened:
-    """Open a store; make it when it is missing, with its folder.
+    """Open a store; create it and its folder if missing.
 
     Raises
     ------
     StoreError
-        It can't be opened, or is not ours.
+        It can't be opened, or is not a store.
     sqlite3.Error
         It is damaged, or locked for too long.
     """
@@ -133,10 +135,10 @@ def open_file(path: Path) -> Opened:
     connection = _connected(str(path))
     try:
         if _version_of(connection, path) != _VERSION:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that `prune` makes the file smaller
-            _bring_up(connection, path)
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that `prune` can shrink the file
+            _migrate(connection, path)
         elif connection.execute("PRAGMA auto_vacuum").fetchone() == (_FULL,):
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # the process of a `prune` was killed, or still runs
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # a `prune` was killed, or runs now
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
@@ -146,7 +148,7 @@ def open_file(path: Path) -> Opened:
 
 
 def _may_be_written(path: Path) -> bool:
-    """Make the file if it is missing; False when this user may read it and no more."""
+    """Create the file if missing; return False if this user may only read it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         make_if_missing(path)  # SQLite gives -wal and -shm the same mode
@@ -166,7 +168,7 @@ def _unopened(path: Path, number: int | None) -> StoreError:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    """Open a store that may only be read; one that nobody has open needs no files beside it."""
+    """Open a read-only store; if no process has it open, it needs no files beside it."""
     connection = _connected(f"file:{quote(str(path))}?mode=ro", uri=True)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master")
@@ -174,15 +176,17 @@ def _read_only(path: Path) -> sqlite3.Connection:
         connection.close()
         log = _beside(path, "-wal")
         if log.exists() and log.stat().st_size:
-            message = f"{path} may only be read, and part of it is in {log.name}: copy both to a folder of yours"
+            message = (
+                f"{path} is read-only, and part of it is in {log.name}: copy both to a folder that you can write to"
+            )
             raise StoreError(message, retryable=False) from None
         connection = _connected(f"file:{quote(str(path))}?immutable=1", uri=True)
     try:
         if _version_of(connection, path) == _VERSION:
             return connection
-        copied = _connected("")  # a file of SQLite's own, which is gone with the connection
+        copied = _connected("")  # a temporary file, which is deleted with the connection
         connection.backup(copied)
-        _bring_up(copied, path)
+        _migrate(copied, path)
     except BaseException:
         connection.close()
         raise
@@ -201,11 +205,11 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _version_of(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the version of a store that is ours; 0 for an empty file."""
+    """Return the version of a store; 0 for an empty file."""
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         return 0
     if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-        message = f"{path} is a SQLite file of something else; name another file"
+        message = f"{path} is a SQLite file of another program; name another file"
         raise StoreError(message, retryable=False)
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if not 1 <= version <= _VERSION:
@@ -214,14 +218,14 @@ def _version_of(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-# -- making, and bringing up to date ---------------------------------------------------------------------------
+# -- creating and migrating ------------------------------------------------------------------------------------
 
 
-def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables, or those that are newer than the store: all of it, or nothing if the process is killed."""
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Create the tables, or those that are newer than the store: all of them, or none if the process is killed."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _version_of(connection, path)  # another process may have been faster
+        version = _version_of(connection, path)  # another process may have done it
         if version == 0:
             _run(connection, (*_EXECUTIONS, *_OPERATIONS, *_SINCE_2, *_EVENTS))
         if version == 1:
@@ -244,7 +248,7 @@ def _run(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
 
 
 def _move_executions(connection: sqlite3.Connection) -> None:
-    """Bring the executions of version 1 along, the oldest first: of several of one name a start finds that one."""
+    """Copy the executions of version 1, oldest first: of several with one name a start finds the oldest."""
     seen: set[str] = set()
     rows = connection.execute("SELECT rowid, arn, name, targets, version, header FROM executions_1 ORDER BY rowid")
     for number, arn, name, targets, version, text in rows:
@@ -254,7 +258,7 @@ def _move_executions(connection: sqlite3.Connection) -> None:
         try:
             header = HEADER.read(text)
             kept = columns_of(header)
-        except ValueError:  # said when it is looked at
+        except ValueError:  # reported when it is read
             header, kept = None, ("DAMAGED", None, text, None)
         connection.execute(
             "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -268,7 +272,7 @@ def _mark_operations(connection: sqlite3.Connection, header: Header) -> None:
     rows = connection.execute("SELECT record FROM operations WHERE arn = ? ORDER BY rowid", (header.arn,)).fetchall()
     try:
         operations = {record.id: record for record in (RECORD.read(row[0]) for row in rows)}
-    except ValueError:  # said when it is looked at
+    except ValueError:  # reported when it is read
         return
     for record in operations.values():
         look = header.looks if record.id in header.unseen else None

@@ -1,8 +1,8 @@
-"""Executions in one SQLite file: what was acknowledged survives kill -9 and a power cut.
+"""Executions in one SQLite file: what was acknowledged survives kill -9 and a power failure.
 
-Each change is one transaction in WAL mode with ``synchronous=FULL``; it begins by looking whether another process
-changed the execution meanwhile, so a callback may be answered from anywhere. The tables: `schema.py`. Who may *run* an
-execution: `lock.py`.
+Each change is one transaction in WAL mode with ``synchronous=FULL``. It first checks whether another process changed
+the execution, so a callback may be answered from anywhere. Tables: `schema.py`. The right to *run* an execution:
+`lock.py`.
 """
 
 from __future__ import annotations
@@ -36,29 +36,29 @@ from powertools_durable.local.schema import (
 __all__ = ["SqliteStore", "StoreError", "SystemIds"]
 
 _RETRYABLE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-_MOST_KNOWN = 256  # executions that are kept in memory
+_MOST_KNOWN = 256  # executions kept in memory
 
 
 class SqliteStore:
-    """Keeps executions in a file that only its owner can read.
+    """Stores executions in a file that only its owner can read.
 
     Parameters
     ----------
     path : str | os.PathLike
-        The file. It is made when it is missing, with its folder. ``~`` is the home folder; a relative path is that of
-        the present working directory, also when the directory changes later.
+        The file. It is created with its folder if missing. ``~`` is the home folder; a relative path is resolved now,
+        so a later change of the working directory does not matter.
     must_exist : bool
-        Refuse to make it.
+        Refuse to create it.
 
     Attributes
     ----------
     is_writable : bool
-        False when this user may read the file and no more: what is in it can be looked at.
+        False if this user may only read the file.
 
     Raises
     ------
     StoreError
-        The file is missing, not ours, from a newer version, damaged, or can't be opened.
+        The file is missing, not a store, from a newer version, damaged, or can't be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, must_exist: bool = False) -> None:
@@ -66,7 +66,7 @@ class SqliteStore:
         self.on_saved: Callable[[], None] | None = None
         self._lock = threading.RLock()
         self._known: dict[str, tuple[int, ServiceExecution]] = {}
-        self._written: dict[str, str] = {}  # the header's text, so that nothing is written that did not change
+        self._written: dict[str, str] = {}  # headers as written, to skip those that did not change
         self._has_saved = False
         self._process = os.getpid()
         if must_exist and not self.path.exists():
@@ -76,17 +76,17 @@ class SqliteStore:
             opened = open_file(self.path)
         self.is_writable = opened.is_writable
         self._connection = opened.connection
-        weakref.finalize(self, _close, opened, self._process)  # a store that nobody holds any more is closed
+        weakref.finalize(self, _close, opened, self._process)  # closed when it is garbage
 
     def __repr__(self) -> str:
         return f"SqliteStore({str(self.path)!r})"
 
     def close(self) -> None:
-        """Close the file. Other processes are not disturbed."""
+        """Close the file. Other processes are not affected."""
         self._connection.close()
 
     def check_writable(self) -> None:
-        """Refuse to change a store that may only be read.
+        """Refuse to change a read-only store.
 
         Raises
         ------
@@ -96,22 +96,22 @@ class SqliteStore:
         self._check_process()
         if not self.is_writable:
             message = (
-                f"the store {self.path} may only be read here: list, show and export work. To change it, get the right "
-                "to write the file and its folder, or copy it"
+                f"the store {self.path} is read-only here: list, show and export work. To change it, get write access "
+                "to the file and its folder, or copy it"
             )
             raise StoreError(message, retryable=False)
 
     def _check_process(self) -> None:
-        if os.getpid() != self._process:  # SQLite forbids it, and the parent's execution is the parent's
+        if os.getpid() != self._process:  # SQLite forbids it, and the execution belongs to the parent
             message = (
                 f"the store {self.path} was opened by process {self._process}, and this is a child forked from it: "
-                "nothing that it does is recorded. End the child where it was made, with os._exit()"
+                "nothing that it does is recorded. End the child where it was forked, with os._exit()"
             )
             raise StoreError(message, retryable=False)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Say what SQLite's errors mean, without the statement or its values."""
+        """Translate SQLite's errors, without the statement or its values."""
         self._check_process()
         problem: sqlite3.Error | None = None
         try:
@@ -126,21 +126,21 @@ class SqliteStore:
         raise StoreError(message, retryable=retryable)
 
     def query(self, statement: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a SELECT, with *values* for its ``?``, or with *named* ones for its ``:name``."""
+        """Return the rows of a SELECT, with *values* for its ``?`` or *named* ones for its ``:name``."""
         with self._failing(), self._lock:
             return self._connection.execute(statement, named or values).fetchall()
 
     def execute(self, statement: str, *values: object) -> int:
-        """Change something inside of `transaction`; return how many rows it was."""
+        """Run a statement inside `transaction`; return the number of rows that it changed."""
         return self._connection.execute(statement, values).rowcount
 
     def maintain(self, statement: str) -> None:
-        """Run a statement that works step by step, and is a transaction of its own."""
+        """Run a statement that may take several steps, in a transaction of its own."""
         with self._failing(), self._lock:
-            self._connection.executescript(statement)  # `execute` would make the first step only
+            self._connection.executescript(statement)  # `execute` would only run the first step
 
     def forget(self, arn: str) -> None:
-        """Forget what is in memory of an execution."""
+        """Drop an execution from memory."""
         self._known.pop(arn, None)
         self._written.pop(arn, None)
 
@@ -148,9 +148,9 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep every other thread and process from changing anything; all or nothing is written.
+        """Keep every other thread and process from changing anything; write all or nothing.
 
-        One inside of another is part of it.
+        A nested transaction is part of the outer one.
         """
         self.check_writable()
         with self._lock, self._failing():
@@ -163,7 +163,7 @@ class SqliteStore:
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._has_saved = False
-                self._known.clear()  # what is in memory may be ahead of the file
+                self._known.clear()  # memory may be ahead of the file
                 self._written.clear()
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
@@ -216,7 +216,7 @@ class SqliteStore:
         self._has_saved = True
 
     def _make_room(self) -> None:
-        """Forget those that have ended, but the last one, and those that were loaded first, if there are many."""
+        """Drop executions from memory: all ended ones but the last, and the oldest if there are many."""
         ended = [arn for arn, (_, execution) in self._known.items() if execution.is_terminal]
         for arn in ended[:-1]:
             self.forget(arn)
@@ -224,7 +224,7 @@ class SqliteStore:
             self.forget(arn)
 
     def load(self, arn: str) -> ServiceExecution | None:
-        """Return the execution as it was last saved, by whomever; None when there is none."""
+        """Return the execution as any process last saved it; None if there is none."""
         with self._failing(), self._lock:
             row = self._connection.execute("SELECT version FROM executions WHERE arn = ?", (arn,)).fetchone()
             if row is None:
@@ -232,7 +232,7 @@ class SqliteStore:
             known = self._known.get(arn)
             if known is None or known[0] != row[0]:
                 known = self._known[arn] = self._read(arn)
-                if not self._connection.in_transaction:  # what is being changed stays
+                if not self._connection.in_transaction:  # what is being changed stays in memory
                     self._make_room()
             return known[1]
 
@@ -240,7 +240,7 @@ class SqliteStore:
         self.forget(arn)
         query = self._connection.execute
         try:
-            query("SAVEPOINT reading")  # one moment for all tables
+            query("SAVEPOINT reading")  # one snapshot of all tables
             version, text, result = query(
                 "SELECT version, header, result FROM executions WHERE arn = ?", (arn,)
             ).fetchone()
@@ -268,7 +268,7 @@ class SqliteStore:
         return version, ServiceExecution(header, operations, SystemIds(), history=events)
 
     def header(self, arn: str) -> Header | None:
-        """Return what there is to say of an execution but its result, records and callbacks, which are not read.
+        """Return an execution's header without result, records and callbacks, which are not read.
 
         Raises
         ------
@@ -279,7 +279,7 @@ class SqliteStore:
         return self.read_header(arn, rows[0][0]) if rows else None
 
     def read_header(self, arn: str, text: str) -> Header:
-        """Return a header from its text; raises what `header` does."""
+        """Return a header from its text; raises as `header` does."""
         try:
             return HEADER.read(text)
         except ValueError as error:
@@ -289,7 +289,7 @@ class SqliteStore:
         return StoreError(f"execution {_id(arn)} in {self.path} is damaged: {problem}", retryable=False)
 
     def operation(self, arn: str, key: str) -> Operation | None:
-        """Return one record of an execution; nothing else of it is read."""
+        """Return one record of an execution, and read nothing else of it."""
         rows = self.query("SELECT record FROM operations WHERE arn = ? AND id = ?", arn, key)
         try:
             return RECORD.read(rows[0][0]) if rows else None
@@ -297,29 +297,29 @@ class SqliteStore:
             raise self._damaged(arn, error) from None
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the ARNs of all executions, the oldest first."""
+        """Yield the ARNs of all executions, oldest first."""
         return iter([row[0] for row in self.query("SELECT arn FROM executions ORDER BY number")])
 
     # -- as the runner uses it -----------------------------------------------------------------------------
 
     def named(self, arn: str) -> str | None:
-        """Return the ARN of the execution that has the function and the name of *arn*; None when there is none."""
+        """Return the ARN of the execution with the function and the name of *arn*; None if there is none."""
         rows = self.query("SELECT arn FROM executions WHERE started_as = ?", started_as(arn))
         return rows[0][0] if rows else None
 
     def input(self, arn: str) -> str | None:
-        """Return an execution's input as JSON text; nothing else of it is read."""
+        """Return an execution's input as JSON text, and read nothing else of it."""
         record = self.operation(arn, _id(arn))
         details = record.execution_details if record is not None else None
         return details.input_payload if details is not None else None
 
     def targets(self, arn: str) -> dict[str, str]:
-        """Return where the handlers are, as `remember_targets` was told; its own has the name ``""``."""
+        """Return the targets of `remember_targets`; the execution's own has the name ``""``."""
         rows = self.query("SELECT targets FROM executions WHERE arn = ?", arn)
         return json.loads(rows[0][0]) if rows and rows[0][0] else {}
 
     def remember_targets(self, arn: str, targets: Mapping[str, str]) -> None:
-        """Keep where the handlers are, so that another process finds them."""
+        """Store where to import the handlers from, so that another process finds them."""
         self.check_writable()
         with self._lock, self._failing():
             self._connection.execute("UPDATE executions SET targets = ? WHERE arn = ?", (json.dumps(targets), arn))
@@ -337,5 +337,5 @@ def _row(execution: ServiceExecution, record: Operation) -> tuple[object, ...]:
 
 
 def _close(opened: Opened, process: int) -> None:
-    if os.getpid() == process:  # a forked child leaves the file to its parent
+    if os.getpid() == process:  # not in a forked child
         opened.connection.close()

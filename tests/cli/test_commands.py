@@ -145,7 +145,7 @@ def test_two_callbacks_of_one_name_in_one_execution_need_the_id(cli):
     cli("run", f"{SHOP}:asks", "--event", "true", "--name", "asking", "--no-wait")
     done = cli("callback", "vote", "succeed")
     assert done.exit_code == 2
-    said = "2 callbacks of asking have the name 'vote'; say the id, which `show asking --json` tells"
+    said = "2 callbacks of asking are named 'vote'; use the id, which `show asking --json` prints"
     assert said in done.stderr
     (told,) = lines(cli("show", "asking", "--json"))
     identifier = told["operations"][0]["CallbackDetails"]["CallbackId"]

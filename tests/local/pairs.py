@@ -83,19 +83,19 @@ def two_resume(done, refused, charged):
 
 def two_stop(done, refused, charged):
     assert done.count("STOPPED") == 1
-    assert "has ended already: STOPPED" in refused
+    assert "has already ended: STOPPED" in refused
     assert charged == 0
 
 
 def two_answer(done, refused, charged):
     assert done.count("answered") == 1
-    assert "can't be answered" in refused or "no callback of that name or id" in refused
+    assert "can't be answered" in refused or "no open callback" in refused
     assert charged == 0
 
 
 def one_stops_what_the_other_resumes(done, refused, charged):
     if done[0] == "SUCCEEDED":
-        assert "has ended already: SUCCEEDED" in refused
+        assert "has already ended: SUCCEEDED" in refused
         assert charged == 1
     else:
         assert done == ["STOPPED", "STOPPED"]

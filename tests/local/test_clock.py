@@ -16,7 +16,7 @@ from powertools_durable import durable
 from powertools_durable.errors import ValidationError
 from powertools_durable.local import LocalRunner
 
-STILL = "the clock stands still: it is 2026-01-01 12:00:00"
+STILL = "the clock does not move: it is 2026-01-01 12:00:00"
 
 
 @pytest.fixture

@@ -108,6 +108,6 @@ def test_it_can_be_listed_shown_and_exported_and_says_that_it_can_not_be_changed
     assert json.loads(done["export"][1])["Events"][0]["EventType"] == "ExecutionStarted"
     for verb in ("stop", "prune"):
         assert done[verb][0] == 2
-        assert "may only be read here: list, show and export work" in done[verb][2]
+        assert "is read-only here: list, show and export work" in done[verb][2]
     assert {file.name for file in folder.iterdir()} == before
     del kept

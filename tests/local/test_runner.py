@@ -235,7 +235,7 @@ def test_a_stopped_execution_does_not_go_on(path):
     one = runner.run(wait=False)
     runner.executions.stop(one.id)
     assert runner.resume(one.id).status == "STOPPED"
-    with pytest.raises(ValidationError, match="has ended already: STOPPED"):
+    with pytest.raises(ValidationError, match="has already ended: STOPPED"):
         runner.executions.stop(one.id)
 
 

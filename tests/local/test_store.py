@@ -220,7 +220,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
 def test_the_database_of_something_else_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "other.sqlite"
     raw(path, "CREATE TABLE mine (a)")
-    with pytest.raises(StoreError, match="SQLite file of something else"):
+    with pytest.raises(StoreError, match="SQLite file of another program"):
         SqliteStore(path)
     assert raw(path, "SELECT name FROM sqlite_master") == [("mine",)]
 

@@ -91,7 +91,7 @@ def test_of_several_of_one_name_a_start_goes_on_with_the_oldest(path):
     runner = LocalRunner(asks, path)
     runner._function = "old-charges"  # noqa: SLF001 - as it was called there
     assert runner.start({"id": 5}, name="twice").id == "1" + "0" * 31
-    with pytest.raises(LookupError, match="fits 2 executions"):
+    with pytest.raises(LookupError, match="matches 2 executions"):
         runner.executions.find("twice")
 
 
