@@ -84,7 +84,9 @@ class RemoteExecutions:
         if len(found) == 1:
             return RemoteExecution(self._account, found[0].arn, data=data, told=found[0].told)
         if found:
-            message = f"{text!r} matches {len(found)} executions; use the ARN: {', '.join(one.arn for one in found[:5])}"
+            message = (
+                f"{text!r} matches {len(found)} executions; use the ARN: {', '.join(one.arn for one in found[:5])}"
+            )
             raise LookupError(message)
         message = f"no execution of {self._function.name} has the id or name {text!r}; the last ones are: "
         raise LookupError(f"{message}{', '.join(newest) or 'none'}")
