@@ -65,7 +65,7 @@ class ServiceRefusal(Exception):  # noqa: N818 - what the service answers, not a
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _ProposedUpdate:
     """One update, and the state it applies to."""
 
     update: OperationUpdate
@@ -127,34 +127,34 @@ def _objections(
 ) -> Iterator[str]:
     earlier: dict[str, OperationUpdate] = {}
     for update in updates:
-        request = _Request(update, operations.get(update.id), earlier, operations, max_payload_bytes)
+        proposed = _ProposedUpdate(update, operations.get(update.id), earlier, operations, max_payload_bytes)
         for rule in _RULES:
-            if message := rule(request):
-                yield f"{message} ({request})"
+            if message := rule(proposed):
+                yield f"{message} ({proposed})"
         earlier[update.id] = update
 
 
-def _is_repeated(request: _Request) -> str | None:
-    before = request.earlier.get(request.update.id)
+def _is_repeated(proposed: _ProposedUpdate) -> str | None:
+    before = proposed.earlier.get(proposed.update.id)
     if before is None:
         return None
-    closes = before.action is OperationAction.START and request.update.action is not OperationAction.START
+    closes = before.action is OperationAction.START and proposed.update.action is not OperationAction.START
     if closes and before.type in _STARTABLE_AND_CLOSABLE:
         return None
     return "Cannot checkpoint multiple operations with the same ID."
 
 
-def _has_bad_parent(request: _Request) -> str | None:
-    parent_id = request.update.parent_id
+def _has_bad_parent(proposed: _ProposedUpdate) -> str | None:
+    parent_id = proposed.update.parent_id
     if parent_id is None:
         return None
-    parent = request.earlier.get(parent_id) or request.operations.get(parent_id)
+    parent = proposed.earlier.get(parent_id) or proposed.operations.get(parent_id)
     is_context = parent is not None and parent.type is OperationType.CONTEXT
     return None if is_context else "Invalid parent operation id."
 
 
-def _is_inconsistent(request: _Request) -> str | None:
-    update, known = request.update, request.record or request.earlier.get(request.update.id)
+def _is_inconsistent(proposed: _ProposedUpdate) -> str | None:
+    update, known = proposed.update, proposed.record or proposed.earlier.get(proposed.update.id)
     if known is None:
         return None
     if known.type is not update.type:
@@ -168,39 +168,39 @@ def _is_inconsistent(request: _Request) -> str | None:
     return None
 
 
-def _is_illegal(request: _Request) -> str | None:
-    update = request.update
+def _is_illegal(proposed: _ProposedUpdate) -> str | None:
+    update = proposed.update
     if update.type is OperationType.EXECUTION and update.action in _ENDS_EXECUTION:
         return None
     message = _NOT_NOW.get((update.type, update.action))
     if message is None:
         return "Invalid action for the given operation type."
-    status = request.record.status if request.record else None
-    before = request.earlier.get(update.id)
+    status = proposed.record.status if proposed.record else None
+    before = proposed.earlier.get(update.id)
     if before is not None:
         status = TRANSITIONS.get((before.type, status, before.action))
     return None if (update.type, status, update.action) in TRANSITIONS else message
 
 
-def _is_below_an_end(request: _Request) -> str | None:
+def _is_below_an_end(proposed: _ProposedUpdate) -> str | None:
     """Object to an update below a context that has ended (G9); stricter than the service is known to be."""
-    above = request.parent_of(request.update)
+    above = proposed.parent_of(proposed.update)
     while above is not None:
-        if request.ended(above):
+        if proposed.ended(above):
             return "Parent context has already ended."
-        above = request.parent_of(request.earlier.get(above) or request.operations.get(above))
+        above = proposed.parent_of(proposed.earlier.get(above) or proposed.operations.get(above))
     return None
 
 
 # The official emulator's order, so that a request with two faults gets the same message [E].
-_RULES: tuple[Callable[[_Request], str | None], ...] = (
-    lambda request: has_bad_identity(request.update),
+_RULES: tuple[Callable[[_ProposedUpdate], str | None], ...] = (
+    lambda proposed: has_bad_identity(proposed.update),
     _is_repeated,
     _has_bad_parent,
     _is_inconsistent,
-    lambda request: is_too_large(request.update, request.max_payload_bytes),
+    lambda proposed: is_too_large(proposed.update, proposed.max_payload_bytes),
     _is_illegal,
-    lambda request: has_bad_contents(request.update),
-    lambda request: has_bad_options(request.update),
+    lambda proposed: has_bad_contents(proposed.update),
+    lambda proposed: has_bad_options(proposed.update),
     _is_below_an_end,
 )
