@@ -72,6 +72,13 @@ class DurableTask(asyncio.Future[T]):
         name = "" if self.call is None else f" {self.call.op.label}"
         return f"<DurableTask{name}, {'done' if self.done() else 'pending'}>"
 
+    if not TYPE_CHECKING:  # for a checker there is no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise, and say that the result is not there yet."""
+            message = f"a DurableTask has no attribute {name!r}; await the call, and ask its result"
+            raise AttributeError(message)
+
     def __await__(self) -> Generator[Any, None, T]:
         self.is_awaited = True
         if not self.done() and not self._driver.hand_over_alone(self):

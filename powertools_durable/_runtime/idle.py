@@ -190,6 +190,17 @@ class IdleWatch:
             )
             self.hand_over_next()
 
+    def timeout_strikes(self, limited: object) -> None:
+        """Warn of a timeout that ends the wait for a durable call: a replay does not know of it."""
+        for task in self._tasks():
+            waits = task is limited or getattr(task, "_fut_waiter", None) is limited
+            if waits and waits_only_for_durable_calls(task):
+                logger.warning(
+                    "a timeout of asyncio ends the wait for a durable call, at %s; it is not recorded, and begins anew "
+                    "in each invocation. Use ctx.race() with ctx.wait(), or the timeout= of the operation",
+                    line_of(task),
+                )
+
     def idle(self, timeout: float | None) -> float | None:
         """Decide; return how long the loop may sleep."""
         if self._loop.is_ready:

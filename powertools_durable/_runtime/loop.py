@@ -23,6 +23,7 @@ from powertools_durable.errors import ValidationError
 __all__ = ["DurableLoop", "LoopWatch", "Loops", "Reserve"]
 
 _MOST_TURNS = 1000  # turns of a loop that is never idle until it is treated as idle
+_TIMEOUTS = ("_on_timeout", "_release_waiter")  # what asyncio's timeouts call when they strike
 _GLANCE = 0.001  # seconds between two looks at real sockets while time is virtual
 _INSTANT = 1e-6  # seconds that pass at least in a pause: virtual time does not move by less
 
@@ -40,6 +41,10 @@ class LoopWatch(Protocol):
 
     def never_idle(self) -> None:
         """Called after many turns without a pause."""
+        ...
+
+    def timeout_strikes(self, limited: object) -> None:
+        """Called before a timeout of asyncio ends the waiting of a task; *limited* is the task, or what it awaits."""
         ...
 
 
@@ -126,6 +131,20 @@ class DurableLoop(asyncio.SelectorEventLoop):
     def _job_ended(self, _: object) -> None:
         self.jobs -= 1
 
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Have *callback* run at a time; see `asyncio.loop.call_at`. The watch hears of a timeout that strikes."""
+        if getattr(callback, "__name__", "") in _TIMEOUTS:
+            return super().call_at(when, self._strikes, callback, *args, context=context)
+        return super().call_at(when, callback, *args, context=context)
+
+    def _strikes(self, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        if self.watch is not None:
+            limit = getattr(callback, "__self__", None)  # of `asyncio.timeout`; others release what they wait for
+            self.watch.timeout_strikes(args[0] if args else getattr(limit, "_task", None))
+        callback(*args)
+
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
@@ -197,7 +216,7 @@ def _leave_tasks_of_clients() -> None:
 def _is_of_a_timeout(timer: asyncio.TimerHandle) -> bool:
     """Return whether *timer* only limits a wait: that of `asyncio.timeout`, `wait_for` or `asyncio.wait`."""
     callback = timer._callback  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way to tell
-    return getattr(callback, "__name__", "") in {"_on_timeout", "_release_waiter"}
+    return getattr(callback, "__func__", None) is DurableLoop._strikes  # noqa: SLF001
 
 
 class Loops(threading.local):

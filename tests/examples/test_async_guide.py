@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from examples.operations import async_guide
-from powertools_durable import durable
+from powertools_durable import Retry, StepError, durable
 from powertools_durable.testing import Simulator
 
 HOUR = timedelta(hours=1)
@@ -79,8 +79,19 @@ async def by_wait_for(ctx):
     return await asyncio.wait_for(ctx.step(slow), 2)
 
 
-@pytest.mark.parametrize("limited", [by_timeout, by_wait_for])
-def test_a_timeout_ends_the_waiting_and_the_step_comes_to_its_end(limited):
+async def by_timeout_around_a_gather(ctx):
+    async with asyncio.timeout(2):
+        return (await asyncio.gather(ctx.step(slow)))[0]
+
+
+async def by_wait(ctx):
+    done, _ = await asyncio.wait([ctx.step(slow)], timeout=2)
+    if not done:
+        raise TimeoutError
+
+
+@pytest.mark.parametrize("limited", [by_timeout, by_wait_for, by_timeout_around_a_gather, by_wait])
+def test_a_timeout_ends_the_waiting_with_a_warning_and_the_step_comes_to_its_end(limited, caplog):
     @durable
     async def handler(_: dict, ctx) -> str:
         try:
@@ -90,6 +101,28 @@ def test_a_timeout_ends_the_waiting_and_the_step_comes_to_its_end(limited):
 
     run = Simulator(handler).start({}).finish()
     assert (run.result, run.operation("slow").status) == ("late", "SUCCEEDED")
+    (warning,) = [record.getMessage() for record in caplog.records if "timeout of asyncio" in record.getMessage()]
+    assert f"in {limited.__name__};" in warning
+
+
+def test_a_timeout_around_what_is_not_durable_is_not_warned_of(caplog):
+    async def limited():
+        async with asyncio.timeout(2):
+            return await slow()
+
+    @durable
+    async def handler(_: dict, ctx) -> str:
+        try:
+            await ctx.step(limited, retry=Retry.none())
+        except StepError:
+            pass
+        try:
+            return await limited()
+        except TimeoutError:
+            return "late"
+
+    assert Simulator(handler).start({}).finish().result == "late"
+    assert "timeout of asyncio" not in caplog.text
 
 
 def test_a_timeout_around_a_wait_begins_anew_in_each_invocation():
@@ -223,3 +256,12 @@ def test_what_the_page_lists_is_refused_with_what_to_write(misuse):
     run = Simulator(handler).start({}).finish()
     assert (run.status, run.error.error_type) == ("FAILED", "ValidationError")
     assert REFUSED[misuse] in run.error.error_message
+
+
+def test_a_forgotten_await_is_named():
+    @durable
+    async def handler(_: dict, ctx) -> str:
+        return ctx.create_callback(name="a").callback_id
+
+    run = Simulator(handler).start({}).finish()
+    assert "a DurableTask has no attribute 'callback_id'; await the call" in run.error.error_message
