@@ -7,32 +7,21 @@ execution. Lambdas can't be recognised; the documentation shows ``ctx.uuid4()`` 
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections import deque
 from collections.abc import Iterator
-from datetime import date
 from typing import Any, get_args, get_type_hints
 from weakref import WeakSet
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from powertools_durable._functions import below_partials
 from powertools_durable.errors.places import warn_the_user
+from powertools_durable.parser.determinism import is_unstable
 
-__all__ = ["is_unstable", "warn_of_unstable_defaults"]
+__all__ = ["warn_of_unstable_defaults"]
 
 _BOUND = 1_000  # types looked at: a generated model may have no end
 _WARNED: WeakSet[type] = WeakSet()  # classes, not executions: nothing of an invocation is kept
-
-_CLOCK_METHODS = {"now", "utcnow", "today"}
-_UNSTABLE = {
-    "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"},
-    "uuid": {"uuid1", "uuid4", "uuid6", "uuid7", "uuid8"},
-    "secrets": {"token_bytes", "token_hex", "token_urlsafe", "randbelow"},
-    "posix": {"urandom"},
-    "nt": {"urandom"},
-}
 
 
 def warn_of_unstable_defaults(model: Any) -> None:
@@ -105,14 +94,3 @@ def _factories(cls: type) -> Iterator[tuple[str, Any]]:
         for field in dataclasses.fields(cls):
             inner = field.default if isinstance(field.default, FieldInfo) else field
             yield field.name, inner.default_factory
-
-
-def is_unstable(factory: Any) -> bool:
-    """Tell whether *factory* is one of Python's own functions that return another value each time."""
-    factory = below_partials(factory)
-    name, owner = getattr(factory, "__name__", ""), getattr(factory, "__self__", None)
-    if isinstance(owner, random.Random):  # the functions of `random`, and some of `secrets`, are its methods
-        return True
-    if isinstance(owner, type) and issubclass(owner, date):
-        return name in _CLOCK_METHODS
-    return name in _UNSTABLE.get(getattr(factory, "__module__", None) or "", ())

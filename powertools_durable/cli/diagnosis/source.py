@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,12 +16,11 @@ from typing import Any, NamedTuple
 
 from powertools_durable._functions import innermost
 from powertools_durable.cli.diagnosis.finding import Finding
-from powertools_durable.parser.lint import is_unstable
+from powertools_durable.parser.determinism import NESTED, is_unstable, set_order_lines, source_of
 
 __all__ = ["DurableCall", "Source"]
 
 _SUBJECT = "code"
-_NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _EVERYTHING = {"BaseException", "SuspendExecution"}
 
@@ -96,7 +94,7 @@ class Source:
         if self._tree is None:
             yield Finding.ok(_SUBJECT, "its source is not to be had; nothing was looked at")
             return
-        found = [*self._of_calls(), *self._of_tries()]
+        found = [*self._of_calls(), *self._of_sets(self._tree), *self._of_tries()]
         yield from found
         if not found:
             asked = ", ".join(sorted(self.operations)) or "no operation"
@@ -124,6 +122,11 @@ class Source:
             elif function is not None and is_unstable(function):
                 words = f"{name}() at {self.place(call)} is different at each replay"
                 yield Finding.warning(_SUBJECT, words, "ctx.now(), ctx.uuid4(), ctx.random, or a step")
+
+    def _of_sets(self, tree: ast.AST) -> Iterator[Finding]:
+        for line in set_order_lines(tree, nested=False):
+            words = f"{self._at_line(line)} depends on the order of a set, which differs from process to process"
+            yield Finding.warning(_SUBJECT, words, "use sorted(...)")
 
     def _of_tries(self) -> Iterator[Finding]:
         for node in _own(self._tree):
@@ -156,14 +159,17 @@ class Source:
 
     def place(self, node: ast.AST) -> str:
         """Return ``file:line``."""
+        return self._at_line(getattr(node, "lineno", 1))
+
+    def _at_line(self, line: int) -> str:
         code = self._function.__code__
-        return f"{Path(code.co_filename).name}:{code.co_firstlineno + getattr(node, 'lineno', 1) - 1}"
+        return f"{Path(code.co_filename).name}:{code.co_firstlineno + line - 1}"
 
 
 def _own(tree: ast.AST | None) -> Iterator[ast.AST]:
     """Yield the nodes of *tree* outside of functions inside of it."""
     for child in ast.iter_child_nodes(tree) if tree is not None else ():
-        if not isinstance(child, _NESTED):
+        if not isinstance(child, NESTED):
             yield child
             yield from _own(child)
 
@@ -193,9 +199,6 @@ def _context_name(handler: Callable[..., Any]) -> str:
 
 def _parsed(function: Callable[..., Any]) -> ast.AST | None:
     """Return the function's body as a tree; None when there is no source."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        return None
-    found = tree.body[0]
+    tree = source_of(function)
+    found = tree.body[0] if tree is not None else None
     return ast.Module(found.body, []) if isinstance(found, ast.FunctionDef) else None
