@@ -77,8 +77,12 @@ def test_examples_survive_two_crashes_wherever_they_are(name):
     assert found.runs > 2 * len(found.crash_points)
 
 
+EXPLORED_BESIDE_ITS_TESTS = {"agent_async", "documents_async", "order_async", "payment_deadline"}  # test_async_programs
+NOT_EXPLORED = {"warm_client"}  # it keeps a client over invocations on purpose
+
+
 def test_every_example_is_explored():
-    covered = {name.partition(",")[0] for name in CORRECT}
+    covered = {name.partition(",")[0] for name in CORRECT} | EXPLORED_BESIDE_ITS_TESTS | NOT_EXPLORED
     assert covered == {path.stem for path in EXAMPLES.glob("*.py")}
 
 
