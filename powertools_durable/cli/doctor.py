@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from powertools_durable._hosting import program_of
+from powertools_durable.cli.diagnosis.coroutines import coroutines
 from powertools_durable.cli.diagnosis.decorations import decorators
 from powertools_durable.cli.diagnosis.durable_calls import calls
 from powertools_durable.cli.diagnosis.finding import Finding, Level
@@ -48,7 +49,7 @@ def doctor(target: Target, as_json: JsonFlag = False) -> None:
     if handler is not None and program is not None:
         source = Source(program.handler)
         findings += [*decorators(handler), *formats(program, source.functions), *telemetry(program)]
-        findings += [*calls(source), *source.findings()]
+        findings += [*calls(source), *source.findings(), *coroutines(source)]
     allowed = policy(program, source)
     if as_json:
         _print_json(findings, allowed)

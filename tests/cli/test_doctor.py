@@ -326,7 +326,6 @@ def test_plugins_are_told_apart_by_whether_they_are_on(install, monkeypatch):
 
 BROKEN = [
     ("import nothing_of_that_name", "importing broken.py failed: ModuleNotFoundError"),
-    ("from powertools_durable import durable\n@durable\nasync def handler(event, ctx): ...", "is async"),
     ("from powertools_durable import durable\n@durable\ndef handler(event: 'Odrer', ctx): ...", "can't be resolved"),
     ("def handler(event, ctx): ...", "'handler' in broken.py is not durable"),
     ("handler = 1", "is not durable, it is a int"),

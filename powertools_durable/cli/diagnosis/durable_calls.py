@@ -11,6 +11,7 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, get_origin
 
+from powertools_durable._contexts.async_context import AsyncDurableContext
 from powertools_durable._contexts.blocking import DurableContext
 from powertools_durable._contexts.core import LAMBDA_NAMES
 from powertools_durable._functions import fits, innermost
@@ -50,7 +51,7 @@ def calls(source: Source) -> Iterator[Finding]:
     """Yield what can't work, and what a later version could mistake for something else."""
     unnamed: dict[str, list[DurableCall]] = defaultdict(list)
     for call in source.calls:
-        if not hasattr(DurableContext, call.method):
+        if not hasattr(_context_class(source), call.method):
             yield _unknown(source, call)
             continue
         yield from [*_misgiven(source, call)] or _uncallable(source, call)
@@ -64,18 +65,26 @@ def calls(source: Source) -> Iterator[Finding]:
             yield Finding.warning(_SUBJECT, words, "say name=..., so that a change of their order is noticed")
 
 
+def _context_class(source: Source) -> type[DurableContext | AsyncDurableContext]:
+    return AsyncDurableContext if source.is_async else DurableContext
+
+
 def _unknown(source: Source, call: DurableCall) -> Finding:
+    context = _context_class(source)
+    article = "an" if source.is_async else "a"
+    no_such = f"{call.shown}() at {source.place(call.node)}: {article} {context.__name__} has no {call.method!r}"
     if call.method in LAMBDA_NAMES:
-        words = f"{call.shown}() at {source.place(call.node)}: a DurableContext has no {call.method!r}; Lambda's has"
+        words = f"{no_such}; Lambda's has"
         return Finding.error(_SUBJECT, words, f"write {call.shown.replace('.', '.lambda_context.', 1)}()")
-    close = get_close_matches(call.method, [name for name in dir(DurableContext) if name[0] != "_"], n=1)
-    words = f"{call.shown}() at {source.place(call.node)}: a DurableContext has no {call.method!r}"
-    return Finding.error(_SUBJECT, words, f"did you mean {close[0]!r}?" if close else "see the reference of its class")
+    close = get_close_matches(call.method, [name for name in dir(context) if name[0] != "_"], n=1)
+    return Finding.error(
+        _SUBJECT, no_such, f"did you mean {close[0]!r}?" if close else "see the reference of its class"
+    )
 
 
 def _misgiven(source: Source, call: DurableCall) -> Iterator[Finding]:
     """Yield arguments that no operation takes: keywords for the function, and a function that was called already."""
-    known = inspect.signature(getattr(DurableContext, call.method)).parameters
+    known = inspect.signature(getattr(_context_class(source), call.method)).parameters
     function = ast.unparse(call.node.args[0]) if call.node.args else "func"
     for keyword in call.node.keywords:
         if keyword.arg is not None and keyword.arg not in known:
@@ -127,7 +136,7 @@ def _checked(source: Source, call: DurableCall, node: ast.expr, gives: list[str]
     function = source.value(node)
     if not _is_function(function):
         return
-    if inspect.iscoroutinefunction(innermost(function)):
+    if inspect.iscoroutinefunction(innermost(function)) and not source.is_async:
         words = f"{call.shown}() at {source.place(call.node)} calls {ast.unparse(node)}(), which is async"
         yield Finding.error(_SUBJECT, words, "a 'def' handler calls 'def' functions: asyncio.run(...) in one of those")
         return

@@ -11,8 +11,8 @@ import inspect
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple, TypeVar
 
 from powertools_durable._functions import innermost
 from powertools_durable.cli.diagnosis.finding import Finding
@@ -21,8 +21,11 @@ from powertools_durable.parser.determinism import NESTED, is_unstable, set_order
 __all__ = ["DurableCall", "Source"]
 
 _SUBJECT = "code"
-_LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_LOOPS = (ast.AsyncFor, ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _EVERYTHING = {"BaseException", "SuspendExecution"}
+
+
+_Node = TypeVar("_Node", bound=ast.AST)
 
 
 class DurableCall(NamedTuple):
@@ -56,11 +59,19 @@ class Source:
     ----------
     calls : list[DurableCall]
         What it asks its context for.
+    contexts : list[str]
+        Names of its parameters that are contexts.
     """
 
     def __init__(self, handler: Callable[..., Any]) -> None:
         self._function = innermost(handler)
         self._context = _context_name(handler)
+        self.contexts = [
+            name
+            for name, parameter in inspect.signature(handler).parameters.items()
+            if name == self._context or "DurableContext" in str(parameter.annotation)
+        ]
+        self._own_nodes: set[int] | None = None
         self._tree = _parsed(self._function)
         self._names = _names(self._function)
         looping = {id(node) for loop in _own(self._tree) if isinstance(loop, _LOOPS) for node in _own(loop)}
@@ -69,6 +80,32 @@ class Source:
             for call in _calls(_own(self._tree))
             if (method := self._method(call)) is not None
         ]
+
+    @property
+    def is_async(self) -> bool:
+        """True for an ``async def`` function."""
+        return inspect.iscoroutinefunction(self._function)
+
+    @property
+    def module(self) -> str:
+        """The name of its module."""
+        return str(self._function.__module__)
+
+    @property
+    def code(self) -> CodeType:
+        """What it is compiled to."""
+        code: CodeType = self._function.__code__
+        return code
+
+    def nodes(self, *kinds: type[_Node]) -> Iterator[_Node]:
+        """Yield the nodes of these kinds, also those of async functions inside of it."""
+        return (node for node in _awaited(self._tree) if isinstance(node, kinds))
+
+    def is_own(self, node: ast.AST) -> bool:
+        """Tell whether *node* is outside of functions inside of it."""
+        if self._own_nodes is None:
+            self._own_nodes = {id(own) for own in _own(self._tree)}
+        return id(node) in self._own_nodes
 
     @property
     def operations(self) -> set[str]:
@@ -118,7 +155,7 @@ class Source:
                 yield Finding.warning(_SUBJECT, words, "log it: ctx.logger")
             elif function is time.sleep:
                 words = f"{name}() at {self.place(call)} sleeps again at each replay, and is paid for"
-                yield Finding.warning(_SUBJECT, words, "suspend instead: ctx.wait(...)")
+                yield Finding.warning(_SUBJECT, words, f"suspend instead: {'await ' * self.is_async}ctx.wait(...)")
             elif function is not None and is_unstable(function):
                 words = f"{name}() at {self.place(call)} is different at each replay"
                 yield Finding.warning(_SUBJECT, words, "ctx.now(), ctx.uuid4(), ctx.random, or a step")
@@ -133,13 +170,19 @@ class Source:
             if not isinstance(node, ast.Try) or not self._suspends(node.body):
                 continue
             for caught in node.handlers:
-                if _is_everything(caught.type) and not any(isinstance(n, ast.Raise) for n in _own(caught)):
+                if self._is_everything(caught.type) and not any(isinstance(n, ast.Raise) for n in _own(caught)):
                     shown = ast.unparse(caught.type) if caught.type else ""
                     words = f"'{f'except {shown}'.strip()}:' at {self.place(caught)} catches suspensions too"
                     yield Finding.warning(_SUBJECT, words, "write 'except Exception:', which lets them pass")
             if self._suspends(node.finalbody):
                 words = f"'finally:' at {self.place(node.finalbody[0])} asks for operations, also while suspending"
                 yield Finding.warning(_SUBJECT, words, "ctx.defer(...) is for the end of the execution")
+
+    def _is_everything(self, kind: ast.expr | None) -> bool:
+        """Tell whether ``except`` with *kind* catches what suspends the code."""
+        signals = _EVERYTHING | {"CancelledError"} if self.is_async else _EVERYTHING
+        kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+        return any(one is None or ast.unparse(one).rpartition(".")[2] in signals for one in kinds)
 
     def _suspends(self, statements: list[ast.stmt]) -> bool:
         return any(self._method(call) for statement in statements for call in _calls(_own(statement)))
@@ -178,9 +221,12 @@ def _calls(nodes: Iterator[ast.AST]) -> Iterator[ast.Call]:
     return (node for node in nodes if isinstance(node, ast.Call))
 
 
-def _is_everything(kind: ast.expr | None) -> bool:
-    kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
-    return any(one is None or ast.unparse(one).rpartition(".")[2] in _EVERYTHING for one in kinds)
+def _awaited(tree: ast.AST | None) -> Iterator[ast.AST]:
+    """Yield the nodes of *tree*, and those of async functions inside of it."""
+    for child in ast.iter_child_nodes(tree) if tree is not None else ():
+        if isinstance(child, ast.AsyncFunctionDef) or not isinstance(child, NESTED):
+            yield child
+            yield from _awaited(child)
 
 
 def _names(function: Callable[..., Any]) -> dict[str, Any]:
@@ -201,4 +247,4 @@ def _parsed(function: Callable[..., Any]) -> ast.AST | None:
     """Return the function's body as a tree; None when there is no source."""
     tree = source_of(function)
     found = tree.body[0] if tree is not None else None
-    return ast.Module(found.body, []) if isinstance(found, ast.FunctionDef) else None
+    return ast.Module(found.body, []) if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) else None
