@@ -17,6 +17,7 @@ from tests.cli.processes import MAIN, Terminal, command, started
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is a signal on POSIX only")]
 
 APP = """
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -94,6 +95,27 @@ def waits(event, ctx):
         ctx.wait(3600)
     return 0
 
+async def stays_on_the_loop():
+    note(".")
+    while not Path("go").exists():
+        await asyncio.sleep(0.02)
+    return 0
+
+@durable
+async def awaiting(event, ctx):
+    return await ctx.step(stays_on_the_loop, name="s")
+
+@durable
+async def awaiting_threads(event, ctx):
+    return (await asyncio.gather(ctx.step(stays, name="a"), ctx.step(stays, name="b")))[0]
+
+@durable
+async def awaiting_time(event, ctx):
+    note(".")
+    if not Path("go").exists():
+        await ctx.wait(3600)
+    return 0
+
 @durable
 def swallowing(event, ctx):
     ctx.step(catches, name="s")
@@ -101,6 +123,7 @@ def swallowing(event, ctx):
     return 0
 """
 HANDLERS = ["step", "timed", "several", "nested", "executor", "cleaning", "plain", "caller", "waits"]
+HANDLERS += ["awaiting", "awaiting_threads", "awaiting_time"]
 OPTIONS = {"caller": ("--function", "plain=app.py:plain")}
 
 

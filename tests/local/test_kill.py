@@ -48,11 +48,11 @@ def acknowledged(store):
     return {record.name for record in found(store).operations if record.type.value == "STEP" and record.end_timestamp}
 
 
-def an_execution_with_kills(folder, moments, kills):
+def an_execution_with_kills(folder, moments, kills, handler="handler"):
     """Run one execution, kill it up to *kills* times, check what it did; return how often it was killed."""
     store, log = folder / "store.sqlite", folder / "effects.txt"
     log.touch()
-    start = ("run", f"{HERE / 'killed.py'}:handler", "--event", json.dumps({"log": str(log)}), "--name", "killed")
+    start = ("run", f"{HERE / 'killed.py'}:{handler}", "--event", json.dumps({"log": str(log)}), "--name", "killed")
     before = []
     while len(before) < kills:
         again = ("resume", "killed") if before and moments.random() < 0.5 else start
@@ -70,14 +70,15 @@ def an_execution_with_kills(folder, moments, kills):
 
 
 @pytest.mark.sampled(1)
+@pytest.mark.parametrize("handler", ["handler", "awaiting"])
 @pytest.mark.parametrize("seed", range(10))
-def test_after_kill_9_it_goes_on_and_no_acknowledged_step_runs_again(tmp_path, seed):
+def test_after_kill_9_it_goes_on_and_no_acknowledged_step_runs_again(tmp_path, seed, handler):
     moments = random.Random(seed)
     left = KILLS
     for number in range(20):
         folder = tmp_path / str(number)
         folder.mkdir()
-        left -= an_execution_with_kills(folder, moments, left)
+        left -= an_execution_with_kills(folder, moments, left, handler)
         if not left:
             return
     pytest.fail(f"the handler was faster than {left} of the kills")
