@@ -96,6 +96,7 @@ class AsyncDriver:
         self.deadline = deadline
         self.scopes = scopes
         self._environment = environment
+        self._performer: Any = None if environment.performer is None else environment.performer(self)
         self._loops = environment.loops or LOOPS
         self.loop = self._loops.take()
         self.sending = AsyncSending(self)
@@ -114,7 +115,7 @@ class AsyncDriver:
             deadline,
             environment.clock,
             grace=grace,
-            unwind=self.code.unwind,
+            unwind=self._unwind,
             poll=lambda: self.sending.poll(self._root),
             tasks=lambda: self.code.tasks,
         )
@@ -168,7 +169,9 @@ class AsyncDriver:
         task: DurableTask[T] = DurableTask(self, call, self.place_of(call.frame), _users_line())
         op = call.op
         flow = call.flow
-        if self.observers is not None or self._probe is not None:
+        if self._performer is not None:
+            flow = self._performer.begin(call)
+        elif self.observers is not None or self._probe is not None:
             flow = self._followed(call.frame, op, flow)
         task.was_ended = op.is_over and op.id not in self.engine.updated
         self._note(task)
@@ -182,11 +185,14 @@ class AsyncDriver:
         except Exception as error:  # noqa: BLE001 - raised where the call is awaited
             self._ended(task, Raised(error))
         else:
-            self._run(task, partial(self._perform, flow, effect), op)
+            perform = self._perform if self._performer is None else self._performer.perform
+            self._run(task, partial(perform, flow, effect), op)
         return task
 
     def at_once(self, call: Call[T]) -> T:
         """Perform *call* without waiting for the service."""
+        if self._performer is not None:
+            return self._performer.at_once(call)  # type: ignore[no-any-return]
         try:
             while True:
                 raise AssertionError(self._until_it_takes_time(call.frame, call.op, call.flow, None))
@@ -201,7 +207,7 @@ class AsyncDriver:
         task: DurableTask[Any] = DurableTask(self, call, self.place_of(call.frame), _users_line())
         task.was_ended = call.op.is_over and call.op.id not in self.engine.updated
         self._note(task)
-        self._run(task, perform, call.op)
+        self._run(task, perform if self._performer is None else partial(self._performer.race, perform), call.op)
         return task
 
     def _run(
@@ -257,6 +263,11 @@ class AsyncDriver:
             raise AssertionError  # noqa: TRY004 - each frame of this driver has a place
         return owner
 
+    def _unwind(self, signal: SuspendExecution | None) -> None:
+        """End the code, unless a performer finds something to go on with."""
+        if signal is None or self._performer is None or not self._performer.is_stuck():
+            self.code.unwind(signal)
+
     def abandon(self, runner: PlacedTask) -> None:
         """Cancel an operation: what its code would still do is of no use."""
         runner.is_abandoned = True
@@ -283,6 +294,8 @@ class AsyncDriver:
         while True:
             effect: Effect = flow.send(answer)
             if not isinstance(effect, Checkpoint) or (effect.wait and not self.sending.defers(frame, effect)):
+                return effect
+            if self._performer is not None:
                 return effect
             self.notice(frame, op, effect)
             self.sending.submit(frame, effect)
@@ -410,6 +423,8 @@ class AsyncDriver:
             self.watch.is_over = True
             if not is_clean:
                 self._leave_behind()
+        if self._performer is not None:
+            self._performer.handler_ended(self._root, ending)
         if isinstance(ending, BaseException):
             raise ending
         return ending  # type: ignore[no-any-return]

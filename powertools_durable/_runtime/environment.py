@@ -214,7 +214,8 @@ class Environment:
     probe : Probe | None
         Observes user code.
     performer : Callable | None
-        Takes the driver, returns what answers effects in place of it.
+        Takes the driver, returns the `Performer` that answers effects in place of it; an `AsyncDriver` has one with
+        coroutines (`testing.replays.async_performer`).
     inline : bool
         No thread is started: the thread that waits for an answer sends the request, and branches run one after the
         other where their fan-out was called. What contexts do counts as live, though records may lie ahead.
@@ -226,6 +227,6 @@ class Environment:
     random: RandomSource = field(default_factory=random.SystemRandom)
     probe: Probe | None = None
     threads: Threads = field(default_factory=SystemThreads)
-    performer: Callable[[Any], Performer] | None = None
+    performer: Callable[[Any], Any] | None = None
     inline: bool = False
     loops: Any = None

@@ -69,7 +69,7 @@ class Race:
             winner: Any = json.loads(record.result or "{}").get("won") if record is not None else None
             if winner not in self._contestants:
                 keys = ", ".join(map(repr, self._contestants))
-                raise self._call.frame.mismatch(op, {"winner": repr(winner)}, {"contestants": keys})
+                raise self._call.frame.mismatch(op, {"winner": repr(winner)}, {"winner": f"one of {keys}"})
             self._won.set_result(winner)
         else:
             done = [key for key, contestant in self._contestants.items() if contestant.done()]

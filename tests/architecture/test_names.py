@@ -34,7 +34,8 @@ THREADS = {
     "asyncio": (
         *("_runtime/async_", "_runtime/body_threads.py", "_runtime/durable_task.py", "_runtime/idle.py"),
         *("_runtime/loop.py", "_runtime/racing.py", "_runtime/task_places.py", "_runtime/wakeups.py"),
-        "testing/simulation/body_ends.py",  # loaded with the loop of an async handler
+        "testing/simulation/body_ends.py",  # loaded with the loop of an async handler, as is the next
+        "testing/replays/async_performer.py",
     ),
     "concurrent": ("_runtime/loop.py",),  # the type of an executor
     "multiprocessing": (),

@@ -41,7 +41,7 @@ from powertools_durable.errors.places import call_site, users_location
 from powertools_durable.scope import ScopeInfo
 from powertools_durable.testing.replays.recorded import Script, inside, label_of
 
-__all__ = ["ReplayPerformer"]
+__all__ = ["BehindItsRecords", "ReplayPerformer"]
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class ReplayPerformer:
     """
 
     def __init__(self, script: Script, driver: BlockingDriver) -> None:
-        self._script = script
+        self.script = script
         self._driver = driver
         self._beginning: OperationHandle | None = None  # the one that is about to begin
         self.engine = driver.engine
@@ -72,7 +72,7 @@ class ReplayPerformer:
         op = call.op
         if op is self._beginning:
             return self._read(op, call.flow)
-        self._script.asks(call.frame, op)
+        self.script.asks(call.frame, op)
         if op.type is OperationType.CHAINED_INVOKE and op.record is not None:
             self._must_have_the_same_target(op, call.flow)
         return self._read(op, call.flow)
@@ -83,9 +83,9 @@ class ReplayPerformer:
         except SerDesError as error:
             has_value = op.status in {OperationStatus.SUCCEEDED, OperationStatus.READY}  # READY: a condition's state
             if has_value and not isinstance(error, NonDeterminismError):
-                self._script.unreadable = op.id
+                self.script.unreadable = op.id
                 told = {"result": str(error).removeprefix(f"{op.label}: ")}
-                self._script.breaks(self.engine.interrupt, op.label, call_site(), {"result": "another type"}, told)
+                self.script.breaks(self.engine.interrupt, op.label, call_site(), {"result": "another type"}, told)
             raise
 
     def _must_have_the_same_target(self, op: OperationHandle, flow: Flow[T]) -> None:
@@ -93,14 +93,14 @@ class ReplayPerformer:
         record = self.engine.state.operations.pop(op.id)
         effect = next(flow)
         self.engine.state.put(record)
-        wanted = self._script.found.targets.get(op.id)
+        wanted = self.script.found.targets.get(op.id)
         asked = effect.update.chained_invoke_options if isinstance(effect, Checkpoint) else None
         if wanted is not None and asked is not None:
             recorded = {"function": wanted.function_name, "tenant": wanted.tenant_id}
             now = {"function": asked.function_name, "tenant": asked.tenant_id}
             differing = [key for key, value in now.items() if recorded[key] != value]
             if differing:
-                raise self._script.breaks(
+                raise self.script.breaks(
                     self.engine.interrupt,
                     op.label,
                     call_site(),
@@ -112,31 +112,37 @@ class ReplayPerformer:
 
     def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
         """Put the recorded end of a context in the place of what the code says; suspend where nothing is recorded."""
-        update = effect.update
-        end = self._script.held.pop(update.id, None) if update.action is not OperationAction.START else None
-        if end is None:
-            if update.action is OperationAction.START and inside(self._script.found.operations, update.id):
-                raise self._instead_of_a_virtual_context(update)
-            if update.action is not OperationAction.START or update.id not in self._script.found.operations:
-                self._script.stop(update, label_of(update))
+        if not self.answer(effect):
             raise frame.suspend_until(None)
+
+    def answer(self, effect: Checkpoint) -> bool:
+        """Put the recorded end of a context in the place of what the code says; False where nothing is recorded."""
+        update = effect.update
+        end = self.script.held.pop(update.id, None) if update.action is not OperationAction.START else None
+        if end is None:
+            if update.action is OperationAction.START and inside(self.script.found.operations, update.id):
+                raise self._instead_of_a_virtual_context(update)
+            if update.action is not OperationAction.START or update.id not in self.script.found.operations:
+                self.script.stop(update, label_of(update))
+            return False
         options = update.context_options
         if end.status is OperationStatus.SUCCEEDED and options is not None and options.replay_children:
             end = replace(end, context_details=replace(end.context_details or ContextDetails(), replay_children=True))
         if effect.closes is not None:
             effect.closes.finished = True
         self.engine.state.put(end)
+        return True
 
     def _instead_of_a_virtual_context(self, update: OperationUpdate) -> NonDeterminismError:
         """Make the error for an operation that is not recorded, though others below its id are."""
         asked = "with a record" if update.type is OperationType.CONTEXT else None
-        return self._script.breaks(
+        return self.script.breaks(
             self.engine.interrupt, label_of(update), call_site(), {"context": "virtual"}, {"context": asked}
         )
 
     def attempt(self, frame: Frame, op: OperationHandle, effect: Attempt) -> Outcome:
         """Suspend: no body runs."""
-        self._script.stop(None, f"attempt {effect.number} of {op.label}")
+        self.script.stop(None, f"attempt {effect.number} of {op.label}")
         raise frame.suspend_until(None)
 
     def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Ending:
@@ -144,24 +150,24 @@ class ReplayPerformer:
         try:
             outcome = self._driver.run(frame, body, scope)
         except UNRECOVERABLE as error:
-            self._script.ends(frame)
+            self.script.ends(frame)
             if frame.parent is None:
-                self._script.outcome = Raised(error)
+                self.script.outcome = Raised(error)
             raise
         if not isinstance(outcome, Suspended):
-            self._script.ends(frame)
+            self.script.ends(frame)
             if frame.parent is None:
-                self._script.outcome = outcome
+                self.script.outcome = outcome
             elif isinstance(outcome, Raised):
-                self._must_have_failed(frame, outcome.error)
+                self.must_have_failed(frame, outcome.error)
         return outcome
 
-    def _must_have_failed(self, frame: Frame, error: BaseException) -> None:
+    def must_have_failed(self, frame: Frame, error: BaseException) -> None:
         """Break where the code of a context raises, and the record says that it returned."""
-        end = self._script.held.get(frame.context_id or "")
+        end = self.script.held.get(frame.context_id or "")
         if end is not None and end.status is OperationStatus.SUCCEEDED:
             raised = f"raised {type(error).__name__}"
-            raise self._script.breaks(
+            raise self.script.breaks(
                 self.engine.interrupt,
                 label_of(end),
                 users_location(error),
@@ -172,9 +178,9 @@ class ReplayPerformer:
     def enter(self, outer: Frame, effect: Enter) -> Outcome:
         """Run the code of a context, unless it would do something itself."""
         identifier = effect.frame.context_id or ""
-        record = self._script.found.operations.get(identifier)
+        record = self.script.found.operations.get(identifier)
         if record is not None and record.sub_type == SubType.COMPENSATION:
-            self._script.stop(None, f"the compensation of {record.name or record.id[:8]!r}")
+            self.script.stop(None, f"the compensation of {record.name or record.id[:8]!r}")
             raise outer.suspend_until(None)
         body, scope = partial(self._driver.inside, effect), self._driver.scopes.of_context(effect.frame)
         outcome = self.run(effect.frame, body, scope)
@@ -182,11 +188,11 @@ class ReplayPerformer:
             raise self.engine.interruption
         if not isinstance(outcome, Suspended):
             if isinstance(outcome, Returned):
-                self._script.rebuilds(identifier, outcome.value)
+                self.script.rebuilds(identifier, outcome.value)
             return outcome
-        if identifier not in self._script.held:
+        if identifier not in self.script.held:
             raise outer.suspend(outcome.signal)
-        return Raised(_BehindItsRecords())  # the code does more than was recorded; the recorded end stands for it
+        return Raised(BehindItsRecords())  # the code does more than was recorded; the recorded end stands for it
 
     def fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
         """Run the branches that left something behind, one after the other."""
@@ -202,28 +208,28 @@ class ReplayPerformer:
             for index in (index for index in indexes if not begun(index)):
                 suspended |= self._branch(effect, index) is None
         if not suspended:
-            self._script.returned.add(identifier)
-        if identifier in self._script.held:
-            return Raised(_BehindItsRecords())
+            self.script.returned.add(identifier)
+        if identifier in self.script.held:
+            return Raised(BehindItsRecords())
         raise outer.suspend(SuspendExecution())
 
     def _rebuild(self, effect: FanOut) -> Outcome:
         """Make a result that was too large for its record anew, as a real replay does."""
         plan = effect.plan
-        self._script.cut_off |= self._cut_off(effect)
+        self.script.cut_off |= self.cut_off(effect)
         while (index := plan.admit()) is not None:
             outcome = self._branch(effect, index)
             if outcome is None:
                 raise effect.frame.suspend_until(None)
             plan.ended(index, outcome)
         identifier, result = effect.frame.context_id or "", effect.result()
-        self._script.returned.add(identifier)
-        self._script.rebuilds(identifier, [item.result for item in result.succeeded])
+        self.script.returned.add(identifier)
+        self.script.rebuilds(identifier, [item.result for item in result.succeeded])
         return Returned(result)
 
-    def _cut_off(self, effect: FanOut) -> set[str]:
+    def cut_off(self, effect: FanOut) -> set[str]:
         """Return the branches that a rebuilt fan-out leaves out, with what flat ones have recorded."""
-        frame, found = effect.frame, self._script.found.operations
+        frame, found = effect.frame, self.script.found.operations
         record = found[frame.context_id or ""]
         told = Compact.read(record.result, len(found))
         branches = {frame.id_at(index) for index in (told.cut_off if told else ())}
@@ -233,18 +239,31 @@ class ReplayPerformer:
 
     def _unasked_marks(self, parent: str) -> set[str]:
         """Return the marks of patches directly below a context that no code has asked for so far."""
-        return self._script.marks_below(parent) - self.engine.asked
+        return self.script.marks_below(parent) - self.engine.asked
 
-    def _branch(self, effect: FanOut, index: int) -> Outcome | None:
-        """Run a branch as far as it is recorded; None when it is suspended there."""
+    def begun(self, effect: FanOut) -> list[int]:
+        """Return which branches left something behind."""
+        indexes, begun = effect.plan.indexes, effect.frame.has_branch
+        if self._unasked_marks(effect.frame.context_id or ""):
+            return list(indexes)
+        return [index for index in indexes if begun(index)]
+
+    def branch(self, effect: FanOut, index: int) -> tuple[OperationHandle, Flow[Any]]:
+        """Return the operation of a branch and its flow."""
         frame = effect.frame
-        held = self._script.held.get(frame.id_at(index))
+        held = self.script.held.get(frame.id_at(index))
         shown = self.engine.get(frame.id_at(index))
         if held is not None:
             self.engine.state.put(held)
         op, flow = effect.branch(index)  # a fan-out that is rebuilt wants to see that the branch has ended
         if held is not None and shown is not None:
             self.engine.state.put(shown)
+        return op, flow
+
+    def _branch(self, effect: FanOut, index: int) -> Outcome | None:
+        """Run a branch as far as it is recorded; None when it is suspended there."""
+        frame = effect.frame
+        op, flow = self.branch(effect, index)
         slot = Frame(op.engine, parent=frame, context_id=op.id, parent_id=op.parent_id, sealed=True)
         try:
             self._beginning = op
@@ -257,5 +276,5 @@ class ReplayPerformer:
             return Raised(error)
 
 
-class _BehindItsRecords(Exception):  # noqa: N818 - not an error
+class BehindItsRecords(Exception):  # noqa: N818 - not an error
     """Never seen: where it would be recorded, the recorded end is put."""

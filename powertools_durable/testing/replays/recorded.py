@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
+from typing import TYPE_CHECKING
 
 from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
 from powertools_durable._protocol.operation import ContextDetails, Operation, OperationStatus, OperationType, SubType
@@ -18,6 +19,9 @@ from powertools_durable._service.history_reader import RecordedExecution
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError
 from powertools_durable.errors.places import call_site
+
+if TYPE_CHECKING:
+    from powertools_durable._runtime.async_driver import AsyncDriver
 
 __all__ = ["Script", "inside", "label_of"]
 
@@ -48,6 +52,10 @@ class Script:
         What the handler returned or raised; None when it was suspended.
     stopped_at : str
         Where history ended.
+    is_ordered : bool
+        The code asks for operations in the order of their records. Tasks side by side need not.
+    entered : set[str | None]
+        Contexts whose code began, if tasks may run side by side in it; None is the handler.
     unreadable : str | None
         The operation whose recorded result can't be read.
     not_summed_up : str | None
@@ -61,7 +69,9 @@ class Script:
         self.cut_off: set[str] = set()
         self.outcome: Outcome | None = None
         self.stopped_at = ""
-        self.driver: BlockingDriver | None = None
+        self.driver: BlockingDriver | AsyncDriver | None = None
+        self.is_ordered = True
+        self.entered: set[str | None] = {None}
         self.unreadable: str | None = None
         self.not_summed_up: str | None = None
         self._rebuilt = rebuilt
@@ -118,7 +128,7 @@ class Script:
             return
         self._asked.add(op.id)
         before = self._last.get(id(frame))
-        if before is not None and order < before[0]:
+        if self.is_ordered and before is not None and order < before[0]:
             raise self.breaks(
                 op.engine.interrupt,
                 op.label,
@@ -173,6 +183,14 @@ class Script:
             if record is not None and record.id not in asked:
                 return record, self._sites.get(frame.context_id, "")
         return None
+
+    def passed_over(self) -> Operation | None:
+        """Return the first recorded operation that code, all of whose tasks wait, has not asked for."""
+        if self.is_ordered or self.outcome is not None or self.driver is None:
+            return None
+        asked = self.driver.engine.asked | self.cut_off
+        unasked = (record for record in self.found.operations.values() if record.id not in asked)
+        return next((record for record in unasked if record.parent_id in self.entered), None)
 
 
 def _may_be_large(value: object) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from powertools_durable._hosting import durable_inside, invoker_of
+from powertools_durable._hosting import durable_inside, invoker_of, program_of
 from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.wire import to_wire
@@ -29,6 +29,12 @@ from powertools_durable.testing.replays.history_file import History, read_histor
 from powertools_durable.testing.replays.performer import ReplayPerformer
 from powertools_durable.testing.replays.recorded import Script, label_of
 from powertools_durable.testing.replays.verdict import ReplayVerdict
+from powertools_durable.testing.simulation.random_schedule import RandomSchedule
+from powertools_durable.testing.simulation.sandbox_loops import SandboxLoops, without_running_loop
+from powertools_durable.testing.simulation.seeded_threads import SeededThreads
+
+if TYPE_CHECKING:
+    from powertools_durable.testing.replays.async_performer import AsyncReplayPerformer
 
 __all__ = ["replay"]
 
@@ -92,7 +98,14 @@ def _replayed(handler: Callable[..., Any], script: Script, arn: str, read: str) 
     moments = [record.end_timestamp or record.start_timestamp for record in found.operations.values()]
     latest = max((moment for moment in moments if moment), default=found.execution.start_timestamp)
     clock = VirtualClock(latest)
-    environment = Environment(clock, Random(0), performer=partial(ReplayPerformer, script))  # noqa: S311 - nothing is drawn for secrets
+    random = Random(0)  # noqa: S311 - nothing is drawn for secrets
+    program = program_of(handler)
+    threads = loops = None
+    if program is not None and program.is_async:
+        threads, loops = SeededThreads(clock, RandomSchedule("replay")), SandboxLoops(RandomSchedule("replay"))
+        environment = Environment(clock, random, performer=partial(_awaiting, script), threads=threads, loops=loops)
+    else:
+        environment = Environment(clock, random, performer=partial(ReplayPerformer, script))
     event = {
         "DurableExecutionArn": arn,
         "CheckpointToken": "replayed",
@@ -100,7 +113,8 @@ def _replayed(handler: Callable[..., Any], script: Script, arn: str, read: str) 
     }
     call = invoker_of(handler, backend=_Nowhere(), environment=environment)
     try:
-        answer = call(event, LambdaContext(arn, "replayed", _SECONDS, clock))
+        invocation = partial(call, event, LambdaContext(arn, "replayed", _SECONDS, clock))
+        answer = invocation() if threads is None or loops is None else _on_a_loop(invocation, threads, loops)
     except NotADurableInvocationError as error:  # a limit of the wire that its events did not keep
         message = f"{read or 'the history'} can't be replayed: {error}"
         raise ValidationError(message) from None
@@ -112,6 +126,26 @@ def _replayed(handler: Callable[..., Any], script: Script, arn: str, read: str) 
         told = answer.get("Error", {}) if isinstance(answer, dict) else {}
         return _bad_input(str(told.get("ErrorMessage") or answer), read)
     return _judged(script, read)
+
+
+def _on_a_loop(call: Callable[[], Any], threads: SeededThreads, loops: SandboxLoops) -> Any:
+    """Return what *call* returns; it may wait in virtual time."""
+
+    def waiting() -> Any:
+        with threads.taking_part():
+            return call()
+
+    try:
+        return without_running_loop(waiting)
+    finally:
+        loops.discard()
+
+
+def _awaiting(script: Script, driver: Any) -> AsyncReplayPerformer:
+    from powertools_durable.testing.replays.async_performer import AsyncReplayPerformer
+
+    script.is_ordered = False
+    return AsyncReplayPerformer(ReplayPerformer(script, driver), driver)
 
 
 def _judged(script: Script, read: str) -> ReplayVerdict:
@@ -146,6 +180,18 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
         )
     if (left := script.left()) is not None:
         return _leftover(*left, raised, replayed, read)
+    if (record := script.passed_over()) is not None:
+        label = label_of(record)
+        return ReplayVerdict(
+            breaks=True,
+            operation=label,
+            recorded={"operation": label},
+            asked={"operation": None},
+            reason=f"the code {script.stopped_at or 'waits'}, and did not ask for {label} before, which is recorded. "
+            "Guard such a change with ctx.patched(...)",
+            replayed=replayed,
+            history=read,
+        )
     if raised is not None and script.found.status == "SUCCEEDED":
         return ReplayVerdict(
             breaks=True,
