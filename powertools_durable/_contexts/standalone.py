@@ -19,7 +19,7 @@ from powertools_durable.config import DurableConfig
 from powertools_durable.errors import ValidationError
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["close", "context_by_hand", "frame_below"]
+__all__ = ["close", "context_by_hand", "frame_below", "session_by_hand"]
 
 C = TypeVar("C")
 
@@ -36,6 +36,26 @@ def context_by_hand(  # noqa: PLR0917 - those of `create`
     serdes: SerDes[Any] | None = None,
 ) -> C:
     """See `DurableContext.create`; a test kit may pass another environment or default format."""
+    session = session_by_hand(
+        make, backend, arn, checkpoint_token, operations, next_marker, environment=environment, serdes=serdes
+    )
+    session.root.detached = True
+    return make(session, session.root)
+
+
+def session_by_hand(  # noqa: PLR0917 - as above
+    make: Callable[[Session, Frame], Any],
+    backend: DurableBackend,
+    arn: str,
+    checkpoint_token: str,
+    operations: Iterable[Operation],
+    next_marker: str | None,
+    *,
+    environment: Environment | None = None,
+    serdes: SerDes[Any] | None = None,
+    is_async: bool = False,
+) -> Session:
+    """Assemble an invocation without an event of Lambda."""
     state = ExecutionState(arn, operations)
     for records in pages(backend, arn, checkpoint_token, next_marker, MAX_PAGE_ITEMS):
         state.absorb(records)
@@ -47,8 +67,9 @@ def context_by_hand(  # noqa: PLR0917 - those of `create`
         write_result=str,
         config=DurableConfig(),
         serdes=serdes,
+        is_async=is_async,
     )
-    session = Session(
+    return Session(
         program,
         state,
         checkpoint_token,
@@ -57,8 +78,6 @@ def context_by_hand(  # noqa: PLR0917 - those of `create`
         deadline=Deadline(None, environment.clock),
         environment=environment,
     )
-    session.root.detached = True
-    return make(session, session.root)
 
 
 def close(core: ContextCore) -> None:

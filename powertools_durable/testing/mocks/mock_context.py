@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from random import Random
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from powertools_durable._contexts.async_context import AsyncDurableContext
 from powertools_durable._contexts.blocking import DurableContext
-from powertools_durable._contexts.standalone import context_by_hand
+from powertools_durable._contexts.standalone import context_by_hand, session_by_hand
 from powertools_durable._operations.semantics import Nesting
 from powertools_durable._protocol.operation import (
     CallbackDetails,
@@ -50,6 +51,12 @@ from powertools_durable.testing.mocks.recording_backend import (
     RecordingBackend,
 )
 from powertools_durable.testing.mocks.request_assertions import MockRun
+from powertools_durable.testing.simulation.random_schedule import RandomSchedule
+from powertools_durable.testing.simulation.sandbox_loops import SandboxLoops
+from powertools_durable.testing.simulation.seeded_threads import SeededThreads
+
+if TYPE_CHECKING:
+    from powertools_durable.testing.mocks.async_mock import AsyncMockRun
 
 __all__ = ["MockDurableContext"]
 
@@ -310,6 +317,36 @@ class MockDurableContext:
             DurableContext, backend, ARN, FIRST_TOKEN, found, None, environment=environment, serdes=PreparedTagged()
         )
         return MockRun(context, backend.calls, backend.operations)
+
+    def build_async(self) -> AsyncMockRun:
+        """Make an `AsyncDurableContext` over what is prepared so far, for one call of an ``async def`` function.
+
+        Examples
+        --------
+        >>> async def pay(ctx, order):
+        ...     return await ctx.step(dict, name="charge")
+        >>> run = MockDurableContext().with_step_result("charge", {"id": "p-1"}).build_async()
+        >>> run.call(pay, "order-42")
+        {'id': 'p-1'}
+        """
+        from powertools_durable.testing.mocks.async_mock import AsyncMockRun
+
+        backend = RecordingBackend()
+        clock, schedule = VirtualClock(self._started_at), RandomSchedule("mock")
+        threads, loops = SeededThreads(clock, schedule), SandboxLoops(schedule)
+        environment = Environment(clock, Random(0), threads=threads, loops=loops)  # noqa: S311 - jitter
+        session = session_by_hand(
+            AsyncDurableContext,
+            backend,
+            ARN,
+            FIRST_TOKEN,
+            records(self.blueprints),
+            None,
+            environment=environment,
+            serdes=PreparedTagged(),
+            is_async=True,
+        )
+        return AsyncMockRun(session, threads, loops, backend.calls, backend.operations)
 
     def build_with_batch_counter(
         self,
