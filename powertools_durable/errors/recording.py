@@ -124,6 +124,11 @@ def _message(error: BaseException, lost: list[str], *, include_input: bool) -> s
     except Exception as broken:  # noqa: BLE001 - the user's __str__ may do anything
         lost.append(f"its message (__str__ raised {type(broken).__name__})")
         return f"<{type(error).__name__} whose __str__ raises>"
+    if isinstance(error, BaseExceptionGroup):  # its own message only counts them
+        members = (
+            f"{raised_type(one)}: {_message(one, lost, include_input=include_input)}" for one in error.exceptions
+        )
+        text = f"{text}: {'; '.join(members)}"
     shown = _cut(text, _MESSAGE_BUDGET)
     if shown is not text:
         lost.append(f"the end of its message ({len(text):,} characters)")
