@@ -19,10 +19,11 @@ from typing import Any
 
 from benchmarks import alone, table
 from benchmarks.environments import python_of, set_up
-from benchmarks.rows import ROWS, Row, Run
+from benchmarks.rows import ASYNC_ROWS, ROWS, Row, Run
 
 HERE = Path(__file__).parent
 KEPT, PAGE = HERE / "history", HERE.parent / "docs" / "how-fast.md"
+KINDS = {"def": ROWS, "async": ASYNC_ROWS}
 ENVIRONMENTS = {"official": "official", "async": "async", "floor": "official"}  # the rest: ours
 MODULES = {"async": "async_sdk"}  # adapters whose name is not the peer's
 
@@ -57,19 +58,20 @@ def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 def compared(run: Run, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Let everybody who runs *run* take turns; those that are no yardstick have one turn."""
-    others = [peer for peer in run.others if peer in arguments.peers]
+    others = [peer for peer in run.others if peer == "ours" or peer in arguments.peers]
     peers = [*others[:1], run.peer, *others[1:]]
     rounds: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
     for number in range(arguments.rounds):
         for peer in peers if number == 0 else peers[:2]:
             if not (rounds[peer] and "failed" in rounds[peer][-1]):
                 rounds[peer].append(measured(run, peer, arguments))
-    return {("ours" if peer == run.peer else peer): medians(found) for peer, found in rounds.items()}
+    shown = {"ours": "def", run.peer: "ours"}
+    return {shown.get(peer, peer): medians(found) for peer, found in rounds.items()}
 
 
 def key_of(run: Run) -> str:
     """Return what tells a run apart."""
-    return json.dumps([run.scenario, dict(run.case), run.http, run.peer])
+    return json.dumps([run.scenario, dict(run.case), run.http, run.peer, run.others])
 
 
 def main() -> None:
@@ -79,6 +81,7 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=HERE.parent / ".venv-bench")
     parser.add_argument("--peer", dest="peers", action="append", choices=list(ENVIRONMENTS), help="default: all")
     parser.add_argument("--only", default="", help="rows whose title holds this text")
+    parser.add_argument("--kind", dest="kinds", action="append", choices=list(KINDS), help="of handlers; default: all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=240, help="seconds a process may take")
     parser.add_argument("--source", action="store_true", help="measure this folder's code, not what is installed")
@@ -86,7 +89,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="only write this page, from the last run that was kept")
     arguments = parser.parse_args()
     if arguments.page:
-        arguments.page.write_text(table.page(table.last(arguments.history)))
+        arguments.page.write_text(table.page(arguments.history))
         return
     if arguments.harness is None or not arguments.harness.is_dir():
         print("Without the harness: ours and a floor of its own, no peers.\n")
@@ -95,22 +98,30 @@ def main() -> None:
     arguments.peers = arguments.peers or list(ENVIRONMENTS)
     set_up(arguments.environments, arguments.harness, sys.executable, install_ours=not arguments.source)
 
-    rows = [row for row in ROWS if arguments.only in row.title]
     results: dict[str, dict[str, dict[str, Any]]] = {}
-    report: list[dict[str, Any]] = []
-    for row in rows:
-        for run in _runs(row):
-            if key_of(run) not in results:
-                results[key_of(run)] = compared(run, arguments)
-        for line in table.lines(row, results, key_of):
-            report.append(line)
-            print(table.as_text(line), flush=True)
-    print(f"\n{table.verdict(report)}")
-    if not arguments.only:
-        table.keep(arguments.history, _head(arguments), report)
-        if arguments.history == KEPT:
-            PAGE.write_text(table.page(table.last(KEPT)))
-            print(f"and written down in {PAGE.relative_to(HERE.parent)}")
+    for kind in arguments.kinds or KINDS:
+        report: list[dict[str, Any]] = []
+        for row in KINDS[kind]:
+            if arguments.only in row.title:
+                report += _measured(row, results, arguments)
+        print(f"\n{kind}: {table.verdict(report)}")
+        if not arguments.only:
+            table.keep(table.kept_in(arguments.history, kind), _head(arguments), report)
+    if not arguments.only and arguments.history == KEPT:
+        PAGE.write_text(table.page(KEPT))
+        print(f"and written down in {PAGE.relative_to(HERE.parent)}")
+
+
+def _measured(
+    row: Row, results: dict[str, dict[str, dict[str, Any]]], arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    for run in _runs(row):
+        if key_of(run) not in results:
+            results[key_of(run)] = compared(run, arguments)
+    lines = table.lines(row, results, key_of)
+    for line in lines:
+        print(table.as_text(line), flush=True)
+    return lines
 
 
 def _runs(row: Row) -> list[Run]:

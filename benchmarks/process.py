@@ -19,9 +19,11 @@ def main() -> None:
     import scenarios  # type: ignore[import-not-found]
 
     sys.path.append(str(HERE))
-    from extras import EXTRAS
+    import extras
+    import extras_async
 
-    scenarios.SCENARIOS.update({name: (run, []) for name, run in EXTRAS.items()})
+    added = extras.EXTRAS | extras_async.EXTRAS
+    scenarios.SCENARIOS.update({name: (run, []) for name, run in added.items()})
     import worker  # type: ignore[import-not-found]
 
     worker.main()

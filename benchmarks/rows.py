@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ROWS", "Figure", "Row", "Run"]
+__all__ = ["ASYNC_ROWS", "ROWS", "Figure", "Row", "Run"]
 
 Case = Mapping[str, Any]
 
@@ -173,4 +173,88 @@ ROWS: Sequence[Row] = (
     _growth("replay", "replay", "us_per_op"),
     _growth("map", "fan_out", "cpu_us_per_item", concurrency=100),
     _growth("replay of a map", "fan_out_replay", "us_per_item"),
+)
+
+# -- `async def` handlers: ratios are to our own `def` handlers, or where the title says so to the official SDK -------
+
+_OUR_MAP = Run("fan_out_replay", {"n": 1000}, others=())
+_WIDE = {"n": 1000, "concurrency": 100, "latency_ms": 5}
+
+
+def _awaited(scenario: str, peer: str = "ours_async", others: tuple[str, ...] = ("ours", "async"), **case: Any) -> Run:
+    return Run(scenario, case, peer=peer, others=others)
+
+
+ASYNC_ROWS: Sequence[Row] = (
+    Row(
+        "replay of 1,000 steps",
+        _awaited("replay", n=1000),
+        (Figure("us_per_op", "us CPU an operation", 1.35),),
+    ),
+    Row(
+        "replay of a gather of 1,000 steps, to a map's replay",
+        _awaited("gather_replay", "ours_gather", (), n=1000),
+        (Figure("us_per_item", "us CPU an operation", 2.5, of=_OUR_MAP),),
+    ),
+    Row(
+        "1,000 new steps, no latency",
+        _awaited("executing", n=1000, latency_ms=0),
+        (Figure("cpu_us_per_step", "us CPU a step", 1.3),),
+    ),
+    Row(
+        "1,000 new steps with def bodies, no latency",
+        _awaited("executing", "ours_async_blocking", ("ours",), n=1000, latency_ms=0),
+        (Figure("cpu_us_per_step", "us CPU a step", 1.8),),
+    ),
+    Row(
+        "gather of 1,000 steps, 5 ms a call, to official's map",
+        _awaited("fan_out", "ours_gather", ("official", "async", "ours"), **_WIDE),
+        (
+            Figure("calls", "calls", 12, absolute=True),
+            Figure("wall_ms", "ms wall", 0.20),
+            Figure("cpu_us_per_item", "us CPU a step", 0.30),
+        ),
+    ),
+    Row(
+        "map over 1,000, concurrency 100, 5 ms a call, to official's",
+        _awaited("fan_out", "ours_async", ("official", "async", "ours"), **_WIDE),
+        (Figure("wall_ms", "ms wall", 0.35), Figure("cpu_us_per_item", "us CPU an item", 0.30)),
+    ),
+    Row(
+        "map over 3,000, no limit",
+        _awaited("fan_out", n=3000, latency_ms=5),
+        (Figure("threads", "threads at most", 2, absolute=True),),
+    ),
+    Row(
+        "map over 3,000, no limit, def bodies",
+        _awaited("fan_out", "ours_async_blocking", ("ours",), n=3000, latency_ms=5),
+        (Figure("threads", "threads at most", 34, absolute=True),),
+    ),
+    Row(
+        "suspend at a wait; resume and finish",
+        _awaited("waiting", latency_ms=0),
+        (
+            Figure("suspend_wall_ms", "ms wall to suspend", 3, absolute=True),
+            Figure("suspend_cpu_ms", "ms CPU to suspend", 3, absolute=True),
+            Figure("resume_wall_ms", "ms wall to finish", 3, absolute=True),
+            Figure("resume_cpu_ms", "ms CPU to finish", 3, absolute=True),
+        ),
+    ),
+    Row(
+        "threads left after an invocation, def bodies",
+        _awaited("threads_left", "ours_async_blocking", ()),
+        (
+            Figure("suspended", "threads after a suspension", 0, absolute=True),
+            Figure("finished", "threads after the end", 0, absolute=True),
+        ),
+    ),
+    Row(
+        "10,000 waits due at one moment, to 1,000",
+        _awaited("parked", n=10_000, others=()),
+        (
+            Figure("cpu_us_per_op", "us CPU a wait", 1.3, of=_awaited("parked", n=1000, others=())),
+            Figure("wall_us_per_op", "us wall a wait", 1.3, of=_awaited("parked", n=1000, others=())),
+            Figure("py_peak_kb_per_op", "KB traced at most a wait", 1.3, of=_awaited("parked", n=1000, others=())),
+        ),
+    ),
 )
