@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -55,11 +56,12 @@ class AsyncBodies:
         if runner is not None and isinstance(frame.owner, TaskPlace):
             runner.place = TaskPlace(frame.owner.run, step=op)
         self._driver.watch.working += 1
+        limit = None if effect.timeout is None else asyncio.timeout(effect.timeout)
         try:
-            async with asyncio.timeout(effect.timeout) as limit:
+            async with limit or nullcontext():
                 return Returned(await self._observed(frame, effect.body))
         except TimeoutError as error:
-            if not limit.expired():
+            if limit is None or not limit.expired():
                 return Raised(error)
             message = f"{op.label} did not finish within its timeout of {effect.timeout:g} s"
             return Raised(StepTimeoutError(message))

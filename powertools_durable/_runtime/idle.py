@@ -15,7 +15,7 @@ import heapq
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,7 @@ class IdleWatch:
         grace: float,
         unwind: Callable[[SuspendExecution | None], None],
         poll: Callable[[], None],
-        tasks: Callable[[], Iterable[PlacedTask]],
+        tasks: Callable[[], Collection[PlacedTask]],
     ) -> None:
         self.working = 0
         self.open = 0
@@ -143,12 +143,9 @@ class IdleWatch:
 
     def hand_over_alone(self, task: DurableTask[Any]) -> bool:
         """Hand over *task*, if it has ended and no other task or operation could come before it."""
-        if task.outcome is None or self.open != 1 or task.runner is not None or len(self._tasks_of_users()) != 1:
+        if task.outcome is None or self.open != 1 or task.runner is not None or len(self._tasks()) != 1:
             return False
         return self.hand_over_next()
-
-    def _tasks_of_users(self) -> list[PlacedTask]:
-        return list(self._tasks())
 
     # -- parked operations ---------------------------------------------------------------------------------
 

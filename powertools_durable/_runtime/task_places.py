@@ -182,10 +182,8 @@ class PlacedTask(asyncio.Task[Any]):
 
 def current_task() -> PlacedTask | None:
     """Return the running task, if it is one of ours."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no loop runs on this thread
-        return None
+    loop = asyncio._get_running_loop()  # noqa: SLF001 - the public function raises instead
+    task = None if loop is None else asyncio.current_task(loop)
     return task if isinstance(task, PlacedTask) else None
 
 
