@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, Token
 from typing import Any
 
 from powertools_durable._protocol.duration import Duration, seconds_of
@@ -50,15 +49,19 @@ class Bystander:
 
 def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
     """Run *body*; if it spends time, *flush* sends what is queued in the meantime."""
-    with _attending(flush):
+    token = _begin(flush)  # no context manager of contextlib: it touches the traceback of what the body raises
+    try:
         return body()
+    finally:
+        _FLUSH.reset(token)
 
 
 async def attend_awaited(run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
     """Await what *run* gives; if it spends time, *flush* sends what is queued. The seed decides when it ends."""
     from powertools_durable.testing.simulation.body_ends import held
 
-    with _attending(flush):
+    token = _begin(flush)
+    try:
         try:
             value = await run()
         except Exception:
@@ -66,17 +69,14 @@ async def attend_awaited(run: Callable[[], Awaitable[Any]], flush: Callable[[], 
             raise
         await held()
         return value
-
-
-@contextmanager
-def _attending(flush: Callable[[], None]) -> Iterator[None]:
-    if (sandbox := SANDBOX.get()) is not None:
-        sandbox.pause()  # other threads may run between its START and its body
-    token = _FLUSH.set(flush)
-    try:
-        yield
     finally:
         _FLUSH.reset(token)
+
+
+def _begin(flush: Callable[[], None]) -> Token[Callable[[], None] | None]:
+    if (sandbox := SANDBOX.get()) is not None:
+        sandbox.pause()  # other threads may run between its START and its body
+    return _FLUSH.set(flush)
 
 
 def spend(span: Duration) -> None:
