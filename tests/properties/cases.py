@@ -17,7 +17,16 @@ from tests.properties.events import Answered, Ended, Requested, Trace
 from tests.properties.faults import CALLS, CLASSES, NONE, PAGES, FaultPlan
 from tests.properties.invariants import check
 from tests.properties.making import Maker, Seeded
-from tests.properties.programs import IMPORTS, Program, Written, callbacks_of, functions_of, lines_of, source
+from tests.properties.programs import (
+    ASYNC_IMPORTS,
+    IMPORTS,
+    Program,
+    Written,
+    callbacks_of,
+    functions_of,
+    lines_of,
+    source,
+)
 from tests.properties.trace import observe
 
 _FAR = 200
@@ -34,7 +43,7 @@ _DETECTED = ("NonDeterminismError", "SerDesError")
 class Case(NamedTuple):
     """A program, and what is against it: ``repr`` is Python.
 
-    ``kills`` are the numbers of the moments at which a process dies.
+    ``kills`` are the numbers of the moments at which a process dies. A program that ``awaits`` is ``async def``.
     """
 
     program: Program
@@ -42,6 +51,7 @@ class Case(NamedTuple):
     kills: tuple[int, ...] = ()
     faults: FaultPlan = NONE
     change: Change | None = None
+    awaits: bool = False
 
 
 @dataclass
@@ -66,11 +76,13 @@ class Bench:
         The program.
     seed : int
         Decides tokens, ids and jitter.
+    awaits : bool
+        It runs as ``async def``.
     """
 
-    def __init__(self, program: Program, seed: int = 0) -> None:
-        self._handler = Written(program, f"program-{seed}").handler
-        self._case = Case(program, seed)
+    def __init__(self, program: Program, seed: int = 0, *, awaits: bool = False) -> None:
+        self._handler = Written(program, f"program-{seed}", awaits=awaits).handler
+        self._case = Case(program, seed, awaits=awaits)
         self.reference = self._observe(self._case, self._handler)
 
     def examined(self, case: Case | None = None) -> Examined:
@@ -78,7 +90,7 @@ class Bench:
         if case is None or case == self._case:
             case, trace = self._case, self.reference
         elif case.change is not None:
-            trace = self._observe(case, deployed(case.program, case.change))
+            trace = self._observe(case, deployed(case.program, case.change, awaits=case.awaits))
             return Examined(case, trace, mixed_up(trace))
         else:
             trace = self._observe(case, self._handler)
@@ -101,17 +113,17 @@ class Bench:
 
 def examined(case: Case) -> Examined:
     """Run a case, and one with nothing against it to compare with."""
-    return Bench(case.program, case.seed).examined(case)
+    return Bench(case.program, case.seed, awaits=case.awaits).examined(case)
 
 
-def examined_of(seed: int) -> Iterator[Examined]:
+def examined_of(seed: int, *, awaits: bool = False) -> Iterator[Examined]:
     """Run the program of that seed, and then with this and that against it."""
     maker = Maker(Seeded(Random(seed)))
     program = maker.program()
-    bench = Bench(program, seed)
+    bench = Bench(program, seed, awaits=awaits)
     yield bench.examined()
     for _ in range(_AGAINST):
-        yield bench.examined(against(maker, program, seed, bench.reference))
+        yield bench.examined(against(maker, program, seed, bench.reference)._replace(awaits=awaits))
 
 
 def against(maker: Maker, program: Program, seed: int, reference: Trace) -> Case:
@@ -243,15 +255,17 @@ def script(case: Case, shows: Sequence[str] = ()) -> str:
     comments = "\n".join(textwrap.indent(line, "# ") for line in shows)
     words = {
         "shows": comments or "# Nothing is known to be wrong.",
-        "imports": IMPORTS,
-        "handler": source(case.program),
+        "imports": ASYNC_IMPORTS if case.awaits else IMPORTS,
+        "handler": source(case.program, awaits=case.awaits),
         "callbacks": _answers(case),
     }
     text = _SCRIPT.format(**words, seed=case.seed, kills=case.kills, faults=case.faults)
     if case.change is None:
         text += _UNCHANGED
     else:
-        text += _CHANGED.format(handler=source(changed(case.program, case.change)), since=case.change.since)
+        text += _CHANGED.format(
+            handler=source(changed(case.program, case.change), awaits=case.awaits), since=case.change.since
+        )
     return f"{text}print(*found, sep='\\n')\nraise SystemExit(bool(found))\n"
 
 

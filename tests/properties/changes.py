@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
 from powertools_durable import DurableContext, durable
@@ -78,18 +79,25 @@ class Deployed:
     def __init__(self, before: Callable[..., Any], after: Callable[..., Any], since: int) -> None:
         versions = (before.__wrapped__, after.__wrapped__)  # type: ignore[attr-defined]
 
+        def version(ctx: DurableContext) -> Any:
+            number = int(ctx.lambda_context.aws_request_id.rpartition("-")[2])
+            return versions[number >= since]
+
         @durable
         def handler(event: Any, ctx: DurableContext) -> Any:
-            number = int(ctx.lambda_context.aws_request_id.rpartition("-")[2])
-            return versions[number >= since](event, ctx)
+            return version(ctx)(event, ctx)
 
-        self.handler = handler
+        @durable
+        async def async_handler(event: Any, ctx: Any) -> Any:
+            return await version(ctx)(event, ctx)
+
+        self.handler = async_handler if iscoroutinefunction(versions[0]) else handler
 
 
-def deployed(program: Program, change: Change, name: str = "program") -> Callable[..., Any]:
+def deployed(program: Program, change: Change, name: str = "program", *, awaits: bool = False) -> Callable[..., Any]:
     """Return the handler of *program* that becomes that of the changed one."""
-    after = Written(changed(program, change), f"{name}-changed")
-    return Deployed(Written(program, name).handler, after.handler, change.since).handler
+    after = Written(changed(program, change), f"{name}-changed", awaits=awaits)
+    return Deployed(Written(program, name, awaits=awaits).handler, after.handler, change.since).handler
 
 
 # -- what is told of results -------------------------------------------------------------------------------------

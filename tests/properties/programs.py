@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from tests.properties.bodies import FUNCTIONS
 from tests.properties.line_kinds import GESTURES, KINDS, SWALLOWS
+from tests.twins import twin
 
 _HERE = "<the code>"
 
@@ -60,6 +62,7 @@ from tests.properties.bodies import (
 
 log = logging.getLogger("program")
 """
+ASYNC_IMPORTS = IMPORTS.replace("tests.properties.bodies", "tests.properties.async_bodies")
 
 
 class Line(NamedTuple):
@@ -101,10 +104,11 @@ def functions_of(program: Program) -> Mapping[str, Callable[..., Any]]:
 # -- as Python -------------------------------------------------------------------------------------------------
 
 
-def source(program: Program) -> str:
-    """Return the handler as Python."""
+def source(program: Program, *, awaits: bool = False) -> str:
+    """Return the handler as Python; with *awaits* as ``async def``."""
     body = _body(program, "handler", "ctx")
-    return f"@durable\ndef handler(event, ctx):\n{textwrap.indent(body, '    ')}"
+    text = f"@durable\ndef handler(event, ctx):\n{textwrap.indent(body, '    ')}"
+    return ast.unparse(twin(text)) if awaits else text
 
 
 def _body(program: Program, name: str, ctx: str) -> str:
@@ -141,18 +145,18 @@ def _around(gesture: str, code: str) -> Iterator[str]:
 
 
 @cache
-def _imported() -> dict[str, Any]:
+def _imported(imports: str) -> dict[str, Any]:
     namespace: dict[str, Any] = {}
-    exec(IMPORTS, namespace)
+    exec(imports, namespace)
     return namespace
 
 
 class Written:
     """A program as a handler: its ``source``, and what that makes."""
 
-    def __init__(self, program: Program, name: str = "program") -> None:
+    def __init__(self, program: Program, name: str = "program", *, awaits: bool = False) -> None:
         self.program = program
-        self.source = source(program)
-        namespace = {**_imported(), "__name__": name}
+        self.source = source(program, awaits=awaits)
+        namespace = {**_imported(ASYNC_IMPORTS if awaits else IMPORTS), "__name__": name}
         exec(compile(self.source, f"/{name}.py", "exec"), namespace)
         self.handler: Callable[..., Any] = namespace["handler"]

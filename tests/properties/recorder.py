@@ -15,6 +15,7 @@ from powertools_durable._protocol.wire import to_wire
 from powertools_durable._replay.effects import Call, Checkpoint, Enter, FanOut, Flow
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.async_driver import AsyncDriver
 from powertools_durable._runtime.driver import BlockingDriver
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Killed
@@ -49,6 +50,27 @@ def recorded(scribe: Scribe, driver: BlockingDriver) -> BlockingDriver:
 
     driver.drive, driver.heard = drive_recorded, heard_and_recorded
     return driver
+
+
+@contextmanager
+def async_recorded(scribe: Scribe) -> Iterator[None]:
+    """Have the drivers of async handlers do so too; no performer takes their place."""
+    drive, heard = AsyncDriver.drive, AsyncDriver.heard
+
+    def drive_recorded(driver: AsyncDriver, call: Call[Any]) -> Any:
+        scribe.contexts[call.op.id] = call.frame.context_id or ""
+        return drive(driver, call)
+
+    def heard_and_recorded(driver: AsyncDriver, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
+        number = scribe.number()
+        told = scribe.asked_for(number, op, flow)
+        return scribe.watched(number, op, told, heard(driver, op, flow))
+
+    AsyncDriver.drive, AsyncDriver.heard = drive_recorded, heard_and_recorded  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        AsyncDriver.drive, AsyncDriver.heard = drive, heard  # type: ignore[method-assign]
 
 
 class Scribe:
@@ -373,7 +395,7 @@ class Scribe:
 
         logging.setLogRecordFactory(made)
         try:
-            with started_threads() as self._started:
+            with started_threads() as self._started, async_recorded(self):
                 yield
         finally:
             logging.setLogRecordFactory(make)

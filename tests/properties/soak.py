@@ -53,12 +53,12 @@ def unseen_lines() -> Iterator[None]:
         logging.getLogger().removeHandler(handler)
 
 
-def soaked(first: int, seeds: int) -> Soaked:
-    """Run all cases of some seeds."""
+def soaked(first: int, seeds: int, *, awaits: bool = False) -> Soaked:
+    """Run all cases of some seeds; with *awaits* as ``async def``."""
     found, began = Soaked(), time.process_time()
     with unseen_lines():
         for seed in range(first, first + seeds):
-            for one in examined_of(seed):
+            for one in examined_of(seed, awaits=awaits):
                 found.executions += 1
                 found.tally.update(one.tally())
                 if one.violations:
@@ -105,8 +105,8 @@ def run(executions: int, processes: int, first: int) -> tuple[Soaked, int]:
         for following in range(first, sys.maxsize, _CHUNK):
             if found.executions >= executions or len(found.scripts) >= _MOST_SHOWN:
                 break
-            running.add(pool.submit(soaked, following, _CHUNK))
-            if len(running) > processes:
+            running |= {pool.submit(soaked, following, _CHUNK, awaits=awaits) for awaits in (False, True)}
+            while len(running) > processes:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     found.add(future.result())

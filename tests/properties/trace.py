@@ -100,6 +100,8 @@ def observe(
             _push(run, callbacks or {})
         except ValidationError as problem:
             trace.stuck = str(problem)
+        finally:
+            run.close()
     trace.handles = len(open_files() - files)
     trace.lost_baton = run.threads.lost_baton
     header = run.host.execution(ARN).header
@@ -151,20 +153,24 @@ def _prepared(
     host = FaultyHost(MemoryStore(), clock, SeededIds(random), invocation_timeout=timeout)
     host.scribe, host.faults = scribe, faults
     threads = SeededThreads(clock, RandomSchedule(f"{scribe.trace.seed}/threads"))
-    host.sandboxes = sandboxes = Sandboxes(ServiceBackend(host), clock, threads, timeout, watch=scribe)
+    host.sandboxes = sandboxes = Sandboxes(
+        ServiceBackend(host), clock, threads, timeout, watch=scribe, schedule=f"{scribe.trace.seed}"
+    )
+    loops = sandboxes.loops_of(handler)
     environment = Environment(
         _Skewed(clock, faults.plan.skew) if faults.plan.skew else clock,
         random,
         probe=scribe,
         threads=threads,
         performer=partial(recorded, scribe),
+        loops=loops,
     )
     targets = sandboxes.around_all(
         (name, target_of(function, backend=sandboxes, environment=environment)) for name, function in functions.items()
     )
-    invoker = sandboxes.around(invoker_of(handler, backend=sandboxes, environment=environment))
+    invoker = sandboxes.around(invoker_of(handler, backend=sandboxes, environment=environment), loops)
     host.start(ARN, NAME, input_text(event))
-    return SimulatedRun(host, clock, ARN, invoker, targets, threads=threads)
+    return SimulatedRun(host, clock, ARN, invoker, targets, threads=threads, at_the_end=sandboxes.close)
 
 
 def _push(run: SimulatedRun, callbacks: Mapping[str, Any]) -> None:

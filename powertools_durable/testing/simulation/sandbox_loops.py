@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class SandboxLoops:
-    """The loop of a function's sandbox: kept while the sandbox is warm, closed with it.
+    """The loops of a function's sandboxes: kept while a sandbox is warm, closed with it.
 
     Parameters
     ----------
@@ -33,21 +33,24 @@ class SandboxLoops:
     def __init__(self, schedule: RandomSchedule, around: Callable[..., None] | None = None) -> None:
         self._schedule = schedule
         self._around = around
-        self._loop: DurableLoop | None = None
+        self._loops: list[DurableLoop] = []  # more than one if invocations overlap
 
     def take(self) -> DurableLoop:
-        """Return the loop."""
+        """Return a loop that is not running."""
         from powertools_durable.testing.simulation.body_ends import simulated_loop
 
-        if self._loop is None or self._loop.is_closed():
-            self._loop = simulated_loop(self._schedule, self._around)
-        return self._loop
+        for loop in self._loops:
+            if not (loop.is_running() or loop.is_closed()):
+                return loop
+        self._loops.append(simulated_loop(self._schedule, self._around))
+        return self._loops[-1]
 
     def discard(self) -> None:
-        """Close the loop: its process has ended, and the next one makes its own."""
-        loop, self._loop = self._loop, None
-        if loop is not None and not loop.is_running():
-            loop.close()
+        """Close the loops that are not running: their process has ended, and the next one makes its own."""
+        for loop in self._loops:
+            if not loop.is_running():
+                loop.close()
+        self._loops = [loop for loop in self._loops if not loop.is_closed()]
 
 
 def without_running_loop(call: Callable[[], T]) -> T:
