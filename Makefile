@@ -110,6 +110,7 @@ growth: $(VENV)/.dev ## measure how costs grow with size; GROWTH_ARGS="--only G1
 .PHONY: soak
 soak: $(VENV)/.dev ## 100,000 simulated executions with crashes and faults, and racing processes; SOAK_ARGS="--first 40000" for other seeds
 	$(BIN)/python -m tests.local.pairs --rounds 200
+	$(BIN)/python -m tests.asynchronous.hundred --seeds 1000
 	$(BIN)/python -m tests.properties.soak $(SOAK_ARGS)
 
 .PHONY: compat

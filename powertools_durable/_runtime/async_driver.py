@@ -11,6 +11,7 @@ dropped.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Coroutine
@@ -430,16 +431,23 @@ class AsyncDriver:
         return ending  # type: ignore[no-any-return]
 
     def _leave_behind(self) -> None:
-        """Discard the loop and the tasks that have not ended, without what asyncio logs about those."""
+        """Discard the loop and the tasks that have not ended, without what asyncio and Python say about those."""
         for task in (*self.code.tasks, *self.runners):
             for name in ("_log_destroy_pending", "_log_traceback"):
                 setattr(task, name, False)
+            _close_unstarted(task.get_coro())
         self._loops.discard()
 
     def close(self, *, wait: bool = True) -> None:
         """End the threads of bodies, then the sender."""
         self.bodies.close(self.deadline, wait=wait)
         self.checkpointer.close(wait=wait)
+
+
+def _close_unstarted(code: Any) -> None:
+    """Close a coroutine that was never awaited, because its task never ran."""
+    if inspect.iscoroutine(code) and inspect.getcoroutinestate(code) == inspect.CORO_CREATED:
+        code.close()
 
 
 def _users_line() -> tuple[Any, int] | None:
