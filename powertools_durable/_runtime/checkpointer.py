@@ -49,6 +49,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
+from math import inf
 from typing import NoReturn
 
 from powertools_durable._protocol.limits import MAX_PAGE_ITEMS
@@ -131,7 +132,8 @@ class Checkpointer:
         self.on_response: Callable[[], None] | None = None  # called when all who wait for a response are released
         self.spaces_responses = False  # no two responses in one millisecond, so that times order all results
         self.spaces_next = False  # so for the next response: things were open side by side when the last one arrived
-        self._answered_at = environment.clock.monotonic()  # not before the last one of the invocation before
+        # No earlier than the last response of the invocation before, if there was one.
+        self._answered_at = environment.clock.monotonic() if engine.is_replaying else -inf
 
     # -- on the threads that run the handler's code ----------------------------------------------------------
 
