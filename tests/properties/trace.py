@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -163,11 +164,12 @@ def _prepared(
         probe=scribe,
         threads=threads,
         performer=partial(recorded, scribe),
-        loops=loops,
     )
     targets = sandboxes.around_all(
         (name, target_of(function, backend=sandboxes, environment=environment)) for name, function in functions.items()
     )
+    if loops is not None:  # what an async driver does is recorded by `async_recorded`
+        environment = replace(environment, performer=None, loops=loops)
     invoker = sandboxes.around(invoker_of(handler, backend=sandboxes, environment=environment), loops)
     host.start(ARN, NAME, input_text(event))
     return SimulatedRun(host, clock, ARN, invoker, targets, threads=threads, at_the_end=sandboxes.close)
