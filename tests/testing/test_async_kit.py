@@ -408,3 +408,22 @@ def test_a_killed_body_ends_its_invocation_and_nothing_is_logged_of_it(caplog):
     with caplog.at_level(logging.DEBUG, "asyncio"):
         explore(has_workers)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("on_a_thread", [False, True])
+def test_what_is_no_exception_ends_the_invocation_and_is_no_outcome(on_a_thread):
+    class Abort(BaseException):
+        pass
+
+    def body():
+        raise Abort
+
+    async def awaited_body():
+        return body()
+
+    @durable
+    async def handler(event, ctx):
+        return await ctx.step(body if on_a_thread else awaited_body, name="s", retry=Retry.none())
+
+    with pytest.raises(Abort):  # as from a 'def' handler
+        Simulator(handler).start()

@@ -191,3 +191,14 @@ def test_a_handler_that_raises_where_the_execution_succeeded_breaks():
     verdict = replay(handler_with(bug=True), history)
     assert verdict.breaks
     assert "raised KeyError" in verdict.reason
+
+
+def test_tasks_ask_in_another_order_than_their_records_have():
+    @durable
+    async def handler(event, ctx):
+        # The wait is asked for first and is sent in the next turn of the loop: its record is the second.
+        await asyncio.gather(ctx.wait(5, name="pause"), ctx.step(double, 1, name="a"))
+
+    run = Simulator(handler).start().finish()
+    assert [record.name for record in run.operations] == ["a", "pause"]
+    assert replay(handler, run.history())
