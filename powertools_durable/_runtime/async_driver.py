@@ -16,7 +16,6 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -342,7 +341,7 @@ class AsyncDriver:
 
     def _ended(self, task: DurableTask[Any], outcome: Outcome) -> None:
         task.outcome = outcome
-        self.watch.ended(task, _moment_of(task))
+        self.watch.ended(task)
 
     def _forget(self, task: DurableTask[Any]) -> None:
         if task.outcome is None:
@@ -454,11 +453,3 @@ def _users_line() -> tuple[Any, int] | None:
     """Return code and line of the caller of a context's method, for messages; reading them costs little."""
     frame = sys._getframe(3)  # noqa: SLF001 - the documented way to look at the stack
     return frame.f_code, frame.f_lineno
-
-
-def _moment_of(task: DurableTask[Any]) -> datetime | None:
-    """Return when the operation ended: the result of `create_callback` is there as soon as it has begun."""
-    record = None if task.call is None else task.call.op.record
-    if task.call is None or record is None:
-        return None
-    return record.start_timestamp if task.call.at_start else record.end_timestamp

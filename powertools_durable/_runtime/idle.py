@@ -27,6 +27,7 @@ from powertools_durable.errors import BackendError, SuspendExecution
 if TYPE_CHECKING:
     import asyncio
 
+    from powertools_durable._replay.effects import Call
     from powertools_durable._replay.engine import ReplayEngine
     from powertools_durable._runtime.checkpointer import Checkpointer
     from powertools_durable._runtime.deadline import Deadline
@@ -108,7 +109,9 @@ class IdleWatch:
         self._tasks = tasks
         self._began = clock.now(), clock.monotonic()
         self._ended: list[tuple[float, tuple[Any, ...], int, DurableTask[Any]]] = []
+        self._lone: DurableTask[Any] | None = None  # what has ended, if it is alone: its time is not needed
         self._handed_over = -inf  # the time of the last result, which one without a time of its own takes
+        self._unread: Call[Any] | None = None  # the call of that result, if its time was not read
         self._parked: dict[str, list[_Parked]] = {}
         self._changed: deque[str] = deque()
         self._polled_at = -inf
@@ -120,20 +123,52 @@ class IdleWatch:
 
     # -- results -------------------------------------------------------------------------------------------
 
-    def ended(self, task: DurableTask[Any], moment: datetime | None) -> None:
-        """Note that the operation of *task* has ended, at *moment* according to its record."""
+    def ended(self, task: DurableTask[Any]) -> None:
+        """Note that the operation of *task* has ended."""
+        if self._lone is None and not self._ended:
+            self._lone = task
+            return
+        if self._lone is not None:
+            lone, self._lone = self._lone, None
+            self._queue(lone)
+        self._queue(task)
+
+    def _queue(self, task: DurableTask[Any]) -> None:
         self._sequence += 1
-        time = self._handed_over if moment is None else int(moment.timestamp() * 1000)
-        heapq.heappush(self._ended, (time, task.path, self._sequence, task))
+        heapq.heappush(self._ended, (self._time_of(task.call), task.path, self._sequence, task))
+
+    def _time_of(self, call: Call[Any] | None) -> float:
+        """Return when an operation ended according to its record, in milliseconds.
+
+        The result of `create_callback` is there as soon as it has begun.
+        """
+        record = None if call is None else call.op.record
+        if call is not None and record is not None:
+            moment = record.start_timestamp if call.at_start else record.end_timestamp
+            if moment is not None:
+                return int(moment.timestamp() * 1000)
+        if self._unread is not None:
+            unread, self._unread = self._unread, None
+            self._handed_over = self._time_of(unread)
+        return self._handed_over
+
+    def _next_ended(self) -> DurableTask[Any] | None:
+        if self._lone is not None:
+            task, self._lone = self._lone, None
+            self._unread = task.call
+            return task
+        if not self._ended:
+            return None
+        time, _, _, task = heapq.heappop(self._ended)
+        self._handed_over, self._unread = time, None
+        return task
 
     def hand_over_next(self) -> bool:
         """Hand over the next result; return whether there was one."""
-        while self._ended:
-            time, _, _, task = heapq.heappop(self._ended)
+        while (task := self._next_ended()) is not None:
             self.open -= 1
             if task.place.run.frame.closed:  # its context ended without it
                 continue
-            self._handed_over = max(self._handed_over, time)
             self._waits_since = None
             self._turn += 1
             task.turn = self._turn
@@ -180,7 +215,7 @@ class IdleWatch:
 
     def never_idle(self) -> None:
         """Hand over a result though callbacks are ready: the code may be waiting for it in a loop."""
-        if self._ended and not self.is_over:
+        if (self._ended or self._lone) and not self.is_over:
             logger.warning(
                 "tasks keep the event loop busy without awaiting anything that takes time, for example by 'while not "
                 "task.done(): await asyncio.sleep(0)'; await the task instead"
