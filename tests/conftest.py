@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kinds import AsyncFile, concerns, file_of, kind_of
 from tests.leaks import no_thread_outlives_a_test  # noqa: F401 - used by every test
 from tests.size import mark_the_rest_slow
 
@@ -41,9 +42,21 @@ settings.register_profile("ci", settings.get_profile("default"), derandomize=Tru
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> AsyncFile | None:
+    """Collect the twin of a module, in which handlers are ``async def``."""
+    return file_of(file_path, parent)
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> str:
+    """Of the handlers in this test: ``def`` or ``async``."""
+    return kind_of(request.node)
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort slow cases out; skip what needs the extra "tracer" where that is missing."""
+    items[:] = [item for item in items if concerns(item)]
     mark_the_rest_slow(items)
     if find_spec("aws_xray_sdk") is None:
         for item in items:

@@ -105,9 +105,7 @@ class AsyncDurableContext(Face):
         return place.core
 
     def _replay_state(self) -> ReplayState:
-        from powertools_durable._runtime.whereabouts import state_of
-
-        return state_of(self._core.session.async_driver.place_of(self._here().frame))
+        return self._core.session.async_driver.place_of(self._here().frame).replay_state
 
     @overload
     def step(

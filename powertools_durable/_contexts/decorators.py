@@ -21,7 +21,7 @@ def problem_above(layer: Layer) -> Problem | None:
 
 def problem_below(layer: Layer) -> Problem | None:
     """Return the problem of *layer* below ``@durable``; None if there is none."""
-    return layers.problem_below(layer) or _path_below(layer)
+    return _path_below(layer) or layers.problem_below(layer)
 
 
 def warn_of_decorators(function: object, place: str, caller: FrameType) -> None:

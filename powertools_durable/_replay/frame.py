@@ -151,6 +151,12 @@ class Frame:
         elif not engine.begins and self._goes_on():  # T1
             self.replay_state = REPLAY
 
+    @property
+    def code_state(self) -> ReplayState:
+        """`replay_state`, or what the owner knows better: one with tasks is not a sequence."""
+        state: ReplayState = getattr(self.owner, "replay_state", self.replay_state)
+        return state
+
     @contextmanager
     def busy(self, work: object) -> Iterator[None]:
         """Mark a block in which other code than this context's runs: durable calls in it are misplaced."""

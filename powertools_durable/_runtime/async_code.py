@@ -235,7 +235,7 @@ class AsyncCode:
         if effect.after is not None and self._driver.failures is not None:
             self._driver.failures.of_retried_calls(frame, effect.after)
         try:
-            return Returned(await self._driver.drive(effect.begin()))
+            return Returned(await self._driver.drive(effect.begin(), current_task()))
         except NO_END:
             raise
         except Exception as error:  # noqa: BLE001 - the flow decides about it

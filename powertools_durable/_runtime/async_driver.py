@@ -16,6 +16,7 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,7 +41,7 @@ from powertools_durable._runtime.async_branches import BranchTasks
 from powertools_durable._runtime.async_code import AsyncCode
 from powertools_durable._runtime.async_placement import AsyncPlacement
 from powertools_durable._runtime.async_sending import AsyncSending
-from powertools_durable._runtime.durable_task import DurableTask
+from powertools_durable._runtime.durable_task import DurableTask, Line
 from powertools_durable._runtime.idle import IdleWatch
 from powertools_durable._runtime.loop import Loops
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
@@ -50,7 +51,7 @@ from powertools_durable._runtime.task_places import (
     TaskPlace,
     current_place,
 )
-from powertools_durable._runtime.whereabouts import Unasked
+from powertools_durable._runtime.whereabouts import Repetition
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.scope import ScopeInfo
 
@@ -107,7 +108,7 @@ class AsyncDriver:
         self.factory = TaskFactory(self)
         self.placement = AsyncPlacement(self, environment.probe)
         self._probe = environment.probe
-        self.unasked = Unasked(engine)
+        self.repetition = Repetition(engine)
         self.watch = IdleWatch(
             self.loop,
             engine,
@@ -158,25 +159,31 @@ class AsyncDriver:
 
     # -- performing ------------------------------------------------------------------------------------------
 
-    def drive(self, call: Call[T]) -> DurableTask[T]:
-        """Begin the operation of *call*.
+    def drive(self, call: Call[T], series: PlacedTask | None = None) -> DurableTask[T]:
+        """Begin the operation of *call*, which the user's code makes, or a series that runs as that task.
 
         Raises
         ------
         ValidationError, NonDeterminismError
             The call is a mistake; nothing was recorded.
         """
-        task: DurableTask[T] = DurableTask(self, call, self.place_of(call.frame), _users_line())
+        line = _users_line() if series is None else series.line
+        task: DurableTask[T] = DurableTask(self, call, self.place_of(call.frame), line)
         op = call.op
         flow = call.flow
         if self._performer is not None:
             flow = self._performer.begin(call)
         elif self.observers is not None or self._probe is not None:
-            flow = self._followed(call.frame, op, flow)
-        task.was_ended = op.is_over and op.id not in self.engine.updated
+            flow = self.followed(call.frame, op, flow)
+        task.was_ended = self.repetition.includes(call)
         self._note(task)
+        # What a plugin sets in the context of the running code, such as a span, is for the operation alone.
+        context = None if self.observers is None else copy_context()
         try:
-            effect = self._until_it_takes_time(call.frame, op, flow, None)
+            if context is None:
+                effect = self._until_it_takes_time(call.frame, op, flow, None)
+            else:
+                effect = context.run(self._until_it_takes_time, call.frame, op, flow, None)
         except StopIteration as done:
             self._ended(task, Returned(done.value))
         except UNRECOVERABLE:
@@ -186,7 +193,7 @@ class AsyncDriver:
             self._ended(task, Raised(error))
         else:
             perform = self._perform if self._performer is None else self._performer.perform
-            self._run(task, partial(perform, flow, effect), op)
+            self._run(task, partial(perform, flow, effect), op, context)
         return task
 
     def at_once(self, call: Call[T]) -> T:
@@ -205,7 +212,7 @@ class AsyncDriver:
     ) -> DurableTask[Any]:
         """Begin an operation that *perform* performs; its outcome is None if nobody waits for it any more."""
         task: DurableTask[Any] = DurableTask(self, call, self.place_of(call.frame), _users_line())
-        task.was_ended = call.op.is_over and call.op.id not in self.engine.updated
+        task.was_ended = self.repetition.includes(call)
         self._note(task)
         self._run(task, perform if self._performer is None else partial(self._performer.race, perform), call.op)
         return task
@@ -215,8 +222,10 @@ class AsyncDriver:
         task: DurableTask[Any],
         perform: Callable[[DurableTask[Any]], Coroutine[Any, Any, Outcome | None]],
         op: OperationHandle | None = None,
+        context: Context | None = None,
     ) -> None:
-        task.runner = self.start(perform(task), op)
+        task.runner = self.start(perform(task), op, context)
+        task.runner.line = task.line
         task.runner.add_done_callback(partial(self._performed, task))
 
     def _performed(self, task: DurableTask[Any], runner: asyncio.Task[Outcome | None]) -> None:
@@ -273,10 +282,12 @@ class AsyncDriver:
         runner.is_abandoned = True
         runner.cancel()
 
-    def start(self, work: Coroutine[Any, Any, Any], op: OperationHandle | None = None) -> PlacedTask:
+    def start(
+        self, work: Coroutine[Any, Any, Any], op: OperationHandle | None = None, context: Context | None = None
+    ) -> PlacedTask:
         """Run *work* for the operation *op* as a task without a place."""
-        runner = PlacedTask(work, loop=self.loop)
-        runner.place, runner.work, runner.is_abandoned = None, op, False
+        runner = PlacedTask(work, loop=self.loop, context=context)
+        runner.place, runner.work, runner.line, runner.is_abandoned = None, op, None, False
         self.runners[runner] = None
         runner.add_done_callback(self._runner_ended)
         return runner
@@ -352,19 +363,16 @@ class AsyncDriver:
 
     def handed_over(self, task: DurableTask[Any]) -> None:
         """Complete *task*: its result is the next one."""
-        if task.call is not None:
-            frame = task.call.frame
-            frame.end()
-            if self.observers is not None:
-                self.observers.passed(frame)
         self._settle(task)
+        if task.call is not None:
+            task.call.frame.end()
+            if not task.was_ended:
+                self.repetition.handed_over(task.call)
+            if self.observers is not None:
+                self.observers.passed(task.call.frame)
         if not isinstance(task.outcome, Raised):
             task.place.run.calls.pop(task, None)
         task.hand_over()
-
-    def hand_over_alone(self, task: DurableTask[Any]) -> bool:
-        """Hand over *task* without a turn of the loop, if nothing could come before it."""
-        return self.watch.hand_over_alone(task)
 
     def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
         """Log a failure that is about to be recorded."""
@@ -377,7 +385,8 @@ class AsyncDriver:
             return nullcontext()
         return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
 
-    def _followed(self, frame: Frame, op: OperationHandle, flow: Any) -> Any:
+    def followed(self, frame: Frame, op: OperationHandle, flow: Any) -> Any:
+        """Return the flow of an operation that is called in *frame*, wrapped for plugins if there are any."""
         if self.observers is not None:
             self.observers.passed(frame)
         return self.heard(op, flow)
@@ -449,7 +458,7 @@ def _close_unstarted(code: Any) -> None:
         code.close()
 
 
-def _users_line() -> tuple[Any, int] | None:
+def _users_line() -> Line:
     """Return code and line of the caller of a context's method, for messages; reading them costs little."""
     frame = sys._getframe(3)  # noqa: SLF001 - the documented way to look at the stack
     return frame.f_code, frame.f_lineno

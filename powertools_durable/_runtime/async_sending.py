@@ -51,6 +51,7 @@ class AsyncSending:
             Nothing more may be recorded here.
         """
         deferred = self.defers(frame, effect)
+        self._driver.repetition.queued(effect.update)
         try:
             self._checkpointer.submit(
                 frame, effect.update, wait=False, deferred=deferred, closes=effect.closes, held=True
@@ -60,6 +61,7 @@ class AsyncSending:
 
     async def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
         """Queue an update, and wait until the service has it."""
+        self._driver.repetition.queued(effect.update)
         await self.send(frame, effect.update, closes=effect.closes)
         if frame.is_orphaned:  # the end of an enclosing fan-out was in the same request
             raise BranchOrphaned

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from powertools_durable._replay.outcome import Outcome, Raised
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.task_places import PlacedTask, TaskPlace
 
-__all__ = ["DurableTask"]
+__all__ = ["DurableTask", "Line"]
 
 T = TypeVar("T")
+Line: TypeAlias = "tuple[CodeType, int]"
+"""Code and line of a call."""
 
 
 class DurableTask(asyncio.Future[T]):
@@ -44,9 +47,7 @@ class DurableTask(asyncio.Future[T]):
         "was_ended",
     )
 
-    def __init__(
-        self, driver: AsyncDriver, call: Call[T] | None, place: TaskPlace, line: tuple[CodeType, int] | None
-    ) -> None:
+    def __init__(self, driver: AsyncDriver, call: Call[T] | None, place: TaskPlace, line: Line | None) -> None:
         super().__init__(loop=driver.loop)
         self._driver = driver
         self._waiters: list[asyncio.Future[None]] = []
@@ -68,6 +69,14 @@ class DurableTask(asyncio.Future[T]):
         place = self.place
         return (*place.run.path, *place.position, (0 if self.call is None else self.call.op.number, 0, 0))
 
+    @property
+    def moment(self) -> datetime | None:
+        """When the operation ended: the result of `create_callback` is there as soon as it has begun."""
+        record = None if self.call is None else self.call.op.record
+        if self.call is None or record is None:
+            return None
+        return record.start_timestamp if self.call.at_start else record.end_timestamp
+
     def __repr__(self) -> str:
         name = "" if self.call is None else f" {self.call.op.label}"
         return f"<DurableTask{name}, {'done' if self.done() else 'pending'}>"
@@ -81,7 +90,7 @@ class DurableTask(asyncio.Future[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         self.is_awaited = True
-        if not self.done() and not self._driver.hand_over_alone(self):
+        if not self.done() and not self._driver.watch.hand_over_alone(self):
             # A waiter of its own: to cancel the task that awaits it must not cancel this future for others.
             waiter: asyncio.Future[None] = self._driver.loop.create_future()
             self._waiters.append(waiter)

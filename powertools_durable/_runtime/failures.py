@@ -111,7 +111,7 @@ class Failures:
     def of_virtual(self, frame: Frame, error: BaseException) -> None:
         """Log the failure of a context without a record, whose code runs again on every replay."""
         is_virtual = frame.context_id is not None and frame.context_id != frame.parent_id
-        if is_virtual and frame.replay_state is ReplayState.LIVE and frame.context_id is not None:
+        if is_virtual and frame.code_state is ReplayState.LIVE and frame.context_id is not None:
             self.of_context(frame, frame.context_id, None, error)
 
     def of_retried_calls(self, frame: Frame, failed: FailedAttempt) -> None:
@@ -202,15 +202,24 @@ class Failures:
             if error is not None and with_traceback:
                 shown = exc_info_of(error, include_input=config.include_validation_input)
             users = logger_of_failures(self._program.handler, self._program.logger)
-            at = log_level_of_the_user()
+            at = 1 if self._program.is_async else log_level_of_the_user()
             if at == 1 and hasattr(users, "makeRecord"):  # no line of the user's on this stack
-                _log_at(self._line_of(error), users, level, text, shown)
+                _log_at(self._called_at() or self._line_of(error), users, level, text, shown)
             else:
                 users.log(level, text, exc_info=shown, stacklevel=at)
         except Exception as broken:  # noqa: BLE001 - the failure is recorded, even if the logger raises
             logger.warning("a failure could not be logged: the logger raised %s", type(broken).__name__)
         finally:
             SCOPE.reset(token)
+
+    def _called_at(self) -> tuple[str, int, str] | None:
+        """Return file, line and function of the durable call that failed, in an ``async def`` handler."""
+        if not self._program.is_async:
+            return None
+        from powertools_durable._runtime.task_places import line_of_call  # loads asyncio
+
+        called = line_of_call()
+        return None if called is None else (called[0].co_filename, called[1], called[0].co_name)
 
     def _line_of(self, error: BaseException | None) -> tuple[str, int, str]:
         """Return file, line and function where *error* passed the user's code, else those of the handler."""

@@ -12,10 +12,11 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from inspect import isawaitable
 from typing import Any, TypeVar
 
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType, SubType
@@ -142,7 +143,7 @@ class Observers:
 
     def passed(self, frame: Frame) -> None:
         """Call the hook for the end of the replay, once the code of *frame* is live."""
-        if self._replays and frame.replay_state is ReplayState.LIVE:
+        if self._replays and frame.code_state is ReplayState.LIVE:
             self._replay_ends()
 
     def _replay_ends(self) -> None:
@@ -256,9 +257,15 @@ class Observers:
     def _entered(self, op: OperationHandle, body: Callable[[Frame], Any], frame: Frame) -> Any:
         """Run the code of a context, on the thread and in the context that belong to it."""
         self.passed(frame)
-        with self._user_function(op, None, is_replaying=frame.replay_state is ReplayState.REPLAY) as ends:
+        with ExitStack() as until_its_end:
+            is_replaying = frame.code_state is ReplayState.REPLAY
+            ends = until_its_end.enter_context(self._user_function(op, None, is_replaying=is_replaying))
             try:
                 value = body(frame)
+                if isawaitable(value):
+                    from powertools_durable._runtime.async_hooks import awaited  # loads asyncio
+
+                    return awaited(value, frame, ends, until_its_end.pop_all())
             except Exception as error:
                 if frame.suspension is None:
                     ends(Raised(error))
@@ -270,7 +277,7 @@ class Observers:
     def _followed(self, op: OperationHandle, frame: Frame, flow: Series[Outcome]) -> Series[Outcome]:
         """Do so for a context whose code is a flow."""
         self.passed(frame)
-        with self._user_function(op, None, is_replaying=frame.replay_state is ReplayState.REPLAY) as ends:
+        with self._user_function(op, None, is_replaying=frame.code_state is ReplayState.REPLAY) as ends:
             outcome = yield from flow
             if frame.suspension is None:  # the user's code may have swallowed one
                 ends(outcome)

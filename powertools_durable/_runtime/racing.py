@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class Race:
         self._contestants = contestants
         self._cancel = cancel
         self._won: asyncio.Future[str | int] = driver.loop.create_future()
+        self._until_recorded: Generator[None, None, None]
 
     def begin(self) -> DurableTask[tuple[Any, Any]]:
         """Return the result to come.
@@ -78,6 +79,8 @@ class Race:
                 break
             for key, contestant in self._contestants.items():
                 contestant.add_done_callback(lambda _, key=key: self._ends(key))  # type: ignore[misc]
+        self._until_recorded = self._driver.followed(self._call.frame, op, _until_recorded())
+        next(self._until_recorded)
         return self._driver.begin(self._call, self._run)
 
     def _ends(self, key: str | int) -> None:
@@ -91,6 +94,7 @@ class Race:
             task.is_parked = False
             if not self._call.op.is_over:
                 await self._record(key)
+            next(self._until_recorded, None)
             if self._cancel:
                 for loser in self._losers(key):
                     loser.cancel()
@@ -107,6 +111,8 @@ class Race:
                 return Raised(error)
         except (asyncio.CancelledError, BranchOrphaned, CheckpointingStopped, SuspendExecution):
             return None
+        finally:
+            self._until_recorded.close()
 
     def _losers(self, winner: str | int) -> list[asyncio.Future[Any]]:
         return [contestant for key, contestant in self._contestants.items() if key != winner and not contestant.done()]
@@ -128,3 +134,8 @@ class Race:
         self._driver.abandon(loser.runner)
         error = OperationCancelledError("cancelled, because another contestant has won the race")
         self._driver.checkpointer.submit(loser.call.frame, loser.call.op.fail(error), wait=False, held=True)
+
+
+def _until_recorded() -> Generator[None, None, None]:
+    """Stand for the operation where flows are followed: it lasts until its record has ended."""
+    yield

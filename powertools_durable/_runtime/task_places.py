@@ -26,7 +26,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._replay.frame import Frame, operation_id
-from powertools_durable._runtime.durable_task import DurableTask
+from powertools_durable._runtime.durable_task import DurableTask, Line
 from powertools_durable.scope import SCOPE, ReplayState, ScopeInfo
 
 if TYPE_CHECKING:
@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.loop import DurableLoop
 
-__all__ = ["ContextRun", "PlacedTask", "TaskFactory", "TaskPlace", "current_place", "current_task", "leave_scope"]
+__all__ = [
+    "ContextRun",
+    "PlacedTask",
+    "TaskFactory",
+    "TaskPlace",
+    "current_place",
+    "current_task",
+    "leave_scope",
+    "line_of_call",
+]
 
 _FRAMES_OF_ASYNCIO = 6  # at most, between `create_task` and `wait_for` or `as_completed`
 
@@ -99,6 +108,7 @@ class TaskPlace:
 
     __slots__ = (
         "_frame",
+        "_is_live",
         "_made",
         "_maker",
         "_order",
@@ -132,6 +142,22 @@ class TaskPlace:
         self._segment = segment
         self._made: dict[str, int] = {}
         self._order = 0
+        self._is_live = False  # it stays so
+
+    @property
+    def replay_state(self) -> ReplayState:
+        """Whether the code here runs again; see `whereabouts`."""
+        driver, frame = self.run.driver, self.frame
+        if frame.replay_state is ReplayState.SEALED:
+            return ReplayState.SEALED
+        if driver.is_unwinding:
+            return ReplayState.UNWINDING
+        if self._is_live:
+            return ReplayState.LIVE
+        if self.replayed or frame.recorded_ahead() is not None or driver.repetition.goes_on(frame.parent_id):
+            return ReplayState.REPLAY
+        self._is_live = True
+        return ReplayState.LIVE
 
     @property
     def frame(self) -> Frame:
@@ -169,14 +195,17 @@ class PlacedTask(asyncio.Task[Any]):
     ----------
     work : OperationHandle | None
         The operation that it performs.
+    line : tuple | None
+        Code and line of the call of that operation.
     is_abandoned : bool
         What it would still do is of no use: it was cancelled for that, not by the user.
     """
 
-    __slots__ = ("is_abandoned", "place", "work")
+    __slots__ = ("is_abandoned", "line", "place", "work")
 
     place: TaskPlace | None
     work: OperationHandle | None
+    line: Line | None
     is_abandoned: bool
 
 
@@ -185,6 +214,12 @@ def current_task() -> PlacedTask | None:
     loop = asyncio._get_running_loop()  # noqa: SLF001 - the public function raises instead
     task = None if loop is None else asyncio.current_task(loop)
     return task if isinstance(task, PlacedTask) else None
+
+
+def line_of_call() -> Line | None:
+    """Return code and line of the call whose operation is performed here; None in the user's own code."""
+    task = current_task()
+    return None if task is None or task.place is not None else task.line
 
 
 def current_place() -> TaskPlace | None:
@@ -215,7 +250,7 @@ class TaskFactory:
             maker = None  # a task of an earlier invocation
         place = None if maker is None else _place_below(maker, coro)
         task = PlacedTask(coro, loop=loop, **options)
-        task.place, task.work, task.is_abandoned = place, None, False
+        task.place, task.work, task.line, task.is_abandoned = place, None, None, False
         if place is not None and place.step is None:
             self._driver.code.task_made(task, place)
         return task

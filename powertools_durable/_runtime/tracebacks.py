@@ -1,7 +1,8 @@
 """Prepares an exception for the log: with the user's lines, and without values that pydantic refused.
 
 Attributes of a user's exception class may do anything when they are read. An exception that can't be shown as it is, or
-whose text holds refused values, is replaced by one with the same name and traceback, and so are its causes.
+whose text holds refused values, is replaced by one with the same name and traceback, and so are its causes. So is a
+group, because the tracebacks of its members have frames of this package.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def exc_info_of(error: BaseException, *, include_input: bool = False) -> ExcInfo
     if trace is None:
         return None
     shown = error
-    if any(_must_stand_in(one, include_input=include_input) for one in _chain(error)):
+    if any(
+        isinstance(one, BaseExceptionGroup) or _must_stand_in(one, include_input=include_input) for one in _chain(error)
+    ):
         shown = _stand_in(error, include_input=include_input, depth=0)
     return type(shown), shown, trace
 
@@ -46,9 +49,9 @@ def users_traceback(trace: TracebackType | None) -> TracebackType | None:
     return below
 
 
-def _read(error: BaseException, attribute: str) -> Any:
-    """Read an attribute that every exception has, past any property of a user's class."""
-    return vars(BaseException)[attribute].__get__(error)
+def _read(error: BaseException, attribute: str, of: type[BaseException] = BaseException) -> Any:
+    """Read an attribute that every exception has, or every group, past any property of a user's class."""
+    return vars(of)[attribute].__get__(error)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -81,7 +84,10 @@ def _must_stand_in(error: BaseException, *, include_input: bool) -> bool:
 
 
 def _stand_in(error: BaseException, *, include_input: bool, depth: int) -> BaseException:
-    text = to_error_object(error, include_input=include_input).error_message or ""
+    worded = error  # a group's own message, without the number of its members, which its text gets again
+    if isinstance(error, BaseExceptionGroup):
+        worded = Exception(_read(error, "message", BaseExceptionGroup))
+    text = to_error_object(worded, include_input=include_input).error_message or ""
     cls = type(error)
     names = {"__module__": str(cls.__module__), "__qualname__": str(cls.__qualname__)}
     members = error.exceptions if isinstance(error, BaseExceptionGroup) and depth < _MOST else ()
@@ -97,5 +103,7 @@ def _stand_in(error: BaseException, *, include_input: bool, depth: int) -> BaseE
             made.__cause__ = _stand_in(cause, include_input=include_input, depth=depth + 1)
         elif context is not None and not _read(error, "__suppress_context__"):
             made.__context__ = _stand_in(context, include_input=include_input, depth=depth + 1)
+    if not _must_stand_in(error, include_input=include_input):
+        made.__notes__ = [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)]
     made.__suppress_context__ = _read(error, "__suppress_context__")
     return made.with_traceback(users_traceback(traceback_of(error)))

@@ -189,6 +189,8 @@ def _write_failure(
         stack = traceback.StackSummary.extract(user_frames(traceback_of(exception)), limit=-_FRAMES)
     if exception is not None and is_validation_error(exception) and not include_input:
         exception = type(type(exception).__name__, (Exception,), {})(words_of(exception))
+    elif isinstance(exception, ExceptionGroup) and error is not None:  # whose own text has only numbers
+        exception = type(type(exception).__name__, (Exception,), {})(error.error_message or "")
     if exception is None and error is not None:
         exception = type(raised_at_first(error) or "Exception", (Exception,), {})(error.error_message or "")
     if exception is None:

@@ -18,7 +18,7 @@ from aws_xray_sdk.core.models.facade_segment import FacadeSegment  # type: ignor
 from aws_xray_sdk.core.models.trace_header import TraceHeader  # type: ignore[import-untyped]
 
 from powertools_durable.integrations.instrumentation import on_reset
-from powertools_durable.integrations.xray_documents import GuardingEmitter
+from powertools_durable.integrations.xray_documents import GuardingEmitter, is_cancelled, mark_suspended
 from powertools_durable.scope import BACKEND_CALL, SCOPE
 
 __all__ = ["DurableXRayContext", "install", "trace_header", "uninstall"]
@@ -101,6 +101,9 @@ class DurableXRayContext(LambdaContext):  # type: ignore[misc]
             return False
         *outer, last = before.entities
         _OPEN.set(before._replace(entities=tuple(outer)))
+        scope = SCOPE.get()
+        if scope is not None and scope.unwinding and is_cancelled(last):  # a suspension, in an 'async def' handler
+            mark_suspended(last)
         if last.in_progress:
             last.close(end_time)
             self._hand_over(last)

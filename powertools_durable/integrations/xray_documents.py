@@ -14,7 +14,7 @@ from powertools_durable.errors import SuspendExecution
 from powertools_durable.integrations.tracing import NAMESPACE, OperationEnding
 from powertools_durable.plugins import OperationInfo
 
-__all__ = ["GuardingEmitter", "operation_metadata", "subsegment_name"]
+__all__ = ["GuardingEmitter", "is_cancelled", "mark_suspended", "operation_metadata", "subsegment_name"]
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +117,17 @@ def _tree(entity: Any) -> Iterator[Any]:
     yield entity
     for inner in entity.subsegments:
         yield from _tree(inner)
+
+
+def is_cancelled(entity: Any) -> bool:
+    """Return whether what passed through *entity* was a cancellation."""
+    exceptions = entity.cause.get("exceptions", []) if isinstance(entity.cause, dict) else []
+    return bool(exceptions) and all(exception.type == "CancelledError" for exception in exceptions)
+
+
+def mark_suspended(entity: Any) -> None:
+    """Let the cause of *entity* be a suspension, which is no fault."""
+    entity.cause = _SUSPENSION
 
 
 def _forgive(entity: Any) -> None:

@@ -6,6 +6,7 @@ module, its name and what it was made with. Powertools' modules are known by nam
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, NamedTuple
@@ -37,14 +38,19 @@ REPLACING = {  # module and function that a decorator of Powertools runs in, and
     (f"{_UTILITIES}data_classes.event_source", "event_source"): "@event_source",
     (f"{_UTILITIES}data_classes.event_source", "_event_source"): "@event_source",
 }
+_ONLY_BEFORE = ("@event_parser", "@event_source")  # do nothing at their end
 
 
 class Layer(NamedTuple):
-    """A decorator as its author names it, and what it was made with."""
+    """A decorator as its author names it, what it was made with, and whether it ends before what it is around.
+
+    A function that is not ``async def`` itself returns the coroutine of one that is, which has not begun then.
+    """
 
     module: str
     name: str
     made_with: Mapping[str, Any]
+    ends_early: bool = False
 
     @property
     def shown(self) -> str:
@@ -87,6 +93,12 @@ def problem_above(layer: Layer) -> Problem | None:
 
 def problem_below(layer: Layer) -> Problem | None:
     """Return what is wrong with *layer* below ``@durable``; None when nothing is."""
+    if layer.ends_early and layer.shown not in _ONLY_BEFORE:
+        words = (
+            f"{layer.shown} stands below @durable around an 'async def' handler: it ends before the handler begins, so "
+            "what it does at its end comes too early"
+        )
+        return Problem(words, "put it above @durable")
     if layer.name.endswith(_METRICS):
         return Problem(
             "@metrics.log_metrics stands below @durable: it flushes at each suspension", "put it above @durable"
@@ -118,7 +130,9 @@ def layer_of(wrapper: Callable[..., Any]) -> Layer:
     code = getattr(wrapper, "__code__", None)
     cells = getattr(wrapper, "__closure__", None) or ()
     held = dict(zip(getattr(code, "co_freevars", ()), map(_content, cells), strict=False))
-    return _made(getattr(wrapper, "__globals__", {}).get("__name__", ""), getattr(code, "co_qualname", ""), held)
+    made = _made(getattr(wrapper, "__globals__", {}).get("__name__", ""), getattr(code, "co_qualname", ""), held)
+    ends_early = inspect.iscoroutinefunction(inspect.unwrap(wrapper)) and not inspect.iscoroutinefunction(wrapper)
+    return made._replace(ends_early=ends_early)
 
 
 def _made(module: str, qualified: str, held: Mapping[str, Any]) -> Layer:

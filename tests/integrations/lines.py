@@ -8,9 +8,13 @@ import json
 import logging
 from typing import Any
 
+import pytest
 from aws_lambda_powertools import Logger
 
 NUMBERS = itertools.count()
+DEF_CALLS = pytest.mark.only("def", "this library calls the code from a function that awaits nothing")
+DEF_BLOCKS = pytest.mark.only("def", "branches of an async handler share a thread, so none may block")
+DEF_BELOW = pytest.mark.only("def", "a decorator below @durable ends before an 'async def' handler begins")
 
 
 class Log:

@@ -9,7 +9,6 @@ either side. There is no row for ``async def``: this version has no such handler
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import logging
 import warnings
@@ -28,11 +27,10 @@ from pydantic import BaseModel
 
 from examples.powertools.in_memory import MemoryPersistence
 from powertools_durable import durable
-from powertools_durable.errors import DurableConfigError
 from powertools_durable.parser import DurableEnvelope
 from powertools_durable.testing import Simulator
+from tests.integrations.lines import DEF_BELOW, NUMBERS
 
-NUMBERS = itertools.count()
 ORDER = {"id": "1", "sku": "book"}
 PAYLOAD = "InitialExecutionState.Operations[0].ExecutionDetails.InputPayload | powertools_json(@)"
 HAS_ID = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
@@ -95,7 +93,7 @@ def speaks(logger):
     return handler
 
 
-@pytest.mark.parametrize("side", ["outside", "inside"])
+@pytest.mark.parametrize("side", ["outside", pytest.param("inside", marks=DEF_BELOW)])
 def test_inject_lambda_context_stamps_each_line_once_on_either_side(logger, side):
     inject = logger.inject_lambda_context(clear_state=True)
     handler = inject(durable(speaks(logger))) if side == "outside" else durable(inject(speaks(logger)))
@@ -127,7 +125,7 @@ def test_log_event_outside_is_no_payload_and_no_token_but_each_invocation(logger
 
 
 @pytest.mark.xray
-@pytest.mark.parametrize("side", ["outside", "inside"])
+@pytest.mark.parametrize("side", ["outside", pytest.param("inside", marks=DEF_BELOW)])
 def test_capture_lambda_handler_may_stand_on_either_side(side):
     tracer = Tracer(service="orders", disabled=True)
     capture = tracer.capture_lambda_handler(capture_response=False)
@@ -156,6 +154,7 @@ def test_log_metrics_outside_flushes_at_each_invocation_and_keeps_the_cold_start
     assert sum("ColdStart" in blob for blob in told) == 1
 
 
+@DEF_BELOW
 def test_log_metrics_inside_flushes_at_each_suspension_and_loses_the_cold_start(metrics, capsys, monkeypatch):
     monkeypatch.setattr(cold_start, "is_cold_start", True)
     log = metrics.log_metrics(capture_cold_start_metric=True)
@@ -234,6 +233,7 @@ def test_validator_outside_takes_the_service_s_answer_for_the_result():
     assert "data must be string" in message
 
 
+@DEF_BELOW
 def test_validator_inside_works_and_judges_only_the_final_result():
     run = finished(durable(validator(story, inbound_schema=HAS_ID, outbound_schema={"type": "string"})))
     assert (run.result, len(run.invocations)) == ("dict", 3)
@@ -242,6 +242,7 @@ def test_validator_inside_works_and_judges_only_the_final_result():
     assert run.error.error_type.endswith("SchemaValidationError")
 
 
+@DEF_BELOW
 def test_validator_inside_fails_the_execution_for_a_bad_payload():
     run = finished(durable(validator(story, inbound_schema=HAS_ID)), {"sku": "book"})
     assert (run.status, len(run.invocations)) == ("FAILED", 1)
@@ -266,6 +267,7 @@ def test_idempotent_outside_is_refused_before_anything_is_recorded(key, metrics)
     assert (run.operations, store.records) == ([], {})
 
 
+@DEF_BELOW
 def test_idempotent_inside_works():
     store, paid = MemoryPersistence(), []
 
@@ -299,6 +301,7 @@ def test_a_middleware_outside_runs_around_each_invocation():
     assert (run.result, told) == ("dict", ["before order", "after order"] * 3)
 
 
+@DEF_BELOW
 def test_a_middleware_inside_begins_at_each_replay_and_ends_only_with_the_execution():
     told = []
     run = finished(durable(watching(told)(story)))
@@ -322,11 +325,18 @@ def test_what_a_middleware_outside_hands_down_reaches_the_handler():
 # -- anything with an async handler ----------------------------------------------------------------------------
 
 
-def test_an_async_handler_is_refused_when_it_is_decorated():
-    async def handler(event, ctx): ...
+@pytest.mark.only("async", "a 'def' handler has ended when the decorator below @durable ends")
+def test_below_durable_a_decorator_around_an_async_handler_is_warned_of_once(logger, metrics, caplog):
+    @durable
+    @event_source(data_class=EventBridgeEvent)
+    @logger.inject_lambda_context
+    def handler(event, ctx):
+        ctx.wait(5)
+        ctx.wait(5)
 
-    with pytest.raises(DurableConfigError, match="is async; this version runs 'def' handlers only"):
-        durable(handler)
+    assert len(finished(handler).invocations) == 3
+    words = "@logger.inject_lambda_context stands below @durable around an 'async def' handler"
+    assert [words in record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [True]
 
 
 # -- all at once -----------------------------------------------------------------------------------------------
@@ -353,7 +363,7 @@ def test_the_recommended_stack_works_as_a_whole(logger, metrics, capsys):
     assert sum(sum(blob["Orders"]) for blob in blobs(capsys) if "Orders" in blob) == 1
 
 
-def every_supported_order(logger, metrics):
+def every_supported_order(logger, metrics, kind):
     tracer = Tracer(service="orders", disabled=True)
     around = {
         "inject_lambda_context": logger.inject_lambda_context(log_event=True),
@@ -369,15 +379,15 @@ def every_supported_order(logger, metrics):
     }
     for name, decorate in around.items():
         yield f"{name} outside", decorate(durable(metrics=metrics)(speaks(logger)))
-    for name, decorate in (around | below).items():
+    for name, decorate in (around | below).items() if kind == "def" else ():
         yield f"{name} inside", durable(metrics=metrics, model=dict)(decorate(speaks(logger)))
 
 
 @pytest.mark.xray
-def test_no_checkpoint_token_is_printed_or_logged_in_any_supported_order(logger, metrics, capsys, caplog):
+def test_no_checkpoint_token_is_printed_or_logged_in_any_supported_order(logger, metrics, capsys, caplog, kind):
     """Above @durable, `validator` shows the event in its own error: a reason more not to put it there."""
     caplog.set_level(logging.DEBUG)
-    for name, handler in every_supported_order(logger, metrics):
+    for name, handler in every_supported_order(logger, metrics, kind):
         run = finished(handler)
         assert run.status == "SUCCEEDED", name
         told = capsys.readouterr()

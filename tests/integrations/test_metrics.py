@@ -17,6 +17,7 @@ from powertools_durable import Retry, durable
 from powertools_durable.errors import DurableConfigError
 from powertools_durable.integrations import ReplaySafeProvider
 from powertools_durable.testing import Simulator, reset
+from tests.integrations.lines import DEF_BELOW
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def in_finally(metrics, ctx):
 PLACES = [in_the_handler, in_a_step, behind_the_waits, in_a_branch, in_a_large_child, in_finally]
 
 
-@pytest.mark.parametrize("where", ["outside", "inside"])
+@pytest.mark.parametrize("where", ["outside", pytest.param("inside", marks=DEF_BELOW)])
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 def test_a_metric_is_counted_once_wherever_it_stands(place, where, metrics, capsys):
     def body(event, ctx):
@@ -114,7 +115,7 @@ def test_a_metric_is_counted_once_wherever_it_stands(place, where, metrics, caps
     assert total(blobs(capsys)) == 1
 
 
-@pytest.mark.parametrize("where", ["outside", "inside"])
+@pytest.mark.parametrize("where", ["outside", pytest.param("inside", marks=DEF_BELOW)])
 def test_without_us_it_is_counted_for_each_invocation(where, metrics, capsys):
     """The table's other column: the test above is able to fail."""
 
@@ -176,6 +177,7 @@ def test_an_invocation_that_suspends_before_anything_is_counted_is_quiet(metrics
     assert (run.status, len(run.invocations), total(blobs(capsys))) == ("SUCCEEDED", 2, 1)
 
 
+@DEF_BELOW
 def test_with_the_decorator_inside_a_suspension_is_quiet_too(metrics, recwarn):
     """An error there would be lost on the way out of the suspension, so it is the warnings that are looked at."""
     warnings.simplefilter("always")

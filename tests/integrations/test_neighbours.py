@@ -25,6 +25,7 @@ from examples.powertools.in_memory import MemoryFlags, MemoryParameters, MemoryP
 from powertools_durable import Completion, Retry, durable
 from powertools_durable._service.host import Killed
 from powertools_durable.testing import Simulator
+from tests.integrations.lines import DEF_BELOW, DEF_CALLS
 
 ON_ID = IdempotencyConfig(event_key_jmespath="id")
 PAYLOAD = "InitialExecutionState.Operations[0].ExecutionDetails.InputPayload | powertools_json(@)"
@@ -123,6 +124,7 @@ def guarded(store, paid, config=ON_ID, before=None):
     return durable(idempotent(handler, persistence_store=store, config=config))
 
 
+@DEF_BELOW
 def test_idempotency_inside_gives_a_duplicate_the_stored_result():
     store, paid = MemoryPersistence(), []
     handler = guarded(store, paid)
@@ -132,6 +134,7 @@ def test_idempotency_inside_gives_a_duplicate_the_stored_result():
     assert (paid, len(first.invocations), len(second.invocations)) == (["1"], 2, 1)
 
 
+@DEF_BELOW
 def test_idempotency_inside_fails_a_concurrent_duplicate_and_lets_the_owner_go_on():
     store, paid = MemoryPersistence(), []
     handler = guarded(store, paid)
@@ -155,6 +158,7 @@ def dying_once():
     return die
 
 
+@DEF_BELOW
 def test_idempotency_inside_fails_an_execution_that_died_before_its_first_checkpoint():
     run = ended(guarded(MemoryPersistence(), [], before=dying_once()), {"id": "1"})
     assert (run.status, run.error.error_type.rpartition(".")[2]) == ("FAILED", "IdempotencyAlreadyInProgressError")
@@ -179,6 +183,7 @@ def begins_with_a_step(store, paid, before=None):
     return handler
 
 
+@DEF_BELOW
 def test_a_first_step_before_idempotency_lets_the_owner_go_on_and_concurrent_duplicates_too():
     """With a record before it, Powertools takes every invocation for a replay: the one price for the other."""
     store, paid = MemoryPersistence(), []
@@ -191,6 +196,7 @@ def test_a_first_step_before_idempotency_lets_the_owner_go_on_and_concurrent_dup
     assert (first.finish().status, paid) == ("SUCCEEDED", ["1", "1"])
 
 
+@DEF_BELOW
 def test_the_window_of_idempotency_is_the_lambda_timeout_however_long_the_execution_lasts():
     store, paid = MemoryPersistence(), []
     handler = guarded(store, paid)
@@ -222,6 +228,7 @@ def test_idempotent_function_belongs_in_a_step_s_body():
     assert charged == ["42"]
 
 
+@DEF_CALLS
 def test_idempotent_function_around_code_that_suspends_fails_when_it_is_resumed():
     @durable
     def handler(event, ctx):
@@ -241,6 +248,7 @@ def test_idempotent_function_around_code_that_suspends_fails_when_it_is_resumed(
 # -- Batch -----------------------------------------------------------------------------------------------------
 
 
+@DEF_CALLS
 def test_the_sequential_processor_works_and_done_records_come_from_history():
     stored, seen = [], []
 
@@ -295,6 +303,7 @@ def http(method, path):
     }
 
 
+@DEF_CALLS
 def test_a_route_runs_again_at_each_replay_and_its_catch_all_does_not_swallow_a_suspension():
     app, runs, caught = APIGatewayHttpResolver(), [], []
 
@@ -320,6 +329,7 @@ def test_a_route_runs_again_at_each_replay_and_its_catch_all_does_not_swallow_a_
     assert (runs, caught, len(run.invocations)) == (["7", "7"], [], 2)
 
 
+@DEF_CALLS
 def test_a_resolver_is_one_for_the_whole_process_so_it_is_not_for_branches():
     app, other_came, seen = APIGatewayHttpResolver(), threading.Event(), {}
 

@@ -19,9 +19,9 @@ from pydantic import BaseModel
 from powertools_durable import durable
 from powertools_durable.errors import BackendError
 from powertools_durable.testing import Simulator
-from tests.integrations.lines import Log
+from tests.integrations.lines import DEF_BELOW, Log
 
-PLACES = ["above", "below", "without"]
+PLACES = ["above", pytest.param("below", marks=DEF_BELOW), pytest.param("without", marks=DEF_BELOW)]
 everywhere = pytest.mark.parametrize("place", PLACES)
 
 
@@ -101,7 +101,7 @@ def test_a_decorator_of_what_invoked_the_handler_is_not_told_of_its_failure(buff
     assert buffering.messages == []
 
 
-@pytest.mark.parametrize("place", ["above", "below"])
+@pytest.mark.parametrize("place", ["above", pytest.param("below", marks=DEF_BELOW)])
 def test_a_suspension_flushes_no_buffer(place, buffering):
     def handler(event, ctx):
         buffering.logger.debug("details")

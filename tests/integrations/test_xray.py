@@ -5,6 +5,7 @@ See docs/powertools/tracer.md.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import os
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 
 from powertools_durable import DurableConfig, InvokeError, Nesting, Polling, Retry, StepError, StepSemantics, durable
 from powertools_durable.testing import Simulator
+from tests.integrations.lines import DEF_BELOW
 from tests.integrations.xray_trees import Traced, flags, told
 from tests.leaks import Objects
 from tests.runtime.rig import Served
@@ -230,6 +232,7 @@ def test_an_attempt_that_is_tried_again_is_an_error_and_the_last_a_fault(run, xr
     ]
 
 
+@pytest.mark.only("def", "a thread passes the time here, which a loop that sleeps does not see")
 def test_attempts_of_one_invocation_are_all_drawn(tracer, xray_segments):
     """A branch is tried again while another runs."""
     tries, done = [], threading.Event()
@@ -448,6 +451,7 @@ def test_a_result_that_is_rebuilt_draws_nothing(run):
 # -- a suspension is no fault ----------------------------------------------------------------------------------
 
 
+@DEF_BELOW
 def test_suspending_below_capture_lambda_handler_is_no_fault(run, tracer, xray_segments):
     @tracer.capture_lambda_handler(capture_response=False)
     def handler(event, ctx):
@@ -692,3 +696,48 @@ def test_beyond_the_cap_what_is_invoked_hangs_below_the_code_that_invokes(invoke
 def test_what_is_invoked_by_an_unsampled_trace_is_not_sampled_either(invoked_with, xray_segments):
     header, parent = invoked_with(sampled=False)
     assert header == f"Root={xray_segments.trace_id};Parent={parent};Sampled=0"
+
+
+# -- tasks of an async handler -------------------------------------------------------------------------------------
+
+
+@pytest.mark.only("async", "a 'def' handler has no tasks")
+def test_subsegments_keep_their_parents_under_gather(run, tracer, xray_segments):
+    @tracer.capture_method
+    async def charge(name):
+        await asyncio.sleep(0)
+        return name
+
+    async def order(ctx, name):
+        with tracer.provider.in_subsegment(f"order {name}"):
+            await ctx.step(charge, name, name=f"charge-{name}")
+            await ctx.wait(60, name=f"pause-{name}")
+
+    async def handler(event, ctx):
+        await asyncio.gather(*(order(ctx, name) for name in "ab"))
+        with tracer.provider.in_subsegment("after"):
+            await ctx.step(charge, "c", name="charge-c")
+
+    method = f"## {charge.__module__}.{charge.__qualname__}".replace("<", "").replace(">", "")
+    first, second = run(handler)
+    assert first["## handler"]["## durable"] == {
+        f"order {name}": {f"## step charge-{name}": {method: {}}, f"## wait pause-{name}": {}} for name in "ab"
+    }
+    assert second["## handler"]["## durable"]["after"] == {"## step charge-c": {method: {}}}
+    assert not any(flags(one) for one in xray_segments.subsegments)
+
+
+@pytest.mark.only("async", "a 'def' handler has no tasks")
+def test_a_cancellation_of_the_users_own_is_a_fault(run, tracer, xray_segments):
+    async def waits(ctx):
+        with tracer.provider.in_subsegment("waits"):
+            await ctx.wait(60)
+
+    async def handler(event, ctx):
+        task = asyncio.create_task(waits(ctx))
+        await asyncio.sleep(0)
+        task.cancel()
+        await ctx.step(lambda: 1, name="one")
+
+    run(handler)
+    assert flags(xray_segments.named("waits")[0]) == {"fault"}

@@ -170,13 +170,14 @@ def test_a_thread_without_context_hangs_below_the_invocation(recorder, xray_segm
     assert tree(xray_segments, parent) == {"handler": {}, "bare": {}}
 
 
-def ends(started):
+def ends(started, kind="def"):
     """Wait for the body of a step that was given up, and for its thread."""
-    step = "powertools-durable-step"
+    step = {"def": "powertools-durable-step", "async": "powertools-durable-body"}[kind]
     assert any(name.startswith(step) for name in started.names)
     assert await_end([thread for thread in started if thread.name.startswith(step)]) == []
 
 
+@pytest.mark.only("def", "in an async handler the thread of a body ends with the invocation")
 def test_a_step_that_outlives_its_timeout_fails_nothing(tracer, xray_segments):
     goes_on = threading.Event()
 
@@ -200,7 +201,7 @@ def test_a_step_that_outlives_its_timeout_fails_nothing(tracer, xray_segments):
     assert not flags(xray_segments.named("slow work")[0])
 
 
-def test_a_step_that_was_given_up_holds_nothing_back(tracer, xray_segments):
+def test_a_step_that_was_given_up_holds_nothing_back(tracer, xray_segments, kind):
     goes_on = threading.Event()
 
     def slow():
@@ -217,10 +218,11 @@ def test_a_step_that_was_given_up_holds_nothing_back(tracer, xray_segments):
         Simulator(traced.handler).start().finish()
     assert traced.trees() == [{"## durable": {"## step slow": {}}}]
     goes_on.set()
-    ends(started)
+    ends(started, kind)
     assert traced.trees() == [{"## durable": {"## step slow": {"slow work": {}}}}]
 
 
+@pytest.mark.only("def", "on the thread of an async handler's body what it opens is open there alone")
 def test_what_a_body_opens_and_forgets_is_closed_with_it(tracer, xray_segments):
     @durable(tracer=tracer)
     def handler(event, ctx):

@@ -309,6 +309,9 @@ def test_an_invocation_that_lambda_shall_repeat_ends_as_retry():
     assert (ending.outcome, ending.error.error_type, ending.calls.failed) == ("RETRY", "BackendError", 1)
 
 
+@pytest.mark.only(
+    "def", "the body of a step runs on a thread of its own in an async handler, and START is sent meanwhile"
+)
 def test_the_end_tells_of_the_calls():
     def handler(event, ctx):
         for number in range(3):

@@ -1,0 +1,39 @@
+"""Tells the end of a context's code that is a coroutine: when it has ended, not when it was called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from typing import TypeVar
+
+from powertools_durable._replay.effects import Outcome, Raised, Returned
+from powertools_durable._replay.frame import Frame
+
+__all__ = ["awaited"]
+
+T = TypeVar("T")
+
+
+async def awaited(value: Awaitable[T], frame: Frame, ends: Callable[[Outcome], None], hooks: ExitStack) -> T:
+    """Return the result of *value*, the code of *frame*.
+
+    Parameters
+    ----------
+    ends : Callable
+        Takes how the code ended; it is not called if the code was cut off.
+    hooks : ExitStack
+        Calls the hooks for the end when it is closed.
+    """
+    with hooks:
+        try:
+            result = await value
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            is_cut_off = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
+            if frame.suspension is None and not is_cut_off:
+                ends(Raised(error))  # type: ignore[arg-type]  # the user's own CancelledError fails the context
+            raise
+        if frame.suspension is None:  # otherwise it may have swallowed it
+            ends(Returned(result))
+        return result
