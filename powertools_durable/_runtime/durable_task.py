@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from powertools_durable._replay.outcome import Outcome, Raised
@@ -68,14 +67,6 @@ class DurableTask(asyncio.Future[T]):
         """Where the call stands: orders all calls of a handler by structure."""
         place = self.place
         return (*place.run.path, *place.position, (0 if self.call is None else self.call.op.number, 0, 0))
-
-    @property
-    def moment(self) -> datetime | None:
-        """When the operation ended: the result of `create_callback` is there as soon as it has begun."""
-        record = None if self.call is None else self.call.op.record
-        if self.call is None or record is None:
-            return None
-        return record.start_timestamp if self.call.at_start else record.end_timestamp
 
     def __repr__(self) -> str:
         name = "" if self.call is None else f" {self.call.op.label}"
