@@ -335,7 +335,7 @@ class AsyncDriver:
                     case Suspend(until):
                         task.is_parked = True
                         task.place.run.note_progress()
-                        await self.watch.park(op, until)
+                        await self.watch.park(op, until, task)
                         task.is_parked = False
                 effect = self._until_it_takes_time(frame, op, flow, answer)
         except StopIteration as done:

@@ -108,6 +108,11 @@ class DurableTask(asyncio.Future[T]):
         self._release()
         return True
 
+    @property
+    def has_waiters(self) -> bool:
+        """True while a task awaits it, or something is to be called when it is done."""
+        return bool(self._waiters or self._callbacks)
+
     def set_name(self, name: object) -> None:
         """Do nothing: `asyncio.create_task` names what it returns, and an operation has its own name."""
 

@@ -46,9 +46,16 @@ _POLL_AGAIN = 0.1  # seconds until a timer that the service still reports as run
 class _Parked:
     """An operation that waits for the service."""
 
-    __slots__ = ("op", "until", "woken")
+    __slots__ = ("op", "task", "until", "woken")
 
-    def __init__(self, op: OperationHandle, until: datetime | None, woken: asyncio.Future[None]) -> None:
+    def __init__(
+        self,
+        op: OperationHandle,
+        until: datetime | None,
+        task: DurableTask[Any] | None,
+        woken: asyncio.Future[None],
+    ) -> None:
+        self.task = task
         self.op = op
         self.until = until
         self.woken = woken
@@ -184,9 +191,9 @@ class IdleWatch:
 
     # -- parked operations ---------------------------------------------------------------------------------
 
-    async def park(self, op: OperationHandle, until: datetime | None) -> None:
-        """Wait until the record of *op* changes."""
-        parked = _Parked(op, until, self._loop.create_future())
+    async def park(self, op: OperationHandle, until: datetime | None, task: DurableTask[Any] | None = None) -> None:
+        """Wait until the record of *op* changes, on behalf of *task*."""
+        parked = _Parked(op, until, task, self._loop.create_future())
         same = self._parked.setdefault(op.id, [])
         same.append(parked)
         try:
@@ -288,6 +295,10 @@ class IdleWatch:
             return sleep
         waiting = [task for task in self._tasks() if not waits_only_for_durable_calls(task)]
         if waiting and self._loop.has_sources:
+            if not any(
+                one.task is None or one.task.has_waiters for one in parked
+            ):  # then no event of the service could wake the code
+                return sleep
             moment = self._clock.monotonic()
             self._waits_since = moment if self._waits_since is None else self._waits_since
             left = self._waits_since + self._grace - moment

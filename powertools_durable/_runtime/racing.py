@@ -77,15 +77,20 @@ class Race:
             for key in sorted(done, key=lambda key: getattr(self._contestants[key], "turn", 0)):
                 self._ends(key)
                 break
-            for key, contestant in self._contestants.items():
-                contestant.add_done_callback(lambda _, key=key: self._ends(key))  # type: ignore[misc]
+            for contestant in self._contestants.values():
+                contestant.add_done_callback(self._ended)
         self._until_recorded = self._driver.followed(self._call.frame, op, _until_recorded())
         next(self._until_recorded)
         return self._driver.begin(self._call, self._run)
 
+    def _ended(self, contestant: asyncio.Future[Any]) -> None:
+        self._ends(next(key for key, each in self._contestants.items() if each is contestant))
+
     def _ends(self, key: str | int) -> None:
         if not self._won.done() and not self._driver.code.is_unwinding:  # what a suspension cancels has not won
             self._won.set_result(key)
+            for contestant in self._contestants.values():
+                contestant.remove_done_callback(self._ended)  # nobody waits for the losers from now on
 
     async def _run(self, task: DurableTask[Any]) -> Outcome | None:
         try:

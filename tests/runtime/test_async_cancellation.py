@@ -412,3 +412,14 @@ def test_the_winner_is_the_same_on_every_replay(seed):
     won = [record.step_details.result for record in run.operations if record.sub_type == "Race"]
     assert [f'{{"won": {key}}}' for key, _ in run.result] == won
     assert all(key == value for key, value in run.result)
+
+
+def test_a_plain_wait_after_a_race_is_waited_for_though_a_loser_is_open():
+    async def code(ctx):
+        answer = await ctx.create_callback(name="answer")
+        key, _ = await ctx.race({"answer": answer.result(), "late": ctx.wait(60)})
+        await asyncio.sleep(3)
+        return key
+
+    run = run_of(code)
+    assert (run.status, run.result, len(run.invocations)) == ("SUCCEEDED", "late", 2)
