@@ -164,6 +164,7 @@ class AsyncCode:
             if not (task.is_awaited or task.is_contestant or task.done()):
                 logger.warning("%s was not awaited; its context ends without it%s", _label(task), _at(task))
             self._leave(task)
+        self._driver.watch.hand_over_those_of(run)
         failed = [task for task in run.calls if isinstance(task.outcome, Raised)]
         if failed:
             await asyncio.sleep(0)  # done-callbacks may still ask for a failure

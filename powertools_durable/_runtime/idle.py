@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.durable_task import DurableTask
     from powertools_durable._runtime.environment import Clock
     from powertools_durable._runtime.loop import DurableLoop
-    from powertools_durable._runtime.task_places import PlacedTask
+    from powertools_durable._runtime.task_places import ContextRun, PlacedTask
 
 __all__ = ["IdleWatch"]
 
@@ -182,6 +182,18 @@ class IdleWatch:
             task.place.run.driver.handed_over(task)
             return True
         return False
+
+    def hand_over_those_of(self, run: ContextRun) -> None:
+        """Hand over the results of a context whose code has ended: something may still be called for them."""
+        ended = [one[-1] for one in sorted(self._ended)]
+        ended += [] if self._lone is None else [self._lone]
+        self._ended, self._lone = [], None
+        for task in ended:
+            if task.place.run is run:
+                self.open -= 1
+                run.driver.handed_over(task)
+            else:
+                self.ended(task)
 
     def hand_over_alone(self, task: DurableTask[Any]) -> bool:
         """Hand over *task*, if it has ended and no other task or operation could come before it."""

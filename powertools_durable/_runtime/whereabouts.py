@@ -21,6 +21,8 @@ from powertools_durable.scope import ReplayState
 
 __all__ = ["Repetition", "Whereabouts"]
 
+_ASKED_FOR = frozenset(OperationType) - {OperationType.EXECUTION}
+
 
 class Whereabouts:
     """Where the code of a context is, for each of its tasks."""
@@ -62,7 +64,7 @@ class Repetition:
         self._unasked: defaultdict[str | None, set[str]] = defaultdict(set)
         self.is_over = not self._recorded
         for record in self._recorded.values():
-            if record.type is not OperationType.EXECUTION:
+            if record.type in _ASKED_FOR:  # code can't ask for a type that this version does not know
                 self._unasked[record.parent_id or None].add(record.id)
         if self._recorded:
             engine.ask = self._asks

@@ -57,9 +57,9 @@ def async_recorded(scribe: Scribe) -> Iterator[None]:
     """Have the drivers of async handlers do so too; no performer takes their place."""
     drive, heard = AsyncDriver.drive, AsyncDriver.heard
 
-    def drive_recorded(driver: AsyncDriver, call: Call[Any]) -> Any:
+    def drive_recorded(driver: AsyncDriver, call: Call[Any], series: Any = None) -> Any:
         scribe.contexts[call.op.id] = call.frame.context_id or ""
-        return drive(driver, call)
+        return drive(driver, call, series)
 
     def heard_and_recorded(driver: AsyncDriver, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
         number = scribe.number()
