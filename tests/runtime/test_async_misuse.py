@@ -10,6 +10,7 @@ import pytest
 
 from powertools_durable import DurableError, Retry, ValidationError, durable
 from powertools_durable.testing import Simulator
+from tests.leaks import started_threads
 
 HOUR = timedelta(hours=1)
 
@@ -279,13 +280,12 @@ def test_mistakes_are_raised_by_the_call_and_failures_by_the_await():
 
 
 def test_no_thread_is_left_by_any_of_them():
-    before = set(threading.enumerate())
-    for misuse in MISUSES:
+    with started_threads() as threads:
+        for misuse in MISUSES:
 
-        @durable
-        async def handler(event, ctx, misuse=misuse):
-            await misuse(ctx)
+            @durable
+            async def handler(event, ctx, misuse=misuse):
+                await misuse(ctx)
 
-        Simulator(handler).start().finish()
-    left = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("powertools-durable")]
-    assert left == []
+            Simulator(handler).start().finish()
+    assert not [thread for thread in threads if thread.is_alive()]

@@ -206,7 +206,7 @@ def test_the_test_kit_and_the_runner_are_not_to_be_had_by_any_variable():
     @durable
     def handler(event, ctx):
         return ctx.step(lambda: 1)
-    kinds = type(handler._backend).__name__
+    kinds = type(handler.__durable__._backend).__name__
     class Well:
         def checkpoint(self, *_): return CheckpointResponse(checkpoint_token="t")
     execution = {"Id": "e", "Type": "EXECUTION", "Status": "STARTED", "ExecutionDetails": {"InputPayload": "{}"}}

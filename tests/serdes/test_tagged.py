@@ -85,7 +85,7 @@ REFUSED = [
     (Colour.RED, "a Colour can't be recorded"),
     (Level.LOW, "a Level can't be recorded"),
     ({"nested": [Point(1)]}, "a Point at result[key 1][0] can't be recorded"),
-    ((n for n in ()), "Return list(...) of it"),
+    ((n for n in ()), "return a list of what it yields"),
     (1j, "a complex can't be recorded"),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -123,11 +124,10 @@ async def answer(): ...
 
 @pytest.mark.parametrize("serdes", [TaggedJson(), PlainJson(), PassThrough(), Keeper(), serdes_for(Iterable[Payment])])
 def test_what_is_no_result_yet_is_refused_by_every_serdes(serdes):
-    coroutine = answer()
-    for value in (iter_of(), coroutine):
-        with pytest.raises(SerDesError, match=r"it is not a result yet. Return list\(...\) of it, or await it"):
-            write(value, serdes, HERE)
-    coroutine.close()
+    with closing(answer()) as coroutine:
+        for value, remedy in ((iter_of(), "return a list of what it yields"), (coroutine, "await it")):
+            with pytest.raises(SerDesError, match=f"it is not a result yet; {remedy}"):
+                write(value, serdes, HERE)
 
 
 def iter_of():

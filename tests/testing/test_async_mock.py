@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 
+# --8<-- [start:imports]
 from powertools_durable import AsyncDurableContext, StepError
+
+# --8<-- [end:imports]
 from powertools_durable.errors import NonDeterminismError, SuspendExecution
 from powertools_durable.testing import MockDurableContext
 

@@ -55,7 +55,7 @@ def test_nothing_is_imported_until_a_test_asks():
     ours = "{name for name in sys.modules if name.startswith('powertools_durable.')}"
     code = f"import {PLUGIN}, sys, json; print(json.dumps([sorted({heavy} & set(sys.modules)), sorted({ours})]))"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert json.loads(told.stdout) == [[], ["powertools_durable.testing", PLUGIN]]
+    assert json.loads(told.stdout) == [[], ["powertools_durable._lazy", "powertools_durable.testing", PLUGIN]]
 
 
 def test_the_fixtures_are_listed_with_what_they_are_for(inner, pytester):

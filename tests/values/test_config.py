@@ -26,6 +26,7 @@ DEFAULTS = {
     "max_threads": 32,
     "stack_traces": False,
     "log_failures": True,
+    "plain_await_grace": 1.0,
 }
 
 VARIABLES = [
