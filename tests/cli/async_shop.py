@@ -9,7 +9,7 @@ import urllib.request
 from datetime import timedelta
 
 import boto3
-import requests
+import urllib3
 
 from powertools_durable import AsyncDurableContext, DurableContext, durable
 
@@ -18,15 +18,15 @@ table = boto3.client("dynamodb", region_name="us-east-1")
 
 async def fetch(url):
     time.sleep(1)
-    requests.get(url, timeout=1)
+    urllib3.request("GET", url, timeout=1)
     urllib.request.urlopen(url)
     table.get_item(TableName="orders", Key={})
     return await deeper(url)
 
 
 async def deeper(url):
-    session = requests.Session()
-    session.get(url)
+    bucket = boto3.client("s3")
+    bucket.get_object(Bucket="orders", Key=url)
 
 
 async def double(value):
@@ -36,7 +36,7 @@ async def double(value):
 
 def on_a_thread(url):
     time.sleep(1)
-    return requests.get(url, timeout=1)
+    return urllib3.request("GET", url, timeout=1)
 
 
 @durable
