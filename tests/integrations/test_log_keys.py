@@ -15,7 +15,7 @@ from powertools_durable import Polling, durable
 from powertools_durable.testing import Simulator
 
 GOLDEN = json.loads(Path(__file__).with_name("log_keys.json").read_text(encoding="utf-8"))
-POWERTOOLS = {"level", "location", "timestamp", "service"}
+POWERTOOLS = {"level", "location", "timestamp", "service", "taskName"}  # the last in asyncio tasks, from Python 3.12 on
 
 
 def say_everything(logger, ctx):
