@@ -88,6 +88,8 @@ def _wrong_context(function: Callable[..., Any], *, is_async: bool) -> str | Non
     if len(parameters) < 2:  # *args
         return None
     name = _class_named(parameters[1].annotation)
+    imported = getattr(innermost(function), "__globals__", {}).get(name)  # perhaps under another name
+    name = imported.__name__ if isinstance(imported, type) else name
     return name if name == ("DurableContext" if is_async else "AsyncDurableContext") else None
 
 

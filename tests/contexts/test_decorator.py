@@ -587,3 +587,14 @@ def test_no_source_is_read_for_the_checks(monkeypatch):
     durable(lambda event, ctx: None)
     with pytest.raises(DurableConfigError, match="swapped"):
         durable(swapped_names)
+
+
+def test_the_context_s_class_may_be_imported_under_another_name():
+    names = {"durable": durable}
+    exec(
+        "from __future__ import annotations\n"
+        "from powertools_durable import AsyncDurableContext as DurableContext\n"
+        "@durable\nasync def handler(event, ctx: DurableContext): ...",
+        names,
+    )
+    assert callable(names["handler"])
