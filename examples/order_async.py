@@ -69,7 +69,7 @@ async def charge(order: Order) -> Payment:
 
 
 async def ask_for_approval(order: Order, callback_id: str) -> None:
-    """Send the callback id to whoever decides; here, the terminal shows how to answer."""
+    """Send the callback id to the person who decides; here, the terminal shows how to answer."""
 
 
 def label(sku: str) -> str:

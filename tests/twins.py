@@ -2,7 +2,7 @@
 
 A function becomes ``async def`` when it makes a durable call, or when `durable` decorates it. Its durable calls are
 awaited, ``with ctx.batch()`` becomes ``async with``. A lambda that only makes a durable call stays a lambda: what it
-returns is awaited by whoever runs it. Bodies of steps are not changed.
+returns is awaited where it is called. Bodies of steps are not changed.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ async def welcome(user: str, ctx: AsyncDurableContext) -> list[str]:
 
 
 async def ask_for_approval(order_id: str, callback_id: str) -> None:
-    """Send the callback id to whoever decides: by mail, chat or a queue."""
+    """Send the callback id to the person who decides: by mail, chat or a queue."""
 
 
 # --8<-- [start:callback]

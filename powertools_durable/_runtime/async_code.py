@@ -25,6 +25,7 @@ from powertools_durable._replay.effects import (
     Suspended,
 )
 from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.async_placement import SERIES
 from powertools_durable._runtime.durable_task import DurableTask
 from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
 from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
@@ -204,7 +205,7 @@ class AsyncCode:
 
     async def perform_series(self, run: ContextRun, composite: Composite[Any], _: DurableTask[Any]) -> Outcome | None:
         """Perform what several calls in turn ask for."""
-        with composite.frame.busy("another call of this task that has not ended: await it first"):
+        with composite.frame.busy(SERIES):
             try:
                 return Returned(await self._series(run, composite.frame, composite.flow))
             except (BranchOrphaned, CheckpointingStopped, SuspendExecution, asyncio.CancelledError):

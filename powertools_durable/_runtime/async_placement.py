@@ -5,7 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
-from powertools_durable._runtime.placement import beside, misplaced, root_of
+from powertools_durable._runtime.placement import (
+    ANOTHER_CALLBACK,
+    ANOTHER_CONTEXT,
+    CREATE_YOUR_OWN,
+    NOT_AFTER,
+    NOT_BESIDE,
+    NOT_IN_A_STEP,
+    OVER,
+    USE_YOUR_OWN,
+    beside,
+    misplaced,
+    root_of,
+)
 from powertools_durable._runtime.reports import tell_called
 from powertools_durable._runtime.task_places import TaskPlace, current_task
 from powertools_durable.scope import SCOPE
@@ -15,7 +27,10 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.environment import Probe
 
-__all__ = ["AsyncPlacement"]
+__all__ = ["SERIES", "AsyncPlacement"]
+
+SERIES = "run_compensations, flush_batch, or the end of a batch or saga"
+"""What a context is busy with while several calls run in turn: their ids would depend on the order of tasks."""
 
 
 class AsyncPlacement:
@@ -52,7 +67,7 @@ class AsyncPlacement:
         """
         driver, root = self._driver, root_of(frame)
         if root.closed:
-            raise misplaced(call, *_OVER)
+            raise misplaced(call, *OVER)
         mistake = self._mistake(frame, call, place)
         if mistake is None:
             return
@@ -67,7 +82,7 @@ class AsyncPlacement:
         scope = SCOPE.get()
         if scope is not None and scope.step is not None:
             step = scope.step.name or scope.step.operation_id[:8]
-            return f"is called inside the body of step {step!r}", _NOT_IN_A_STEP
+            return f"is called inside the body of step {step!r}", NOT_IN_A_STEP
         loop = _loop_or_none()
         if loop is None:
             return "is called from a thread without the handler's event loop", _NOT_ON_A_THREAD
@@ -78,17 +93,19 @@ class AsyncPlacement:
         if place is None:
             task = current_task()
             if task is not None and task.work is not None:
-                return f"is called by {beside(task.work)}", _NOT_BESIDE
+                return f"is called by {beside(task.work)}", NOT_BESIDE
             return "is called from a task that has no place among the handler's tasks", _NO_PLACE
         if place.step is not None:
-            return f"is called inside the body of {place.step.label}", _NOT_IN_A_STEP
+            return f"is called inside the body of {place.step.label}", NOT_IN_A_STEP
         if frame.closed:
-            return "is called after its context has ended", _NOT_AFTER
+            return "is called after its context has ended", NOT_AFTER
         if place is not frame.owner:
             is_callback = call.startswith("callback.")
-            return (_ANOTHER_CALLBACK, _CREATE_YOUR_OWN) if is_callback else (_ANOTHER_CONTEXT, _USE_YOUR_OWN)
+            return (ANOTHER_CALLBACK, CREATE_YOUR_OWN) if is_callback else (ANOTHER_CONTEXT, USE_YOUR_OWN)
+        if frame.busy_with is SERIES:
+            return f"is called while {SERIES} is under way in the same task", "; await that first"
         if frame.busy_with is not None:
-            return f"is called by {beside(frame.busy_with)}", _NOT_BESIDE
+            return f"is called by {beside(frame.busy_with)}", NOT_BESIDE
         return None
 
 
@@ -96,14 +113,6 @@ def _loop_or_none() -> asyncio.AbstractEventLoop | None:
     return asyncio._get_running_loop()  # noqa: SLF001 - the public function raises instead
 
 
-_NOT_IN_A_STEP = (
-    ". A step's body may run again, or never: call it from the handler, or use ctx.run_in_child_context to group "
-    "operations"
-)
-_NOT_BESIDE = (
-    ". Such code runs any number of times, and not at all on a replay, so what it asks for would have no fixed place: "
-    "call it from the handler, and pass the value on"
-)
 _NOT_ON_A_THREAD = (
     "; operations are numbered by the tasks that make them, which other threads and loops don't have. Use tasks of the "
     "handler's loop, and start threads inside a step"
@@ -113,16 +122,4 @@ _NO_PLACE = (
     ", so a replay could not find it again: asyncio.as_completed() starts coroutines in arbitrary order, and callbacks "
     "(call_soon, call_later, run_coroutine_threadsafe) start them outside of any task. Make a task first: "
     "asyncio.create_task(...), or asyncio.TaskGroup"
-)
-_NOT_AFTER = "; a context must not outlive the function it was given to"
-_ANOTHER_CONTEXT = "is called on a context other than the one whose code is running"
-_USE_YOUR_OWN = "; use the context that was passed to this function"
-_ANOTHER_CALLBACK = "is called on a callback of a context other than the one whose code is running"
-_CREATE_YOUR_OWN = (
-    "; create the callback inside the branch or child context that waits for its answer: use the context that was "
-    "passed to this function"
-)
-_OVER = (
-    "is called after its context has ended: its invocation is over",
-    "; don't keep a context, use the one that this invocation gave to the handler",
 )

@@ -172,28 +172,30 @@ class IdleWatch:
 
     def hand_over_next(self) -> bool:
         """Hand over the next result; return whether there was one."""
-        while (task := self._next_ended()) is not None:
-            self.open -= 1
-            if task.place.run.frame.closed:  # its context ended without it
-                continue
-            self._waits_since = None
-            self._turn += 1
-            task.turn = self._turn
-            task.place.run.driver.handed_over(task)
-            return True
-        return False
+        if (task := self._next_ended()) is None:
+            return False
+        self._waits_since = None
+        self._hand_over(task)
+        return True
+
+    def _hand_over(self, task: DurableTask[Any]) -> None:
+        self.open -= 1
+        self._turn += 1
+        task.turn = self._turn
+        task.place.run.driver.handed_over(task)
 
     def hand_over_those_of(self, run: ContextRun) -> None:
         """Hand over the results of a context whose code has ended: something may still be called for them."""
-        ended = [one[-1] for one in sorted(self._ended)]
-        ended += [] if self._lone is None else [self._lone]
-        self._ended, self._lone = [], None
-        for task in ended:
-            if task.place.run is run:
-                self.open -= 1
-                run.driver.handed_over(task)
-            else:
-                self.ended(task)
+        if not any(task.outcome is not None and not task.turn for task in run.calls):
+            return
+        if self._lone is not None:
+            lone, self._lone = self._lone, None
+            self._queue(lone)
+        theirs = sorted(entry for entry in self._ended if entry[-1].place.run is run)
+        self._ended = [entry for entry in self._ended if entry[-1].place.run is not run]
+        heapq.heapify(self._ended)
+        for *_, task in theirs:
+            self._hand_over(task)
 
     def hand_over_alone(self, task: DurableTask[Any]) -> bool:
         """Hand over *task*, if it has ended and no other task or operation could come before it."""
@@ -307,10 +309,8 @@ class IdleWatch:
             return sleep
         waiting = [task for task in self._tasks() if not waits_only_for_durable_calls(task)]
         if waiting and self._loop.has_sources:
-            if not any(
-                one.task is None or one.task.has_waiters for one in parked
-            ):  # then no event of the service could wake the code
-                return sleep
+            if not any(one.task is None or one.task.has_waiters for one in parked):
+                return sleep  # no event of the service could wake the code
             moment = self._clock.monotonic()
             self._waits_since = moment if self._waits_since is None else self._waits_since
             left = self._waits_since + self._grace - moment

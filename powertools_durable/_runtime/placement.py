@@ -23,7 +23,20 @@ from powertools_durable.errors.places import call_site, without_folders
 from powertools_durable.errors.wording import call_name
 from powertools_durable.scope import ScopeInfo
 
-__all__ = ["Placement", "beside", "misplaced", "root_of"]
+__all__ = [
+    "ANOTHER_CALLBACK",
+    "ANOTHER_CONTEXT",
+    "CREATE_YOUR_OWN",
+    "NOT_AFTER",
+    "NOT_BESIDE",
+    "NOT_IN_A_STEP",
+    "OVER",
+    "USE_YOUR_OWN",
+    "Placement",
+    "beside",
+    "misplaced",
+    "root_of",
+]
 
 _BESIDE = {
     OperationType.STEP: "the retry policy or the serdes",
@@ -86,7 +99,7 @@ class Placement:
         by_hand = root.detached or frame.detached
         if not by_hand:
             if root.closed:
-                raise misplaced(call, *_OVER)
+                raise misplaced(call, *OVER)
             if running is not None and running.engine is not self._engine:
                 raise misplaced(call, *_FOREIGN)
         if running is not None and running.engine is self._engine and running.suspension is not None:
@@ -107,22 +120,22 @@ def _misuse(frame: Frame, call: str, scope: ScopeInfo | None, running: Frame | N
     here = threading.get_ident()
     if scope is not None and scope.step is not None:
         step = scope.step.name or scope.step.operation_id[:8]
-        return f"is called inside the body of step {step!r}", _NOT_IN_A_STEP
+        return f"is called inside the body of step {step!r}", NOT_IN_A_STEP
     if scope is not None and scope.where is not frame and hasattr(scope.where, "beside"):
-        return f"is called by {beside(scope.where.beside)}", _NOT_BESIDE
+        return f"is called by {beside(scope.where.beside)}", NOT_BESIDE
     if frame.closed:
-        return "is called after its context has ended", _NOT_AFTER
+        return "is called after its context has ended", NOT_AFTER
     if not frame.detached:
         if _in_a_hook(scope, running):
             return "is called by a hook of a plugin", _NOT_IN_A_HOOK
         if running is not frame and running is not None and running.owner == here:
             is_callback = call.startswith("callback.")
-            return (_ANOTHER_CALLBACK, _CREATE_YOUR_OWN) if is_callback else (_ANOTHER_CONTEXT, _USE_YOUR_OWN)
+            return (ANOTHER_CALLBACK, CREATE_YOUR_OWN) if is_callback else (ANOTHER_CONTEXT, USE_YOUR_OWN)
     if frame.owner is not None and frame.owner != here:
         return "is called from another thread than the one its context belongs to", _NOT_ON_A_THREAD
     if frame.busy_with is not None and frame.busy_on in {here, None} and not _runs_below(frame, running):
-        return f"is called by {beside(frame.busy_with)}", _NOT_BESIDE
-    return None if _runs_here(frame, running) else (_ANOTHER_CONTEXT, _USE_YOUR_OWN)
+        return f"is called by {beside(frame.busy_with)}", NOT_BESIDE
+    return None if _runs_here(frame, running) else (ANOTHER_CONTEXT, USE_YOUR_OWN)
 
 
 def _runs_here(frame: Frame, running: Frame | None) -> bool:
@@ -174,26 +187,26 @@ def misplaced(call: str, fact: str, advice: str) -> ValidationError:
     return ValidationError(f"{call_name(call)}() {fact}{f', at {place}' if place else ''}{advice}")
 
 
-_NOT_IN_A_STEP = (
+NOT_IN_A_STEP = (
     ". A step's body may run again, or never: call it from the handler, or use ctx.run_in_child_context to group "
     "operations"
 )
-_NOT_BESIDE = (
+NOT_BESIDE = (
     ". Such code runs any number of times, and not at all on a replay, so what it asks for would have no fixed place: "
     "call it from the handler, and pass the value on"
 )
 _NOT_ON_A_THREAD = "; operations are numbered in call order, which threads don't keep. Start threads inside a step"
-_NOT_AFTER = "; a context must not outlive the function it was given to"
+NOT_AFTER = "; a context must not outlive the function it was given to"
 _NOT_IN_A_HOOK = "; plugins only observe: make durable calls in the handler"
-_ANOTHER_CONTEXT = "is called on a context other than the one whose code is running"
-_USE_YOUR_OWN = "; use the context that was passed to this function"
-_ANOTHER_CALLBACK = "is called on a callback of a context other than the one whose code is running"
-_CREATE_YOUR_OWN = (
+ANOTHER_CONTEXT = "is called on a context other than the one whose code is running"
+USE_YOUR_OWN = "; use the context that was passed to this function"
+ANOTHER_CALLBACK = "is called on a callback of a context other than the one whose code is running"
+CREATE_YOUR_OWN = (
     "; create the callback inside the branch or child context that waits for its answer: use the context that was "
     "passed to this function"
 )
-_OVER = (
+OVER = (
     "is called after its context has ended: its invocation is over",
     "; don't keep a context, use the one that this invocation gave to the handler",
 )
-_FOREIGN = ("is called on a context of another execution than the one whose code is running", _USE_YOUR_OWN)
+_FOREIGN = ("is called on a context of another execution than the one whose code is running", USE_YOUR_OWN)

@@ -1,6 +1,6 @@
 """What is different at each replay: functions of time and chance, and the order of a set.
 
-One list for whoever looks for it: `durable` in default factories (`lint.py`), ``doctor`` in a handler's lines, and
+One list for all who look for it: `durable` in default factories (`lint.py`), ``doctor`` in a handler's lines, and
 `explore` in the code that ran outside of steps.
 """
 

@@ -171,7 +171,7 @@ MISUSES = {
     as_completed: "from a task that has no place",
     from_call_soon: "from a task that has no place",
     under_another_factory: "a task factory was set",
-    while_a_series_runs: "await it first",
+    while_a_series_runs: "is under way in the same task",
     in_a_policy: "by the retry policy or the serdes of step 'fails'",
     saga_as_with: "write 'async with ctx.saga()'",
     batch_as_with: "write 'async with ctx.batch()'",

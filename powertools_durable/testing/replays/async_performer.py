@@ -1,6 +1,6 @@
 """Runs an ``async def`` handler over a history and does nothing; see `performer` for what is shown of one.
 
-Where nothing is recorded, an operation waits for ever, and the tasks beside it go on. When all of them wait, code that
+Where nothing is recorded, an operation never ends, and the tasks beside it go on. When all of them wait, code that
 is in a context whose end is recorded has done more than was recorded: the recorded end takes its place, the innermost
 first. When there is no such context left, the replay is over.
 """
@@ -121,7 +121,7 @@ class AsyncReplayPerformer:
         return outcome
 
     async def _park(self, task: DurableTask[Any]) -> None:
-        """Wait for ever."""
+        """Never return."""
         task.is_parked = True
         task.place.run.note_progress()
         if task.call is not None:
