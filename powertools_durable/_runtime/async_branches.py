@@ -41,7 +41,7 @@ class BranchTasks:
         Exception
             One that no completion rule may tolerate: a fault of the service, changed code, misuse.
         """
-        self._driver.beside(1)
+        self._driver.sending.beside(1)
         try:
             while self._is_going_on():
                 if not self._ended:
@@ -54,7 +54,7 @@ class BranchTasks:
         except Exception as error:  # noqa: BLE001 - raised by a completion rule, which is user code
             return Raised(error)
         finally:
-            self._driver.beside(-1)
+            self._driver.sending.beside(-1)
             self._orphan_the_rest()
 
     def _is_going_on(self) -> bool:

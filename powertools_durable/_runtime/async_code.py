@@ -33,7 +33,7 @@ from powertools_durable._runtime.task_places import ContextRun, PlacedTask, Task
 from powertools_durable._runtime.unconsumed import look_in_context
 from powertools_durable._runtime.wakeups import line_of, location_of, waits_only_for_durable_calls
 from powertools_durable._runtime.whereabouts import Whereabouts
-from powertools_durable.errors import SuspendExecution
+from powertools_durable.errors import SuspendExecution, ValidationError
 from powertools_durable.errors.places import without_folders
 from powertools_durable.scope import SCOPE, ScopeInfo
 
@@ -190,7 +190,7 @@ class AsyncCode:
         """Note a task that runs the user's code."""
         self.tasks[task] = None
         place.run.tasks[task] = None
-        self._driver.beside(1)
+        self._driver.sending.beside(1)
         task.add_done_callback(self._task_ended)
         if self.is_unwinding:
             task.cancel()
@@ -199,7 +199,14 @@ class AsyncCode:
         if isinstance(task, PlacedTask) and task.place is not None:
             self.tasks.pop(task, None)
             task.place.run.tasks.pop(task, None)
-            self._driver.beside(-1)
+            self._driver.sending.beside(-1)
+        self.keep_from_log(task)
+
+    def keep_from_log(self, task: asyncio.Task[Any]) -> None:
+        """Keep asyncio from logging, whenever a task is collected, a misplaced call: one has failed the execution."""
+        is_mistaken = isinstance(self._driver.engine.interruption, ValidationError)
+        if is_mistaken and isinstance(getattr(task, "_exception", None), ValidationError):
+            task.exception()  # now it counts as retrieved
 
     # -- series ----------------------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,6 +40,7 @@ from powertools_durable._runtime.async_branches import BranchTasks
 from powertools_durable._runtime.async_code import AsyncCode
 from powertools_durable._runtime.async_placement import AsyncPlacement
 from powertools_durable._runtime.async_sending import AsyncSending
+from powertools_durable._runtime.driving import Driving
 from powertools_durable._runtime.durable_task import DurableTask, Line
 from powertools_durable._runtime.idle import IdleWatch
 from powertools_durable._runtime.loop import Loops
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.checkpointer import Checkpointer
     from powertools_durable._runtime.deadline import Deadline
     from powertools_durable._runtime.environment import Environment
-    from powertools_durable._runtime.failures import Failures
     from powertools_durable._runtime.observers import Observers
     from powertools_durable._runtime.scopes import Scopes
 
@@ -73,7 +72,7 @@ T = TypeVar("T")
 LOOPS = Loops()
 
 
-class AsyncDriver:
+class AsyncDriver(Driving):
     """Runs flows on an event loop."""
 
     def __init__(
@@ -88,15 +87,7 @@ class AsyncDriver:
         grace: float = 1.0,
         observers: Observers | None = None,
     ) -> None:
-        self.engine = engine
-        self.observers = observers
-        self._beside = 0
-        self.failures: Failures | None = None  # logs failures; None in a context without an invocation
-        self.checkpointer = checkpointer
-        checkpointer.spaces_next = engine.is_replaying
-        self.deadline = deadline
-        self.scopes = scopes
-        self._environment = environment
+        super().__init__(engine, checkpointer, deadline, scopes, environment=environment, observers=observers)
         self._performer: Any = None if environment.performer is None else environment.performer(self)
         self._loops = environment.loops or LOOPS
         self.loop = self._loops.take()
@@ -107,7 +98,6 @@ class AsyncDriver:
         self._root: Frame
         self.factory = TaskFactory(self)
         self.placement = AsyncPlacement(self, environment.probe)
-        self._probe = environment.probe
         self.repetition = Repetition(engine)
         self.watch = IdleWatch(
             self.loop,
@@ -244,26 +234,13 @@ class AsyncDriver:
         self.watch.open += 1
         task.place.pending += 1
         if task.place.pending > 1:
-            self.beside(1)
+            self.sending.beside(1)
 
     def _settle(self, task: DurableTask[Any]) -> None:
         task.place.replayed -= task.was_ended
         task.place.pending -= 1
         if task.place.pending:
-            self.beside(-1)
-
-    def beside(self, change: int) -> None:
-        """Count the tasks and operations that run beside others.
-
-        While there are any, the order of results matters, and is that of times of the service: see `IdleWatch`.
-        """
-        self._beside += change
-        self.checkpointer.spaces_responses = self._beside > 0
-
-    @property
-    def is_sequential(self) -> bool:
-        """True while nothing runs beside anything else."""
-        return not self._beside
+            self.sending.beside(-1)
 
     def place_of(self, frame: Frame) -> TaskPlace:
         """Return the place whose calls *frame* numbers."""
@@ -330,7 +307,7 @@ class AsyncDriver:
                     case Enter():
                         answer = await self.code.enter(effect, task.path)
                     case FanOut():
-                        with self._counting(op, effect):
+                        with self.counting(op, effect):
                             answer = await BranchTasks(self, effect, task.path).run()
                     case Suspend(until):
                         task.is_parked = True
@@ -373,33 +350,6 @@ class AsyncDriver:
         if not isinstance(task.outcome, Raised):
             task.place.run.calls.pop(task, None)
         task.hand_over()
-
-    def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
-        """Log a failure that is about to be recorded."""
-        if effect.failure is not None and self.failures is not None:
-            self.failures.recorded(frame, effect, op.losses)
-
-    def _counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
-        """Count the failures of a fan-out during the block."""
-        if self.failures is None:
-            return nullcontext()
-        return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
-
-    def followed(self, frame: Frame, op: OperationHandle, flow: Any) -> Any:
-        """Return the flow of an operation that is called in *frame*, wrapped for plugins if there are any."""
-        if self.observers is not None:
-            self.observers.passed(frame)
-        return self.heard(op, flow)
-
-    def heard(self, op: OperationHandle, flow: Any) -> Any:
-        """Return *flow*, wrapped for plugins if there are any."""
-        if self._probe is not None:
-            self._probe.asked(op)
-        return flow if self.observers is None else self.observers.heard(op, flow)
-
-    def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
-        """Return the trace header for a function that *op* is about to invoke, if a plugin has one."""
-        return None if self.observers is None else self.observers.trace_header(op, function_name)
 
     def flush(self, frame: Frame) -> None:
         """Send everything that is queued, and block until the response is there."""

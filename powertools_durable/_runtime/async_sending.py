@@ -32,7 +32,17 @@ class AsyncSending:
         self._arriving: list[asyncio.Future[None]] = []
         self._responses: deque[tuple[list[str], list[asyncio.Future[None]]]] = deque()
         self._is_waking = False
+        self._beside = 0  # tasks and operations that run beside others
         self._checkpointer.on_response = self._response_arrived
+        self._checkpointer.spaces_next = driver.engine.is_replaying
+
+    def beside(self, change: int) -> None:
+        """Count the tasks and operations that run beside others.
+
+        While there are any, the order of results matters, and is that of times of the service: see `IdleWatch`.
+        """
+        self._beside += change
+        self._checkpointer.spaces_responses = self._beside > 0
 
     def defers(self, frame: Frame, effect: Checkpoint) -> bool:
         """Return whether an update may wait for others.
@@ -40,7 +50,7 @@ class AsyncSending:
         Not beside other operations: what is handed over now, and recorded later than what they hand over meanwhile,
         would be handed over later on a replay.
         """
-        return effect.deferrable and frame.batch_mode and self._driver.is_sequential
+        return effect.deferrable and frame.batch_mode and not self._beside
 
     def submit(self, frame: Frame, effect: Checkpoint) -> None:
         """Queue an update that nobody waits for.

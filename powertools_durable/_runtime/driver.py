@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
@@ -38,6 +37,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.driving import Driving
 from powertools_durable._runtime.environment import Environment, Performer, Probe
 from powertools_durable._runtime.placement import Placement
 from powertools_durable._runtime.pool import BranchPool, Coordinator
@@ -54,7 +54,6 @@ from powertools_durable.errors import (
 from powertools_durable.scope import SCOPE, ScopeInfo
 
 if TYPE_CHECKING:
-    from powertools_durable._runtime.failures import Failures
     from powertools_durable._runtime.observers import Observers
 
 __all__ = ["BlockingDriver"]
@@ -62,7 +61,7 @@ __all__ = ["BlockingDriver"]
 T = TypeVar("T")
 
 
-class BlockingDriver:
+class BlockingDriver(Driving):
     """Runs flows on the calling thread.
 
     Attributes
@@ -82,15 +81,8 @@ class BlockingDriver:
         max_threads: int,
         observers: Observers | None = None,
     ) -> None:
-        self.engine = engine
-        self.observers = observers
-        self.failures: Failures | None = None  # logs failures; None in a context without an invocation
-        self.checkpointer = checkpointer
-        self.deadline = deadline
-        self.scopes = scopes
+        super().__init__(engine, checkpointer, deadline, scopes, environment=environment, observers=observers)
         self.pool = BranchPool(0 if environment.inline else max_threads, checkpointer, environment.threads)
-        self._environment = environment
-        self._probe = environment.probe
         self.placement = Placement(engine, checkpointer, environment.probe)
         self.performer: Performer = self if environment.performer is None else environment.performer(self)
         self._is_watched = self.performer is not self or self.observers is not None or self._probe is not None
@@ -145,7 +137,7 @@ class BlockingDriver:
                     case Enter() as effect:
                         answer = performer.enter(frame, effect)
                     case FanOut() as effect:
-                        with self._counting(op, effect):
+                        with self.counting(op, effect):
                             answer = performer.fan_out(frame, effect)
                     case Suspend(until):
                         raise frame.suspend_until(until, op)  # noqa: TRY301 - an effect like the others
@@ -160,32 +152,9 @@ class BlockingDriver:
         self._end(frame)
         return value
 
-    def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
-        """Log a failure that is about to be recorded."""
-        if effect.failure is not None and self.failures is not None:
-            self.failures.recorded(frame, effect, op.losses)
-
-    def _counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
-        """Count the failures of a fan-out during the block."""
-        if self.failures is None:
-            return nullcontext()
-        return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
-
     def begin(self, call: Call[T]) -> Flow[T]:
         """Return the flow of *call*, with what watches it around it."""
-        if self.observers is not None:
-            self.observers.passed(call.frame)
-        return self.heard(call.op, call.flow)
-
-    def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
-        """Return *flow*, wrapped for plugins if there are any."""
-        if self._probe is not None:
-            self._probe.asked(op)
-        return flow if self.observers is None else self.observers.heard(op, flow)
-
-    def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
-        """Return the trace header for a function that *op* is about to invoke, if a plugin has one."""
-        return None if self.observers is None else self.observers.trace_header(op, function_name)
+        return self.followed(call.frame, call.op, call.flow)
 
     def _end(self, frame: Frame) -> None:
         frame.end()

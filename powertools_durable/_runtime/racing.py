@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._protocol.operation import OperationType
-from powertools_durable._replay.effects import Call
+from powertools_durable._replay.effects import Call, Flow, Suspend
 from powertools_durable._replay.outcome import Outcome, Raised, Returned
 from powertools_durable._runtime.durable_task import DurableTask
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
@@ -51,7 +51,7 @@ class Race:
         self._contestants = contestants
         self._cancel = cancel
         self._won: asyncio.Future[str | int] = driver.loop.create_future()
-        self._until_recorded: Generator[None, None, None]
+        self._until_recorded: Flow[None]
 
     def begin(self) -> DurableTask[tuple[Any, Any]]:
         """Return the result to come.
@@ -141,6 +141,6 @@ class Race:
         self._driver.checkpointer.submit(loser.call.frame, loser.call.op.fail(error), wait=False, held=True)
 
 
-def _until_recorded() -> Generator[None, None, None]:
+def _until_recorded() -> Flow[None]:
     """Stand for the operation where flows are followed: it lasts until its record has ended."""
-    yield
+    yield Suspend()

@@ -253,6 +253,8 @@ class TaskFactory:
         task.place, task.work, task.line, task.is_abandoned = place, None, None, False
         if place is not None and place.step is None:
             self._driver.code.task_made(task, place)
+        else:
+            task.add_done_callback(self._driver.code.keep_from_log)
         return task
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import threading
 from datetime import timedelta
 
@@ -205,6 +207,18 @@ def test_code_that_swallows_the_refusal_fails_all_the_same(misuse):
     run = Simulator(handler).start().finish()
     assert (run.status, run.error.error_type) == ("FAILED", "ValidationError")
     assert MISUSES[misuse] in run.error.error_message
+
+
+@pytest.mark.parametrize("misuse", MISUSES, ids=lambda misuse: misuse.__name__)
+def test_asyncio_logs_nothing_of_it_when_the_tasks_are_collected(misuse, caplog):
+    @durable
+    async def handler(event, ctx):
+        await misuse(ctx)
+
+    with caplog.at_level(logging.ERROR, "asyncio"):
+        Simulator(handler).start().finish()
+        gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_a_context_that_is_kept_over_invocations_is_refused():

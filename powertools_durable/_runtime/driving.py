@@ -1,0 +1,79 @@
+"""What the drivers of ``def`` and of ``async def`` handlers have in common: the invocation's parts, and who watches."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, TypeVar
+
+from powertools_durable._replay.effects import Checkpoint, FanOut, Flow
+from powertools_durable._replay.frame import Frame
+from powertools_durable._replay.handle import OperationHandle
+
+if TYPE_CHECKING:
+    from powertools_durable._replay.engine import ReplayEngine
+    from powertools_durable._runtime.checkpointer import Checkpointer
+    from powertools_durable._runtime.deadline import Deadline
+    from powertools_durable._runtime.environment import Environment
+    from powertools_durable._runtime.failures import Failures
+    from powertools_durable._runtime.observers import Observers
+    from powertools_durable._runtime.scopes import Scopes
+
+__all__ = ["Driving"]
+
+T = TypeVar("T")
+
+
+class Driving:
+    """The parts of one invocation, its plugins, and the log of its failures.
+
+    Attributes
+    ----------
+    failures : Failures | None
+        Logs failures; None in a context without an invocation.
+    """
+
+    def __init__(
+        self,
+        engine: ReplayEngine,
+        checkpointer: Checkpointer,
+        deadline: Deadline,
+        scopes: Scopes,
+        *,
+        environment: Environment,
+        observers: Observers | None,
+    ) -> None:
+        self.engine = engine
+        self.checkpointer = checkpointer
+        self.deadline = deadline
+        self.scopes = scopes
+        self.observers = observers
+        self.failures: Failures | None = None
+        self._environment = environment
+        self._probe = environment.probe
+
+    def followed(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        """Return the flow of an operation that is called in *frame*, with what watches it around it."""
+        if self.observers is not None:
+            self.observers.passed(frame)
+        return self.heard(op, flow)
+
+    def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        """Return *flow*, wrapped for plugins if there are any."""
+        if self._probe is not None:
+            self._probe.asked(op)
+        return flow if self.observers is None else self.observers.heard(op, flow)
+
+    def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
+        """Return the trace header for a function that *op* is about to invoke, if a plugin has one."""
+        return None if self.observers is None else self.observers.trace_header(op, function_name)
+
+    def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
+        """Log a failure that is about to be recorded."""
+        if effect.failure is not None and self.failures is not None:
+            self.failures.recorded(frame, effect, op.losses)
+
+    def counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
+        """Count the failures of a fan-out during the block."""
+        if self.failures is None:
+            return nullcontext()
+        return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
