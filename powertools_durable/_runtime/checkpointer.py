@@ -334,14 +334,18 @@ class Checkpointer:
                 if self._closing:
                     return None
                 left = self._seconds_to_send()
-                if left <= 0:
-                    left = self._seconds_to_space()
-                if left <= 0 and (batch := self._engine.next_batch()) is not None:
+                apart = self._seconds_to_space() if left <= 0 else 0
+                if left <= 0 and apart <= 0 and (batch := self._engine.next_batch()) is not None:
                     self._gather_until = None
                     self._send_by = self._clock.monotonic() + _LINGER if self._engine.is_lingering else None
                     return batch
-                bell = self._bell = self._threads.signal()
-            bell.wait(left)
+                if apart <= 0:
+                    bell = self._bell = self._threads.signal()
+            if apart > 0:
+                self._clock.sleep(apart)
+                self._answered_at = -inf  # waited out, also by a clock that stands still, as in tests
+            else:
+                bell.wait(left)
 
     def _seconds_to_send(self) -> float:
         """Return how long the sender may sleep; always bounded, because a lingering update does not wake it."""
