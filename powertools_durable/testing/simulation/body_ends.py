@@ -1,8 +1,9 @@
-"""Decides by a seed which of the steps that are done on a simulated event loop ends next.
+"""Decides by a seed in which order steps end that are done at one moment on a simulated event loop.
 
 The order in which a loop runs its callbacks is asyncio's own, which programs may rely on. What no program may rely on
 is which of several bodies ends first. So a body that is done is *held* until nothing else can run, and then the seed
-chooses one of those held.
+chooses one of those held. What ends before the loop is idle shares a request; the results of one request are handed
+over in the order of their places, whatever the seed.
 """
 
 from __future__ import annotations
