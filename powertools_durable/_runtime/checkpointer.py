@@ -339,13 +339,9 @@ class Checkpointer:
                     self._gather_until = None
                     self._send_by = self._clock.monotonic() + _LINGER if self._engine.is_lingering else None
                     return batch
-                if apart <= 0:
-                    bell = self._bell = self._threads.signal()
-            if apart > 0:
-                self._clock.sleep(apart)
+                bell = self._bell = self._threads.signal()
+            if not bell.wait(max(left, apart)) and apart > 0:
                 self._answered_at = -inf  # waited out, also by a clock that stands still, as in tests
-            else:
-                bell.wait(left)
 
     def _seconds_to_send(self) -> float:
         """Return how long the sender may sleep; always bounded, because a lingering update does not wake it."""
