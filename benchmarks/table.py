@@ -166,13 +166,13 @@ replayed operation costs (`tests/guards`).
 
 ASYNC_NOTES = """\
 The machine was busy with other work at the time, so trust what is counted, then CPU, and the clock least. Since then a
-durable call makes fewer function calls, and a replay reads fewer times; that was not measured again. What a bold figure is
-made of (profiles in `benchmarks/profiles`):
+durable call makes fewer function calls, and a replay reads fewer times; that was not measured again. What a bold figure
+is made of (profiles in `benchmarks/profiles`):
 
 * *Steps one after another* take five turns of the event loop each: the operation begins, its body ends, the service has
   answered, the result is handed over, the code that awaits it goes on. A `def` handler blocks in place of all of them.
-* *A replay* needs no turn of the loop for a step. It makes a future for each and finds the task that asks. Where results
-  wait for each other, it reads when each operation ended, because they are handed over in that order.
+* *A replay* needs no turn of the loop for a step. It makes a future for each and finds the task that asks. Where
+  results wait for each other, it reads when each operation ended, because they are handed over in that order.
 * *`def` bodies* run on threads, so each is handed over and back.
 * *Side by side* a request takes what all tasks have queued by the time the loop has nothing left to run: a gather of
   1,000 steps needs no more requests than the service's limit of 250 updates asks for. Items of the map sleep for a
