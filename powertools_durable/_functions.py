@@ -10,24 +10,34 @@ import functools
 import inspect
 import typing
 from collections.abc import Iterator, Mapping
-from types import CodeType, FunctionType, MethodType, SimpleNamespace
-from typing import Any
+from types import CodeType, CoroutineType, FunctionType, MethodType, SimpleNamespace
+from typing import Any, NoReturn, TypeVar
 
+from powertools_durable.errors import ValidationError
 from powertools_durable.errors.places import without_folders
+from powertools_durable.errors.wording import class_name
 
 __all__ = [
+    "ANSWERS_AT_ONCE",
+    "IN_A_DEF_HANDLER",
+    "IS_THE_HANDLER",
+    "NOT_AWAITED",
     "UNANNOTATED",
     "below_partials",
     "code_of",
+    "finished",
     "fits",
     "innermost",
     "layers",
     "location_of",
     "name_of",
     "place_of",
+    "refuse_unfinished",
     "resolved",
     "return_annotation",
 ]
+
+T = TypeVar("T")
 
 UNANNOTATED: Any = inspect.Signature.empty
 _MOST_LAYERS = 100  # an object that has every attribute has a ``__wrapped__`` without end
@@ -68,14 +78,19 @@ def name_of(function: object) -> str:
 
 def code_of(function: object) -> CodeType | None:
     """Return the code of the function that was written; None when it is not a Python function."""
-    code = getattr(innermost(function) if callable(function) else function, "__code__", None)
+    inner = innermost(function) if callable(function) else function
+    code = getattr(inner, "__code__", None) or getattr(inner, "cr_code", None)  # the latter of a coroutine
     return code if isinstance(code, CodeType) else None
 
 
 def location_of(function: object) -> str | None:
     """Return ``file:line`` of the function that was written, with the file's folders."""
     code = code_of(function)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else None
+    return _location(code) if code else None
+
+
+def _location(code: CodeType) -> str:
+    return f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def place_of(function: object) -> str:
@@ -157,6 +172,49 @@ def return_annotation(function: Any) -> tuple[Any, FunctionType | None]:
                 written_at = below
         return found, written_at
     return UNANNOTATED, None
+
+
+# -- what it has returned -------------------------------------------------------------------------------------
+
+IS_THE_HANDLER = (
+    "but is a 'def' function, so nothing awaits that. Make the handler 'async def' and await the call, or pass the "
+    "async function itself to durable()"
+)
+IN_A_DEF_HANDLER = (
+    "which a 'def' handler does not await. Make the handler 'async def', or write a function that returns the result, "
+    "for example of asyncio.run()"
+)
+NOT_AWAITED = "which was not awaited. Await it there"
+ANSWERS_AT_ONCE = "but its answer is not awaited. Make it a 'def' function that returns the answer"
+
+
+def finished(value: T, function: object, advice: str) -> T:
+    """Return what *function* returned, unless that is a coroutine, whose code has not run and would never run.
+
+    Raises
+    ------
+    ValidationError
+        Says what was returned, and *advice*.
+    """
+    if isinstance(value, CoroutineType):
+        refuse_unfinished(value, function, advice)
+    return value
+
+
+def refuse_unfinished(value: Any, function: object, advice: str) -> NoReturn:
+    """Raise for a coroutine or a future that *function* returned.
+
+    Raises
+    ------
+    ValidationError
+        Always.
+    """
+    what = class_name(value)
+    if isinstance(value, CoroutineType):
+        what = f"a coroutine of {value.__qualname__}() at {without_folders(_location(value.cr_code))}"
+        value.close()  # else Python warns that it was never awaited
+    message = f"{place_of(function)} returned {what}, {advice}"
+    raise ValidationError(message)
 
 
 def _wrapped_by(layer: Any) -> Any:

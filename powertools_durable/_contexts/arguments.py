@@ -274,7 +274,8 @@ def item_names(inputs: Sequence[Any], item_name: Callable[[Any, int], str] | Non
         return [f"map-item-{index}" for index in range(len(inputs))]
     callable_(item_name, "map", role="item_name")
     bind(item_name, 2, "map", role="item_name", before="the item")
-    return [name_of(None, item_name(item, index)) for index, item in enumerate(inputs)]
+    names = (item_name(item, index) for index, item in enumerate(inputs))
+    return [name_of(None, _functions.finished(name, item_name, _functions.ANSWERS_AT_ONCE)) for name in names]
 
 
 def check_completion(completion: object, call: str) -> None:

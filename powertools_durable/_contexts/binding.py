@@ -54,9 +54,15 @@ def bind(
     if type(function) is FunctionType and fits(function, count) and not function.__code__.co_flags & refused:
         return
     if not awaits and _is_async(function):
+        name = name_of(function)
+        if role and role != "compensate":
+            raise _error(
+                f"{name}() is an 'async def' function, and what {call_name(call)}({role}=...) returns is not awaited. "
+                f"Write 'def {name}'"
+            )
         raise _error(
-            f"{name_of(function)}() is an 'async def' function, and this handler is a 'def' function, which does not "
-            f"await what {call_name(call)}() calls. Write 'def {name_of(function)}', or call asyncio.run() in it"
+            f"{name}() is an 'async def' function, and this handler is a 'def' function, which does not await what "
+            f"{call_name(call)}() calls. Write 'def {name}', or call asyncio.run() in it"
         )
     if fits(function, count):
         return

@@ -296,7 +296,7 @@ def run_in_child_context(
             binding.bind(summary, 1, "run_in_child_context", role="summary", before="the result")
 
     def body(frame: Frame) -> T:
-        return func(core.below(frame), *args)
+        return core.finished(func(core.below(frame), *args), func)
 
     if virtual:
         flow = operations.child.virtual_child(op, core.frame.child(op, virtual=True), body, written)

@@ -48,7 +48,7 @@ def parallel(
     formats: list[SerDes[Any]] = [core.serdes(body, returns, item_serdes or serdes) for body in bodies]
 
     def run(index: int, frame: Frame) -> Any:
-        return bodies[index](core.below(frame))
+        return core.finished(bodies[index](core.below(frame)), bodies[index])
 
     described = Branches(SubType.PARALLEL, names, run, formats, arguments.is_flat(nesting))
     op_name = arguments.name_of(None, name)
@@ -83,7 +83,7 @@ def map_(
     formats: list[SerDes[Any]] = [core.serdes(func, returns, item_serdes or serdes)] * len(inputs)
 
     def run(index: int, frame: Frame) -> Any:
-        return func(core.below(frame), inputs[index])
+        return core.finished(func(core.below(frame), inputs[index]), func)
 
     described = Branches(SubType.MAP, names, run, formats, arguments.is_flat(nesting))
     op_name = arguments.name_of(func, name)

@@ -64,6 +64,6 @@ def _compensation(core: ContextCore, registered: Compensation | Undo) -> Call[An
     def body(below: Frame) -> object:
         run = operations.compensation.without_result(undo, awaits=core.awaits)
         result = run(core.below(below), value) if operations.compensation.takes_context(undo) else run(value)
-        return result if core.awaits else None
+        return core.finished(result, undo)
 
     return Call(frame, op, operations.child.child(op, partial(frame.child, op), body, PassThrough()))

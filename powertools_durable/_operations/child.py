@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from powertools_durable._functions import ANSWERS_AT_ONCE, finished
 from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Checkpoint, Effect, Enter, Flow, Outcome, Raised, Returned
@@ -91,7 +92,7 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
                 text, seen = op.encode(value, serdes)
                 oversize = _bytes(text) > MAX_CONTEXT_RESULT_BYTES
                 payload = op.fitting(summarised(value, summary)) if oversize else text
-            except RetryableSerDesError:
+            except (RetryableSerDesError, ValidationError):  # the latter of a summary
                 raise
             except SerDesError as error:  # recorded as SerDesError, also if it is a subclass
                 yield Checkpoint(op.fail(SerDesError(str(error))), closes=frame, failure=error)
@@ -109,7 +110,7 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
 
 def summarised(value: Any, summary: Summary | None) -> str:
     """Return the summary of a value that is too large to record."""
-    text: object = summary(value) if summary else ""
+    text: object = finished(summary(value), summary, ANSWERS_AT_ONCE) if summary else ""
     if not isinstance(text, str):
         message = f"summary returned {class_name(text)}; it returns text"
         raise TypeError(message)

@@ -107,21 +107,25 @@ def register(compensations: list[Compensation | Undo], registered: Compensation 
 def without_result(func: Callable[..., object], *, awaits: bool) -> Callable[..., object]:
     """Return what calls *func* and drops its result.
 
-    Without *awaits*, a coroutine or generator is returned, and refused like a step's.
+    A coroutine that is not awaited, or a generator, is returned, and refused like a step's.
     """
 
     def call(*args: Any) -> object:
         result = func(*args)
         if awaits and inspect.isawaitable(result):
             return _dropped(result)
-        return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
+        return _unless_finished(result)
 
     call.__wrapped__ = func  # type: ignore[attr-defined]  # a driver looks for the user's function
     return call
 
 
-async def _dropped(result: Awaitable[object]) -> None:
-    await result
+async def _dropped(result: Awaitable[object]) -> object:
+    return _unless_finished(await result)
+
+
+def _unless_finished(result: object) -> object:
+    return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
 
 
 def run_compensations(

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from powertools_durable._functions import innermost
+from powertools_durable._functions import NOT_AWAITED, innermost, refuse_unfinished
 from powertools_durable._replay.effects import Attempt, Outcome, Raised, Returned
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.environment import Environment
 
-__all__ = ["AsyncBodies", "runs_on_the_loop"]
+__all__ = ["AsyncBodies", "awaited_result", "runs_on_the_loop"]
 
 
 class AsyncBodies:
@@ -89,7 +89,20 @@ class AsyncBodies:
     async def _result_of(self, body: Callable[[], Any], on_thread: Callable[[], Any]) -> Any:
         """Call *body* on the loop if it is a coroutine function, else *on_thread* on a thread."""
         value = body() if runs_on_the_loop(body) else await self._threads.run(on_thread)
-        return await value if inspect.isawaitable(value) else value
+        return awaited_result(await value, value) if inspect.isawaitable(value) else value
+
+
+def awaited_result(value: Any, awaited: object) -> Any:
+    """Return what awaiting the user's code gave; refuse what should have been awaited in there.
+
+    Raises
+    ------
+    ValidationError
+        It is a coroutine, a durable call or another future.
+    """
+    if inspect.iscoroutine(value) or asyncio.isfuture(value):
+        refuse_unfinished(value, awaited, NOT_AWAITED)
+    return value
 
 
 def runs_on_the_loop(function: Any) -> bool:

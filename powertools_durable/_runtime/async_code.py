@@ -25,6 +25,7 @@ from powertools_durable._replay.effects import (
     Suspended,
 )
 from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.async_bodies import awaited_result
 from powertools_durable._runtime.async_placement import SERIES
 from powertools_durable._runtime.durable_task import DurableTask
 from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
@@ -121,7 +122,7 @@ class AsyncCode:
         outcome: Outcome
         try:
             value = body()
-            outcome = Returned(await value if inspect.isawaitable(value) else value)
+            outcome = Returned(awaited_result(await value, value) if inspect.isawaitable(value) else value)
         except Exception as error:
             if self.is_unwinding:
                 tell_dropped(error)

@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from powertools_durable._functions import IN_A_DEF_HANDLER, IS_THE_HANDLER, finished
 from powertools_durable._replay.effects import (
     Attempt,
     Call,
@@ -191,9 +192,8 @@ class BlockingDriver(Driving):
             body = partial(self._probe.attempt, body, partial(self.flush, frame))
         token = SCOPE.set(self.scopes.of_step(frame, op, effect.number, ends))
         try:
-            if effect.timeout is None:
-                return Returned(body())
-            return Returned(self._within(effect.timeout, body, op))
+            value = body() if effect.timeout is None else self._within(effect.timeout, body, op)
+            return Returned(finished(value, effect.body, IN_A_DEF_HANDLER))
         except UNRECOVERABLE:
             raise
         except Exception as error:  # noqa: BLE001 - the step's policy decides about it
@@ -240,7 +240,10 @@ class BlockingDriver(Driving):
             while True:
                 match flow.send(answer):
                     case Run(body, to_the_end):
-                        answer = _outcome_of(body, NO_END if to_the_end else UNRECOVERABLE)
+                        answer = _outcome_of(
+                            partial(_finished_code, body, is_handler=to_the_end),
+                            NO_END if to_the_end else UNRECOVERABLE,
+                        )
                     case Perform() as effect:
                         answer = _outcome_of(partial(self._performed, frame, effect), NO_END)
                     case Flush():
@@ -347,6 +350,10 @@ def _outcome_of(code: Callable[[], Any], passes: tuple[type[Exception], ...]) ->
         raise
     except Exception as error:  # noqa: BLE001 - the flow decides about it
         return Raised(error)
+
+
+def _finished_code(body: Callable[[], Any], *, is_handler: bool) -> Any:
+    return finished(body(), body, IS_THE_HANDLER if is_handler else IN_A_DEF_HANDLER)
 
 
 def _probed(probe: Probe, frame: Frame, body: Callable[[], Any]) -> Any:
