@@ -83,9 +83,13 @@ class DurableError(Exception):
     ----------
     code : str
         A stable name for programs to test; it does not change when a class is renamed.
+    contestant : str | int | None
+        The key of the contestant whose failure won a race; None in every other failure. `AsyncDurableContext.race` sets
+        it on an exception of any other class too.
     """
 
     code: ClassVar[str] = "DURABLE"
+    contestant: str | int | None = None
 
 
 class OperationError(DurableError):

@@ -339,6 +339,23 @@ def test_a_failure_wins_too_and_says_whose_it_is():
     assert run_of(code).result == [1, "no"]
 
 
+def test_a_failure_outside_of_a_race_is_nobodys_and_one_of_the_users_own_class_is_marked_too():
+    async def alone():
+        raise LookupError
+
+    async def code(ctx):
+        try:
+            await ctx.step(fails, retry=Retry.none())
+        except StepError as error:
+            outside = error.contestant
+        try:
+            await ctx.race({"alone": alone(), "slow": ctx.wait(HOUR)})
+        except LookupError as error:
+            return [outside, error.contestant]
+
+    assert run_of(code).result == [None, "alone"]
+
+
 def test_a_loser_that_fails_later_fails_nothing_and_is_logged():
     async def late(ctx):
         await ctx.wait(60)

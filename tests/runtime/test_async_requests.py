@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from powertools_durable import durable
 from powertools_durable._service.host import Host
 from powertools_durable.testing import Simulator
+from tests.guards.counts import Invocation
 
 
 @pytest.fixture
@@ -23,6 +25,30 @@ def requests(monkeypatch):
 
     monkeypatch.setattr(Host, "checkpoint", checkpoint)
     return made
+
+
+async def coroutine(number):
+    return number
+
+
+def function(number):
+    return number
+
+
+@pytest.mark.parametrize("body", [coroutine, function, partial(coroutine)], ids=["async", "def", "partial"])
+def test_a_new_step_is_one_request_of_two_updates_as_in_a_def_handler(body):
+    """Failed with the START of a step awaited, and with a sender that is woken for it when the loop is idle."""
+
+    @durable
+    async def handler(_: dict, ctx) -> None:
+        for number in range(30):
+            await ctx.step(body, number)
+
+    invocation = Invocation(handler)
+    assert invocation.run()["Status"] == "SUCCEEDED"
+    assert [[update.action.value for update in request] for request in invocation.service.requests] == [
+        ["START", "SUCCEED"]
+    ] * 30
 
 
 @pytest.mark.parametrize("count", [1, 10, 100])

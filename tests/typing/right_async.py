@@ -128,7 +128,7 @@ async def races(ctx: AsyncDurableContext, order: Order) -> None:
     try:
         winner, value = await ctx.race({"paid": paid.result(), "late": ctx.wait(3)})
     except OperationCancelledError as error:
-        print(error)
+        assert_type(error.contestant, str | int | None)
         raise
     if value is not None:
         print(value.id)  # mypy infers Any for a race of several types, pyright their union

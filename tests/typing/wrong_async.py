@@ -6,7 +6,7 @@ import asyncio
 
 from pydantic import BaseModel
 
-from powertools_durable import AsyncDurableContext, DurableContext, durable
+from powertools_durable import AsyncDurableContext, DurableContext, StepError, durable
 
 
 class Order(BaseModel):
@@ -58,6 +58,14 @@ async def others(ctx: AsyncDurableContext, order: Order) -> None:
     key, _ = await ctx.race([ctx.wait(3)])
     key.upper()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
     print(number)
+
+
+async def of_a_race(ctx: AsyncDurableContext, order: Order) -> None:
+    try:
+        await ctx.race([ctx.step(charge, order)])
+    except StepError as error:
+        error.contestant.upper()  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
+        error.contender  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
 
 
 @durable(model=Order)  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
