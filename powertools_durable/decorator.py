@@ -254,7 +254,7 @@ def _decorate(
         read_payload=parser.parse,
         write_result=writer.write,
         deferred=context_class.deferred_calls,
-        begins=lambda session: telemetry.begins(
+        on_start=lambda session: telemetry.begins(
             session.engine.state.durable_execution_arn, replaying=session.engine.is_replaying
         ),
         config=config,

@@ -1,7 +1,7 @@
-"""What the user holds. The only place where operations and drivers meet.
+"""The contexts that users hold. Only here do operations and drivers meet.
 
-A context's class is imported wherever an annotation names it. Its calls, and with them the engine, are loaded with the
-first one that is made.
+The class of a context is imported wherever an annotation names it. The modules that build its calls, and with them the
+engine, are loaded when the first context is created.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checks the arguments of durable calls, before a call takes an id and before anything is recorded.
 
-There are no other checks: our client skips botocore's validation, which knows neither maxima nor patterns anyway. A bad
-name would reach the service and fail the execution (docs/contributing/protocol.md#sub-types-and-names, #limits).
+Nothing else checks them: our client skips botocore's validation, which has no maximum lengths and no patterns anyway. A
+wrong name would reach the service and fail the execution (docs/contributing/protocol.md#sub-types-and-names, #limits).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ __all__ = [
     "body_timeout",
     "branch_names",
     "branches",
-    "callable_",
     "callback_seconds",
+    "check_callable",
     "check_completion",
     "check_count",
     "check_retry",
@@ -49,7 +49,7 @@ __all__ = [
     "name_of",
     "patch_name",
     "polling_of",
-    "required_retry",
+    "require_retry",
     "sub_type_or",
     "tenant",
     "timer_seconds",
@@ -63,33 +63,33 @@ _AT_LEAST_ONCE = StepSemantics.AT_LEAST_ONCE
 _SUB_TYPE_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
-def callable_(function: object, call: str, *args: object, role: str = "") -> None:
-    """Refuse what can't be called, for example a function's *result*, or a name in front of the function.
+def check_callable(function: object, call: str, *args: object, role: str = "") -> None:
+    """Refuse what can't be called, for example a function's *result*, or a name before the function.
 
-    *role* is the option that holds it, for example ``compensate``; empty for the function itself.
+    *role* is the option that holds the function, for example ``compensate``; empty for the first argument.
     """
-    shown = call_name(call)
+    method = call_name(call)
     if callable(function):
         if getattr(function, "__durable__", None) is not None:
             message = (
-                f"{shown}() is given {_functions.name_of(function)}(), a durable handler of its own: invoke it "
-                "by the name of its Lambda function, ctx.invoke('payments:1', order), or take @durable off it"
+                f"{method}() takes a plain function, but {_functions.name_of(function)}() is a durable handler: "
+                "invoke it by the name of its Lambda function, ctx.invoke('payments:1', order), or take @durable off it"
             )
             raise ValidationError(message)
         return
     if args and callable(args[0]):
-        rest = f": {shown}({'ship, parcels' if call == 'map' else 'charge'})"
+        rest = f": {method}({'ship, parcels' if call == 'map' else 'charge'})"
         if isinstance(function, str) and call not in _NAMELESS:
-            rest = f", and its name as an option: {shown}(charge, name=...)"
-        raise ValidationError(f"{shown}() takes the function first{rest}")
+            rest = f", and its name as an option: {method}(charge, name=...)"
+        raise ValidationError(f"{method}() takes the function first{rest}")
     if inspect.iscoroutine(function):
         function.close()
-    what = f"{shown}({role}=)" if role else f"{shown}()"
-    after = "" if role else ", and the items after it" if call == "map" else ", and its arguments after it"
-    example = _EXAMPLES.get(role, f"{shown}({'ship, parcels' if call == 'map' else 'charge, order'})")
+    call_text = f"{method}({role}=)" if role else f"{method}()"
+    rest = "" if role else ", and the items after it" if call == "map" else ", and its arguments after it"
+    example = _EXAMPLES.get(role, f"{method}({'ship, parcels' if call == 'map' else 'charge, order'})")
     message = (
-        f"{what} takes a function, not {class_name(function)}, which may be what it returned: pass the function "
-        f"itself, without calling it{after}: {example}"
+        f"{call_text} takes a function, not {class_name(function)}, which may be what it returned: pass the function "
+        f"itself, without calling it{rest}: {example}"
     )
     raise ValidationError(message)
 
@@ -100,7 +100,7 @@ def name_of(function: Callable[..., Any] | None, name: object) -> str | None:
     Raises
     ------
     ValidationError
-        Longer than 256, or not printable ASCII.
+        The name is longer than 256 characters, or not printable ASCII.
     """
     if name is None:
         if function is None:
@@ -120,34 +120,37 @@ def name_of(function: Callable[..., Any] | None, name: object) -> str | None:
     return text or None
 
 
-def sub_type_or(default: str, given: object) -> str:
-    """Return the sub type: 1 to 32 letters, digits, hyphens or underscores; *default* if there is none."""
-    if not given:
+def sub_type_or(default: str, sub_type: object) -> str:
+    """Return *sub_type*, 1 to 32 letters, digits, hyphens or underscores; *default* if it is empty."""
+    if not sub_type:
         return default
-    if not isinstance(given, str):
-        message = f"sub_type is text, not {type(given).__name__}"
+    if not isinstance(sub_type, str):
+        message = f"sub_type is text, not {type(sub_type).__name__}"
         raise ValidationError(message)
-    if len(given) > MAX_SUB_TYPE_LENGTH or not _SUB_TYPE_ALPHABET.issuperset(given):
-        message = f"sub_type {given[:60]!r} is not 1 to {MAX_SUB_TYPE_LENGTH} letters, digits, hyphens or underscores"
+    if len(sub_type) > MAX_SUB_TYPE_LENGTH or not _SUB_TYPE_ALPHABET.issuperset(sub_type):
+        message = (
+            f"sub_type {sub_type[:60]!r} is not 1 to {MAX_SUB_TYPE_LENGTH} letters, digits, hyphens or underscores"
+        )
         raise ValidationError(message)
-    return given
+    return sub_type
 
 
 def check_retry(policy: object) -> None:
-    """Refuse what is neither a `Retry` nor a function of error and attempt, for example ``retry=Retry.none``."""
+    """Refuse what is neither a `Retry` nor a function of an error and an attempt, for example ``retry=Retry.none``."""
     from powertools_durable.retry import Retry
 
     if policy is None or isinstance(policy, Retry):
         return
     if isinstance(policy, type) or not callable(policy):
-        shown = policy.__name__ if isinstance(policy, type) else type(policy).__name__
+        actual = policy.__name__ if isinstance(policy, type) else type(policy).__name__
     elif fits(policy, 2):
         return
     else:
-        shown = f"function {getattr(policy, '__qualname__', type(policy).__name__)!r}, which does not take the two"
+        name = getattr(policy, "__qualname__", type(policy).__name__)
+        actual = f"function {name!r}, which does not take these two arguments"
     message = (
         "retry takes a Retry, such as Retry(max_attempts=3) or Retry.none(), or a function of the error and the "
-        f"attempt's number that returns a delay or None; this is {shown}"
+        f"attempt's number that returns a delay or None; this is {actual}"
     )
     raise ValidationError(message)
 
@@ -159,13 +162,15 @@ def check_serdes(serdes: object) -> None:
     methods = (getattr(serdes, "serialize", None), getattr(serdes, "deserialize", None))
     if not isinstance(serdes, type) and all(map(callable, methods)):
         return
-    shown = f"the class {serdes.__name__}: make one" if isinstance(serdes, type) else type(serdes).__name__
-    message = f"serdes takes an object with serialize(value, context) and deserialize(text, context); this is {shown}"
+    actual = type(serdes).__name__
+    if isinstance(serdes, type):
+        actual = f"the class {serdes.__name__}: pass an instance"
+    message = f"serdes takes an object with serialize(value, context) and deserialize(text, context); this is {actual}"
     raise ValidationError(message)
 
 
 def at_most_once(semantics: object) -> bool:
-    """Return whether *semantics* is at most once; a wrong value must not pass for at least once."""
+    """Return whether *semantics* is at most once; refuse a wrong value, which must not count as at least once."""
     if semantics is _AT_LEAST_ONCE:
         return False
     try:
@@ -227,7 +232,7 @@ def body_timeout(duration: Duration | None) -> float | None:
     return seconds
 
 
-def required_retry(policy: object, call: str) -> None:
+def require_retry(policy: object, call: str) -> None:
     """Refuse a missing policy: repeating several operations must be asked for."""
     if policy is None:
         message = f"{call_name(call)}() takes retry=, such as Retry(max_attempts=3)"
@@ -235,18 +240,18 @@ def required_retry(policy: object, call: str) -> None:
     check_retry(policy)
 
 
-def branches(given: object) -> dict[str, Callable[..., Any]]:
+def branches(functions: object) -> dict[str, Callable[..., Any]]:
     """Return the branches of `parallel` by name."""
-    if isinstance(given, Mapping):
-        named = dict(given)
-    elif _has_order(given):
-        listed: list[Any] = list(given)  # type: ignore[call-overload]
+    if isinstance(functions, Mapping):
+        named = dict(functions)
+    elif _has_order(functions):
+        listed: list[Any] = list(functions)  # type: ignore[call-overload]
         named = {f"parallel-branch-{index}": branch for index, branch in enumerate(listed)}
     else:
-        raise _without_order("parallel", given, "a list of functions, or a dict of names and functions")
+        raise _without_order("parallel", functions, "a list of functions, or a dict of names and functions")
     for name, branch in named.items():
         if callable(branch):
-            callable_(branch, "parallel")
+            check_callable(branch, "parallel")
         else:
             message = (
                 f"branch {name!r} of ctx.parallel() is {class_name(branch)}, which may be what a function "
@@ -261,18 +266,18 @@ def branch_names(functions: Mapping[str, object]) -> list[str | None]:
     return [name_of(None, name) for name in functions]
 
 
-def items(given: object) -> Sequence[Any]:
-    """Return the inputs of `map` as a sequence; refuse those without a fixed order."""
-    if isinstance(given, Mapping) or not _has_order(given):
-        raise _without_order("map", given, "a list")
-    return given if isinstance(given, Sequence) else list(given)  # type: ignore[call-overload]
+def items(inputs: object) -> Sequence[Any]:
+    """Return the inputs of `map` as a sequence; refuse a collection without a fixed order."""
+    if isinstance(inputs, Mapping) or not _has_order(inputs):
+        raise _without_order("map", inputs, "a list")
+    return inputs if isinstance(inputs, Sequence) else list(inputs)  # type: ignore[call-overload]
 
 
 def item_names(inputs: Sequence[Any], item_name: Callable[[Any, int], str] | None) -> list[str | None]:
-    """Name each input."""
+    """Return the name of each input."""
     if item_name is None:
         return [f"map-item-{index}" for index in range(len(inputs))]
-    callable_(item_name, "map", role="item_name")
+    check_callable(item_name, "map", role="item_name")
     bind(item_name, 2, "map", role="item_name", before="the item")
     names = (item_name(item, index) for index, item in enumerate(inputs))
     return [name_of(None, _functions.finished(name, item_name, _functions.ANSWERS_AT_ONCE)) for name in names]
@@ -288,7 +293,7 @@ def check_completion(completion: object, call: str) -> None:
 
 
 def check_count(number: object, option: str) -> None:
-    """Refuse a number of branches that is not a positive whole number."""
+    """Refuse a number of branches that is not a positive integer."""
     if number is None or (isinstance(number, int) and not isinstance(number, bool) and number >= 1):
         return
     message = f"{option} is a whole number of at least 1, or None for all, not {number!r}"
@@ -296,7 +301,7 @@ def check_count(number: object, option: str) -> None:
 
 
 def is_flat(nesting: object) -> bool:
-    """Return whether branches have no records."""
+    """Return whether *nesting* is flat: branches have no records."""
     try:
         return Nesting(nesting) is Nesting.FLAT  # type: ignore[arg-type]
     except ValueError:
@@ -304,21 +309,21 @@ def is_flat(nesting: object) -> bool:
         raise ValidationError(message) from None
 
 
-def _has_order(given: object) -> bool:
-    if isinstance(given, (str, bytes, bytearray)):
+def _has_order(collection: object) -> bool:
+    if isinstance(collection, (str, bytes, bytearray)):
         return False
-    return isinstance(given, (Sequence, enumerate, zip, deque))
+    return isinstance(collection, (Sequence, enumerate, zip, deque))
 
 
-def _without_order(call: str, given: object, wanted: str) -> ValidationError:
+def _without_order(call: str, collection: object, expected: str) -> ValidationError:
     return ValidationError(
-        f"{call_name(call)}() takes {wanted}, not {class_name(given)}: branches are told apart by their place, which "
-        "must be the same on every replay. Make a list of it, sorted if it has no order of its own"
+        f"{call_name(call)}() takes {expected}, not {class_name(collection)}: branches are identified by their "
+        "position, which must be the same on every replay. Pass a list, sorted if the collection has no fixed order"
     )
 
 
 def polling_of(polling: object) -> Polling:
-    """Return *polling* if it is a `Polling`."""
+    """Return *polling*; refuse what is not a `Polling`."""
     from powertools_durable.retry import Polling
 
     if isinstance(polling, Polling):
@@ -328,7 +333,7 @@ def polling_of(polling: object) -> Polling:
 
 
 def function_name(name: object) -> str:
-    """Return the name of a function to invoke."""
+    """Return the name of a Lambda function to invoke."""
     if isinstance(name, str) and len(name) <= MAX_NAME_LENGTH and _FUNCTION_NAME.fullmatch(name):
         return name
     message = (
@@ -339,25 +344,25 @@ def function_name(name: object) -> str:
 
 
 def patch_name(name: object) -> str:
-    """Return the name of a change."""
-    shown = name_of(None, name)
-    if shown is None:
-        message = "a patch needs a name that tells it from others: ctx.patched('ship-by-air')"
+    """Return the name of a patch."""
+    text = name_of(None, name)
+    if text is None:
+        message = "a patch needs a name of its own: ctx.patched('ship-by-air')"
         raise ValidationError(message)
-    return shown
+    return text
 
 
-def tenant(given: object) -> str | None:
+def tenant(tenant_id: object) -> str | None:
     """Return a tenant id."""
-    if given is None or (isinstance(given, str) and 1 <= len(given) <= MAX_NAME_LENGTH):
-        return given
+    if tenant_id is None or (isinstance(tenant_id, str) and 1 <= len(tenant_id) <= MAX_NAME_LENGTH):
+        return tenant_id
     message = f"tenant_id is text of 1 to {MAX_NAME_LENGTH} characters"
     raise ValidationError(message)
 
 
-def _seconds(duration: Duration, what: str) -> float:
+def _seconds(duration: Duration, option: str) -> float:
     try:
         return seconds_of(duration)
     except (TypeError, ValueError) as error:
-        message = f"{what}: {error}"
+        message = f"{option}: {error}"
         raise ValidationError(message) from None

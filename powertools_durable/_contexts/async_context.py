@@ -1,7 +1,7 @@
-"""The context of an ``async def`` handler: the same calls as `DurableContext`, each answered by a `DurableTask`.
+"""The context of ``async def`` handlers: the methods of `DurableContext`, which return a `DurableTask` here.
 
-A method takes the operation's id and begins the operation when it is called; ``await`` waits for the result. Functions
-that it is given may be ``async def`` or ``def``: the first run on the event loop, the second on threads.
+A method takes the operation's id and begins the operation when it is called; ``await`` waits for the result. The user's
+functions may be ``async def``, which run on the event loop, or ``def``, which run on threads.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class AsyncCallback(Generic[T]):
-    """A callback: an id for the world outside, and later its answer; see `Callback`.
+    """An id that an external system may answer, and the answer; see `Callback`.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class AsyncCallback(Generic[T]):
     def result(self) -> DurableTask[T]:
         """Wait for the answer; see `Callback.result`."""
         context = self._context
-        core = context._here()  # noqa: SLF001 - two halves of one thing
+        core = context._here()  # noqa: SLF001 - a context and its callbacks belong together
         return context._drive(contexts.calls.callback_result(core, self._op, self._serdes))  # noqa: SLF001
 
 
@@ -77,8 +77,8 @@ class AsyncDurableContext(Face):
     """The durable operations of one execution, for ``async def`` handlers.
 
     Each method takes the id of its operation and begins it when it is called, and returns a `DurableTask`: await it, or
-    give it to `asyncio.gather`. Tasks that the handler makes may use the context too. Their operations get their ids
-    from the place where the task was made, so they replay in any order.
+    pass it to `asyncio.gather`. Tasks that the handler creates may use the context too. The ids of their operations are
+    derived from the place where the task was created, so the tasks may run in any order on a replay.
 
     A suspension cancels the tasks: ``finally`` and ``async with`` blocks run, and later the handler runs again from the
     top and comes back to the same place.
@@ -99,7 +99,7 @@ class AsyncDurableContext(Face):
             return own
         owner = self._core.session.async_driver.place_of(own.frame)
         if place.run is not owner.run:
-            return own  # where a durable call is refused
+            return own  # its `guard` refuses the call
         if not isinstance(place.core, ContextCore):
             place.core = own.at(place.frame, place.position)
         return place.core
@@ -171,7 +171,7 @@ class AsyncDurableContext(Face):
         )
 
     def wait(self, duration: Duration, *, name: str | None = None) -> DurableTask[None]:
-        """Suspend the execution for a time; meanwhile nothing runs and nothing is paid.
+        """Suspend the execution for a time; meanwhile nothing runs, and no compute time is charged.
 
         See `DurableContext.wait`.
         """
@@ -725,7 +725,7 @@ class AsyncDurableContext(Face):
         sub_type: str | None = None,
         **unknown: Never,
     ) -> DurableTask[Any]:
-        """Run a step, and register a function that undoes it, once it has succeeded.
+        """Run a step; when it has succeeded, register a function that undoes it.
 
         See `DurableContext.step_with_compensation`.
         """
@@ -774,13 +774,13 @@ class AsyncDurableContext(Face):
         Parameters
         ----------
         contestants : Mapping[str, Awaitable] | Sequence[Awaitable]
-            `DurableTask`s, tasks of this context, or coroutines, which are made tasks in order. Those of a sequence are
-            known by their index.
+            `DurableTask` objects, tasks of this context, or coroutines, which are wrapped in tasks in order. A
+            contestant of a sequence has its index as key.
         name : str | None
             Name of the operation.
         cancel : bool
-            Cancel the others: steps and contexts that run are recorded as failed with `OperationCancelledError`, other
-            operations are no longer waited for.
+            Cancel the others: steps and contexts that run are recorded as failed with `OperationCancelledError`; other
+            operations are only no longer awaited.
 
         Returns
         -------
@@ -790,7 +790,7 @@ class AsyncDurableContext(Face):
         Raises
         ------
         ValidationError
-            There are no contestants, one is given twice, or belongs to another context.
+            There are no contestants, or one occurs twice or belongs to another context.
         NonDeterminismError
             The recorded winner is not among them.
         """
@@ -806,7 +806,7 @@ class AsyncDurableContext(Face):
         See `DurableContext.run_compensations`.
         """
         core = self._here()
-        return core.session.async_driver.follow(contexts.saga_calls.run_compensations(core))
+        return core.session.async_driver.run_series(contexts.saga_calls.run_compensations(core))
 
     def saga(self) -> AbstractAsyncContextManager[Saga]:
         """Undo the steps of a block if it raises: ``async with ctx.saga() as saga:``; see `DurableContext.saga`."""
@@ -828,7 +828,7 @@ class AsyncDurableContext(Face):
         return AsyncBatchBlock(self._here())
 
     def flush_batch(self) -> DurableTask[None]:
-        """Send the updates that batch mode holds back, and wait until the service has them."""
+        """Send the updates that batch mode holds back, and wait until the service has acknowledged them."""
         core = self._here()
         core.guard("flush_batch")
-        return core.session.async_driver.follow(contexts.calls.flush(core))
+        return core.session.async_driver.run_series(contexts.calls.flush(core))

@@ -1,10 +1,10 @@
-"""Binds the arguments of a user's function, before anything of the call is recorded.
+"""Checks that a user's function takes the arguments it will be called with, before the call is recorded.
 
-A call that can't be bound would fail in every attempt, in a library's file and after all retries. Here it fails once,
-at the line that made it. It is bound whenever the body is about to run, and never when the record is terminal.
+Without this check such a call would fail in every attempt, after all retries, with a traceback into this library. Here
+it fails once, at the user's line. The check is made whenever the function is about to run, and not when the record is
+terminal.
 
-A decorator may add or remove arguments, so a wrapper is bound by its own parameters, not by those of the function
-inside.
+A decorator may add or remove arguments, so a decorated function is checked by the parameters of its wrapper.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def bind(
     call : str
         The durable call, for example ``step``.
     role : str
-        The option that holds it, for example ``compensate``; empty for the function itself.
+        The option that holds the function, for example ``compensate``; empty for the first argument of the call.
     before : str
-        What it gets before the user's arguments, for example ``the context``.
+        The argument that precedes the user's own, for example ``the context``.
     awaits : bool
-        What it returns is awaited, so it may be an ``async def`` function.
+        The function's result is awaited, so it may be an ``async def`` function.
 
     Raises
     ------
     ValidationError
-        It takes another number of arguments, or is an ``async def`` function.
+        The function takes another number of arguments, or is an ``async def`` function.
     """
     refused = inspect.CO_ASYNC_GENERATOR if awaits else _ASYNC
     if type(function) is FunctionType and fits(function, count) and not function.__code__.co_flags & refused:
@@ -67,21 +67,21 @@ def bind(
     if fits(function, count):
         return
     signature = inspect.signature(function, follow_wrapped=False)
-    shown = name_of(function)
-    passed = f"{call_name(call)}({shown}, ...) passes {count}"
+    name = name_of(function)
+    fact = f"{call_name(call)}({name}, ...) passes {count}"
     if role:
-        passed = f"{call_name(call)}({role}={shown}) passes {count}"
+        fact = f"{call_name(call)}({role}={name}) passes {count}"
     first = f" ({before} first)" if before and count > 1 else f" ({before})" if before else ""
-    raise _error(f"{shown}() takes ({_parameters(signature)}); {passed}{first}.{_advice(signature, shown, before)}")
+    raise _error(f"{name}() takes ({_parameters(signature)}); {fact}{first}.{_advice(signature, name, before)}")
 
 
 def refuse_unknown(function: object, call: str, unknown: Mapping[str, object]) -> None:
-    """Refuse unknown options, which mostly are keyword arguments meant for the function.
+    """Refuse unknown options; usually they are keyword arguments that are meant for the function.
 
     Raises
     ------
     ValidationError
-        Says how to pass them.
+        There are any; the message shows how to pass them to the function.
     """
     if not unknown:
         return
@@ -102,19 +102,19 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def _parameters(signature: inspect.Signature) -> str:
-    """Write parameters without annotations and defaults, which may be long, or hold values."""
-    shown: list[str] = []
+    """Return the parameters as text, without annotations and defaults, which may be long or contain secrets."""
+    parts: list[str] = []
     kinds = inspect.Parameter
     for name, parameter in signature.parameters.items():
-        if parameter.kind is kinds.KEYWORD_ONLY and "*" not in shown and not any(n.startswith("*") for n in shown):
-            shown.append("*")
+        if parameter.kind is kinds.KEYWORD_ONLY and not any(part.startswith("*") for part in parts):
+            parts.append("*")
         stars = "*" if parameter.kind is kinds.VAR_POSITIONAL else "**" if parameter.kind is kinds.VAR_KEYWORD else ""
-        shown.append(f"{stars}{name}{'' if parameter.default is kinds.empty else '=...'}")
-    return ", ".join(shown)
+        parts.append(f"{stars}{name}{'' if parameter.default is kinds.empty else '=...'}")
+    return ", ".join(parts)
 
 
 def _advice(signature: inspect.Signature, name: str, before: str) -> str:
-    """Show how to pass keyword arguments, by the example of one of the parameters."""
+    """Return an example of how to pass a keyword argument, with one of the parameters."""
     kinds = inspect.Parameter
     parameters = list(signature.parameters.values())
     if before and parameters and parameters[0].kind in _POSITIONAL:

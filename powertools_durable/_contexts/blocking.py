@@ -12,7 +12,7 @@ from powertools_durable import _contexts as contexts
 from powertools_durable._contexts.face import Face
 from powertools_durable._operations.semantics import Nesting, StepSemantics
 
-if TYPE_CHECKING:  # what a handler's annotations need is loaded with this class; its calls with the first context
+if TYPE_CHECKING:  # this module is imported for annotations; the engine is loaded with the first context
     from powertools_durable._contexts.option_types import (
         CreateCallbackOptions,
         InvokeOptions,
@@ -49,7 +49,7 @@ class Callback(Generic[T]):
     Attributes
     ----------
     callback_id : str
-        Give it only to the person or system that shall answer: knowing it is the permission.
+        Give it only to the person or system that is to answer: anyone who knows it can answer.
     """
 
     __slots__ = ("_context", "_op", "_serdes", "callback_id")
@@ -82,7 +82,7 @@ class Callback(Generic[T]):
             The answer does not fit ``returns``.
         """
         context = self._context
-        return context._drive(contexts.calls.callback_result(context._core, self._op, self._serdes))  # noqa: SLF001 - two halves of one thing
+        return context._drive(contexts.calls.callback_result(context._core, self._op, self._serdes))  # noqa: SLF001 - a context and its callbacks belong together
 
 
 class DurableContext(Face):
@@ -99,7 +99,7 @@ class DurableContext(Face):
         super().__init__(session, frame)
         self._drive = session.driver.drive
 
-    # -- one record each ---------------------------------------------------------------------------------
+    # -- operations with one record ----------------------------------------------------------------------
 
     def step(
         self,
@@ -168,7 +168,7 @@ class DurableContext(Face):
         )
 
     def wait(self, duration: Duration, *, name: str | None = None) -> None:
-        """Suspend the execution for a time; meanwhile nothing runs and nothing is paid.
+        """Suspend the execution for a time; meanwhile nothing runs, and no compute time is charged.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class DurableContext(Face):
         Raises
         ------
         ValidationError
-            *duration* is shorter or longer than that.
+            *duration* is out of this range.
         """
         return self._drive(contexts.calls.wait(self._core, duration, name))
 
@@ -231,7 +231,7 @@ class DurableContext(Face):
         Parameters
         ----------
         name : str | None
-            For the history, and to answer by name on a laptop.
+            For the history, and to answer by name in tests and on a laptop.
         timeout : Duration | None
             How long to wait for the answer, from now on; None or 0: as long as the execution lasts.
         heartbeat_timeout : Duration | None
@@ -246,7 +246,7 @@ class DurableContext(Face):
         Returns
         -------
         Callback
-            Does not wait: hand out its ``callback_id``, then ask for its ``result()``.
+            The method does not wait: pass on its ``callback_id``, then call its ``result()``.
 
         Raises
         ------
@@ -289,8 +289,8 @@ class DurableContext(Face):
         polling : Polling
             When the condition is met, and how long to wait between two checks.
         timeout : timedelta | int | float | None
-            For the whole wait, from its recorded start; None: as long as ``polling`` continues. The last check is made
-            at its end.
+            Limit of the whole wait, counted from its recorded start; None: as long as ``polling`` continues. The last
+            check is made at the end of that time.
         name : str | None
             Default: the function's name.
         returns : type | None
@@ -400,7 +400,7 @@ class DurableContext(Face):
             )
         )
 
-    # -- others inside -----------------------------------------------------------------------------------
+    # -- operations that contain others ------------------------------------------------------------------
 
     @overload
     def wait_for_callback(
@@ -525,11 +525,11 @@ class DurableContext(Face):
         sub_type : str | None
             A label of your own in the history.
         virtual : bool
-            Leave no record of the context itself, only of its operations: saves two updates, but the function
+            Make no record of the context itself, only of its operations. This saves two updates, but the function
             runs again on every replay.
         summary : Callable | None
-            Makes the text that is recorded in place of a result over 256 KiB; such a result is rebuilt by
-            running the function again over its operations' records.
+            Returns the text that is recorded in place of a result over 256 KiB. A replay rebuilds such a result by
+            running the function again, which reads its operations' records.
 
         Returns
         -------
@@ -619,24 +619,24 @@ class DurableContext(Face):
         max_concurrency : int | None
             How many may be in flight, suspended ones included; None is all.
         completion : Completion | None
-            When it is complete; default: ``Completion.all_successful()``, so the first failure ends it.
+            When the fan-out is complete; default: ``Completion.all_successful()``, so the first failure ends it.
         nesting : Nesting
-            ``FLAT`` leaves no record of the branches, only of their operations.
+            With ``FLAT`` there are no records of the branches, only of their operations.
         returns : type | None
             Type of the branches' results; default: each function's return annotation.
         item_serdes : SerDes | None
-            How a branch's result is written, in place of the format for its type; also in the record of the whole
-            result, which repeats it.
+            How a branch's result is written, in place of the format for its type; also within the record of the whole
+            result.
         serdes : SerDes | None
             How the whole result is written; also each branch's, if ``item_serdes`` is not given.
         summary : Callable | None
-            Returns a text that is recorded for a result over 256 KiB.
+            Returns the text that is recorded for a result over 256 KiB.
 
         Returns
         -------
         BatchResult
-            What became of each branch that was started, in index order. Failures are reported there, not raised;
-            call its ``raise_if_failed()`` to raise them. Its ``results`` raise if more failed than are tolerated.
+            The outcome of each branch that was started, in index order. Failures are reported there, not raised;
+            ``raise_if_failed()`` raises them. ``results`` raises if more branches failed than are tolerated.
 
         Raises
         ------
@@ -685,14 +685,14 @@ class DurableContext(Face):
         Parameters
         ----------
         func : Callable
-            Called as ``func(child, item)``; for the index pass ``enumerate(items)``.
+            Called as ``func(child, item)``; to get the index too, pass ``enumerate(items)``.
         items : Sequence
             A list, or another sequence that has the same order on every replay. Items are not recorded: take them from
             the event or from a step.
         batch_size : int | None
             Items run in groups of this size: the next group starts when the previous one has ended.
         completion : Completion | None
-            When it is complete; default: without any criterion, so the first failure ends it.
+            When the fan-out is complete; by default the first failure ends it.
         item_name : Callable | None
             Called with an item and its index, returns its name; default: ``map-item-0`` and so on.
         """
@@ -731,7 +731,7 @@ class DurableContext(Face):
         sub_type: str | None = None,
         **unknown: Never,
     ) -> T:
-        """Run a step, and register a function that undoes it, once it has succeeded.
+        """Run a step; when it has succeeded, register a function that undoes it.
 
         The other parameters and the exceptions are those of `step`.
 
@@ -765,9 +765,9 @@ class DurableContext(Face):
         Returns
         -------
         CompensationResult
-            One item for each. Failures are reported there, not raised.
+            One item for each compensation. Failures are reported there, not raised.
         """
-        return self._core.session.driver.follow(contexts.saga_calls.run_compensations(self._core))
+        return self._core.session.driver.run_series(contexts.saga_calls.run_compensations(self._core))
 
     def saga(self) -> AbstractContextManager[Saga]:
         """Undo the compensated steps of a block if it raises, the last one first.
@@ -775,7 +775,7 @@ class DurableContext(Face):
         Yields
         ------
         Saga
-            Its ``undo(func, *args)`` registers a compensation for other work than a step.
+            Its ``undo(func, *args)`` registers a compensation for work that is not a step.
 
         Raises
         ------
@@ -786,7 +786,7 @@ class DurableContext(Face):
         """
         from powertools_durable._contexts.saga import saga_block
 
-        return saga_block(self._core, self._core.session.driver.follow)
+        return saga_block(self._core, self._core.session.driver.run_series)
 
     # -- changing code in flight -------------------------------------------------------------------------
 
@@ -802,7 +802,7 @@ class DurableContext(Face):
         -------
         bool
             True in executions that reach this point for the first time with this code, False in those that passed it
-            before. The ids of operations do not change.
+            with the old code. The ids of other operations do not change.
         """
         return self._drive(contexts.calls.patched(self._core, name))
 
@@ -816,17 +816,17 @@ class DurableContext(Face):
         try:
             yield
         except Exception:
-            self._core.session.driver.follow(contexts.calls.flush(self._core))
+            self._core.session.driver.run_series(contexts.calls.flush(self._core))
             raise
         else:
-            self._core.session.driver.follow(contexts.calls.flush(self._core))
+            self._core.session.driver.run_series(contexts.calls.flush(self._core))
         finally:
             self._core.frame.batch_mode = before
 
     def flush_batch(self) -> None:
-        """Send the updates that batch mode holds back, and wait until the service has them."""
+        """Send the updates that batch mode holds back, and wait until the service has acknowledged them."""
         self._core.guard("flush_batch")
-        self._core.session.driver.follow(contexts.calls.flush(self._core))
+        self._core.session.driver.run_series(contexts.calls.flush(self._core))
 
     # -- without a handler -------------------------------------------------------------------------------
 
@@ -844,7 +844,7 @@ class DurableContext(Face):
         Parameters
         ----------
         backend : DurableBackend
-            Stores the records.
+            Makes the two API calls.
         arn : str
             The execution's ARN.
         checkpoint_token : str
@@ -857,16 +857,16 @@ class DurableContext(Face):
         Returns
         -------
         DurableContext
-            Call `close` at its end.
+            The new context. Call `close` when it is no longer needed.
 
         Raises
         ------
         BackendError
             A page could not be read.
         """
-        from powertools_durable._contexts.standalone import context_by_hand  # what only tools and tests need
+        from powertools_durable._contexts.standalone import create_context  # only tools and tests need it
 
-        return context_by_hand(cls, backend, arn, checkpoint_token, operations, next_marker)
+        return create_context(cls, backend, arn, checkpoint_token, operations, next_marker)
 
     def close(self) -> None:
         """Send the updates that batch mode holds back, and end the sender of a context made by `create`."""
@@ -875,7 +875,7 @@ class DurableContext(Face):
         close(self._core)
 
     def create_child_context(self, operation_id: str) -> DurableContext:
-        """Create a context below the operation with that id; it inherits no compensations.
+        """Create the context of the operation with that id; it inherits no compensations.
 
         For code that manages its own records; handlers use `run_in_child_context`.
         """

@@ -1,8 +1,8 @@
 """Builds the call of each method of a context, without performing it.
 
-A function here checks its arguments, binds the user's function, takes the operation's id and builds its flow; a face
-(`blocking`) drives the `Call` that it returns. Ids are taken here: when the method is called, not when it is waited
-for. Fan-outs are in `fan_out_calls`.
+A function here checks its arguments and the user's function, takes the operation's id and builds its flow. The public
+context (`blocking`, `async_context`) passes the returned `Call` to its driver. So an id is taken when the method is
+called, not when its result is awaited. Fan-outs are in `fan_out_calls`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ C = TypeVar("C")
 S = TypeVar("S")
 T = TypeVar("T")
 Unknown = Mapping[str, object]
-"""Keyword arguments that are not options of a call."""
+"""Keyword arguments of a call that are not among its options."""
 
 
 def step(
@@ -77,32 +77,33 @@ def step(
     unknown: Unknown | None = None,
     guarded: bool = True,
 ) -> Call[T]:
-    """See `DurableContext.step`; a step that a flow performs is not *guarded*."""
+    """See `DurableContext.step`; a step inside another operation is not *guarded*: that operation was."""
     if unknown:
         binding.refuse_unknown(func, "step", unknown)
     if type(func) is not FunctionType or func.__dict__:
-        arguments.callable_(func, "step", *args)
+        arguments.check_callable(func, "step", *args)
     if retry is not None:
         arguments.check_retry(retry)
-    once = semantics is not _AT_LEAST_ONCE and arguments.at_most_once(semantics)
+    is_at_most_once = semantics is not _AT_LEAST_ONCE and arguments.at_most_once(semantics)
     seconds = None if timeout is None else arguments.body_timeout(timeout)
     sub_type = _STEP if sub_type is None else arguments.sub_type_or(_STEP, sub_type)
     if serdes is not None:
         arguments.check_serdes(serdes)
-    written: SerDes[T] = choosing.result_serdes(func, returns, serdes, core.session.program.serdes)
+    result_serdes: SerDes[T] = choosing.result_serdes(func, returns, serdes, core.session.program.serdes)
     op_name = arguments.name_of(func, name)
     if guarded:
         core.session.driver.guard(core.frame, "step")
     op = core.frame.begin(_OF_STEP, sub_type, op_name)
     policy = retry or core.session.default_retry
-    record = op.engine.state.operations.get(op.id)  # as `runs_body` does, without a call: steps are many
-    if record is None or record.status is _READY or (record.status is _STARTED and not once):
+    record = op.engine.state.operations.get(op.id)  # `op.runs_body`, inlined: steps are the most frequent calls
+    if record is None or record.status is _READY or (record.status is _STARTED and not is_at_most_once):
         core.bind(func, len(args), "step")
         condition = getattr(policy, "retry_if", None)
         if condition is not None:
             binding.bind(condition, 1, "step", role="retry_if", before="the exception")
     body = partial(func, *args) if args else func
-    return Call(core.frame, op, operations.step.step(op, body, policy, written, at_most_once=once, timeout=seconds))
+    flow = operations.step.step(op, body, policy, result_serdes, at_most_once=is_at_most_once, timeout=seconds)
+    return Call(core.frame, op, flow)
 
 
 def wait(core: ContextCore, duration: Duration, name: str | None) -> Call[None]:
@@ -123,11 +124,12 @@ def wait_until(core: ContextCore, moment: datetime, name: str | None) -> Call[No
 def now(core: ContextCore) -> Call[datetime]:
     """See `DurableContext.now`."""
     read = core.session.environment.clock.now
-    func: Callable[..., Any] = partial(_awaited, read) if core.awaits else read  # on the event loop: it takes no time
+    # In async code on the event loop, because reading the clock does not block.
+    func: Callable[..., Any] = partial(_run_on_loop, read) if core.awaits else read
     return step(core, func, (), name="now", returns=GENUINE.datetime)
 
 
-async def _awaited(func: Callable[[], T]) -> T:
+async def _run_on_loop(func: Callable[[], T]) -> T:
     return func()
 
 
@@ -142,16 +144,16 @@ def create_callback(
     serdes: SerDes[Any] | None,
     sub_type: str | None,
 ) -> Call[C]:
-    """See `DurableContext.create_callback`; *make* builds the result of the face."""
+    """See `DurableContext.create_callback`; *make* creates the public callback object."""
     limit = arguments.callback_seconds(timeout, "timeout")
     heartbeat = arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
     sub_type = arguments.sub_type_or(SubType.CALLBACK, sub_type)
     arguments.check_serdes(serdes)
-    answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
+    answer_serdes: SerDes[Any] = choosing.answer_serdes(returns, serdes)
     op_name = arguments.name_of(None, name)
     core.guard("create_callback")
     return operations.callback.call(
-        core.frame, sub_type, op_name, limit, heartbeat, lambda op, callback_id: make(op, callback_id, answer)
+        core.frame, sub_type, op_name, limit, heartbeat, lambda op, callback_id: make(op, callback_id, answer_serdes)
     )
 
 
@@ -176,31 +178,31 @@ def wait_for_callback(
 ) -> Call[Any]:
     """See `DurableContext.wait_for_callback`."""
     binding.refuse_unknown(submit, "wait_for_callback", unknown)
-    arguments.callable_(submit, "wait_for_callback", *args)
+    arguments.check_callable(submit, "wait_for_callback", *args)
     arguments.check_retry(retry)
     limit = arguments.callback_seconds(timeout, "timeout")
     heartbeat = arguments.callback_seconds(heartbeat_timeout, "heartbeat_timeout")
     arguments.check_serdes(serdes)
-    answer: SerDes[Any] = choosing.answer_serdes(returns, serdes)
+    answer_serdes: SerDes[Any] = choosing.answer_serdes(returns, serdes)
     op_name = arguments.name_of(submit, name)
-    named = operations.wait_for_callback
+    operation = operations.wait_for_callback
 
-    def inside(frame: Frame) -> Enter:
+    def build_effect(frame: Frame) -> Enter:
         def submitter(callback_id: str) -> Call[None]:
-            own = ContextCore(core.session, frame, core.make_face)
+            own = ContextCore(core.session, frame, core.make_context)
             own.awaits = core.awaits
             func: Callable[..., Any] = operations.compensation.without_result(submit, awaits=core.awaits)
-            submitter_name = named.submitter_name(op_name)
+            submitter_name = operation.submitter_name(op_name)
             return step(own, func, (callback_id, *args), name=submitter_name, retry=retry, guarded=False)
 
-        return Enter(frame, named.submit_and_wait(frame, op_name, (limit, heartbeat), submitter, answer))
+        return Enter(frame, operation.submit_and_wait(frame, op_name, (limit, heartbeat), submitter, answer_serdes))
 
     op = core.begin("wait_for_callback", OperationType.CONTEXT, SubType.WAIT_FOR_CALLBACK, op_name)
     if op.runs_body:
         core.bind(submit, 1 + len(args), "wait_for_callback", before="the callback id")
-    written: SerDes[Any] = choosing.answered_serdes(returns, core.session.program.serdes)
-    flow: Flow[Any] = operations.child.context(op, partial(core.frame.child, op), inside, written, None)
-    return Call(core.frame, op, named.surfacing(flow))
+    context_serdes: SerDes[Any] = choosing.answered_serdes(returns, core.session.program.serdes)
+    flow: Flow[Any] = operations.child.context(op, partial(core.frame.child, op), build_effect, context_serdes, None)
+    return Call(core.frame, op, operation.unwrap_failure(flow))
 
 
 def wait_for_condition(
@@ -218,19 +220,19 @@ def wait_for_condition(
     """See `DurableContext.wait_for_condition`."""
     if unknown:
         binding.refuse_unknown(check, "wait_for_condition", unknown)
-    arguments.callable_(check, "wait_for_condition")
-    rhythm = arguments.polling_of(polling)
+    arguments.check_callable(check, "wait_for_condition")
+    polling = arguments.polling_of(polling)
     seconds = arguments.body_timeout(timeout)
-    written = core.serdes(check, returns, serdes)
+    state_serdes = core.serdes(check, returns, serdes)
     op_name = arguments.name_of(check, name)
     op = core.begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, op_name)
     if op.runs_body:
         core.bind(check, 1, "wait_for_condition", before="the state")
-        binding.bind(rhythm.until, 1, "wait_for_condition", role="until", before="the state")
+        binding.bind(polling.until, 1, "wait_for_condition", role="until", before="the state")
     limit = None
     if seconds is not None:
         limit = operations.wait_for_condition.Limit(seconds, core.session.environment.clock.now)
-    flow = operations.wait_for_condition.wait_for_condition(op, check, initial, rhythm, written, limit=limit)
+    flow = operations.wait_for_condition.wait_for_condition(op, check, initial, polling, state_serdes, limit=limit)
     return Call(core.frame, op, flow)
 
 
@@ -252,22 +254,22 @@ def invoke(
     tenant = arguments.tenant(tenant_id)
     arguments.check_serdes(payload_serdes)
     arguments.check_serdes(serdes)
-    written = choosing.event_serdes(writing.PAYLOAD, payload_serdes)
-    answer: SerDes[Any] = choosing.json_serdes(returns, serdes)
+    event_serdes = choosing.event_serdes(writing.PAYLOAD, payload_serdes)
+    answer_serdes: SerDes[Any] = choosing.json_serdes(returns, serdes)
     op = core.begin("invoke", OperationType.CHAINED_INVOKE, SubType.CHAINED_INVOKE, arguments.name_of(None, name))
     text = None
     if op.record is None:  # the payload is sent once, with START
         with core.frame.busy(op):
-            text = op.sendable(payload, written)
+            text = op.sendable(payload, event_serdes)
 
     def options() -> ChainedInvokeOptions:
         header = core.session.driver.trace_header(op, target)
         return ChainedInvokeOptions(function_name=target, tenant_id=tenant, x_amzn_trace_id=header)
 
-    return Call(core.frame, op, operations.invoke.invoke(op, options, text, answer))
+    return Call(core.frame, op, operations.invoke.invoke(op, options, text, answer_serdes))
 
 
-# -- contexts inside ---------------------------------------------------------------------------------------
+# -- child contexts ---------------------------------------------------------------------------------------
 
 
 def run_in_child_context(
@@ -285,9 +287,9 @@ def run_in_child_context(
 ) -> Call[T]:
     """See `DurableContext.run_in_child_context`."""
     binding.refuse_unknown(func, "run_in_child_context", unknown)
-    arguments.callable_(func, "run_in_child_context", *args)
+    arguments.check_callable(func, "run_in_child_context", *args)
     sub_type = arguments.sub_type_or(SubType.RUN_IN_CHILD_CONTEXT, sub_type)
-    written = core.serdes(func, returns, serdes)
+    result_serdes = core.serdes(func, returns, serdes)
     op_name = arguments.name_of(func, name)
     op = core.begin("run_in_child_context", OperationType.CONTEXT, sub_type, op_name, virtual=virtual)
     if op.runs_body:
@@ -296,12 +298,12 @@ def run_in_child_context(
             binding.bind(summary, 1, "run_in_child_context", role="summary", before="the result")
 
     def body(frame: Frame) -> T:
-        return core.finished(func(core.below(frame), *args), func)
+        return core.finished(func(core.context_of(frame), *args), func)
 
     if virtual:
-        flow = operations.child.virtual_child(op, core.frame.child(op, virtual=True), body, written)
+        flow = operations.child.virtual_child(op, core.frame.child(op, virtual=True), body, result_serdes)
     else:
-        flow = operations.child.child(op, partial(core.frame.child, op), body, written, summary)
+        flow = operations.child.child(op, partial(core.frame.child, op), body, result_serdes, summary)
     return Call(core.frame, op, flow)
 
 
@@ -316,35 +318,36 @@ def with_retry(
 ) -> Call[T]:
     """See `DurableContext.with_retry`."""
     binding.refuse_unknown(func, "with_retry", unknown)
-    arguments.callable_(func, "with_retry", *args)
-    arguments.required_retry(retry, "with_retry")
+    arguments.check_callable(func, "with_retry", *args)
+    arguments.require_retry(retry, "with_retry")
     op_name = arguments.name_of(func, name)
-    written: SerDes[T] = core.serdes(func, None, None)
+    result_serdes: SerDes[T] = core.serdes(func, None, None)
     op = core.begin("with_retry", OperationType.CONTEXT, SubType.RUN_IN_CHILD_CONTEXT, op_name)
     if op.runs_body:
         core.bind(func, 1 + len(args), "with_retry", before="the context")
 
-    def inside(frame: Frame) -> Enter:
-        body = partial(func, core.below(frame), *args)
+    def build_effect(frame: Frame) -> Enter:
+        body = partial(func, core.context_of(frame), *args)
         return Enter(frame, operations.with_retry.with_retry(frame, body, retry, op_name))
 
-    return Call(core.frame, op, operations.child.context(op, partial(core.frame.child, op), inside, written, None))
+    flow: Flow[T] = operations.child.context(op, partial(core.frame.child, op), build_effect, result_serdes, None)
+    return Call(core.frame, op, flow)
 
 
 def defer(core: ContextCore, func: Callable[..., object], args: tuple[Any, ...], unknown: Unknown) -> None:
     """See `DurableContext.defer`."""
     binding.refuse_unknown(func, "defer", unknown)
-    arguments.callable_(func, "defer", *args)
+    arguments.check_callable(func, "defer", *args)
     core.guard("defer")
     if core.frame.parent is not None:
-        message = "ctx.defer() is for the handler's own context; a child context that has ended is not run again"
+        message = "ctx.defer() belongs on the handler's own context; a child context that has ended is not run again"
         raise ValidationError(message)
     core.bind(func, len(args), "defer")
     insort(core.deferred, (core.next_position(), func, args), key=itemgetter(0))
 
 
 def run_deferred(core: ContextCore) -> Composite[list[Exception]]:
-    """Run the functions that were deferred as steps, the last one first; return the errors of those that failed."""
+    """Run the deferred functions as steps, the last one first; return the errors of those that failed."""
     steps = [partial(step, core, func, args, guarded=False) for _, func, args in reversed(core.deferred)]
     return Composite(core.frame, operations.defer.run_deferred(core.frame, steps))
 
@@ -367,7 +370,7 @@ def patched(core: ContextCore, name: str) -> Call[bool]:
     frame = core.frame
     op = frame.mark(op_name, SubType.PATCH)
     replaying = frame.replay_state in {ReplayState.REPLAY, ReplayState.SEALED}
-    return Call(frame, op, operations.patch.remembered(op, frame.patches, op_name, replaying=replaying))
+    return Call(frame, op, operations.patch.patched_once(op, frame.patches, op_name, replaying=replaying))
 
 
 def deprecate_patch(core: ContextCore, name: str) -> None:

@@ -1,6 +1,7 @@
-"""The part of a context that its calls need: its frame, the parts of the invocation, and what is kept for later.
+"""The part of a context that builds its calls: its frame, the session, compensations and deferred functions.
 
-A face, the class that users hold, has one; `calls` takes it, so that calls do not depend on the face.
+Each public context (`DurableContext`, `AsyncDurableContext`) has one. The modules that build calls take it as argument,
+so that they need not know the public classes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # importing a context's class loads no engine
     from powertools_durable._runtime.session import Session
     from powertools_durable.serdes.base import SerDes
 
-__all__ = ["LAMBDA_NAMES", "OTHER_NAMES", "ContextCore", "bound", "missing_attribute"]
+__all__ = ["LAMBDA_NAMES", "OTHER_NAMES", "ContextCore", "bind_variables", "missing_attribute"]
 
 LAMBDA_NAMES = frozenset(
     {
@@ -37,7 +38,7 @@ LAMBDA_NAMES = frozenset(
 )
 """The attributes of the Lambda runtime's context."""
 
-OTHER_NAMES = {  # what asyncio, and other software for durable code, call it
+OTHER_NAMES = {  # the names of such methods in asyncio and in other durable execution engines
     "sleep": "ctx.wait(seconds)",
     "create_timer": "ctx.wait(seconds)",
     "gather": "ctx.parallel([...])",
@@ -58,7 +59,7 @@ T = TypeVar("T")
 
 
 class ContextCore:
-    """One context of an execution, without a face.
+    """The shared part of the public contexts.
 
     Attributes
     ----------
@@ -66,16 +67,16 @@ class ContextCore:
         The parts of the invocation.
     frame : Frame
         The context's place in the replay.
-    make_face : Callable
-        Creates the context that user code holds, from a session and a frame.
+    make_context : Callable
+        The public class: creates the context that user code holds, from a session and a frame.
     compensations : list
         Compensations of this context's steps, in the order of the calls.
     deferred : list
-        Functions that run as steps when the execution ends, with their arguments, in the order of their position.
+        Functions that run as steps when the execution ends, with their positions and arguments, in order of position.
     awaits : bool
-        What the user's functions return is awaited: they may be coroutine functions.
+        The results of the user's functions are awaited, so these may be coroutine functions.
     position : tuple
-        Where the place stands among those of the context; see `task_places`.
+        Orders the tasks of an async context; see `task_places`.
     """
 
     __slots__ = (
@@ -85,15 +86,15 @@ class ContextCore:
         "compensations",
         "deferred",
         "frame",
-        "make_face",
+        "make_context",
         "position",
         "session",
     )
 
-    def __init__(self, session: Session, frame: Frame, make_face: Callable[[Session, Frame], Any]) -> None:
+    def __init__(self, session: Session, frame: Frame, make_context: Callable[[Session, Frame], Any]) -> None:
         self.session = session
         self.frame = frame
-        self.make_face = make_face
+        self.make_context = make_context
         self.compensations: list[Compensation | Undo] = []
         self.deferred: list[tuple[tuple[Any, ...], Callable[..., object], tuple[Any, ...]]] = []
         self.position: tuple[Any, ...] = ()
@@ -102,26 +103,26 @@ class ContextCore:
         self._uuids = 0
 
     def at(self, frame: Frame, position: tuple[Any, ...]) -> ContextCore:
-        """Return this context as seen from the place of a task: what is counted by call order is its own."""
-        other = ContextCore(self.session, frame, self.make_face)
+        """Return this context as seen from the place of a task, which has its own counters of calls."""
+        other = ContextCore(self.session, frame, self.make_context)
         other.compensations, other.deferred = self.compensations, self.deferred
         other.awaits, other.position = self.awaits, position
         return other
 
     def next_position(self) -> tuple[Any, ...]:
-        """Return where an entry stands that is made now, among those of all places of the context."""
+        """Return the position of an entry that is made now; it orders the entries of all tasks of the context."""
         return (*self.position, self.frame.next_position())
 
     # -- for calls -----------------------------------------------------------------------------------------
 
     def guard(self, call: str) -> None:
-        """Refuse a call from other code than that of this context; see `BlockingDriver.guard`."""
+        """Refuse a call that does not come from this context's own code; see `BlockingDriver.guard`."""
         self.session.driver.guard(self.frame, call)
 
     def begin(
         self, call: str, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool = False
     ) -> OperationHandle:
-        """Take the id of the next operation, if *call* is allowed here."""
+        """Take the id of the next operation; refuse *call* where it is not allowed."""
         self.session.driver.guard(self.frame, call)
         return self.frame.begin(kind, sub_type, name, virtual=virtual)
 
@@ -141,9 +142,9 @@ class ContextCore:
 
         return choosing.result_serdes(func, returns, serdes, self.session.program.serdes)
 
-    def below(self, frame: Frame) -> Any:
-        """Create the context for the code of *frame*."""
-        return self.make_face(self.session, frame)
+    def context_of(self, frame: Frame) -> Any:
+        """Create the public context for the code of *frame*."""
+        return self.make_context(self.session, frame)
 
     # -- the same value on every replay --------------------------------------------------------------------
 
@@ -166,8 +167,8 @@ class ContextCore:
         return blake2b(text.encode(), digest_size=size).digest()
 
 
-def bound(function: Callable[P, R]) -> Callable[P, R]:
-    """Return *function*, wrapped to run with the present context variables."""
+def bind_variables(function: Callable[P, R]) -> Callable[P, R]:
+    """Return *function*, wrapped to run with the current context variables."""
     copied = copy_context()
 
     @wraps(function)
@@ -178,11 +179,11 @@ def bound(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def missing_attribute(context: object, name: str) -> AttributeError:
-    """Build the error for a missing attribute; for one of Lambda's context, it says where to find it."""
+    """Build the error for a missing attribute; the message shows where an attribute of Lambda's context is."""
     if name in LAMBDA_NAMES:
         also = " (or ctx.remaining_time)" if name == "get_remaining_time_in_millis" else ""
         message = (
-            f"{class_name(context)} has no attribute {name!r}, which is one of Lambda's own context: "
+            f"{class_name(context)} has no attribute {name!r}, which belongs to Lambda's own context: "
             f"write ctx.lambda_context.{name}{also}"
         )
     elif name in OTHER_NAMES:

@@ -46,7 +46,7 @@ def check_function(function: object, place: str) -> None:
     Raises
     ------
     DurableConfigError
-        It is not a function, or can't be called with an event and a context, in this order.
+        *function* is not a function, or can't be called with an event and a context, in this order.
     """
     if not callable(function):
         message = f"@durable decorates a function, not {class_name(function)}"
@@ -54,17 +54,19 @@ def check_function(function: object, place: str) -> None:
     if isinstance(function, type):
         message = f"@durable decorates a function, not the class {function.__name__}"
         if {"__dataclass_fields__", "__pydantic_core_schema__"} & {*dir(function)}:
-            message += f"; for the model of its input say @durable(model={function.__name__})"
+            message += f"; to declare the model of its input, write @durable(model={function.__name__})"
         raise DurableConfigError(message)
     inner = innermost(function)
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        message = f"{place} is a generator; a durable handler returns its result"
+        message = f"{place} is a generator; a durable handler must return its result"
         raise DurableConfigError(message)
     name = getattr(function, "__name__", "handler").replace("<lambda>", "handler")
     if not fits(function, 2, follow_wrapped=True, without_signature=False):
         message = f"{place} must take two positional parameters, the event and the context: def {name}(event, ctx)"
         if next(iter(inspect.signature(inner).parameters), "") == "self":
-            message += ". Lambda calls a function of a module: take it out of its class, or decorate one that calls it"
+            message += (
+                ". Lambda calls a module-level function: move it out of its class, or decorate a function that calls it"
+            )
         raise DurableConfigError(message)
     if (names := _swapped(function)) is not None:
         message = (
@@ -74,21 +76,21 @@ def check_function(function: object, place: str) -> None:
         raise DurableConfigError(message)
     is_async = inspect.iscoroutinefunction(inner)
     if (annotated := _wrong_context(function, is_async=is_async)) is not None:
-        gets = "AsyncDurableContext" if is_async else "DurableContext"
+        expected = "AsyncDurableContext" if is_async else "DurableContext"
         message = (
-            f"{place} is {'an async def' if is_async else 'a def'} function, so its context is {gets}: annotate it "
+            f"{place} is {'an async def' if is_async else 'a def'} function, so its context is {expected}: annotate it "
             f"with that instead of {annotated}"
         )
         raise DurableConfigError(message)
 
 
 def _wrong_context(function: Callable[..., Any], *, is_async: bool) -> str | None:
-    """Return the name of the context class that the second parameter is annotated with, if it is the wrong one."""
+    """Return the class name in the annotation of the second parameter if it is the wrong context class."""
     parameters = [*inspect.signature(function).parameters.values()]
     if len(parameters) < 2:  # *args
         return None
     name = _class_named(parameters[1].annotation)
-    imported = getattr(innermost(function), "__globals__", {}).get(name)  # perhaps under another name
+    imported = getattr(innermost(function), "__globals__", {}).get(name)  # it may have been imported under an alias
     name = imported.__name__ if isinstance(imported, type) else name
     return name if name == ("DurableContext" if is_async else "AsyncDurableContext") else None
 
@@ -114,6 +116,6 @@ def _names_context(annotation: object) -> bool:
 
 
 def _class_named(annotation: object) -> str | None:
-    if isinstance(annotation, str):  # unresolved: a class imported under TYPE_CHECKING is not there
+    if isinstance(annotation, str):  # not evaluated: a class imported under TYPE_CHECKING does not exist
         return annotation.strip("'\" ").rpartition(".")[2]
     return annotation.__name__ if isinstance(annotation, type) else None

@@ -25,9 +25,9 @@ def problem_below(layer: Layer) -> Problem | None:
 
 
 def warn_of_decorators(function: object, place: str, caller: FrameType) -> None:
-    """Log the decorators around ``@durable`` that are in the wrong place, in the words of ``doctor``.
+    """Log the decorators around ``@durable`` that are in the wrong place, with the same messages as ``doctor``.
 
-    A problem that makes executions impossible raises an error, too; other problems are only logged here.
+    Problems are only logged here, also the fatal ones, for which an error is raised elsewhere.
 
     Parameters
     ----------
@@ -36,10 +36,12 @@ def warn_of_decorators(function: object, place: str, caller: FrameType) -> None:
     place : str
         The handler's name, file and line.
     caller : FrameType
-        The frame that called the handler: a wrapper of the decorator above it, if there is one.
+        The frame that called the handler; with a decorator above ``@durable``, a frame of its wrapper.
     """
     above = map(problem_above, layers_above(caller))
-    for problem in dict.fromkeys((*above, *map(problem_below, layers_below(function)))):  # one may have two frames
+    for problem in dict.fromkeys(
+        (*above, *map(problem_below, layers_below(function)))
+    ):  # a decorator may have two frames
         if problem is not None:
             logger.warning("%s; %s (handler %s)", problem.words, problem.advice, place)
 
@@ -48,10 +50,10 @@ def _path_above(layer: Layer) -> Problem | None:
     path = _path(layer)
     if path is None:
         return None
-    from powertools_durable.integrations.correlation_advice import advice_above  # Powertools' logger is loaded then
+    from powertools_durable.integrations.correlation_advice import advice_above  # loads Powertools' logger
 
-    found = advice_above(path)
-    return Problem(f"{layer.shown} {found[0]}", found[1]) if found else None
+    fault = advice_above(path)
+    return Problem(f"{layer.shown} {fault[0]}", fault[1]) if fault else None
 
 
 def _path_below(layer: Layer) -> Problem | None:
@@ -60,8 +62,8 @@ def _path_below(layer: Layer) -> Problem | None:
         return None
     from powertools_durable.integrations.correlation_advice import advice_below
 
-    found = advice_below(path)
-    return Problem(f"{layer.shown} {found[0]}", found[1], is_fatal=True) if found else None
+    fault = advice_below(path)
+    return Problem(f"{layer.shown} {fault[0]}", fault[1], is_fatal=True) if fault else None
 
 
 def _path(layer: Layer) -> str | None:

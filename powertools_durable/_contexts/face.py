@@ -1,4 +1,4 @@
-"""What the contexts of ``def`` and of ``async def`` handlers have in common: nothing here takes time."""
+"""The common part of the contexts of ``def`` and ``async def`` handlers: everything that does not wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, TypeVarTuple
 
 from powertools_durable import _contexts as contexts
-from powertools_durable._contexts.core import ContextCore, bound, missing_attribute
+from powertools_durable._contexts.core import ContextCore, bind_variables, missing_attribute
 from powertools_durable.scope import ExecutionMode, ReplayState
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class Face:
-    """The part of a context that users hold which needs no driver."""
+    """The attributes and methods of a public context that need no driver."""
 
     __slots__ = ("_core",)
 
@@ -37,21 +37,21 @@ class Face:
         self._core = ContextCore(session, frame, type(self))
 
     def _here(self) -> ContextCore:
-        """Return the context as seen from the code that runs."""
+        """Return the core for the running code; in async code each task has its own."""
         return self._core
 
     def _replay_state(self) -> ReplayState:
-        """Return the state of the code that runs."""
+        """Return the replay state of the running code."""
         return self._core.frame.replay_state
 
     def __repr__(self) -> str:
         place = f"in context {self._core.frame.context_id[:8]}" if self._core.frame.context_id else "at the root"
         return f"<{type(self).__name__} {place}, {self.execution_mode.value.lower()}>"
 
-    if not TYPE_CHECKING:  # for a checker there is no such attribute
+    if not TYPE_CHECKING:  # a type checker shall report unknown attributes
 
         def __getattr__(self, name: str) -> Any:
-            """Raise, and say where attributes of Lambda's context are."""
+            """Raise `AttributeError`; the message shows where attributes of Lambda's context are."""
             raise missing_attribute(self, name)
 
     # -- the end of the execution -------------------------------------------------------------------------
@@ -59,23 +59,23 @@ class Face:
     def defer(self, func: Callable[[*Ts], object], *args: *Ts, **unknown: Never) -> None:
         """Run a function once, as a step, when the execution ends, but not when it suspends.
 
-        Deferred calls run last in, first out, all of them, after success and after failure. The first that fails
-        after success fails the execution; any other failure is logged.
+        All deferred calls run, after success and after failure, in last-in, first-out order. If the handler has
+        succeeded, the first deferred call that fails makes the execution fail; any other failure is logged.
 
         Raises
         ------
         ValidationError
-            Called on a child context: its code does not run again on every replay.
+            The method is called on a child context, whose code does not run again on every replay.
         """
         contexts.calls.defer(self._here(), func, args, unknown)
 
     def deferred_calls(self) -> Composite[list[Exception]] | None:
-        """Return the series that runs the deferred calls; None without any."""
+        """Return the series that runs the deferred calls; None if there are none."""
         return contexts.calls.run_deferred(self._core) if self._core.deferred else None
 
     @property
     def compensation_count(self) -> int:
-        """How many compensations are registered in this context and have not run yet."""
+        """Number of compensations that are registered in this context and have not run yet."""
         return len(self._core.compensations)
 
     # -- changing code in flight, and batch mode ----------------------------------------------------------
@@ -90,15 +90,15 @@ class Face:
     def enable_batch_mode(self) -> None:
         """Hold back updates of this context's steps, to send them together.
 
-        They are sent by `flush_batch`, by any operation that needs an answer, at a suspension and at the end.
-        Steps since the last flush may run again after a crash; at-most-once steps are exempt.
-        Nothing is held back while tasks or operations of an ``async def`` handler run side by side: a replay would
-        hand over their results in another order.
+        They are sent by `flush_batch`, by any operation that needs an answer, at a suspension and at the end. After a
+        crash, steps that ran since the last flush may run again, except at-most-once steps. While tasks or operations
+        of an ``async def`` handler run concurrently, nothing is held back: a replay would return their results in
+        another order.
 
         Raises
         ------
         ValidationError
-            Called where no durable call may be made, such as inside a step.
+            The method is called where no durable call may be made, such as inside a step.
         """
         core = self._here()
         core.guard("enable_batch_mode")
@@ -111,27 +111,27 @@ class Face:
 
     @property
     def pending_update_count(self) -> int:
-        """How many updates of batch mode are not sent yet."""
+        """Number of updates that batch mode holds back."""
         return self._core.session.engine.deferred
 
     # -- the same value on every replay -------------------------------------------------------------------
 
     def uuid4(self) -> UUID:
-        """Return a UUID that is random between executions and calls, and the same on every replay.
+        """Return a UUID that differs between executions and calls, and is the same on every replay.
 
         This is not an operation: the UUID is derived from the execution's ARN, this context and the call's number.
 
         Raises
         ------
         ValidationError
-            Called where no durable call may be made, such as inside a step: such code does not run on every replay,
-            so the number of the next call would differ.
+            The method is called where no durable call may be made, such as inside a step: that code does not run on
+            every replay, so later calls would return other UUIDs.
         """
         return self._here().uuid4()
 
     @property
     def random(self) -> Random:
-        """A `random.Random` that draws the same numbers on every replay. Not for secrets.
+        """A `random.Random` that draws the same numbers on every replay. Do not use it for secrets.
 
         Drawing from it raises `ValidationError` where no durable call may be made, such as inside a step.
         """
@@ -141,27 +141,27 @@ class Face:
 
     @property
     def execution_arn(self) -> str:
-        """ARN of the durable execution; the same for its whole life."""
+        """ARN of the durable execution."""
         return self._core.session.engine.state.durable_execution_arn
 
     @property
     def parent_id(self) -> str | None:
-        """Id of the operation whose context this is; None at the root."""
+        """Id of the operation that this context belongs to; None for the handler's own context."""
         return self._core.frame.context_id
 
     @property
     def lambda_context(self) -> Any:
-        """The context that Lambda gave to this invocation."""
+        """The context object that Lambda passed to this invocation."""
         return self._core.session.lambda_context
 
     @property
     def remaining_time(self) -> timedelta:
-        """How long this invocation may still run."""
+        """The time that is left in this invocation."""
         return timedelta(seconds=self._core.session.deadline.left)
 
     @property
     def started_at(self) -> datetime:
-        """When the execution started: the same on every replay."""
+        """Start time of the execution, the same on every replay."""
         return self._core.session.started_at
 
     @property
@@ -177,29 +177,29 @@ class Face:
 
     @property
     def checkpoint_token(self) -> str:
-        """The newest token of this invocation; the engine owns the chain."""
+        """The newest checkpoint token of this invocation."""
         return self._core.session.engine.token
 
     @property
     def state(self) -> ExecutionState:
-        """All records, where Powertools looks for them."""
+        """All records; Powertools reads them here."""
         return self._core.session.engine.state
 
     @property
     def replay_engine(self) -> ReplayEngine:
-        """The engine: look records up with ``get(id)`` and ``check_result(id)``."""
+        """The replay engine; read records with ``get(id)`` and ``check_result(id)``."""
         return self._core.session.engine
 
     @property
     def backend(self) -> DurableBackend:
-        """The backend of the two API calls."""
+        """The backend that makes the two API calls."""
         return self._core.session.backend
 
     # -- telemetry ----------------------------------------------------------------------------------------
 
     @property
     def logger(self) -> Any:
-        """The logger of ``logger=``; without one Powertools' logger, or else the one of the handler's module."""
+        """The logger passed as ``logger=``; by default the Powertools logger, or else that of the handler's module."""
         from powertools_durable.integrations.loggers import logger_for
 
         program = self._core.session.program
@@ -207,7 +207,7 @@ class Face:
 
     @property
     def tracer(self) -> Any:
-        """The Tracer of ``tracer=``; None without one."""
+        """The Tracer passed as ``tracer=``; None by default."""
         return self._core.session.program.tracer
 
     def bind(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -215,4 +215,4 @@ class Face:
 
         Logs and traces of that thread are then assigned to this execution; durable calls are not allowed there.
         """
-        return bound(function)
+        return bind_variables(function)

@@ -48,12 +48,19 @@ def parallel(
     formats: list[SerDes[Any]] = [core.serdes(body, returns, item_serdes or serdes) for body in bodies]
 
     def run(index: int, frame: Frame) -> Any:
-        return core.finished(bodies[index](core.below(frame)), bodies[index])
+        return core.finished(bodies[index](core.context_of(frame)), bodies[index])
 
-    described = Branches(SubType.PARALLEL, names, run, formats, arguments.is_flat(nesting))
-    op_name = arguments.name_of(None, name)
-    called = [(body, 1) for body in bodies]
-    return _fan_out(core, described, op_name, called, completion, max_concurrency, None, (serdes, item_serdes), summary)
+    return _fan_out(
+        core,
+        Branches(SubType.PARALLEL, names, run, formats, arguments.is_flat(nesting)),
+        arguments.name_of(None, name),
+        [(body, 1) for body in bodies],
+        completion,
+        max_concurrency,
+        None,
+        (serdes, item_serdes),
+        summary,
+    )
 
 
 def map_(
@@ -76,21 +83,19 @@ def map_(
     """See `DurableContext.map`."""
     if unknown:
         binding.refuse_unknown(func, "map", unknown)
-    arguments.callable_(func, "map", items)
+    arguments.check_callable(func, "map", items)
     inputs = arguments.items(items)
     with core.frame.busy("the item_name of ctx.map()"):
         names = arguments.item_names(inputs, item_name)
     formats: list[SerDes[Any]] = [core.serdes(func, returns, item_serdes or serdes)] * len(inputs)
 
     def run(index: int, frame: Frame) -> Any:
-        return core.finished(func(core.below(frame), inputs[index]), func)
+        return core.finished(func(core.context_of(frame), inputs[index]), func)
 
-    described = Branches(SubType.MAP, names, run, formats, arguments.is_flat(nesting))
-    op_name = arguments.name_of(func, name)
     return _fan_out(
         core,
-        described,
-        op_name,
+        Branches(SubType.MAP, names, run, formats, arguments.is_flat(nesting)),
+        arguments.name_of(func, name),
         [(func, 2)],
         completion,
         max_concurrency,
@@ -104,14 +109,14 @@ def _fan_out(  # noqa: PLR0917 - the options of `map`
     core: ContextCore,
     branches: Branches,
     name: str | None,
-    called: Sequence[tuple[Callable[..., Any], int]],
+    user_functions: Sequence[tuple[Callable[..., Any], int]],
     completion: Completion | None,
     max_concurrency: int | None,
     batch_size: int | None,
     formats: tuple[SerDes[Any] | None, SerDes[Any] | None],
     summary: Callable[[BatchResult[Any]], str] | None,
 ) -> Call[BatchResult[Any]]:
-    """Begin a fan-out; *called* are the user's functions, with the number of their arguments."""
+    """Build the call; *user_functions* come with the number of their arguments, *formats* are of result and items."""
     call, total = branches.sub_type.lower(), len(branches.names)
     if completion is None:
         completion = _DEFAULT
@@ -123,7 +128,7 @@ def _fan_out(  # noqa: PLR0917 - the options of `map`
     arguments.check_serdes(formats[0])
     op = core.begin(call, OperationType.CONTEXT, branches.sub_type, name)
     if op.runs_body:
-        for function, count in called:
+        for function, count in user_functions:
             core.bind(function, count, call, before="the context")
         if completion.when is not None:
             binding.bind(completion.when, 1, call, role="when", before="the status")
@@ -145,14 +150,14 @@ def _fan_out(  # noqa: PLR0917 - the options of `map`
 def _batch_serdes(
     op_id: str, branches: Branches, candidates: tuple[SerDes[Any] | None, ...]
 ) -> SerDes[BatchResult[Any]]:
-    """Return the format of the whole result; the format of a branch's result applies to its copy in there, too.
+    """Return the format of the whole result; in it, each branch's result has the format of that branch.
 
-    *candidates* are the serdes of the whole, of each branch, and of the decorator.
+    *candidates* are the serdes for the whole result, for each branch, and of the decorator.
     """
     wrapping = next((each for each in candidates if isinstance(each, WrappingSerDes)), None)
-    of_the_whole = candidates[0]
-    if of_the_whole is not None and of_the_whole is not wrapping:
-        return of_the_whole
+    own = candidates[0]
+    if own is not None and own is not wrapping:
+        return own
     formats = branches.serdes if wrapping is None else [innermost_of(each) for each in branches.serdes]
     plain = batch_serdes(formats, branches.names, lambda index: operation_id(f"{op_id}-{index}"))
     return plain if wrapping is None else wrapping.around_batch(plain)

@@ -1,4 +1,4 @@
-"""Options common to all overloads of a call, for type checkers; overloads differ in the type of the result."""
+"""The options that all overloads of a method have in common, for type checkers."""
 
 from __future__ import annotations
 

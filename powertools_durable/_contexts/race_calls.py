@@ -28,35 +28,35 @@ def race(
     core: ContextCore, contestants: Mapping[str, Any] | Sequence[Any], *, name: str | None, cancel: bool
 ) -> DurableTask[tuple[Any, Any]]:
     """See `AsyncDurableContext.race`."""
-    entered = _entered(contestants)
+    by_key = _contestants_by_key(contestants)
     op_name = arguments.name_of(None, name)
     core.guard("race")
     driver = core.session.async_driver
     owner = driver.place_of(core.frame)
-    for key, contestant in entered.items():
+    for key, contestant in by_key.items():
         _check(key, contestant, owner.run)
     op = core.frame.begin(OperationType.STEP, SubType.RACE, op_name)
     futures = {
         key: driver.loop.create_task(contestant) if inspect.iscoroutine(contestant) else contestant
-        for key, contestant in entered.items()
+        for key, contestant in by_key.items()
     }
     return Race(driver, Call(core.frame, op, _no_flow()), futures, cancel=cancel).begin()
 
 
-def _entered(contestants: object) -> dict[str | int, Any]:
+def _contestants_by_key(contestants: object) -> dict[str | int, Any]:
     if isinstance(contestants, Mapping):
-        entered: dict[str | int, Any] = dict(contestants)
-        if not all(isinstance(key, str) for key in entered):
+        by_key: dict[str | int, Any] = dict(contestants)
+        if not all(isinstance(key, str) for key in by_key):
             raise _error("the keys of a mapping must be text, because the winner's key is recorded")
     elif isinstance(contestants, Sequence) and not isinstance(contestants, (str, bytes)):
-        entered = dict(enumerate(contestants))
+        by_key = dict(enumerate(contestants))
     else:
         raise _error(f"it takes a mapping or a sequence of contestants, not {class_name(contestants)}")
-    if not entered:
+    if not by_key:
         raise _error("there are no contestants, so the race would never end")
-    if len({id(contestant) for contestant in entered.values()}) < len(entered):
-        raise _error("a contestant is given twice")
-    return entered
+    if len({id(contestant) for contestant in by_key.values()}) < len(by_key):
+        raise _error("the same contestant occurs twice")
+    return by_key
 
 
 def _check(key: str | int, contestant: object, run: ContextRun) -> None:
@@ -64,12 +64,14 @@ def _check(key: str | int, contestant: object, run: ContextRun) -> None:
         return
     if not isinstance(contestant, (DurableTask, PlacedTask)):
         raise _error(
-            f"contestant {key!r} is {class_name(contestant)}; it must be what a method of this context returns, a task "
-            "or a coroutine"
+            f"contestant {key!r} is {class_name(contestant)}; pass what a method of this context returned, a task or a "
+            "coroutine"
         )
     place = contestant.place
     if place is None or place.run is not run or place.step is not None:
-        raise _error(f"contestant {key!r} does not belong to this context; make it with the context that runs the race")
+        raise _error(
+            f"contestant {key!r} does not belong to this context; create it with the context that runs the race"
+        )
 
 
 def _error(reason: str) -> ValidationError:

@@ -10,10 +10,10 @@ __all__ = ["GuardedRandom"]
 
 
 class GuardedRandom(Random):
-    """Draws the same numbers as `random.Random` with the same seed.
+    """A `random.Random` that calls *guard* before each draw.
 
-    Each draw changes the state. In code that does not run on every replay, such as a step's body or a retry policy, a
-    draw would change all later draws of the next replay. So each draw calls *guard* first.
+    Each draw changes the state. A draw in code that does not run on every replay, such as a step's body or a retry
+    policy, would change all later draws on the next replay.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class GuardedRandom(Random):
         return super().getrandbits(k)
 
     def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
-        """Draw from a normal distribution; every second number was computed by the previous draw."""
+        """Draw from a normal distribution. Overridden, because every second call returns a number computed before."""
         self._check()
         return super().gauss(mu, sigma)
 
@@ -54,15 +54,15 @@ class GuardedRandom(Random):
         super().setstate(state)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy as a plain `random.Random` with the same state, which belongs to no context."""
-        return _at, (self.getstate(),)
+        """Copy and pickle as a plain `random.Random` with the same state, which belongs to no context."""
+        return _with_state, (self.getstate(),)
 
     def _check(self) -> None:
         if self._guard is not None:
             self._guard("random")
 
 
-def _at(state: Any) -> Random:
+def _with_state(state: Any) -> Random:
     copied = Random()  # noqa: S311 - repeatable on purpose
     copied.setstate(state)
     return copied

@@ -18,7 +18,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class Saga:
-    """A block whose steps are undone if it raises: the object of ``with ctx.saga() as saga:``."""
+    """The object of ``with ctx.saga() as saga:``, a block whose steps are undone if it raises."""
 
     __slots__ = ("_core", "_is_over")
 
@@ -27,15 +27,15 @@ class Saga:
         self._is_over = False
 
     def undo(self, func: Callable[[*Ts], object], *args: *Ts) -> None:
-        """Register a function that undoes other work than a step, such as an invoke.
+        """Register a function that undoes work that is not a step, such as an invoke.
 
-        If the block raises, ``func(*args)`` runs as a step, with the default retries and its own idempotency key. It
-        takes its turn among the compensations of `step_with_compensation`: the last one runs first.
+        If the block raises, ``func(*args)`` runs as a step, with the default retries and its own idempotency key.
+        Together with the compensations of `step_with_compensation`, the last one registered runs first.
 
         Parameters
         ----------
         func : Callable
-            Undoes the work. Its result is dropped.
+            Undoes the work. Its result is not used.
         *args
             Its arguments.
 
@@ -44,10 +44,12 @@ class Saga:
         ValidationError
             The block has ended, or no durable call is allowed here.
         """
-        arguments.callable_(func, "saga.undo", *args)
+        arguments.check_callable(func, "saga.undo", *args)
         self._core.bind(func, len(args), "saga.undo")
         if self._is_over:
-            message = "saga.undo() is called after the end of its block: call it in the block, after what it undoes"
+            message = (
+                "saga.undo() is called after the end of its block: call it in the block, after the work that it undoes"
+            )
             raise ValidationError(message)
         self._core.guard("saga.undo")
         registered = Undo(self._core.next_position(), arguments.name_of(func, None), func, args)
@@ -58,21 +60,21 @@ class Saga:
 
 
 @contextmanager
-def saga_block(core: ContextCore, follow: Callable[[Composite[Any]], Any]) -> Iterator[Saga]:
+def saga_block(core: ContextCore, run_series: Callable[[Composite[Any]], Any]) -> Iterator[Saga]:
     """See `DurableContext.saga`."""
     core.guard("saga")
     began = core.next_position()
     saga = Saga(core)
     try:
         yield saga
-    except (RetryableSerDesError, MemoryError):  # another invocation continues from here
+    except (RetryableSerDesError, MemoryError):  # the block has not failed: another invocation continues it
         raise
     except Exception as error:
-        if (failure := follow(saga_calls.undo_block(core, began, error))) is not None:
+        if (failure := run_series(saga_calls.undo_block(core, began, error))) is not None:
             raise failure from error
         raise
     finally:
-        saga._end()  # noqa: SLF001 - two halves of one thing
+        saga._end()  # noqa: SLF001 - a saga and its block belong together
 
 
 class AsyncSagaBlock:
@@ -98,10 +100,10 @@ class AsyncSagaBlock:
             if not isinstance(error, Exception) or isinstance(error, (RetryableSerDesError, MemoryError)):
                 return
             undone = saga_calls.undo_block(self._core, self._began, error)
-            if (failure := await self._core.session.async_driver.follow(undone)) is not None:
+            if (failure := await self._core.session.async_driver.run_series(undone)) is not None:
                 raise failure from error
         finally:
-            self._saga._end()  # noqa: SLF001 - two halves of one thing
+            self._saga._end()  # noqa: SLF001 - a saga and its block belong together
 
 
 class AsyncBatchBlock:
@@ -124,6 +126,6 @@ class AsyncBatchBlock:
     async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
         try:
             if error is None or isinstance(error, Exception):
-                await self._core.session.async_driver.follow(calls.flush(self._core))
+                await self._core.session.async_driver.run_series(calls.flush(self._core))
         finally:
             self._core.frame.batch_mode = self._before

@@ -32,12 +32,14 @@ def step_with_compensation(
 ) -> Call[T]:
     """See `DurableContext.step_with_compensation`."""
     binding.refuse_unknown(func, "step_with_compensation", unknown)
-    arguments.callable_(compensate, "step_with_compensation", role="compensate")
+    arguments.check_callable(compensate, "step_with_compensation", role="compensate")
     before, number = ("the context", 2) if operations.compensation.takes_context(compensate) else ("the result", 1)
     core.bind(compensate, number, "step_with_compensation", role="compensate", before=before)
     call = calls.step(core, func, args, **options)
     return Call(
-        core.frame, call.op, operations.compensation.registering(call, compensate, core.compensations, core.position)
+        core.frame,
+        call.op,
+        operations.compensation.run_and_register(call, compensate, core.compensations, core.position),
     )
 
 
@@ -49,7 +51,7 @@ def run_compensations(core: ContextCore) -> Composite[CompensationResult]:
 
 
 def undo_block(core: ContextCore, since: tuple[Any, ...], error: Exception) -> Composite[CompensationError | None]:
-    """Undo the steps of a block that raised *error*; answered by the error to raise instead, or None."""
+    """Undo the steps of a block that raised *error*; the series returns the error to raise instead, or None."""
     flow = operations.compensation.run_compensations(core.compensations, partial(_compensation, core), since=since)
     return Composite(core.frame, operations.compensation.undo_block(flow, error))
 
@@ -63,7 +65,7 @@ def _compensation(core: ContextCore, registered: Compensation | Undo) -> Call[An
 
     def body(below: Frame) -> object:
         run = operations.compensation.without_result(undo, awaits=core.awaits)
-        result = run(core.below(below), value) if operations.compensation.takes_context(undo) else run(value)
+        result = run(core.context_of(below), value) if operations.compensation.takes_context(undo) else run(value)
         return core.finished(result, undo)
 
     return Call(frame, op, operations.child.child(op, partial(frame.child, op), body, PassThrough()))

@@ -19,12 +19,12 @@ from powertools_durable.config import DurableConfig
 from powertools_durable.errors import ValidationError
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["close", "context_by_hand", "frame_below", "session_by_hand"]
+__all__ = ["close", "create_context", "create_session", "frame_below"]
 
 C = TypeVar("C")
 
 
-def context_by_hand(  # noqa: PLR0917 - those of `create`
+def create_context(  # noqa: PLR0917 - the parameters of `create`
     make: Callable[[Session, Frame], C],
     backend: DurableBackend,
     arn: str,
@@ -36,14 +36,14 @@ def context_by_hand(  # noqa: PLR0917 - those of `create`
     serdes: SerDes[Any] | None = None,
 ) -> C:
     """See `DurableContext.create`; a test kit may pass another environment or default format."""
-    session = session_by_hand(
+    session = create_session(
         make, backend, arn, checkpoint_token, operations, next_marker, environment=environment, serdes=serdes
     )
     session.root.detached = True
     return make(session, session.root)
 
 
-def session_by_hand(  # noqa: PLR0917 - as above
+def create_session(  # noqa: PLR0917 - as above
     make: Callable[[Session, Frame], Any],
     backend: DurableBackend,
     arn: str,
@@ -55,7 +55,7 @@ def session_by_hand(  # noqa: PLR0917 - as above
     serdes: SerDes[Any] | None = None,
     is_async: bool = False,
 ) -> Session:
-    """Assemble an invocation without an event of Lambda."""
+    """Create a session without an event from Lambda."""
     state = ExecutionState(arn, operations)
     for records in pages(backend, arn, checkpoint_token, next_marker, MAX_PAGE_ITEMS):
         state.absorb(records)

@@ -26,7 +26,7 @@ __all__ = [
     "CompensationResult",
     "Undo",
     "register",
-    "registering",
+    "run_and_register",
     "run_compensations",
     "takes_context",
     "undo_block",
@@ -90,7 +90,7 @@ class CompensationResult:
         return all(item.status == "Succeeded" for item in self.items)
 
 
-def registering(
+def run_and_register(
     call: Call[T], undo: Callable[..., Any], compensations: list[Compensation | Undo], place: tuple[Any, ...]
 ) -> Flow[T]:
     """Run a step, and register *undo* once it has succeeded; *place* is the position of the code that called it."""

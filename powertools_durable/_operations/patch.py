@@ -5,7 +5,7 @@ from __future__ import annotations
 from powertools_durable._replay.effects import Checkpoint, Flow
 from powertools_durable._replay.handle import OperationHandle
 
-__all__ = ["patched", "remembered"]
+__all__ = ["patched", "patched_once"]
 
 
 def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
@@ -23,7 +23,7 @@ def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
     return True
 
 
-def remembered(op: OperationHandle, answers: dict[str, bool], name: str, *, replaying: bool) -> Flow[bool]:
+def patched_once(op: OperationHandle, answers: dict[str, bool], name: str, *, replaying: bool) -> Flow[bool]:
     """Run `patched` once in an invocation: *answers* holds the earlier answers."""
     if name not in answers:
         answers[name] = yield from patched(op, replaying=replaying)

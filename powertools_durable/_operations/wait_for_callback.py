@@ -25,7 +25,7 @@ from powertools_durable.errors import (
 )
 from powertools_durable.serdes.base import SerDes
 
-__all__ = ["callback_name", "inner_name", "submit_and_wait", "submitter_name", "surfacing"]
+__all__ = ["callback_name", "inner_name", "submit_and_wait", "submitter_name", "unwrap_failure"]
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def submit_and_wait(
     return answered
 
 
-def surfacing(flow: Flow[T]) -> Flow[T]:
+def unwrap_failure(flow: Flow[T]) -> Flow[T]:
     """Run the context's flow, and raise the failure inside it (docs/contributing/protocol.md#wait-for-callback)."""
     failure: OperationError
     try:

@@ -1,1 +1,1 @@
-"""Performs what operations ask for: threads, time and the two API calls are here."""
+"""Performs the effects of operations: threads, time and the two API calls are here."""

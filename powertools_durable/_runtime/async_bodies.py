@@ -28,16 +28,16 @@ __all__ = ["AsyncBodies", "awaited_result", "runs_on_the_loop"]
 
 
 class AsyncBodies:
-    """The part of a driver that runs bodies.
+    """The part of the async driver that runs the bodies of steps.
 
     Parameters
     ----------
     driver : AsyncDriver
         The driver.
     max_threads : int
-        How many bodies run on threads at a time.
+        The maximum number of bodies that run on threads at the same time.
     environment : Environment
-        Makes the threads.
+        Starts the threads.
     """
 
     def __init__(self, driver: AsyncDriver, max_threads: int, environment: Environment) -> None:
@@ -59,7 +59,7 @@ class AsyncBodies:
         limit = None if effect.timeout is None else asyncio.timeout(effect.timeout)
         try:
             async with limit or nullcontext():
-                return Returned(await self._observed(frame, effect.body))
+                return Returned(await self._run_probed(frame, effect.body))
         except TimeoutError as error:
             if limit is None or not limit.expired():
                 return Raised(error)
@@ -79,15 +79,15 @@ class AsyncBodies:
             if runner is not None:
                 runner.place = None
 
-    async def _observed(self, frame: Frame, body: Callable[[], Any]) -> Any:
+    async def _run_probed(self, frame: Frame, body: Callable[[], Any]) -> Any:
         if self._probe is None:
-            return await self._result_of(body, body)
+            return await self._run_body(body, body)
         flush = partial(self._driver.flush, frame)
         on_thread = partial(self._probe.on_thread, body, flush)
-        return await self._probe.awaited_attempt(partial(self._result_of, body, on_thread), flush)
+        return await self._probe.awaited_attempt(partial(self._run_body, body, on_thread), flush)
 
-    async def _result_of(self, body: Callable[[], Any], on_thread: Callable[[], Any]) -> Any:
-        """Call *body* on the loop if it is a coroutine function, else *on_thread* on a thread."""
+    async def _run_body(self, body: Callable[[], Any], on_thread: Callable[[], Any]) -> Any:
+        """Run *body* on the loop if it is a coroutine function, else call *on_thread* on a thread."""
         value = body() if runs_on_the_loop(body) else await self._threads.run(on_thread)
         return awaited_result(await value, value) if inspect.isawaitable(value) else value
 
@@ -106,5 +106,5 @@ def awaited_result(value: Any, awaited: object) -> Any:
 
 
 def runs_on_the_loop(function: Any) -> bool:
-    """Return whether calling *function* gives a coroutine."""
+    """Return whether *function* is a coroutine function."""
     return inspect.iscoroutinefunction(innermost(function))

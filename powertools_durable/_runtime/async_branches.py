@@ -1,6 +1,7 @@
 """Runs the branches of a fan-out as tasks of the event loop, as the plan decides.
 
-A branch that waits for the service keeps its slot and its task. Recorded branches end at once, in index order.
+A branch that waits for the service keeps its slot and its task. Branches that are recorded as ended end at once, in
+index order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class BranchTasks:
     def __init__(self, driver: AsyncDriver, effect: FanOut, path: tuple[Any, ...]) -> None:
         self._driver = driver
         self._effect = effect
-        self._path = path  # where it stands
+        self._path = path  # the place of the fan-out; see `task_places`
         self._plan = effect.plan
         self._running: dict[PlacedTask, None] = {}
         self._ended: deque[tuple[int, Outcome | BaseException]] = deque()
@@ -39,50 +40,50 @@ class BranchTasks:
         Raises
         ------
         Exception
-            One that no completion rule may tolerate: a fault of the service, changed code, misuse.
+            An error that no completion rule may tolerate: a fault of the service, changed code, misuse.
         """
-        self._driver.sending.beside(1)
+        self._driver.sending.count_concurrent(1)
         try:
-            while self._is_going_on():
+            while self._admit_branches():
                 if not self._ended:
                     self._event = self._driver.loop.create_future()
                     await self._event
-                self._take_ended()
+                self._report_ended()
             return Returned(self._effect.result())
         except UNRECOVERABLE:
             raise
         except Exception as error:  # noqa: BLE001 - raised by a completion rule, which is user code
             return Raised(error)
         finally:
-            self._driver.sending.beside(-1)
-            self._orphan_the_rest()
+            self._driver.sending.count_concurrent(-1)
+            self._cancel_running()
 
-    def _is_going_on(self) -> bool:
-        """Admit branches; return whether the fan-out is incomplete."""
+    def _admit_branches(self) -> bool:
+        """Start the branches that the plan admits; return whether the fan-out is still incomplete."""
         while (index := self._plan.admit()) is not None:
             op, flow = self._effect.branch(index)
             try:
-                effect = self._until_code(op, self._driver.heard(op, flow), None)
+                effect = self._advance(op, self._driver.observe(op, flow), None)
             except _Ended as ended:
                 self._plan.ended(index, ended.outcome)
                 continue
-            runner = self._driver.start(self._branch(index, op, effect), op)
+            runner = self._driver.start(self._run_branch(index, op, effect), op)
             self._running[runner] = None
         return self._plan.reason is None
 
-    def _take_ended(self) -> None:
+    def _report_ended(self) -> None:
         while self._ended and self._plan.reason is None:
             index, outcome = self._ended.popleft()
             if isinstance(outcome, BaseException):
                 raise outcome
             self._plan.ended(index, outcome)
 
-    async def _branch(self, index: int, op: OperationHandle, effect: tuple[Flow[Any], Enter]) -> None:
+    async def _run_branch(self, index: int, op: OperationHandle, effect: tuple[Flow[Any], Enter]) -> None:
         try:
             while True:
                 flow, enter = effect
                 outcome = await self._driver.code.enter(enter, (*self._path, (index, 0, 0)))
-                effect = self._until_code(op, flow, outcome)
+                effect = self._advance(op, flow, outcome)
         except _Ended as ended:
             self._ended.append((index, ended.outcome))
         except (asyncio.CancelledError, BranchOrphaned, CheckpointingStopped, SuspendExecution):
@@ -92,10 +93,10 @@ class BranchTasks:
         if self._event is not None and not self._event.done():
             self._event.set_result(None)
 
-    def _until_code(self, op: OperationHandle, flow: Flow[Any], answer: object) -> tuple[Flow[Any], Enter]:
-        """Perform the effects of a branch's own operation until its code is to run.
+    def _advance(self, op: OperationHandle, flow: Flow[Any], answer: object) -> tuple[Flow[Any], Enter]:
+        """Perform the effects of a branch's own operation until the next one is to run its code.
 
-        A branch's own updates need no waiting: the end of the fan-out is sent after all of them and is waited for. A
+        The branch's own updates are not awaited: the end of the fan-out is sent after all of them, and it is awaited. A
         crash before that repeats the branch.
         """
         frame = self._effect.frame
@@ -104,7 +105,7 @@ class BranchTasks:
                 effect: Effect = flow.send(answer)
                 match effect:
                     case Checkpoint(update, closes=closes):
-                        self._driver.notice(frame, op, effect)
+                        self._driver.log_failure(frame, op, effect)
                         self._driver.checkpointer.submit(
                             frame, update, wait=False, ahead=True, closes=closes, held=True
                         )
@@ -120,8 +121,8 @@ class BranchTasks:
         except Exception as error:  # noqa: BLE001 - the branch's own failure
             raise _Ended(Raised(error)) from None
 
-    def _orphan_the_rest(self) -> None:
-        """Cancel the code of branches that are not needed any more; bodies that run end by themselves."""
+    def _cancel_running(self) -> None:
+        """Cancel the code of branches whose results are no longer needed; running bodies end by themselves."""
         for runner in self._running:
             if not runner.done():
                 self._driver.abandon(runner)

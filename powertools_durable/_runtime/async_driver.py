@@ -1,18 +1,16 @@
 """Performs effects without blocking: the driver of ``async def`` handlers.
 
-The code of the handler, of child contexts and of branches runs on the event loop of the thread that Lambda called. A
-durable call begins its operation at once and returns a `DurableTask`. What takes time is done by a task of its own, one
-for each operation that is not recorded yet, and its result is handed over by `IdleWatch`.
+The code of the handler, of child contexts and of branches runs on an event loop, on the thread that Lambda called. A
+durable call begins its operation at once and returns a `DurableTask`. Effects that take time are performed by a task,
+one for each operation that has no recorded result yet. `IdleWatch` hands over the results.
 
-A suspension is not raised in the code: it cancels the tasks. ``finally`` blocks run, and what the code returns then is
-dropped.
+A suspension is not raised in the code: it cancels the tasks. ``finally`` blocks run, and the results of the code are
+ignored from then on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
@@ -43,14 +41,9 @@ from powertools_durable._runtime.async_sending import AsyncSending
 from powertools_durable._runtime.driving import Driving
 from powertools_durable._runtime.durable_task import DurableTask, Line
 from powertools_durable._runtime.idle import IdleWatch
-from powertools_durable._runtime.loop import Loops
+from powertools_durable._runtime.loop import Loops, silence
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
-from powertools_durable._runtime.task_places import (
-    PlacedTask,
-    TaskFactory,
-    TaskPlace,
-    current_place,
-)
+from powertools_durable._runtime.task_places import PlacedTask, TaskFactory, TaskPlace, current_place
 from powertools_durable._runtime.whereabouts import Repetition
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.scope import ScopeInfo
@@ -65,15 +58,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LOOPS", "AsyncDriver"]
 
-logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 LOOPS = Loops()
 
 
 class AsyncDriver(Driving):
-    """Runs flows on an event loop."""
+    """Performs flows on an event loop."""
 
     def __init__(
         self,
@@ -121,7 +112,7 @@ class AsyncDriver(Driving):
         CancelledError
             The execution is being suspended, or the invocation has failed.
         ValidationError
-            Inside a step, in another task, on another thread or loop, or after the context's end.
+            The call is made inside a step, in another task, on another thread or loop, or after the context's end.
         """
         place = current_place()
         if (
@@ -130,9 +121,9 @@ class AsyncDriver(Driving):
             or place.step is not None
             or frame.busy_with is not None
             or frame.closed
-            or self.has_foreign_factory
+            or self.has_other_task_factory
         ):
-            self.placement.judge(frame, call, place)
+            self.placement.check(frame, call, place)
         if self.is_unwinding or self.engine.interruption is not None or frame.is_orphaned:
             self.placement.require_open(frame, call)
 
@@ -142,15 +133,15 @@ class AsyncDriver(Driving):
         return self.code.is_unwinding
 
     @property
-    def has_foreign_factory(self) -> bool:
-        """True if the user's code has set a task factory over ours."""
+    def has_other_task_factory(self) -> bool:
+        """True if the user's code has replaced the task factory."""
         factory: object = self.loop.get_task_factory()
         return factory is not self.factory
 
     # -- performing ------------------------------------------------------------------------------------------
 
     def drive(self, call: Call[T], series: PlacedTask | None = None) -> DurableTask[T]:
-        """Begin the operation of *call*, which the user's code makes, or a series that runs as that task.
+        """Begin the operation of *call*, made by the user's code, or by the task of *series*.
 
         Raises
         ------
@@ -158,32 +149,29 @@ class AsyncDriver(Driving):
             The call is a mistake; nothing was recorded.
         """
         line = _users_line() if series is None else series.line
-        task: DurableTask[T] = DurableTask(self, call, self.place_of(call.frame), line)
-        op = call.op
-        flow = call.flow
+        op, flow = call.op, call.flow
         if self._performer is not None:
             flow = self._performer.begin(call)
         elif self.observers is not None or self._probe is not None:
-            flow = self.followed(call.frame, op, flow)
-        task.was_ended = self.repetition.includes(call)
-        self._note(task)
-        # What a plugin sets in the context of the running code, such as a span, is for the operation alone.
+            flow = self.observe_call(call.frame, op, flow)
+        task = self._new_task(call, call.frame, line)
+        # A copy: context variables that plugins set, such as a span, are for the operation alone.
         context = None if self.observers is None else copy_context()
         try:
             if context is None:
-                effect = self._until_it_takes_time(call.frame, op, flow, None)
+                effect = self._advance(call.frame, op, flow, None)
             else:
-                effect = context.run(self._until_it_takes_time, call.frame, op, flow, None)
+                effect = context.run(self._advance, call.frame, op, flow, None)
         except StopIteration as done:
-            self._ended(task, Returned(done.value))
+            self._set_outcome(task, Returned(done.value))
         except UNRECOVERABLE:
             self._forget(task)
             raise
         except Exception as error:  # noqa: BLE001 - raised where the call is awaited
-            self._ended(task, Raised(error))
+            self._set_outcome(task, Raised(error))
         else:
             perform = self._perform if self._performer is None else self._performer.perform
-            self._run(task, partial(perform, flow, effect), op, context)
+            self._start_runner(task, partial(perform, flow, effect), op, context)
         return task
 
     def at_once(self, call: Call[T]) -> T:
@@ -191,23 +179,22 @@ class AsyncDriver(Driving):
         if self._performer is not None:
             return self._performer.at_once(call)  # type: ignore[no-any-return]
         try:
-            while True:
-                raise AssertionError(self._until_it_takes_time(call.frame, call.op, call.flow, None))
+            effect = self._advance(call.frame, call.op, call.flow, None)
         except StopIteration as done:
             value: T = done.value
-        return value
+            return value
+        raise AssertionError(effect)
 
     def begin(
         self, call: Call[Any], perform: Callable[[DurableTask[Any]], Coroutine[Any, Any, Outcome | None]]
     ) -> DurableTask[Any]:
-        """Begin an operation that *perform* performs; its outcome is None if nobody waits for it any more."""
-        task: DurableTask[Any] = DurableTask(self, call, self.place_of(call.frame), _users_line())
-        task.was_ended = self.repetition.includes(call)
-        self._note(task)
-        self._run(task, perform if self._performer is None else partial(self._performer.race, perform), call.op)
+        """Begin an operation that *perform* performs; its outcome is None if it was stopped."""
+        task = self._new_task(call, call.frame, _users_line())
+        perform = perform if self._performer is None else partial(self._performer.race, perform)
+        self._start_runner(task, perform, call.op)
         return task
 
-    def _run(
+    def _start_runner(
         self,
         task: DurableTask[Any],
         perform: Callable[[DurableTask[Any]], Coroutine[Any, Any, Outcome | None]],
@@ -216,9 +203,9 @@ class AsyncDriver(Driving):
     ) -> None:
         task.runner = self.start(perform(task), op, context)
         task.runner.line = task.line
-        task.runner.add_done_callback(partial(self._performed, task))
+        task.runner.add_done_callback(partial(self._operation_done, task))
 
-    def _performed(self, task: DurableTask[Any], runner: asyncio.Task[Outcome | None]) -> None:
+    def _operation_done(self, task: DurableTask[Any], runner: asyncio.Task[Outcome | None]) -> None:
         task.runner = None
         task.place.run.note_progress()
         outcome = None if runner.cancelled() or runner.exception() is not None else runner.result()
@@ -226,43 +213,48 @@ class AsyncDriver(Driving):
             self._forget(task)
             task.cancel()
         else:
-            self._ended(task, outcome)
+            self._set_outcome(task, outcome)
 
-    def _note(self, task: DurableTask[Any]) -> None:
-        task.place.replayed += task.was_ended
-        task.place.run.calls[task] = None
+    def _new_task(self, call: Call[T] | None, frame: Frame, line: Line | None) -> DurableTask[T]:
+        """Create the task of a call, or of a series in *frame*, and count it at its place."""
+        place = self.place_of(frame)
+        task: DurableTask[T] = DurableTask(self, call, place, line)
+        task.was_ended = call is not None and self.repetition.includes(call)
+        place.replayed += task.was_ended
+        place.run.calls[task] = None
         self.watch.open += 1
-        task.place.pending += 1
-        if task.place.pending > 1:
-            self.sending.beside(1)
+        place.pending += 1
+        if place.pending > 1:
+            self.sending.count_concurrent(1)
+        return task
 
     def _settle(self, task: DurableTask[Any]) -> None:
         task.place.replayed -= task.was_ended
         task.place.pending -= 1
         if task.place.pending:
-            self.sending.beside(-1)
+            self.sending.count_concurrent(-1)
 
     def place_of(self, frame: Frame) -> TaskPlace:
-        """Return the place whose calls *frame* numbers."""
+        """Return the place of the task or context that *frame* belongs to."""
         owner = frame.owner
         if not isinstance(owner, TaskPlace):
-            raise AssertionError  # noqa: TRY004 - each frame of this driver has a place
+            raise AssertionError  # noqa: TRY004 - each frame of this driver has one
         return owner
 
     def _unwind(self, signal: SuspendExecution | None) -> None:
-        """End the code, unless a performer finds something to go on with."""
+        """Cancel the code, unless a performer can make it continue."""
         if signal is None or self._performer is None or not self._performer.is_stuck():
             self.code.unwind(signal)
 
     def abandon(self, runner: PlacedTask) -> None:
-        """Cancel an operation: what its code would still do is of no use."""
+        """Cancel the task of an operation whose result is no longer needed."""
         runner.is_abandoned = True
         runner.cancel()
 
     def start(
         self, work: Coroutine[Any, Any, Any], op: OperationHandle | None = None, context: Context | None = None
     ) -> PlacedTask:
-        """Run *work* for the operation *op* as a task without a place."""
+        """Run *work* for the operation *op* in a task without a place."""
         runner = PlacedTask(work, loop=self.loop, context=context)
         runner.place, runner.work, runner.line, runner.is_abandoned = None, op, None, False
         self.runners[runner] = None
@@ -270,22 +262,22 @@ class AsyncDriver(Driving):
         return runner
 
     def _runner_ended(self, runner: PlacedTask) -> None:
-        """End the invocation if *runner* has raised what is neither an error nor a cancellation."""
+        """End the invocation if *runner* has raised a `BaseException` such as `KeyboardInterrupt`."""
         self.runners.pop(runner)
         error = None if runner.cancelled() else runner.exception()
         if error is not None and not isinstance(error, Exception):
             self.checkpointer.interrupt(error, unless_over=self._root)
             self.code.unwind(None)
 
-    def _until_it_takes_time(self, frame: Frame, op: OperationHandle, flow: Any, answer: object) -> Effect:
-        """Perform effects that are done at once; return the first one that is not."""
+    def _advance(self, frame: Frame, op: OperationHandle, flow: Any, answer: object) -> Effect:
+        """Perform effects until one takes time; return that one."""
         while True:
             effect: Effect = flow.send(answer)
-            if not isinstance(effect, Checkpoint) or (effect.wait and not self.sending.defers(frame, effect)):
+            if not isinstance(effect, Checkpoint) or self._performer is not None:
                 return effect
-            if self._performer is not None:
+            if effect.wait and not self.sending.defers(frame, effect):
                 return effect
-            self.notice(frame, op, effect)
+            self.log_failure(frame, op, effect)
             self.sending.submit(frame, effect)
             answer = None
 
@@ -300,34 +292,34 @@ class AsyncDriver(Driving):
                 answer: object = None
                 match effect:
                     case Checkpoint():
-                        self.notice(frame, op, effect)
+                        self.log_failure(frame, op, effect)
                         await self.sending.checkpoint(frame, effect)
                     case Attempt():
                         answer = await self.bodies.attempt(frame, op, effect)
                     case Enter():
                         answer = await self.code.enter(effect, task.path)
                     case FanOut():
-                        with self.counting(op, effect):
+                        with self.limit_failure_lines(op, effect):
                             answer = await BranchTasks(self, effect, task.path).run()
                     case Suspend(until):
                         task.is_parked = True
                         task.place.run.note_progress()
                         await self.watch.park(op, until, task)
                         task.is_parked = False
-                effect = self._until_it_takes_time(frame, op, flow, answer)
+                effect = self._advance(frame, op, flow, answer)
         except StopIteration as done:
             return Returned(done.value)
         except (CheckpointingStopped, SuspendExecution):
-            self.code.unwind(None)  # all tasks at once: a group whose members are cancelled alone goes on
+            self.code.unwind(None)  # all tasks at once: a task group goes on when only its members are cancelled
             return None
         except (BranchOrphaned, asyncio.CancelledError):
-            return None  # the tasks that waited for it are cancelled, too
+            return None  # the tasks that await it are cancelled, too
         except Exception as error:  # noqa: BLE001 - raised where the call is awaited
             return Raised(error)
         finally:
             flow.close()
 
-    def _ended(self, task: DurableTask[Any], outcome: Outcome) -> None:
+    def _set_outcome(self, task: DurableTask[Any], outcome: Outcome) -> None:
         task.outcome = outcome
         self.watch.ended(task)
 
@@ -338,35 +330,33 @@ class AsyncDriver(Driving):
         task.was_ended = False
         task.place.run.calls.pop(task, None)
 
-    def handed_over(self, task: DurableTask[Any]) -> None:
-        """Complete *task*: its result is the next one."""
+    def complete(self, task: DurableTask[Any]) -> None:
+        """Complete *task* with its result."""
         self._settle(task)
         if task.call is not None:
             task.call.frame.end()
             if not task.was_ended:
-                self.repetition.handed_over(task.call)
+                self.repetition.note_handed_over(task.call)
             if self.observers is not None:
-                self.observers.passed(task.call.frame)
+                self.observers.check_replay_end(task.call.frame)
         if not isinstance(task.outcome, Raised):
             task.place.run.calls.pop(task, None)
         task.hand_over()
 
     def flush(self, frame: Frame) -> None:
-        """Send everything that is queued, and block until the response is there."""
+        """Send everything that is queued, and block until the response has arrived."""
         self.checkpointer.flush(frame)
 
-    def follow(self, composite: Composite[T]) -> DurableTask[T]:
-        """Begin what several calls in turn ask for."""
-        owner = self.place_of(composite.frame)
-        task: DurableTask[T] = DurableTask(self, None, owner, _users_line())
-        self._note(task)
-        self._run(task, partial(self.code.perform_series, owner.run, composite))
+    def run_series(self, composite: Composite[T]) -> DurableTask[T]:
+        """Begin a series: the user's code and durable calls, in turn."""
+        task: DurableTask[T] = self._new_task(None, composite.frame, _users_line())
+        self._start_runner(task, partial(self.code.perform_series, task.place.run, composite))
         return task
 
     # -- the invocation --------------------------------------------------------------------------------------
 
     def run_handler(self, handler: Composite[Any], scope: ScopeInfo) -> Ending:  # noqa: ARG002 - made for each context
-        """Run the handler, and what follows its end, until nothing is left to do in this invocation."""
+        """Run the handler, then its deferred calls, until nothing is left to do in this invocation."""
         self._root = handler.frame
         loop = self.loop
         loop.attach(self.watch, self._environment)
@@ -381,34 +371,26 @@ class AsyncDriver(Driving):
             loop.detach()
             self.watch.is_over = True
             if not is_clean:
-                self._leave_behind()
+                self._discard_loop()
         if self._performer is not None:
             self._performer.handler_ended(self._root, ending)
         if isinstance(ending, BaseException):
             raise ending
         return ending  # type: ignore[no-any-return]
 
-    def _leave_behind(self) -> None:
-        """Discard the loop and the tasks that have not ended, without what asyncio and Python say about those."""
+    def _discard_loop(self) -> None:
+        """Discard the loop and the tasks that have not ended, without the warnings of asyncio and Python."""
         for task in (*self.code.tasks, *self.runners):
-            for name in ("_log_destroy_pending", "_log_traceback"):
-                setattr(task, name, False)
-            _close_unstarted(task.get_coro())
+            silence(task)
         self._loops.discard()
 
     def close(self, *, wait: bool = True) -> None:
-        """End the threads of bodies, then the sender."""
+        """End the threads of bodies, then the sender; see `BlockingDriver.close`."""
         self.bodies.close(self.deadline, wait=wait)
         self.checkpointer.close(wait=wait)
 
 
-def _close_unstarted(code: Any) -> None:
-    """Close a coroutine that was never awaited, because its task never ran."""
-    if inspect.iscoroutine(code) and inspect.getcoroutinestate(code) == inspect.CORO_CREATED:
-        code.close()
-
-
 def _users_line() -> Line:
-    """Return code and line of the caller of a context's method, for messages; reading them costs little."""
-    frame = sys._getframe(3)  # noqa: SLF001 - the documented way to look at the stack
+    """Return code and line of the caller of a context's method, for messages."""
+    frame = sys._getframe(3)  # noqa: SLF001 - the documented way to read the stack
     return frame.f_code, frame.f_lineno

@@ -1,4 +1,4 @@
-"""Tells the end of a context's code that is a coroutine: when it has ended, not when it was called."""
+"""Calls the end hooks of a context's code that is a coroutine: when the coroutine ends, not when it was called."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ async def awaited(value: Awaitable[T], frame: Frame, ends: Callable[[Outcome], N
     Parameters
     ----------
     ends : Callable
-        Takes how the code ended; it is not called if the code was cut off.
+        Takes the outcome; not called if the code was cancelled by this package.
     hooks : ExitStack
-        Calls the hooks for the end when it is closed.
+        Calls the end hooks when it is closed.
     """
     with hooks:
         try:
@@ -32,8 +32,8 @@ async def awaited(value: Awaitable[T], frame: Frame, ends: Callable[[Outcome], N
             task = asyncio.current_task()
             is_cut_off = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling()
             if frame.suspension is None and not is_cut_off:
-                ends(Raised(error))  # type: ignore[arg-type]  # the user's own CancelledError fails the context
+                ends(Raised(error))  # type: ignore[arg-type]  # a CancelledError raised by user code fails the context
             raise
-        if frame.suspension is None:  # otherwise it may have swallowed it
+        if frame.suspension is None:  # otherwise the code has swallowed the suspension
             ends(Returned(result))
         return result

@@ -1,4 +1,4 @@
-"""Checks the place of a durable call in ``async def`` code; see `placement` for what a misplaced call leads to."""
+"""Checks the place of a durable call in ``async def`` code; `placement` explains the consequences of a wrong place."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from powertools_durable._runtime.placement import (
     ANOTHER_CONTEXT,
     CREATE_YOUR_OWN,
     NOT_AFTER,
-    NOT_BESIDE,
     NOT_IN_A_STEP,
+    NOT_IN_AUXILIARY_CODE,
     OVER,
     USE_YOUR_OWN,
-    beside,
+    auxiliary_code,
     misplaced,
     root_of,
 )
-from powertools_durable._runtime.reports import tell_called
+from powertools_durable._runtime.reports import warn_of_call
 from powertools_durable._runtime.task_places import TaskPlace, current_task
 from powertools_durable.scope import SCOPE
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["SERIES", "AsyncPlacement"]
 
 SERIES = "run_compensations, flush_batch, or the end of a batch or saga"
-"""What a context is busy with while several calls run in turn: their ids would depend on the order of tasks."""
+"""Names a running series in messages. Other calls are refused meanwhile: their ids would depend on timing."""
 
 
 class AsyncPlacement:
@@ -41,27 +41,27 @@ class AsyncPlacement:
         self._probe = probe
 
     def require_open(self, frame: Frame, call: str) -> NoReturn:
-        """Stop code that calls while it is being ended.
+        """Stop code that makes a durable call while it is being ended.
 
         Raises
         ------
         CancelledError
-            Always: a suspension, an error that ends the invocation and the end of a fan-out reach async code as this.
+            Always: async code is ended by cancellation, whatever the reason.
         """
-        context = frame.owner.run.frame if isinstance(frame.owner, TaskPlace) else frame  # of a task's place
+        context = frame.owner.run.frame if isinstance(frame.owner, TaskPlace) else frame  # not that of a task
         if context.suspension is not None:
             if self._probe is not None:
                 self._probe.refused(context, call)
-            tell_called(context)
+            warn_of_call(context)
         raise asyncio.CancelledError
 
-    def judge(self, frame: Frame, call: str, place: TaskPlace | None) -> None:
+    def check(self, frame: Frame, call: str, place: TaskPlace | None) -> None:
         """Refuse a call that does not come from the code of *frame*.
 
         Raises
         ------
         ValidationError
-            The place is wrong. It decides how the invocation ends, even if the code catches it.
+            The place is wrong. The execution fails with this error, even if the code catches it.
         CancelledError
             The code is being ended.
         """
@@ -88,12 +88,12 @@ class AsyncPlacement:
             return "is called from a thread without the handler's event loop", _NOT_ON_A_THREAD
         if loop is not driver.loop:
             return "is called from another event loop than the handler's", _NOT_ON_A_THREAD
-        if driver.has_foreign_factory:
+        if driver.has_other_task_factory:
             return "is called after a task factory was set on the handler's event loop", _NO_FACTORY
         if place is None:
             task = current_task()
             if task is not None and task.work is not None:
-                return f"is called by {beside(task.work)}", NOT_BESIDE
+                return f"is called by {auxiliary_code(task.work)}", NOT_IN_AUXILIARY_CODE
             return "is called from a task that has no place among the handler's tasks", _NO_PLACE
         if place.step is not None:
             return f"is called inside the body of {place.step.label}", NOT_IN_A_STEP
@@ -105,7 +105,7 @@ class AsyncPlacement:
         if frame.busy_with is SERIES:
             return f"is called while {SERIES} is under way in the same task", "; await that first"
         if frame.busy_with is not None:
-            return f"is called by {beside(frame.busy_with)}", NOT_BESIDE
+            return f"is called by {auxiliary_code(frame.busy_with)}", NOT_IN_AUXILIARY_CODE
         return None
 
 
@@ -114,12 +114,12 @@ def _loop_or_none() -> asyncio.AbstractEventLoop | None:
 
 
 _NOT_ON_A_THREAD = (
-    "; operations are numbered by the tasks that make them, which other threads and loops don't have. Use tasks of the "
-    "handler's loop, and start threads inside a step"
+    "; the ids of operations are derived from the tasks that make the calls, and other threads and loops have no such "
+    "tasks. Use tasks of the handler's loop, and start threads inside a step"
 )
-_NO_FACTORY = "; it replaces the one that gives tasks their place. Remove the call of set_task_factory()"
+_NO_FACTORY = "; it replaces the factory that gives tasks their place. Remove the call of set_task_factory()"
 _NO_PLACE = (
-    ", so a replay could not find it again: asyncio.as_completed() starts coroutines in arbitrary order, and callbacks "
-    "(call_soon, call_later, run_coroutine_threadsafe) start them outside of any task. Make a task first: "
-    "asyncio.create_task(...), or asyncio.TaskGroup"
+    ", so its operations would get other ids on a replay: asyncio.as_completed() starts coroutines in arbitrary order, "
+    "and callbacks (call_soon, call_later, run_coroutine_threadsafe) start them outside of any task. Create a task "
+    "first: asyncio.create_task(...), or asyncio.TaskGroup"
 )

@@ -1,4 +1,4 @@
-"""Sends what tasks of an event loop queue, without blocking it."""
+"""Queues the updates of an event loop's tasks and awaits their acknowledgement, without blocking the loop."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["AsyncSending"]
 
 
 class AsyncSending:
-    """The part of a driver that queues updates and awaits their acknowledgement.
+    """The part of the async driver that queues updates and awaits their acknowledgement.
 
-    The sender's thread is woken when the loop is idle (`Checkpointer.release`), so what all tasks have queued by then
-    shares a request.
+    The sender's thread is woken when the loop is idle (`Checkpointer.release`). So all updates that tasks have queued
+    by then share a request.
     """
 
     def __init__(self, driver: AsyncDriver) -> None:
@@ -32,36 +32,37 @@ class AsyncSending:
         self._arriving: list[asyncio.Future[None]] = []
         self._responses: deque[tuple[list[str], list[asyncio.Future[None]]]] = deque()
         self._is_waking = False
-        self._beside = 0  # tasks and operations that run beside others
+        self._concurrent = 0  # tasks and operations that run concurrently with others
         self._checkpointer.on_response = self._response_arrived
         self._checkpointer.spaces_next = driver.engine.is_replaying
 
-    def beside(self, change: int) -> None:
-        """Count the tasks and operations that run beside others.
+    def count_concurrent(self, change: int) -> None:
+        """Change the number of tasks and operations that run concurrently with others.
 
-        While there are any, the order of results matters, and is that of times of the service: see `IdleWatch`.
+        While there are any, results are ordered by the times in their records, so those times must differ: see
+        `IdleWatch`.
         """
-        self._beside += change
-        self._checkpointer.spaces_responses = self._beside > 0
+        self._concurrent += change
+        self._checkpointer.spaces_responses = self._concurrent > 0
 
     def defers(self, frame: Frame, effect: Checkpoint) -> bool:
-        """Return whether an update may wait for others.
+        """Return whether batch mode may hold the update back.
 
-        Not beside other operations: what is handed over now, and recorded later than what they hand over meanwhile,
-        would be handed over later on a replay.
+        Not while other operations run: this result would be handed over now, but recorded later than theirs, so a
+        replay would hand it over later.
         """
-        return effect.deferrable and frame.batch_mode and not self._beside
+        return effect.deferrable and frame.batch_mode and not self._concurrent
 
     def submit(self, frame: Frame, effect: Checkpoint) -> None:
-        """Queue an update that nobody waits for.
+        """Queue an update that is not awaited.
 
         Raises
         ------
         CancelledError
-            Nothing more may be recorded here.
+            Nothing more may be recorded in this context.
         """
         deferred = self.defers(frame, effect)
-        self._driver.repetition.queued(effect.update)
+        self._driver.repetition.note_queued(effect.update)
         try:
             self._checkpointer.submit(
                 frame, effect.update, wait=False, deferred=deferred, closes=effect.closes, held=True
@@ -70,14 +71,14 @@ class AsyncSending:
             raise asyncio.CancelledError from None
 
     async def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
-        """Queue an update, and wait until the service has it."""
-        self._driver.repetition.queued(effect.update)
+        """Queue an update, and wait until the service has acknowledged it."""
+        self._driver.repetition.note_queued(effect.update)
         await self.send(frame, effect.update, closes=effect.closes)
         if frame.is_orphaned:  # the end of an enclosing fan-out was in the same request
             raise BranchOrphaned
 
     async def send(self, frame: Frame, update: Any, *, closes: Frame | None = None) -> None:
-        """Queue an update, None to ask what has changed, and wait until the service has it."""
+        """Queue an update and wait for its acknowledgement; without one, poll the service for changed records."""
         future: asyncio.Future[None] = self._loop.create_future()
         waiter = self._checkpointer.submit(
             frame, update, wait=True, closes=closes, held=True, signal=_Arrival(self, future)
@@ -90,12 +91,12 @@ class AsyncSending:
         if waiter is not None and waiter.error is not None:
             raise waiter.error
 
-    def arrived(self, future: asyncio.Future[None]) -> None:
-        """Note that an update was answered; called on the sender's thread."""
+    def note_arrival(self, future: asyncio.Future[None]) -> None:
+        """Note that an update was acknowledged; called on the sender's thread."""
         self._arriving.append(future)
 
     def _response_arrived(self) -> None:
-        """Release all that a response answers at once, so that the loop sees it in one turn; on the sender's thread."""
+        """Pass a whole response to the loop in one callback; called on the sender's thread."""
         changed, arrived = self._driver.watch.take_changed(), self._arriving
         if (changed or arrived) and not self._loop.is_closed():
             self._arriving = []
@@ -114,11 +115,11 @@ class AsyncSending:
                     future.set_result(None)
 
     def poll(self, frame: Frame) -> None:
-        """Ask the service what has changed."""
+        """Poll the service for changed records."""
         self._polling = self._driver.start(self._ask_what_changed(frame))
 
     async def _ask_what_changed(self, frame: Frame) -> None:
-        # The engine keeps the reason, and the watch looks at it.
+        # The engine keeps the reason, and the watch reads it.
         with suppress(CheckpointingStopped, SuspendExecution, asyncio.CancelledError):
             await self.send(frame, None)
 
@@ -129,7 +130,7 @@ class AsyncSending:
 
 
 class _Arrival:
-    """What the sender sets when a request was answered; see `Signal`."""
+    """The `Signal` that the sender sets when an update was acknowledged."""
 
     __slots__ = ("_future", "_sending")
 
@@ -138,7 +139,7 @@ class _Arrival:
         self._future = future
 
     def set(self) -> None:
-        self._sending.arrived(self._future)
+        self._sending.note_arrival(self._future)
 
     def wait(self, timeout: float | None = None) -> bool:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Runs the ``def`` bodies of an ``async def`` handler on threads, at most so many at a time."""
+"""Runs the ``def`` bodies of an ``async def`` handler on a bounded number of threads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["BodyThreads"]
 
 
 class _Body:
-    """A body, and the future of its outcome."""
+    """A body, and the future that gets its outcome."""
 
     __slots__ = ("future", "is_running", "run")
 
@@ -38,9 +38,9 @@ class BodyThreads:
     loop : AbstractEventLoop
         Gets the results.
     limit : int
-        How many bodies run at a time.
+        The maximum number of bodies that run at the same time.
     threads : Threads
-        Makes threads.
+        Starts threads.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: int, threads: Threads) -> None:
@@ -52,38 +52,38 @@ class BodyThreads:
         self._sleeping: list[Signal] = []  # of threads that wait for a body
         self._threads: list[threading.Thread] = []
         self._idle = 0
-        self._left_behind = 0
+        self._abandoned = 0
         self._closing = False
 
     async def run(self, body: Callable[[], Any]) -> Any:
-        """Return what *body* returns; cancelled, leave it behind on its thread."""
+        """Run *body* on a thread and return its result; when cancelled, abandon it there."""
         item = _Body(partial(copy_context().run, body), self._loop.create_future())
         with self._lock:
             self._ready.append(item)
             if self._sleeping:
                 self._sleeping.pop().set()
-            elif self._idle < len(self._ready) and len(self._threads) - self._left_behind < self._limit:
+            elif self._idle < len(self._ready) and len(self._threads) - self._abandoned < self._limit:
                 name = f"powertools-durable-body-{len(self._threads)}"
-                # Not the context of the body: that is entered for each body anew.
+                # An empty context: each body runs in its own.
                 self._threads.append(self._from.spawn(partial(Context().run, self._work), name))
         try:
             return await item.future
         except asyncio.CancelledError:
             with self._lock:
                 if item.is_running:
-                    self._left_behind += 1
+                    self._abandoned += 1
                 elif item in self._ready:
                     self._ready.remove(item)
             raise
 
     def close(self, deadline: Deadline, *, wait: bool) -> None:
-        """End the threads; those that were left behind end with their bodies."""
+        """End the threads; an abandoned one ends with its body."""
         with self._lock:
             self._closing = True
             self._ready.clear()
             while self._sleeping:
                 self._sleeping.pop().set()
-        for thread in self._threads if wait and not self._left_behind else ():
+        for thread in self._threads if wait and not self._abandoned else ():
             thread.join(timeout=deadline.patience)
 
     def _work(self) -> None:
@@ -97,10 +97,10 @@ class BodyThreads:
                 outcome = error
             with self._lock:
                 item.is_running = False
-                is_alone = item.future.cancelled()
-                if is_alone:
-                    self._left_behind -= 1
-            if not is_alone and not self._loop.is_closed():
+                is_abandoned = item.future.cancelled()
+                if is_abandoned:
+                    self._abandoned -= 1
+            if not is_abandoned and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(_complete, item.future, outcome)
 
     def _next(self) -> _Body | None:
@@ -126,7 +126,7 @@ def _complete(future: asyncio.Future[Any], outcome: Outcome | BaseException) -> 
     match outcome:
         case Returned(value):
             future.set_result(value)
-        case Raised(StopIteration() as error):  # a future can't hold it
+        case Raised(StopIteration() as error):  # asyncio refuses it as the exception of a future
             future.set_exception(RuntimeError(f"the body raised {type(error).__name__}"))
         case Raised(error):
             future.set_exception(error)

@@ -11,34 +11,34 @@
     checkpoint() --- update + waiter -> | SUCCEED b   w | ------> next_batch()
        |                                +---------------+             |
        |                                                              v
-       | waits, until the deadline                         backend.checkpoint(), retried if that may help
-       | at the latest                                                |
+       | waits, but not past                               backend.checkpoint(), with retries
+       | the deadline                                                 |
        v                                                              v
     returns, or raises <------- waiter.complete(error) <------- engine.receive(), further pages
 
-Who queues: every thread that runs the handler's code. The lock is the engine's too: an update is checked and queued
-in one move, so nothing below a context can be queued after the end of that context.
+Queueing: every thread that runs the handler's code queues updates. An update is checked and queued under one lock,
+which is the engine's too, so nothing below a context can be queued after the end of that context.
 
-Who sends: the sender alone, because each answer brings the token of the next request. The first update starts it, so
-an invocation that only replays has none. What is queued while a request is in flight is the next request, as in the
-group commit of a database.
+Sending: only the sender makes requests, because each response brings the token of the next request. It is started by
+the first update, so an invocation that only replays has none. All updates that are queued while a request is in flight
+are sent with the next request, as in the group commit of a database.
 
-Who waits: each thread that called `checkpoint`, for a signal of its own, so a request is handed over once and its
-answer handed back once. The sender sleeps until its bell rings: a signal too, and a new one for each sleep. No thread
-that runs the handler's code makes a call itself, so a call that hangs holds up nobody past the deadline. In a mock
-(`Environment.inline`) there is no sender, and the thread that waits sends: a test sees the same requests in every run.
+Waiting: each thread that called `checkpoint` waits for its own signal, so a response wakes exactly the threads that it
+concerns. The sender sleeps until its bell rings, a new signal for each sleep. The threads that run the handler's code
+make no requests, so a request that hangs delays none of them past the deadline. In a mock (`Environment.inline`) there
+is no sender; the thread that waits makes the request, so a test sees the same requests in every run.
 
-What lingers:
+Lingering: how long a queued update waits for others to share its request depends on its kind.
 
-* with a waiter, or 250 updates queued: nothing, the request goes out at once. While branches run, it first waits for
-  what they may add: until all of them wait too, or 5 ms pass without a new update, 20 ms at most;
-* an update without a waiter, such as the START of a step: a second, or until an update with a waiter goes out. So a
-  short step costs one request. Queueing it does not wake the sender, which looks at the clock by itself;
-* a deferred update, of batch mode: until another one goes out.
+* With a waiter, or with 250 updates queued, the request is sent at once. While branches run, it waits for their updates
+  first: until all branches wait too, or no update has been added for 5 ms, but no longer than 20 ms.
+* An update without a waiter, such as the START of a step, lingers for a second, or until an update with a waiter is
+  sent. So a short step costs one request. Queueing such an update does not wake the sender, which wakes up by itself.
+* A deferred update, in batch mode, lingers until another one is sent.
 
-What ends it: `close`, after the threads of branches have ended. After a request that failed for good, or an answer
-without a token, nothing is sent: all who wait are released with the reason, and later calls raise it. A sender that
-hangs in a call at the deadline is left behind; it is a daemon, and what it receives then changes nothing.
+The end: `close` is called after the threads of branches have ended. After a request that failed for good, or a response
+without a token, nothing more is sent: all waiting threads raise the reason, and so do later calls. A sender that hangs
+in a request at the deadline is abandoned; it is a daemon thread, and a late response changes nothing.
 """
 
 from __future__ import annotations
@@ -66,27 +66,14 @@ from powertools_durable.errors import BackendError, NonDeterminismError, Suspend
 __all__ = ["Acknowledged", "Checkpointer"]
 
 _LINGER = 1.0  # seconds that an update without a waiter stays queued (docs/contributing/protocol.md#batching)
-_QUIET = 0.005  # seconds without a new update after which a request no longer waits for branches ...
-_GATHER = 0.02  # ... and seconds after which it does not in any case
-_APART = 0.001  # seconds between two requests whose results must not have the same time: records keep milliseconds
-_INSTANT = 1e-6  # fewer seconds are none
+_QUIET = 0.005  # a request no longer waits for branches after so many seconds without a new update ...
+_GATHER = 0.02  # ... and in any case after so many seconds
+_APART = 0.001  # seconds between responses whose results must have different times, which records keep in milliseconds
+_INSTANT = 1e-6  # less than this counts as no time
 
 
 class Acknowledged:
-    """Completed when the service has the update, or never will have it.
-
-    Parameters
-    ----------
-    signal : Signal
-        Set on completion, once.
-
-    Attributes
-    ----------
-    done : bool
-        It is complete.
-    error : BaseException | None
-        The exception to raise where it is waited for.
-    """
+    """Set when the service has acknowledged an update, or never will; then the waiting thread raises *error*."""
 
     __slots__ = ("done", "error", "signal")
 
@@ -96,17 +83,14 @@ class Acknowledged:
         self.error: BaseException | None = None
 
     def complete(self, error: BaseException | None) -> None:
-        """Release the thread that waits; with *error* it raises that."""
+        """Wake the waiting thread."""
         self.error = error
         self.done = True
         self.signal.set()
 
 
 class Checkpointer:
-    """Sends the engine's updates in order, one request at a time; see the top of this file.
-
-    Its lock is the engine's: every change of the engine happens under it.
-    """
+    """Sends the engine's updates in order, one request at a time; see the top of this file."""
 
     def __init__(
         self, engine: ReplayEngine, backend: DurableBackend, deadline: Deadline, environment: Environment
@@ -118,21 +102,21 @@ class Checkpointer:
         self._clock = environment.clock
         self._environment = environment
         self._threads = environment.threads
-        self._lock = environment.threads.lock()
-        self._bell: Signal | None = None  # wakes the sender, once
+        self._lock = environment.threads.lock()  # held for every change of the engine
+        self._bell: Signal | None = None  # wakes the sleeping sender
         self._sender: threading.Thread | None = None
-        self._turns = environment.threads.lock() if environment.inline else None  # taken by a thread that sends itself
-        self._process = os.getpid()  # a child forked from it has no sender
-        self._send_by: float | None = None  # when what lingers has done so for long enough
-        self._gather_until: float | None = None  # a request is due, and waits for what branches may add
-        self._gathered = 0  # how much was queued when it was last looked at
+        self._turns = environment.threads.lock() if environment.inline else None  # held by a thread that sends
+        self._process = os.getpid()  # a forked child process has no sender
+        self._send_by: float | None = None  # when the oldest lingering update is to be sent
+        self._gather_until: float | None = None  # a request is due, and waits until then for updates of branches
+        self._gathered = 0  # number of queued updates at the last check
         self._contributors: set[int] = set()  # the threads that run branches
-        self._idle = 0  # threads that add nothing for now: they wait for an answer, or for their branches
+        self._idle = 0  # those of them that add nothing now: they wait for a response, or for their branches
         self._closing = False
-        self.on_response: Callable[[], None] | None = None  # called when all who wait for a response are released
+        self.on_response: Callable[[], None] | None = None  # called after the waiting threads were woken
         self.spaces_responses = False  # no two responses in one millisecond, so that times order all results
-        self.spaces_next = False  # so for the next response: things were open side by side when the last one arrived
-        # No earlier than the last response of the invocation before, if there was one.
+        self.spaces_next = False  # the same for the next response, because the last one arrived while it was True
+        # On a replay the last response of the previous invocation was no later than now.
         self._answered_at = environment.clock.monotonic() if engine.is_replaying else -inf
 
     # -- on the threads that run the handler's code ----------------------------------------------------------
@@ -149,25 +133,25 @@ class Checkpointer:
         held: bool = False,
         signal: Signal | None = None,
     ) -> Acknowledged | None:
-        """Queue an update of *frame*, None to ask what has changed; with *wait* return what `await_` waits for.
+        """Queue an update of *frame*, or None to poll for changed records; with *wait* return an object for `await_`.
 
         Parameters
         ----------
         deferred : bool
-            It may linger until another update goes out. It changes the local view at once.
+            The update may linger until another one is sent. It is applied to the local view at once.
         ahead : bool
-            It changes the local view at once.
+            The update is applied to the local view at once, not only when it is acknowledged.
         closes : Frame | None
             A context that ends with this update: nothing below it may be queued from now on.
         held : bool
-            Don't wake the sender before `release` does, unless a request is full.
+            Don't wake the sender, which `release` does later, unless a request is full.
         signal : Signal | None
             Set when the update is acknowledged, in place of one to block on.
 
         Raises
         ------
         CheckpointingStopped, SuspendExecution
-            This invocation can't checkpoint any more.
+            This invocation can make no more checkpoints.
         BranchOrphaned
             The context around *frame* has ended.
         """
@@ -195,13 +179,13 @@ class Checkpointer:
         return waiter
 
     def release(self) -> None:
-        """Wake the sender for what was queued while `held`."""
+        """Wake the sender for updates that were queued with *held*."""
         if self._bell is not None and self._engine.is_pressing:
             with self._lock:
                 self._wake_sender()
 
     def await_(self, waiter: Acknowledged) -> None:
-        """Block until *waiter* is complete, or the invocation must end (docs/reliability.md#what-is-promised, G7)."""
+        """Block until *waiter* is set, or the invocation must end (docs/reliability.md#what-is-promised, G7)."""
         if self._turns is not None:
             with self._turns:
                 while not waiter.done and (batch := self._engine.next_batch()) is not None:
@@ -215,24 +199,15 @@ class Checkpointer:
         if waiter.error is not None:
             raise waiter.error
 
-    def checkpoint(
-        self,
-        frame: Frame,
-        update: OperationUpdate | None,
-        *,
-        wait: bool = True,
-        deferred: bool = False,
-        closes: Frame | None = None,
-    ) -> None:
-        """Queue an update, and with *wait* block until the service has it and its answer is merged; see `submit`."""
-        waiter = self.submit(frame, update, wait=wait, deferred=deferred, closes=closes)
-        if waiter is not None:
+    def checkpoint(self, frame: Frame, update: OperationUpdate | None) -> None:
+        """Queue an update of *frame*, or None to poll, and block until the response is merged; see `submit`."""
+        if (waiter := self.submit(frame, update, wait=True)) is not None:
             self.await_(waiter)
 
     def flush(self, frame: Frame) -> None:
-        """Send everything queued and wait for the answer; without anything queued, do nothing.
+        """Send all queued updates and wait for the response; do nothing if none are queued.
 
-        Also when a mistake in the code has ended the invocation: what was queued before it shows where that was.
+        They are also sent after a mistake in the code has ended the invocation: the history then shows where that was.
         """
         with self._lock:
             if not self._engine.pending or (self._why_stopped() and not self._is_mistaken):
@@ -240,16 +215,16 @@ class Checkpointer:
         self.checkpoint(frame, None)
 
     def interrupt(self, error: BaseException, *, unless_over: Frame) -> None:
-        """Let *error* decide how this invocation ends, if the handler of the root *unless_over* still runs."""
+        """Let *error* decide how this invocation ends, unless the handler, whose frame is *unless_over*, has ended."""
         with self._lock:
             if not unless_over.closed:
                 self._engine.interrupt(error)
 
     @contextmanager
     def contributors(self) -> Iterator[None]:
-        """Count the calling thread as one that runs branches: a request waits a little for what it may add."""
+        """Count the calling thread as one that runs branches: requests wait a little for its updates."""
         thread = threading.get_ident()
-        if thread in self._contributors:  # it coordinates a fan-out inside of a branch
+        if thread in self._contributors:  # it coordinates a fan-out inside a branch
             yield
             return
         with self._lock:
@@ -269,13 +244,7 @@ class Checkpointer:
                 self._wake_sender()
 
     def close(self, *, wait: bool = True) -> None:
-        """End the sender; what is still queued is dropped.
-
-        Parameters
-        ----------
-        wait : bool
-            Wait for a call that is in flight, but not past the deadline.
-        """
+        """End the sender and drop queued updates; with *wait*, wait for a request in flight, up to the deadline."""
         self._abandon(closing=True)
         if wait and self._sender is not None:
             self._sender.join(timeout=self._deadline.patience)
@@ -295,17 +264,17 @@ class Checkpointer:
 
     @property
     def _is_mistaken(self) -> bool:
-        """True when it is the code that has interrupted the engine: the service still takes what it is sent."""
+        """True when a mistake in the code has interrupted the engine: the service still accepts updates."""
         engine = self._engine
         over = engine.revoked or engine.finished or self._closing
         return isinstance(engine.interruption, (ValidationError, NonDeterminismError)) and not over
 
     def _start_sender(self) -> None:
-        try:  # in a context of its own: what is sent has no scope, and no trace to add to
+        try:  # in an empty context: requests belong to no scope and no trace
             self._sender = self._threads.spawn(partial(Context().run, self._run), "powertools-durable-checkpointer")
         except RuntimeError:
             self._fail("no thread could be started to send checkpoints; Lambda will invoke again")
-        except BaseException as error:  # ctrl-C: it may have started, and there must not be a second one
+        except BaseException as error:  # Ctrl-C: the thread may have started, and there must not be a second one
             self._engine.interrupt(error)
             raise
 
@@ -324,11 +293,11 @@ class Checkpointer:
         try:
             while (batch := self._next_batch()) is not None:
                 self._perform(batch)
-        except BaseException as error:  # noqa: BLE001 - nobody may wait for a sender that is dead
+        except BaseException as error:  # noqa: BLE001 - no thread may wait for a sender that has ended
             self._abandon(reason=error, closing=True)
 
     def _next_batch(self) -> Batch | None:
-        """Wait until a request is due and return what it carries; None at the end."""
+        """Wait until a request is due and return its batch; None at the end."""
         while True:
             with self._lock:
                 if self._closing:
@@ -341,10 +310,10 @@ class Checkpointer:
                     return batch
                 bell = self._bell = self._threads.signal()
             if not bell.wait(max(left, apart)) and apart > 0:
-                self._answered_at = -inf  # waited out, also by a clock that stands still, as in tests
+                self._answered_at = -inf  # the pause is over, also by a clock that stands still, as in tests
 
     def _seconds_to_send(self) -> float:
-        """Return how long the sender may sleep; always bounded, because a lingering update does not wake it."""
+        """Return how long the sender may sleep; never forever, because a lingering update does not wake it."""
         if not self._engine.is_pressing:
             left = _LINGER if self._send_by is None else self._send_by - self._clock.monotonic()
             if left > 0:
@@ -352,14 +321,14 @@ class Checkpointer:
         return self._seconds_to_gather()
 
     def _seconds_to_space(self) -> float:
-        """Keep the times of this request's results apart from those of the one before, if their order matters."""
+        """Return how long to wait so that the next response gets a later time than the last one, if that matters."""
         if not (self.spaces_responses or self.spaces_next):
             return 0
         left = self._answered_at + _APART - self._clock.monotonic()
         return left if left > _INSTANT else 0
 
     def _seconds_to_gather(self) -> float:
-        """Let branches that run now share the request, for as long as they keep adding to it."""
+        """Return how long to wait for running branches, which share the request while they keep adding updates."""
         if self._all_idle or self._engine.is_full:
             return 0
         now = self._clock.monotonic()
@@ -372,11 +341,11 @@ class Checkpointer:
 
     @property
     def _all_idle(self) -> bool:
-        """True when no branch can add anything before an answer comes."""
+        """True when no branch can add an update before a response arrives."""
         return self._idle >= len(self._contributors)
 
     def _perform(self, batch: Batch) -> None:
-        """Make a request, merge its answer, and release those who wait for it."""
+        """Make a request, merge its response, and wake the threads that wait for it."""
         try:
             response = send(
                 batch,
@@ -397,7 +366,7 @@ class Checkpointer:
                 self._abandon(batch.items)
             else:
                 self._complete(batch.items, None)
-        except BaseException as error:  # it ends the sending (docs/contributing/protocol.md#checkpoint-guarantees)
+        except BaseException as error:  # nothing is sent after it (docs/contributing/protocol.md#checkpoint-guarantees)
             self._abandon(batch.items, error)
             if not isinstance(error, Exception):
                 raise
@@ -407,7 +376,7 @@ class Checkpointer:
     def _abandon(
         self, items: Iterable[Queued] = (), reason: BaseException | None = None, *, closing: bool = False
     ) -> None:
-        """Send nothing more, for *reason* or because this invocation may not: release all who wait with that."""
+        """Send nothing more, for *reason* or because the token was withdrawn; waiting threads raise the reason."""
         with self._lock:
             if reason is not None:
                 self._engine.interrupt(reason)
@@ -419,7 +388,7 @@ class Checkpointer:
         self._complete([*items, *dropped], error)
 
     def _complete(self, items: Iterable[Queued], error: BaseException | None) -> None:
-        """Complete those who wait for *items*; from now on they count as going on, though they have not noticed yet."""
+        """Wake the threads that wait for *items*; they count as running from now on."""
         with self._lock:
             waiters = [item.waiter for item in items if isinstance(item.waiter, Acknowledged) and not item.waiter.done]
             self._idle -= len(waiters)

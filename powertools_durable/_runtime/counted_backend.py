@@ -1,4 +1,4 @@
-"""Counts the API calls of an invocation for its observers, and marks them as the engine's own."""
+"""Counts the API calls of an invocation for plugins, and marks them as calls of the engine."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class CountedBackend:
     def __init__(self, backend: DurableBackend, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
-        self.stand_here()
-        self.calls = BackendCalls()  # changed by one thread at a time, as calls are made
+        self.use_current_context()
+        self.calls = BackendCalls()  # only one thread at a time makes calls
 
-    def stand_here(self) -> None:
-        """Make calls in the present context from now on, but without its scope: a request belongs to no operation."""
+    def use_current_context(self) -> None:
+        """Make calls with the current context variables from now on, without a scope: they belong to no operation."""
         self._context = copy_context()
         self._context.run(SCOPE.set, None)
 
@@ -47,18 +47,18 @@ class CountedBackend:
     ) -> CheckpointResponse:
         """Apply *updates*; see `DurableBackend.checkpoint`."""
         began = self._clock.monotonic()
-        answer = self._made("checkpoint", self._backend.checkpoint, arn, checkpoint_token, updates, client_token)
+        response = self._call("checkpoint", self._backend.checkpoint, arn, checkpoint_token, updates, client_token)
         seconds = self._clock.monotonic() - began
         self.calls = replace(self.calls, checkpoints=self.calls.checkpoints + 1, seconds=self.calls.seconds + seconds)
-        return answer
+        return response
 
     def get_execution_state(self, arn: str, checkpoint_token: str, marker: str, max_items: int) -> StatePage:
         """Return a page of records; see `DurableBackend.get_execution_state`."""
-        page = self._made("state", self._backend.get_execution_state, arn, checkpoint_token, marker, max_items)
+        page = self._call("state", self._backend.get_execution_state, arn, checkpoint_token, marker, max_items)
         self.calls = replace(self.calls, state_pages=self.calls.state_pages + 1)
         return page
 
-    def _made(self, name: str, call: Callable[..., R], *arguments: object) -> R:
+    def _call(self, name: str, call: Callable[..., R], *arguments: object) -> R:
         context = self._context.copy()
         context.run(BACKEND_CALL.set, name)
         try:

@@ -1,4 +1,4 @@
-"""How long the code may still wait, derived from the invocation's remaining time."""
+"""The deadline of an invocation: how long it may still wait."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from powertools_durable._runtime.environment import Clock
 
 __all__ = ["Deadline"]
 
-_MARGIN = 0.5  # seconds kept to hand the answer to Lambda
+_MARGIN = 0.5  # seconds reserved for returning the answer to Lambda
 _UNKNOWN = 900.0  # Lambda's longest invocation, used when the context does not say
 
 
@@ -19,9 +19,9 @@ class Deadline:
     Parameters
     ----------
     lambda_context : object
-        Anything with ``get_remaining_time_in_millis()``; without it the deadline is 15 minutes away.
+        An object with ``get_remaining_time_in_millis()``; without that method the deadline is 15 minutes away.
     clock : Clock
-        Counts from now on.
+        Measures the time from now on.
     """
 
     __slots__ = ("_clock", "_end", "_moment")
@@ -38,21 +38,21 @@ class Deadline:
 
     @property
     def patience(self) -> float:
-        """Seconds that a wait may take, so that there is time left to answer Lambda."""
+        """Seconds that a wait may take, with time reserved to answer Lambda."""
         left = self._end - self._clock.monotonic()
         return max(0.0, left - min(_MARGIN, left / 10))
 
     @property
     def moment(self) -> datetime:
-        """The end as a moment, by the clock as it was when this was first read."""
+        """The end as a date and time, computed when this is first read."""
         if self._moment is None:
             self._moment = self._clock.now() + timedelta(seconds=self.left)
         return self._moment
 
 
 def _seconds_left(lambda_context: Any) -> float:
-    tell = getattr(lambda_context, "get_remaining_time_in_millis", None)
+    remaining = getattr(lambda_context, "get_remaining_time_in_millis", None)
     try:
-        return float(tell()) / 1000 if tell is not None else _UNKNOWN
+        return float(remaining()) / 1000 if remaining is not None else _UNKNOWN
     except (TypeError, ValueError):
         return _UNKNOWN

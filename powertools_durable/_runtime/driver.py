@@ -1,8 +1,8 @@
 """Performs effects by blocking: the driver of ``def`` handlers.
 
 The handler and every body run on the thread that Lambda called, so thread-local state and context variables work as
-usual. A suspension is raised and unwinds that thread. One exception: the body of a step with a ``timeout`` runs on its
-own thread, because it can only be abandoned there.
+usual. A suspension is an exception that unwinds the stack of that thread. Only the body of a step with a ``timeout``
+runs on its own thread, because only there can it be abandoned.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from powertools_durable._runtime.driving import Driving
 from powertools_durable._runtime.environment import Environment, Performer, Probe
 from powertools_durable._runtime.placement import Placement
 from powertools_durable._runtime.pool import BranchPool, Coordinator
-from powertools_durable._runtime.reports import tell_dropped, tell_swallowed
+from powertools_durable._runtime.reports import warn_of_replaced, warn_of_swallowed
 from powertools_durable._runtime.scopes import Scopes
-from powertools_durable._runtime.signals import NO_END, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
-from powertools_durable._runtime.unconsumed import look_in_context
+from powertools_durable._runtime.signals import STOPS_SERIES, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
+from powertools_durable._runtime.unconsumed import check_context_end
 from powertools_durable.errors import (
     BackendError,
     StepTimeoutError,
@@ -63,7 +63,7 @@ T = TypeVar("T")
 
 
 class BlockingDriver(Driving):
-    """Runs flows on the calling thread.
+    """Performs flows on the calling thread.
 
     Attributes
     ----------
@@ -96,13 +96,14 @@ class BlockingDriver(Driving):
         Raises
         ------
         SuspendExecution
-            The signal was swallowed, and is raised again.
+            The code has swallowed this signal, so it is raised again.
         CheckpointingStopped, NonDeterminismError
             The invocation has failed with this error.
         BranchOrphaned
             The fan-out around this branch is complete.
         ValidationError
-            Inside a step, on another thread, with the wrong context, or after the context's end; see `Placement`.
+            The call is made inside a step, on another thread, with the wrong context, or after the context's end; see
+            `Placement`.
         """
         scope = SCOPE.get()
         if (
@@ -112,7 +113,7 @@ class BlockingDriver(Driving):
             or frame.closed
             or frame.owner != threading.get_ident()
         ):
-            self.placement.judge(frame, call, scope)
+            self.placement.check(frame, call, scope)
         if frame.suspension is not None or self.engine.interruption is not None or frame.is_orphaned:
             self.placement.require_open(frame, call)
 
@@ -130,7 +131,7 @@ class BlockingDriver(Driving):
             while True:
                 match flow.send(answer):
                     case Checkpoint() as effect:
-                        self.notice(frame, op, effect)
+                        self.log_failure(frame, op, effect)
                         performer.checkpoint(frame, effect)
                         answer = None
                     case Attempt() as effect:
@@ -138,7 +139,7 @@ class BlockingDriver(Driving):
                     case Enter() as effect:
                         answer = performer.enter(frame, effect)
                     case FanOut() as effect:
-                        with self.counting(op, effect):
+                        with self.limit_failure_lines(op, effect):
                             answer = performer.fan_out(frame, effect)
                     case Suspend(until):
                         raise frame.suspend_until(until, op)  # noqa: TRY301 - an effect like the others
@@ -154,16 +155,16 @@ class BlockingDriver(Driving):
         return value
 
     def begin(self, call: Call[T]) -> Flow[T]:
-        """Return the flow of *call*, with what watches it around it."""
-        return self.followed(call.frame, call.op, call.flow)
+        """Return the flow of *call*, wrapped for plugins."""
+        return self.observe_call(call.frame, call.op, call.flow)
 
     def _end(self, frame: Frame) -> None:
         frame.end()
         if self.observers is not None:
-            self.observers.passed(frame)
+            self.observers.check_replay_end(frame)
 
     def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
-        """Queue an update; if the effect waits for it, return after the service has it."""
+        """Queue an update; if the effect waits for it, return after the service has acknowledged it."""
         deferred = effect.deferrable and frame.batch_mode
         waits = effect.wait and not deferred
         try:
@@ -192,7 +193,7 @@ class BlockingDriver(Driving):
             body = partial(self._probe.attempt, body, partial(self.flush, frame))
         token = SCOPE.set(self.scopes.of_step(frame, op, effect.number, ends))
         try:
-            value = body() if effect.timeout is None else self._within(effect.timeout, body, op)
+            value = body() if effect.timeout is None else self._run_with_timeout(effect.timeout, body, op)
             return Returned(finished(value, effect.body, IN_A_DEF_HANDLER))
         except UNRECOVERABLE:
             raise
@@ -202,38 +203,38 @@ class BlockingDriver(Driving):
             SCOPE.reset(token)
 
     def enter(self, outer: Frame, effect: Enter) -> Outcome:
-        """Run the code of a context below *outer*; raise its suspension, if there was one, in *outer* too."""
+        """Run the code of a context below *outer*; if it is suspended, suspend *outer* too."""
         ending = self.run_context(effect)
         if isinstance(ending, Suspended):
             raise outer.suspend(ending.signal)
         return ending
 
     def run_context(self, effect: Enter) -> Ending:
-        """Run the code of a context, and look at what it left behind."""
+        """Run the code of a context; then check that it has asked for all its records."""
         frame = effect.frame
-        ending = self.run(frame, partial(self.inside, effect), self.scopes.of_context(frame))
+        ending = self.run(frame, partial(self.run_body, effect), self.scopes.of_context(frame))
         if isinstance(ending, Suspended):
             return ending
         if self.engine.interruption is not None:
             self.placement.require_open(frame, "run_in_child_context")
         if isinstance(ending, Returned):
-            look_in_context(frame)
+            check_context_end(frame)
         elif self.failures is not None:
-            self.failures.of_virtual(frame, ending.error)
+            self.failures.log_virtual_context(frame, ending.error)
         return ending
 
-    def inside(self, effect: Enter) -> Any:
-        """Run the code of a context, or perform the flow that stands for it."""
+    def run_body(self, effect: Enter) -> Any:
+        """Call the code of a context, or perform the series that is its code."""
         if callable(effect.body):
             return effect.body(effect.frame)
-        match self.follow(Composite(effect.frame, effect.body)):
+        match self.run_series(Composite(effect.frame, effect.body)):
             case Returned(value):
                 return value
             case Raised(error):
                 raise error
 
-    def follow(self, composite: Composite[T]) -> T:
-        """Perform what several calls in turn ask for: the user's code, and the calls."""
+    def run_series(self, composite: Composite[T]) -> T:
+        """Perform a series: the user's code and durable calls, in turn."""
         frame, flow = composite.frame, composite.flow
         answer: object = None
         try:
@@ -242,10 +243,10 @@ class BlockingDriver(Driving):
                     case Run(body, to_the_end):
                         answer = _outcome_of(
                             partial(_finished_code, body, is_handler=to_the_end),
-                            NO_END if to_the_end else UNRECOVERABLE,
+                            STOPS_SERIES if to_the_end else UNRECOVERABLE,
                         )
                     case Perform() as effect:
-                        answer = _outcome_of(partial(self._performed, frame, effect), NO_END)
+                        answer = _outcome_of(partial(self._perform_call, frame, effect), STOPS_SERIES)
                     case Flush():
                         self.flush(frame)
                         answer = None
@@ -255,11 +256,11 @@ class BlockingDriver(Driving):
             flow.close()
         return value
 
-    def _performed(self, frame: Frame, effect: Perform) -> Any:
+    def _perform_call(self, frame: Frame, effect: Perform) -> Any:
         if frame.suspension is not None or self.engine.interruption is not None or frame.is_orphaned:
             self.placement.require_open(frame, effect.method)
-        if effect.after is not None and self.failures is not None:  # what was raised by a suspension is no failure
-            self.failures.of_retried_calls(frame, effect.after)
+        if effect.after is not None and self.failures is not None:  # an error during a suspension is not a failure
+            self.failures.log_retried_calls(frame, effect.after)
         return self.drive(effect.begin())
 
     def fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
@@ -276,48 +277,48 @@ class BlockingDriver(Driving):
     def close(self, *, wait: bool = True) -> None:
         """End the threads of orphaned branches, then the sender.
 
-        Without *wait*, bodies that still run are abandoned; nothing of them is recorded any more.
+        Without *wait*, bodies that still run are abandoned; nothing of theirs is recorded any more.
         """
         self.pool.close(self.deadline, wait=wait)
         self.checkpointer.close(wait=wait)
 
     def run_handler(self, handler: Composite[Any], scope: ScopeInfo) -> Ending:
-        """Run the handler, and what follows its end."""
-        return self.performer.run(handler.frame, partial(self.follow, handler), scope)
+        """Run the handler, then its deferred calls."""
+        return self.performer.run(handler.frame, partial(self.run_series, handler), scope)
 
     def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Ending:
-        """Run the code of a context: the handler's, or a child's. Afterwards the context is closed."""
+        """Run the code of a context: of the handler or of a child context. Afterwards the context is closed."""
         frame.owner = threading.get_ident()
         token = SCOPE.set(scope)
         try:
-            value = body() if self._probe is None else _probed(self._probe, frame, body)
+            value = body() if self._probe is None else _run_probed(self._probe, frame, body)
             if frame.suspension is None:
                 return Returned(value)
-            tell_swallowed(frame)
+            warn_of_swallowed(frame)
             return Suspended(frame.suspension)
         except UNRECOVERABLE as error:
             if frame.suspension is None or isinstance(error, MemoryError):
                 raise
             if self.engine.interruption is None:
-                tell_dropped(error)
+                warn_of_replaced(error)
             return Suspended(frame.suspension)
         except SuspendExecution as signal:
-            if frame.suspension is None:  # raised by user code: nothing will wake this execution
-                message = "SuspendExecution was raised by code that is no durable operation"
+            if frame.suspension is None:  # raised by user code: nothing would resume this execution
+                message = "SuspendExecution was raised by code that is not a durable operation"
                 raise ValidationError(message) from signal
             return Suspended(frame.suspension)
         except Exception as error:  # noqa: BLE001 - the context's operation decides about it
             if frame.suspension is None:
                 return Raised(error)
-            tell_dropped(error)
+            warn_of_replaced(error)
             return Suspended(frame.suspension)
         finally:
             frame.closed = True
             SCOPE.reset(token)
 
-    def _within(self, seconds: float, body: Callable[[], Any], op: OperationHandle) -> Any:
-        """Run *body* on a thread of its own and leave it behind after *seconds*; its late result is discarded."""
-        over = self._environment.threads.signal()
+    def _run_with_timeout(self, seconds: float, body: Callable[[], Any], op: OperationHandle) -> Any:
+        """Run *body* on its own thread and abandon it after *seconds*; a late result is discarded."""
+        done = self._environment.threads.signal()
         results: list[Returned | BaseException] = []
 
         def work() -> None:
@@ -325,11 +326,11 @@ class BlockingDriver(Driving):
                 results.append(Returned(body()))
             except BaseException as error:  # noqa: BLE001 - raised again where the step was called
                 results.append(error)
-            over.set()
+            done.set()
 
         self._environment.threads.spawn(partial(copy_context().run, work), f"powertools-durable-step-{op.id[:8]}")
         patience = self.deadline.patience
-        if not over.wait(min(seconds, patience)):
+        if not done.wait(min(seconds, patience)):
             if patience < seconds:
                 late = BackendError(f"the invocation ends while {op.label} still runs", retryable=True)
                 self.engine.interrupt(late)
@@ -343,7 +344,7 @@ class BlockingDriver(Driving):
 
 
 def _outcome_of(code: Callable[[], Any], passes: tuple[type[Exception], ...]) -> Outcome:
-    """Run *code*; what *passes* is not for a flow to decide about."""
+    """Run *code* and return its outcome; errors in *passes* are raised, because no flow may handle them."""
     try:
         return Returned(code())
     except passes:
@@ -356,8 +357,8 @@ def _finished_code(body: Callable[[], Any], *, is_handler: bool) -> Any:
     return finished(body(), body, IS_THE_HANDLER if is_handler else IN_A_DEF_HANDLER)
 
 
-def _probed(probe: Probe, frame: Frame, body: Callable[[], Any]) -> Any:
-    """Run *body* and notice that it ended, also where that is although a suspension was raised in it."""
+def _run_probed(probe: Probe, frame: Frame, body: Callable[[], Any]) -> Any:
+    """Run *body*; report its end to the probe, and if it ended otherwise than by its suspension, that too."""
     try:
         value = body()
     except Exception:

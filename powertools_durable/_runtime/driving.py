@@ -1,4 +1,4 @@
-"""What the drivers of ``def`` and of ``async def`` handlers have in common: the invocation's parts, and who watches."""
+"""The common part of the drivers of ``def`` and ``async def`` handlers: plugins, the probe and the log of failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Driving:
-    """The parts of one invocation, its plugins, and the log of its failures.
+    """The parts of one invocation that both drivers use.
 
     Attributes
     ----------
@@ -51,29 +51,29 @@ class Driving:
         self._environment = environment
         self._probe = environment.probe
 
-    def followed(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
-        """Return the flow of an operation that is called in *frame*, with what watches it around it."""
+    def observe_call(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        """Return the flow of an operation called in *frame*, wrapped for plugins; the replay may have ended here."""
         if self.observers is not None:
-            self.observers.passed(frame)
-        return self.heard(op, flow)
+            self.observers.check_replay_end(frame)
+        return self.observe(op, flow)
 
-    def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+    def observe(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return *flow*, wrapped for plugins if there are any."""
         if self._probe is not None:
-            self._probe.asked(op)
-        return flow if self.observers is None else self.observers.heard(op, flow)
+            self._probe.operation_called(op)
+        return flow if self.observers is None else self.observers.observe(op, flow)
 
     def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
         """Return the trace header for a function that *op* is about to invoke, if a plugin has one."""
         return None if self.observers is None else self.observers.trace_header(op, function_name)
 
-    def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
+    def log_failure(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
         """Log a failure that is about to be recorded."""
         if effect.failure is not None and self.failures is not None:
-            self.failures.recorded(frame, effect, op.losses)
+            self.failures.log_recorded(frame, effect, op.losses)
 
-    def counting(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
-        """Count the failures of a fan-out during the block."""
+    def limit_failure_lines(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
+        """Limit the number of failures that are logged for a fan-out during the block."""
         if self.failures is None:
             return nullcontext()
-        return self.failures.of_fan_out(effect.frame, op.name or op.id[:8])
+        return self.failures.limit_lines(effect.frame, op.name or op.id[:8])

@@ -1,4 +1,4 @@
-"""The result of a durable call in ``async def`` code: a future that its operation completes."""
+"""The result of a durable call in ``async def`` code: a future that is completed by its operation."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Line: TypeAlias = "tuple[CodeType, int]"
 class DurableTask(asyncio.Future[T]):
     """A durable call: its operation has begun, and its result can be awaited any number of times.
 
-    Use it in ``await``, `asyncio.gather`, `asyncio.wait`, `asyncio.shield` and `asyncio.TaskGroup`. To cancel it, or a
-    task that awaits it, ends the waiting, never the operation. An exception that nobody asks for fails the context
-    that made the call.
+    Use it in ``await``, `asyncio.gather`, `asyncio.wait`, `asyncio.shield` and `asyncio.TaskGroup`. Cancelling it, or a
+    task that awaits it, ends only the waiting; the operation continues. An exception that is never retrieved fails the
+    context that made the call.
     """
 
     __slots__ = (
@@ -53,7 +53,7 @@ class DurableTask(asyncio.Future[T]):
         self.call = call
         self.place = place
         self.line = line
-        self.outcome: Outcome | None = None  # set when the operation has ended, before it is handed over
+        self.outcome: Outcome | None = None  # set when the operation ends, before the result is handed over
         self.runner: PlacedTask | None = None
         self.is_parked = False
         self.is_awaited = False
@@ -64,7 +64,7 @@ class DurableTask(asyncio.Future[T]):
 
     @property
     def path(self) -> tuple[Any, ...]:
-        """Where the call stands: orders all calls of a handler by structure."""
+        """The place of the call; orders all calls of a handler by their nesting, not by time."""
         place = self.place
         return (*place.run.path, *place.position, (0 if self.call is None else self.call.op.number, 0, 0))
 
@@ -72,17 +72,17 @@ class DurableTask(asyncio.Future[T]):
         name = "" if self.call is None else f" {self.call.op.label}"
         return f"<DurableTask{name}, {'done' if self.done() else 'pending'}>"
 
-    if not TYPE_CHECKING:  # for a checker there is no such attribute
+    if not TYPE_CHECKING:  # a type checker shall report unknown attributes
 
         def __getattr__(self, name: str) -> Any:
-            """Raise, and say that the result is not there yet."""
-            message = f"a DurableTask has no attribute {name!r}; await the call, and ask its result"
+            """Raise `AttributeError`; often the ``await`` is missing."""
+            message = f"a DurableTask has no attribute {name!r}; await the call to get its result"
             raise AttributeError(message)
 
     def __await__(self) -> Generator[Any, None, T]:
         self.is_awaited = True
         if not self.done() and not self._driver.watch.hand_over_alone(self):
-            # A waiter of its own: to cancel the task that awaits it must not cancel this future for others.
+            # A waiter for each task, because cancelling one task must not cancel this future for the others.
             waiter: asyncio.Future[None] = self._driver.loop.create_future()
             self._waiters.append(waiter)
             yield from waiter
@@ -101,7 +101,7 @@ class DurableTask(asyncio.Future[T]):
         return super().exception()
 
     def cancel(self, msg: Any = None) -> bool:
-        """End the waiting for all who await this; the operation continues."""
+        """End the waiting of all tasks that await this; the operation continues."""
         if not super().cancel(msg):
             return False
         self.is_retrieved = True
@@ -110,23 +110,23 @@ class DurableTask(asyncio.Future[T]):
 
     @property
     def has_waiters(self) -> bool:
-        """True while a task awaits it, or something is to be called when it is done."""
+        """True while a task awaits it, or it has done-callbacks."""
         return bool(self._waiters or self._callbacks)
 
     def set_name(self, name: object) -> None:
-        """Do nothing: `asyncio.create_task` names what it returns, and an operation has its own name."""
+        """Do nothing: `asyncio.create_task` sets a name on its result, but an operation has its own."""
 
     def get_name(self) -> str:
         """Return the operation's name."""
         return "" if self.call is None else self.call.op.name or ""
 
     def hand_over(self) -> None:
-        """Give the outcome to those who await it."""
+        """Complete this future with the outcome."""
         outcome = self.outcome
         if outcome is not None and not self.done():
             if isinstance(outcome, Raised):
                 self.set_exception(outcome.error)
-                self._log_traceback = False  # the context reports a failure that nobody asked for
+                self._log_traceback = False  # the context reports a failure that is never retrieved
             else:
                 self.set_result(outcome.value)
         self._release()

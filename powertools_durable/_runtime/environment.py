@@ -1,4 +1,4 @@
-"""Clock, threads and randomness of the runtime, which the test kit replaces."""
+"""The clock, threads and random source of the runtime, which the test kit replaces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from powertools_durable._frozen import frozen
@@ -24,6 +24,7 @@ __all__ = [
     "Performer",
     "Probe",
     "Signal",
+    "SteadyTime",
     "SystemClock",
     "SystemThreads",
     "Threads",
@@ -36,7 +37,7 @@ class Clock(Protocol):
     """Reads the time and sleeps."""
 
     def now(self) -> datetime:
-        """Return the moment, UTC-aware."""
+        """Return the current time in UTC, with its time zone."""
         ...
 
     def monotonic(self) -> float:
@@ -49,10 +50,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own."""
+    """The clock of the operating system."""
 
     def now(self) -> datetime:
-        """Return the moment, UTC-aware."""
+        """Return the current time in UTC, with its time zone."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
@@ -62,6 +63,21 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Return after *seconds*."""
         time.sleep(seconds)
+
+
+class SteadyTime:
+    """The start time plus the monotonic time since then: setting the system's clock does not move timers."""
+
+    __slots__ = ("_began", "_clock")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = clock.now(), clock.monotonic()
+
+    def now(self) -> datetime:
+        """Return the current time in UTC, with its time zone."""
+        moment, monotonic = self._began
+        return moment + timedelta(seconds=self._clock.monotonic() - monotonic)
 
 
 class Signal(Protocol):
@@ -82,7 +98,7 @@ class Threads(Protocol):
     Attributes
     ----------
     virtual : bool
-        Their waiting lets virtual time pass, so an event loop must not wait for its selector alone.
+        Virtual time passes while they wait, so an event loop must wait for a signal instead of its selector.
     """
 
     virtual: bool
@@ -101,13 +117,13 @@ class Threads(Protocol):
         Raises
         ------
         RuntimeError
-            The process may not have another thread.
+            The process can't start another thread.
         """
         ...
 
 
-class _Lock:
-    """A cheap signal: a lock that stays locked until the event is set."""
+class _LockSignal:
+    """A signal made of a lock, which stays locked until the event is set; cheaper than `threading.Event`."""
 
     __slots__ = ("_taken",)
 
@@ -123,7 +139,7 @@ class _Lock:
 
 
 class SystemThreads:
-    """The machine's own."""
+    """Threads of the operating system."""
 
     virtual = False
 
@@ -131,7 +147,7 @@ class SystemThreads:
         """Make a lock."""
         return threading.Lock()
 
-    signal = _Lock
+    signal = _LockSignal
 
     def spawn(self, run: Callable[[], None], name: str) -> threading.Thread:
         """Start a daemon thread; see `Threads`."""
@@ -141,10 +157,10 @@ class SystemThreads:
 
 
 class Probe(Protocol):
-    """Observes user code, on the thread that runs it, for the test kit. Anything it raises ends the process."""
+    """Observes user code for the test kit, on the thread that runs it. An exception of a probe ends the process."""
 
-    def asked(self, op: OperationHandle) -> None:
-        """Called when the code asks for an operation."""
+    def operation_called(self, op: OperationHandle) -> None:
+        """Called when the code makes a durable call."""
         ...
 
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
@@ -152,26 +168,26 @@ class Probe(Protocol):
         ...
 
     async def awaited_attempt(self, run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
-        """Await the body of a step, which runs on the event loop, or on a thread by `on_thread`."""
+        """Await the body of a step; it runs on the event loop, or a part of it on a thread by `on_thread`."""
         ...
 
     def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
-        """Run on a thread what an awaited body leaves to one."""
+        """Run the body of a step on a thread, while `awaited_attempt` awaits it."""
         ...
 
     def refused(self, frame: Frame, call: str) -> None:
-        """Called when the code asks for an operation while a suspension passes through *frame*."""
+        """Called when the code makes a durable call while *frame* is being suspended."""
         ...
 
     def swallowed(self, frame: Frame, location: str = "") -> None:
-        """Called when the code of *frame* ended otherwise than by the suspension that was raised in it.
+        """Called when the code of *frame* has swallowed or replaced the suspension that was raised in it.
 
-        *location* is ``file:line`` of where it was raised, if the traceback of the suspension does not say that.
+        *location* is the ``file:line`` where the suspension was raised; empty if its traceback shows that.
         """
         ...
 
     def context_ended(self, frame: Frame) -> None:
-        """Called when the code of *frame* ended, in any way."""
+        """Called when the code of *frame* has ended, in any way."""
         ...
 
 
@@ -179,7 +195,7 @@ class Performer(Protocol):
     """Answers the effects of operations, and runs the code of contexts."""
 
     def begin(self, call: Call[T]) -> Flow[T]:
-        """Return the flow to perform for *call*: its own, or one around it."""
+        """Return the flow to perform for *call*: its own, perhaps wrapped."""
         ...
 
     def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
@@ -191,36 +207,36 @@ class Performer(Protocol):
         ...
 
     def enter(self, outer: Frame, effect: Enter) -> Outcome:
-        """Answer `Enter`, which the code of *outer* asks for."""
+        """Answer an `Enter` of an operation in *outer*."""
         ...
 
     def fan_out(self, outer: Frame, effect: FanOut) -> Outcome:
-        """Answer `FanOut`, which the code of *outer* asks for."""
+        """Answer a `FanOut` of an operation in *outer*."""
         ...
 
     def run(self, frame: Frame, body: Callable[[], Any], scope: ScopeInfo) -> Ending:
-        """Run the code of a context: the handler's, or a child's."""
+        """Run the code of a context: of the handler or of a child context."""
         ...
 
 
 @frozen
 class Environment:
-    """Clock, randomness and threads of an invocation, and what a test kit puts in their place.
+    """Clock, random source and threads of an invocation; a test kit passes its own.
 
-    Client tokens are drawn here too, so the default source is the system's.
+    Client tokens are drawn from *random* too, so its default is the operating system's source.
 
     Attributes
     ----------
     probe : Probe | None
         Observes user code.
     performer : Callable | None
-        Takes the driver, returns the `Performer` that answers effects in place of it; an `AsyncDriver` has one with
+        Takes the driver, returns the `Performer` that answers effects in its place; that of an `AsyncDriver` has
         coroutines (`testing.replays.async_performer`).
     inline : bool
         No thread is started: the thread that waits for an answer sends the request, and branches run one after the
-        other where their fan-out was called. What contexts do counts as live, though records may lie ahead.
+        other on the thread that called their fan-out. The code of contexts counts as live, even if records follow.
     loops : Loops | None
-        Keeps the event loops of ``async def`` handlers, in place of those of the process.
+        Keeps the event loops of ``async def`` handlers; None: those of the process.
     """
 
     clock: Clock = field(default_factory=SystemClock)

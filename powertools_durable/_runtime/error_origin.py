@@ -1,4 +1,4 @@
-"""What a log may show of an error: its class and where it came from, not its message, which may hold a payload."""
+"""The part of an error that a log may show: its class and its origin, not its message, which may hold a payload."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _FRAMES = 5
 
 
 def place_of(error: BaseException) -> str:
-    """Return ``KeyError at shop.py:12 in notify, called by shop.py:40 in handler``; names of files only.
+    """Return text such as ``KeyError at shop.py:12 in notify, called by shop.py:40 in handler``, without folders.
 
-    The lines are those of the user's code; if it passed none, those of installed packages, else those of this package.
-    The message is shown for errors of this package only, except those that repeat what user code raised.
+    The lines are those of the user's code in the traceback; without any, those of installed packages, else those of
+    this package. The message is included only for errors of this package that do not repeat an error of user code.
     """
     trace = traceback_of(error)
     walked = list(traceback.walk_tb(trace))
-    frames = list(user_frames(trace)) or [one for one in walked if not is_own(one[0])] or walked
-    places = [place(*one) for one in reversed(frames[-_FRAMES:])]
+    frames = list(user_frames(trace)) or [entry for entry in walked if not is_own(entry[0])] or walked
+    places = [place(*entry) for entry in reversed(frames[-_FRAMES:])]
     ours = isinstance(error, DurableError) and not isinstance(error, OperationError)
-    words = f" ({error})" if ours else ""
-    return f"{type(error).__qualname__} at {', called by '.join(places) or 'an unknown place'}{words}"
+    message = f" ({error})" if ours else ""
+    return f"{type(error).__qualname__} at {', called by '.join(places) or 'an unknown place'}{message}"

@@ -1,9 +1,9 @@
 """Logs failures; no other module does.
 
-Lines go through the user's logger, so that they carry its keys and reach its handlers. Messages of this package hold no
-payload; the message and the traceback of an exception that user code raised are logged as they are. A failure is logged
-when it happens, not when it is replayed: that of an attempt when it is recorded, that of the execution when it is
-answered.
+Lines go through the user's logger, so that they carry its keys and reach its handlers. Messages of this package contain
+no payload; the message and the traceback of an exception that user code raised are logged unchanged. A failure is
+logged when it happens, not when it is replayed: the failure of an attempt before it is recorded, the failure of the
+execution before it is returned to Lambda.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ __all__ = ["Failures"]
 
 logger = logging.getLogger(__name__)
 
-LINES_OF_A_FAN_OUT: Final = 20  # afterwards they are counted
+LINES_OF_A_FAN_OUT: Final = 20  # further ones are only counted
 _NEST_LESS = "Contexts inside contexts count towards Python's recursion limit: nest less deeply, or loop"
-_LOGGED_WHERE_IT_HAPPENED = (StepError, WaitForConditionError, CallbackSubmitterError, ChildContextError)
+_LOGGED_BEFORE = (StepError, WaitForConditionError, CallbackSubmitterError, ChildContextError)
 
 
 class Failures:
@@ -63,13 +63,13 @@ class Failures:
 
     # -- failures ------------------------------------------------------------------------------------------
 
-    def recorded(self, frame: Frame, effect: Checkpoint, losses: list[str]) -> None:
-        """Log a failure that is about to be recorded: that of a step's attempt, or of a context's code.
+    def log_recorded(self, frame: Frame, effect: Checkpoint, losses: list[str]) -> None:
+        """Log a failure that is about to be recorded, of a step's attempt or of a context's code.
 
         Parameters
         ----------
         frame : Frame
-            The context that the operation is in.
+            The context of the operation.
         effect : Checkpoint
             The update, with the exception that it records.
         losses : list[str]
@@ -84,58 +84,58 @@ class Failures:
             logger.warning("the failure of %s %r is recorded without %s", kind, name, " and ".join(losses))
             losses.clear()
         if update.type is OperationType.CONTEXT:
-            self.of_context(frame, update.id, update.name, error, update.error)
+            self.log_context(frame, update.id, update.name, error, update.error)
             return
         record = frame.engine.state.operations.get(update.id)
         attempt = (record.attempts if record is not None else 0) + 1
         scope = self._scope_in(frame, operation_id=update.id, operation_name=update.name, attempt=attempt)
         if update.action is OperationAction.RETRY and update.step_options is not None:
             seconds = update.step_options.next_attempt_delay_seconds
-            shown = _summary(update.error)
-            text = f"attempt {attempt} of step {name!r} failed, the next one is in {seconds} s: {shown}"
+            summary = _summary(update.error)
+            text = f"attempt {attempt} of step {name!r} failed, the next one is in {seconds} s: {summary}"
             self._log_within(frame, text, error, scope, with_traceback=False)
             return
         cls = WaitForConditionError if update.sub_type == SubType.WAIT_FOR_CONDITION else StepError
         self._log_within(frame, _described(cls, update.error, name, attempt), error, scope)
 
-    def of_context(
-        self, frame: Frame, context_id: str, name: str | None, error: BaseException, written: ErrorObject | None = None
+    def log_context(
+        self, frame: Frame, context_id: str, name: str | None, error: BaseException, record: ErrorObject | None = None
     ) -> None:
         """Log the failure of a child context, a branch or an item, unless it was logged for a step inside."""
-        if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) or frame.engine.revoked:
+        if isinstance(error, _LOGGED_BEFORE) or frame.engine.revoked:
             return
-        described = _described(ChildContextError, written or self._written(error), name or context_id, None)
+        described = _described(ChildContextError, record or self._error_object(error), name or context_id, None)
         scope = self._scope_in(frame, operation_id=context_id, operation_name=name)
         self._log_within(frame, described, error, scope)
 
-    def of_virtual(self, frame: Frame, error: BaseException) -> None:
+    def log_virtual_context(self, frame: Frame, error: BaseException) -> None:
         """Log the failure of a context without a record, whose code runs again on every replay."""
         is_virtual = frame.context_id is not None and frame.context_id != frame.parent_id
         if is_virtual and frame.code_state is ReplayState.LIVE and frame.context_id is not None:
-            self.of_context(frame, frame.context_id, None, error)
+            self.log_context(frame, frame.context_id, None, error)
 
-    def of_retried_calls(self, frame: Frame, failed: FailedAttempt) -> None:
+    def log_retried_calls(self, frame: Frame, failed: FailedAttempt) -> None:
         """Log that `with_retry` will run its function again, unless this is a replay."""
         name, attempt, delay, error = failed.name, failed.number, failed.delay, failed.error
-        if isinstance(error, _LOGGED_WHERE_IT_HAPPENED) or frame.engine.revoked or frame.recorded_ahead() is not None:
+        if isinstance(error, _LOGGED_BEFORE) or frame.engine.revoked or frame.recorded_ahead() is not None:
             return
-        shown = _summary(self._written(error))
-        text = f"attempt {attempt} of {name or 'with_retry'!r} failed, the next one is in {delay} s: {shown}"
+        summary = _summary(self._error_object(error))
+        text = f"attempt {attempt} of {name or 'with_retry'!r} failed, the next one is in {delay} s: {summary}"
         self._log_within(frame, text, error, self._scope_in(frame, attempt=attempt), with_traceback=False)
 
-    def answer(self, error: BaseException) -> ErrorObject:
-        """Log that the execution has failed, and return the error of the answer."""
+    def log_execution(self, error: BaseException) -> ErrorObject:
+        """Log that the execution has failed, and return its error for Lambda."""
         losses: list[str] = []
-        written = self._written(error, is_answer=True, losses=losses)
+        written = self._error_object(error, is_answer=True, losses=losses)
         if isinstance(error, RecursionError):
             message = f"{written.error_message}. {_NEST_LESS}"
             written = ErrorObject(error_message=message, error_type="RecursionError", stack_trace=written.stack_trace)
         if losses:
-            logger.warning("the failure of the execution is answered without %s", " and ".join(losses))
+            logger.warning("the failure of the execution is returned without %s", " and ".join(losses))
         described = _summary(written)
         if isinstance(error, OperationError) and type(error).__module__ == OperationError.__module__:
             described = error.describe()
-        with_traceback = not isinstance(error, _LOGGED_WHERE_IT_HAPPENED)
+        with_traceback = not isinstance(error, _LOGGED_BEFORE)
         text = f"the execution failed: {described}"
         self._log(logging.ERROR, text, error, ScopeInfo(**self._scope), with_traceback=with_traceback)
         return written
@@ -143,8 +143,8 @@ class Failures:
     # -- fan-outs ------------------------------------------------------------------------------------------
 
     @contextmanager
-    def of_fan_out(self, frame: Frame, name: str) -> Iterator[None]:
-        """Log the first failures below *frame*, and the number of further ones when it ends or suspends."""
+    def limit_lines(self, frame: Frame, name: str) -> Iterator[None]:
+        """Log only the first failures below *frame*; at the end or suspension, log the number of the others."""
         with self._lock:
             self._fan_outs[frame] = 0
         try:
@@ -157,7 +157,7 @@ class Failures:
                 self._log(logging.WARNING, text, None, self._scope_in(frame))
 
     def _has_room(self, frame: Frame) -> bool:
-        """Count a line for the outermost fan-out around *frame*; return whether it is one of the first."""
+        """Count a line for the outermost fan-out around *frame*; return whether it may be logged."""
         outermost: Frame | None = None
         around: Frame | None = frame
         while around is not None:
@@ -175,7 +175,7 @@ class Failures:
     def _scope_in(self, frame: Frame, **own: Any) -> ScopeInfo:
         return ScopeInfo(**self._scope, context_id=frame.context_id, **own)
 
-    def _written(self, error: BaseException, **options: Any) -> ErrorObject:
+    def _error_object(self, error: BaseException, **options: Any) -> ErrorObject:
         config = self._program.config
         return to_error_object(
             error, stack_traces=config.stack_traces, include_input=config.include_validation_input, **options
@@ -190,7 +190,7 @@ class Failures:
     def _log(
         self, level: int, text: str, error: BaseException | None, scope: ScopeInfo, *, with_traceback: bool = True
     ) -> None:
-        """Log by the user's logger, by its method `log`, which neither fills nor flushes Powertools' buffer."""
+        """Log with the method `log` of the user's logger, which neither fills nor flushes Powertools' buffer."""
         config = self._program.config
         if not config.log_failures:
             return
@@ -198,51 +198,51 @@ class Failures:
 
         token = SCOPE.set(scope)
         try:
-            shown = None
+            exc_info = None
             if error is not None and with_traceback:
-                shown = exc_info_of(error, include_input=config.include_validation_input)
+                exc_info = exc_info_of(error, include_input=config.include_validation_input)
             users = logger_of_failures(self._program.handler, self._program.logger)
             at = 1 if self._program.is_async else log_level_of_the_user()
-            if at == 1 and hasattr(users, "makeRecord"):  # no line of the user's on this stack
-                _log_at(self._called_at() or self._line_of(error), users, level, text, shown)
+            if at == 1 and hasattr(users, "makeRecord"):  # this stack has no line of the user's code
+                _log_at(self._line_of_call() or self._line_of(error), users, level, text, exc_info)
             else:
-                users.log(level, text, exc_info=shown, stacklevel=at)
+                users.log(level, text, exc_info=exc_info, stacklevel=at)
         except Exception as broken:  # noqa: BLE001 - the failure is recorded, even if the logger raises
             logger.warning("a failure could not be logged: the logger raised %s", type(broken).__name__)
         finally:
             SCOPE.reset(token)
 
-    def _called_at(self) -> tuple[str, int, str] | None:
+    def _line_of_call(self) -> tuple[str, int, str] | None:
         """Return file, line and function of the durable call that failed, in an ``async def`` handler."""
         if not self._program.is_async:
             return None
         from powertools_durable._runtime.task_places import line_of_call  # loads asyncio
 
-        called = line_of_call()
-        return None if called is None else (called[0].co_filename, called[1], called[0].co_name)
+        line = line_of_call()
+        return None if line is None else (line[0].co_filename, line[1], line[0].co_name)
 
     def _line_of(self, error: BaseException | None) -> tuple[str, int, str]:
-        """Return file, line and function where *error* passed the user's code, else those of the handler."""
-        passed = list(user_frames(traceback_of(error))) if error is not None else []
-        if passed:
-            frame, line = passed[-1]
+        """Return file, line and function of the user's innermost frame in *error*, else those of the handler."""
+        frames = list(user_frames(traceback_of(error))) if error is not None else []
+        if frames:
+            frame, line = frames[-1]
             return frame.f_code.co_filename, line, frame.f_code.co_name
         code = code_of(self._program.handler)
         return (code.co_filename, code.co_firstlineno, code.co_name) if code else ("(unknown file)", 0, "(unknown)")
 
 
 def _log_at(line: tuple[str, int, str], users: Any, level: int, text: str, exc_info: Any) -> None:
-    """Log as if from *line*: a branch's thread and Lambda's runtime have no frame of the user's on the stack."""
+    """Log with *line* as the origin, for stacks without a frame of the user's code, such as that of a branch."""
     if users.isEnabledFor(level):
         file, number, function = line
         users.handle(users.makeRecord(users.name, level, file, number, text, (), exc_info, function))
 
 
-def _described(cls: type[OperationError], written: ErrorObject, name: str, attempts: int | None) -> str:
-    error = cls(written.error_message or "", error_type=raised_at_first(written))
+def _described(cls: type[OperationError], record: ErrorObject, name: str, attempts: int | None) -> str:
+    error = cls(record.error_message or "", error_type=raised_at_first(record))
     return error.named(name, attempts).describe()
 
 
-def _summary(written: ErrorObject) -> str:
-    message = f": {written.error_message}" if written.error_message else ""
-    return f"{raised_at_first(written)}{message}"
+def _summary(record: ErrorObject) -> str:
+    message = f": {record.error_message}" if record.error_message else ""
+    return f"{raised_at_first(record)}{message}"

@@ -1,12 +1,13 @@
 """Decides what happens when an event loop is idle: hand over a result, wait, poll a timer, or suspend.
 
-One rule of order, live and replayed: the results of operations are handed to those who await them while the loop is
-idle, one at a time, in the order in which the service ended them. So tasks that race see the same winner on every
-replay (docs/contributing/protocol.md#order-of-results).
+Live and on a replay, results are ordered by one rule: they are handed over while the loop is idle, one at a time, in
+the order of the end times in their records. So tasks that race see the same winner on every replay
+(docs/contributing/protocol.md#order-of-results).
 
-An operation that waits for the service is *parked*. The invocation is suspended when nothing but parked operations
-could wake the code: no body runs, no request is under way, and every task waits, directly or not, for a durable call.
-A timer, socket or thread of the user's may wake a task too; for that the invocation stays open for a second.
+An operation that waits for the service is *parked*. The invocation is suspended when only parked operations could wake
+the code: no body runs, no request is in flight, and every task waits, directly or through other tasks, for a durable
+call. If a task waits for something else, such as a timer, a socket or a thread of the user's, the invocation first
+waits until a second has passed without durable progress (`DurableConfig.plain_await_grace`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._replay.handle import OperationHandle
+from powertools_durable._runtime.environment import SteadyTime
 from powertools_durable._runtime.wakeups import line_of, waits_only_for_durable_calls
 from powertools_durable.errors import BackendError, SuspendExecution
 
@@ -71,20 +73,20 @@ class IdleWatch:
     engine, checkpointer, deadline, clock
         The parts of the invocation.
     grace : float
-        Seconds without durable progress for which something of the user's may still wake a task.
+        Seconds without durable progress for which a task may wait for something that is not durable.
     unwind : Callable
-        Ends the code, with a suspension or an error that has interrupted the engine.
+        Cancels the code, with a suspension, or with None when the engine is interrupted or revoked.
     poll : Callable
-        Makes a request without an update.
+        Sends a request without an update, to learn which records have changed.
     tasks : Callable
         Returns the tasks that run the user's code.
 
     Attributes
     ----------
     working : int
-        Bodies that run, and requests that are waited for.
+        Number of bodies that run and requests that are awaited.
     open : int
-        Durable calls that have not been handed over.
+        Number of durable calls whose results have not been handed over.
     is_over : bool
         The handler has ended, or is being unwound.
     """
@@ -114,11 +116,11 @@ class IdleWatch:
         self._unwind = unwind
         self._poll = poll
         self._tasks = tasks
-        self._began = clock.now(), clock.monotonic()
+        self._time = SteadyTime(clock)
         self._ended: list[tuple[float, tuple[Any, ...], int, DurableTask[Any]]] = []
-        self._lone: DurableTask[Any] | None = None  # what has ended, if it is alone: its time is not needed
-        self._handed_over = -inf  # the time of the last result, which one without a time of its own takes
-        self._unread: Call[Any] | None = None  # the call of that result, if its time was not read
+        self._lone: DurableTask[Any] | None = None  # the only task that has ended: its time need not be read
+        self._handed_over = -inf  # the time of the last result; a result without a time gets the same
+        self._unread: Call[Any] | None = None  # the call of the last result, if its time was not read
         self._parked: dict[str, list[_Parked]] = {}
         self._changed: deque[str] = deque()
         self._polled_at = -inf
@@ -147,7 +149,7 @@ class IdleWatch:
     def _time_of(self, call: Call[Any] | None) -> float:
         """Return when an operation ended according to its record, in milliseconds.
 
-        The result of `create_callback` is there as soon as it has begun.
+        The result of `create_callback` is available when the operation starts, so it has its start time.
         """
         record = None if call is None else call.op.record
         if call is not None and record is not None:
@@ -182,10 +184,10 @@ class IdleWatch:
         self.open -= 1
         self._turn += 1
         task.turn = self._turn
-        task.place.run.driver.handed_over(task)
+        task.place.run.driver.complete(task)
 
-    def hand_over_those_of(self, run: ContextRun) -> None:
-        """Hand over the results of a context whose code has ended: something may still be called for them."""
+    def hand_over_all_of(self, run: ContextRun) -> None:
+        """Hand over the results in a context whose code has ended: they may have done-callbacks."""
         if not any(task.outcome is not None and not task.turn for task in run.calls):
             return
         if self._lone is not None:
@@ -198,7 +200,7 @@ class IdleWatch:
             self._hand_over(task)
 
     def hand_over_alone(self, task: DurableTask[Any]) -> bool:
-        """Hand over *task*, if it has ended and no other task or operation could come before it."""
+        """Hand over *task* at once, if it has ended and there is no other result or task to order it with."""
         if task.outcome is None or self.open != 1 or task.runner is not None or len(self._tasks()) != 1:
             return False
         return self.hand_over_next()
@@ -222,7 +224,7 @@ class IdleWatch:
         return [self._changed.popleft() for _ in range(len(self._changed))]
 
     def wake(self, changed: Iterable[str]) -> None:
-        """Wake the operations that wait for one of those changes."""
+        """Wake the operations whose records have changed."""
         for identifier in changed:
             for parked in self._parked.get(identifier, ()):
                 if not parked.woken.done():
@@ -234,8 +236,8 @@ class IdleWatch:
 
     # -- when the loop is idle -----------------------------------------------------------------------------
 
-    def never_idle(self) -> None:
-        """Hand over a result though callbacks are ready: the code may be waiting for it in a loop."""
+    def busy_for_long(self) -> None:
+        """Hand over a result although callbacks are ready: the code may be polling for it in a loop."""
         if (self._ended or self._lone) and not self.is_over:
             logger.warning(
                 "tasks keep the event loop busy without awaiting anything that takes time, for example by 'while not "
@@ -243,8 +245,8 @@ class IdleWatch:
             )
             self.hand_over_next()
 
-    def timeout_strikes(self, limited: object) -> None:
-        """Warn of a timeout that ends the wait for a durable call: a replay does not know of it."""
+    def timeout_expires(self, limited: object) -> None:
+        """Warn of a timeout that ends the wait for a durable call, because it is not recorded."""
         for task in self._tasks():
             waits = task is limited or getattr(task, "_fut_waiter", None) is limited
             if waits and waits_only_for_durable_calls(task):
@@ -255,7 +257,7 @@ class IdleWatch:
                 )
 
     def idle(self, timeout: float | None) -> float | None:
-        """Decide; return how long the loop may sleep."""
+        """Decide what to do; return how many seconds the loop may sleep."""
         if self._loop.is_ready:
             return 0
         if self.is_over:
@@ -264,12 +266,12 @@ class IdleWatch:
         if self._engine.interruption is not None or self._engine.revoked:
             self._unwind(None)
             return 0
-        if self.hand_over_next():  # what its task queues now shares a request with what is queued already
+        if self.hand_over_next():  # before the release: updates that the task queues now share the request
             return 0
         self._checkpointer.release()
         patience = self._deadline.patience
         if patience <= 0:
-            self._too_late()
+            self._end_at_deadline()
             return 0
         sleep = patience if timeout is None else min(timeout, patience)
         if self.working or not self._parked:
@@ -278,11 +280,11 @@ class IdleWatch:
         return self._suspend_or_wait(sleep)
 
     def _until_next_timer(self, sleep: float) -> float:
-        """Return how long to sleep while something runs: at most until a parked timer is due, which is polled."""
+        """Return how long to sleep while something runs: until the next parked timer is due; poll for due ones."""
         due = min((parked.until for same in self._parked.values() for parked in same if parked.until), default=None)
         if due is None:
             return sleep
-        left = (due - self._now()).total_seconds()
+        left = (due - self._time.now()).total_seconds()
         if left <= 0:
             left = self._poll_a_due_timer()
         return min(sleep, left)
@@ -297,13 +299,13 @@ class IdleWatch:
         return left
 
     def _suspend_or_wait(self, sleep: float) -> float:
-        """Suspend, unless something of the user's could still wake a task."""
+        """Suspend, unless something that is not durable could still wake a task."""
         parked = self._all_parked
-        now = self._now()
+        now = self._time.now()
         due = {one.op.id for one in parked if one.until is not None and one.until <= now} - self._polled
         if due or self._engine.pending:
-            # The responses show which timers have fired and which callbacks were answered: the service would not
-            # invoke again because of those.
+            # The responses show which timers have fired and which callbacks were answered. The service does not
+            # invoke again for those, so suspending without looking would lose them.
             self._polled |= due
             self._poll()
             return sleep
@@ -325,18 +327,13 @@ class IdleWatch:
         self._unwind(SuspendExecution(until, tuple(one.op for one in parked)))
         return 0
 
-    def _too_late(self) -> None:
+    def _end_at_deadline(self) -> None:
         for task in self._tasks() if not self._parked and not self.working else ():
             logger.error("the invocation ends while a task still waits, at %s", line_of(task))
         self._engine.interrupt(BackendError("the invocation ends while the handler still runs", retryable=True))
         self._unwind(None)
 
-    def _now(self) -> datetime:
-        """Return the start time plus the monotonic time since then, so that setting the clock moves no timer."""
-        moment, monotonic = self._began
-        return moment + timedelta(seconds=self._clock.monotonic() - monotonic)
-
     @property
-    def longest(self) -> float:
-        """Seconds that a wait for the end of tasks may take."""
+    def patience(self) -> float:
+        """Seconds to wait for the end of cancelled tasks."""
         return min(1.0, self._deadline.patience, threading.TIMEOUT_MAX)

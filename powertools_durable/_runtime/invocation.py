@@ -1,7 +1,7 @@
-"""One invocation from event to answer: parse, load, run, answer.
+"""One invocation, from the event to the answer.
 
-The order is guaranteed: the event, the remaining pages, the customer's payload, and only then an engine. A payload that
-does not fit ends the invocation before anything is recorded.
+The order is: parse the event, load the remaining pages of records, parse the customer's payload, run the handler,
+answer. A payload that does not fit the handler's model ends the invocation before anything is recorded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from powertools_durable._runtime.failures import Failures
 from powertools_durable._runtime.requests import pages
 from powertools_durable._runtime.session import Program, Session
 from powertools_durable._runtime.signals import UNRECOVERABLE, CheckpointingStopped
-from powertools_durable._runtime.unconsumed import look_in_execution
+from powertools_durable._runtime.unconsumed import check_execution_end
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import (
     BackendError,
@@ -58,12 +58,12 @@ def run_invocation(
     Returns
     -------
     dict
-        ``Status`` with ``Result`` or ``Error``, exactly as docs/contributing/protocol.md#invocation-output has them.
+        ``Status`` with ``Result`` or ``Error``, as described in docs/contributing/protocol.md#invocation-output.
 
     Raises
     ------
     NotADurableInvocationError, DecoratorOrderError
-        The event is not that of a durable execution.
+        The event is not the event of a durable execution.
     BackendError, PayloadModelChangedError
         Another invocation may succeed: Lambda counts this one as failed and invokes again.
     """
@@ -78,7 +78,7 @@ def run_invocation(
         state = _load(event, counted or backend)
     except BackendError as error:
         return to_wire(_refused(error, failures))  # type: ignore[no-any-return]
-    del event  # the state has the records
+    del event  # frees its copy of the records
     record = execution_record(state.operations.values(), arn)
     name = (record.name if record else None) or execution_name(arn)
     started_at = record.start_timestamp if record else None
@@ -110,11 +110,11 @@ def run_invocation(
             observers=observers,
             failures=failures,
         )
-        program.begins(session)
+        program.on_start(session)
         interrupted = False
         try:
             return _answer(session, _handle(session, payload), failures)
-        except KeyboardInterrupt:  # of a developer, who does not want to wait for bodies that still run
+        except KeyboardInterrupt:  # a developer has pressed Ctrl-C: don't wait for bodies that still run
             interrupted = True
             raise
         finally:
@@ -153,7 +153,7 @@ def _is_running(state: ExecutionState) -> bool:
 
 
 def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionState:
-    """Read the pages that the event leaves out, all of them (docs/contributing/protocol.md#loading-all-pages)."""
+    """Load all pages of records that are not in the event (docs/contributing/protocol.md#loading-all-pages)."""
     from powertools_durable.parser.event import execution_record
 
     arn, page = event.durable_execution_arn, event.initial_execution_state
@@ -161,7 +161,7 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
     for records in pages(backend, arn, event.checkpoint_token, page.next_marker, MAX_PAGE_ITEMS):
         state.absorb(records)
     if event.has_state and execution_record(state.operations.values(), arn) is None:
-        # Treated as a new execution, everything that is recorded would be done again.
+        # Treating it as a new execution would repeat everything that is recorded.
         message = (
             "the event's InitialExecutionState, with all its pages, has no record of type EXECUTION, so neither the "
             "execution's input nor its progress is known; nothing was run, and another invocation may get the whole "
@@ -174,7 +174,7 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
 def _rejected(
     error: PayloadValidationError, program: Program, state: ExecutionState, failures: Failures
 ) -> InvocationResult:
-    """Fail a new execution. Keep a running one: its payload did fit, so the new deployment is at fault."""
+    """Fail a new execution. Raise for a running one: its payload did fit before, so the new deployment is at fault."""
     if _is_running(state) and program.config.on_model_change == "raise":
         logger.error("the input of a running execution no longer fits the handler's model: %s", error)
         from powertools_durable.parser.payload import model_changed
@@ -184,7 +184,7 @@ def _rejected(
 
 
 def _handle(session: Session, payload: object) -> Ending | CheckpointingStopped:
-    """Run the user's function, then wait until every queued update is acknowledged."""
+    """Run the handler, then wait until every queued update is acknowledged."""
     root, context = session.root, session.program.make_context(session)
     scope = session.scopes.of_context(root)
     outcome: Ending | CheckpointingStopped
@@ -196,7 +196,7 @@ def _handle(session: Session, payload: object) -> Ending | CheckpointingStopped:
         outcome = Raised(error)
     except CheckpointingStopped as stopped:
         outcome = stopped
-    with suppress(CheckpointingStopped, SuspendExecution):  # the engine and the frame keep these too
+    with suppress(CheckpointingStopped, SuspendExecution):  # `_answer` finds the reason in the engine
         session.driver.flush(root)
     return outcome
 
@@ -207,7 +207,7 @@ def _to_its_end(session: Session, payload: object, context: Any) -> Series[objec
     first = outcome.error if isinstance(outcome, Raised) else None
     deferred = session.program.deferred(context)
     failures = (yield from deferred.flow) if deferred is not None else []
-    for error in failures:  # all were run, even if one failed
+    for error in failures:  # all deferred calls have run, even if one failed
         if first is None:
             first = error
         else:
@@ -216,7 +216,7 @@ def _to_its_end(session: Session, payload: object, context: Any) -> Series[objec
     if first is not None:
         raise first
     if session.engine.interruption is None:
-        look_in_execution(session.root)
+        check_execution_end(session.root)
     return outcome.value if isinstance(outcome, Returned) else None
 
 
@@ -272,4 +272,4 @@ def _refused(reason: BaseException, failures: Failures) -> InvocationResult:
 
 
 def _failed(error: BaseException, failures: Failures) -> InvocationResult:
-    return InvocationResult(status=InvocationStatus.FAILED, error=failures.answer(error))
+    return InvocationResult(status=InvocationStatus.FAILED, error=failures.log_execution(error))

@@ -1,13 +1,14 @@
-"""The event loop of ``async def`` handlers: asyncio's own, which tells a watch when nothing is left to run.
+"""The event loop of ``async def`` handlers: asyncio's own, which calls a watch when it is idle.
 
-A loop asks its selector for events with a timeout of 0 while callbacks are ready, and with another one when it is
-idle. At that moment the watch may hand over the result of an operation, or end the invocation.
+An event loop polls its selector with a timeout of 0 while callbacks are ready, and with another timeout when it is
+idle. In that case the watch is called first; it may hand over the result of an operation, or end the invocation.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import selectors
 import threading
 import weakref
@@ -15,17 +16,17 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context
 from functools import partial
-from typing import Protocol, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from powertools_durable._runtime.environment import Environment, Signal
 from powertools_durable.errors import ValidationError
 
-__all__ = ["DurableLoop", "LoopWatch", "Loops", "Reserve"]
+__all__ = ["DurableLoop", "LoopWatch", "Loops", "Reserve", "silence"]
 
 _MOST_TURNS = 1000  # turns of a loop that is never idle until it is treated as idle
-_TIMEOUTS = ("_on_timeout", "_release_waiter")  # what asyncio's timeouts call when they strike
-_GLANCE = 0.001  # seconds between two looks at real sockets while time is virtual
-_INSTANT = 1e-6  # seconds that pass at least in a pause: virtual time does not move by less
+_TIMEOUTS = ("_on_timeout", "_release_waiter")  # names of the callbacks of asyncio's timeouts
+_REAL_POLL = 0.001  # seconds between two polls of real sockets while time is virtual
+_INSTANT = 1e-6  # the minimum of a pause in seconds: virtual time does not move by less
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -36,23 +37,23 @@ class LoopWatch(Protocol):
     """Decides what happens when a loop is idle."""
 
     def idle(self, timeout: float | None) -> float | None:
-        """Return how long the loop may sleep, 0 if something is ready now; *timeout* is what the loop would do."""
+        """Return how many seconds the loop may sleep, 0 if something is ready now; without a watch it is *timeout*."""
         ...
 
-    def never_idle(self) -> None:
+    def busy_for_long(self) -> None:
         """Called after many turns without a pause."""
         ...
 
-    def timeout_strikes(self, limited: object) -> None:
-        """Called before a timeout of asyncio ends the waiting of a task; *limited* is the task, or what it awaits."""
+    def timeout_expires(self, limited: object) -> None:
+        """Called before a timeout of asyncio ends a task's wait; *limited* is the task, or the future it awaits."""
         ...
 
 
 class Reserve(Protocol):
-    """Keeps what runs only when nothing else can; a test kit has one."""
+    """Holds work of a test kit that runs only when nothing else can."""
 
     def release(self) -> bool:
-        """Make something ready; return False if there is nothing."""
+        """Make a piece of work ready; return False if there is none."""
         ...
 
 
@@ -66,21 +67,21 @@ class _Selector(selectors.DefaultSelector):
 
 
 class DurableLoop(asyncio.SelectorEventLoop):
-    """An event loop that outlives invocations; each one attaches its watch.
+    """An event loop that is reused by invocations; each one attaches its watch.
 
     Parameters
     ----------
     reserve : Reserve | None
-        Asked before the watch when the loop is idle.
+        Called before the watch when the loop is idle.
     around : Callable | None
         Takes each callback and its arguments, and calls it.
 
     Attributes
     ----------
     watch : LoopWatch | None
-        That of the present invocation.
+        The watch of the current invocation.
     jobs : int
-        Calls of `run_in_executor` that have not ended.
+        Number of calls of `run_in_executor` that have not ended.
     """
 
     def __init__(self, reserve: Reserve | None = None, around: Callable[..., None] | None = None) -> None:
@@ -92,21 +93,21 @@ class DurableLoop(asyncio.SelectorEventLoop):
         self._bell: Signal | None = None  # wakes the loop while time is virtual
         self._own_selector = _Selector(self)
         super().__init__(self._own_selector)
-        if around is not None:  # in place of the method, so that other loops pay nothing for it
+        if around is not None:  # as an attribute, so that other loops keep the fast method
             self._around, self.call_soon = around, self._call_soon_around  # type: ignore[method-assign]
         _OPEN.add(self)
         self._own_files = len(self._own_selector.get_map())
 
     def attach(self, watch: LoopWatch, environment: Environment) -> None:
-        """Begin an invocation."""
+        """Set the watch and the environment of an invocation that begins."""
         self.watch, self._environment, self._turns = watch, environment, 0
 
     def detach(self) -> None:
-        """End it."""
+        """Remove the watch of an invocation that has ended."""
         self.watch = None
 
     def time(self) -> float:
-        """Return the seconds of the invocation's clock."""
+        """Return the time of the invocation's clock, in seconds."""
         return super().time() if self._environment is None else self._environment.clock.monotonic()
 
     @property
@@ -134,21 +135,21 @@ class DurableLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Have *callback* run at a time; see `asyncio.loop.call_at`. The watch hears of a timeout that strikes."""
+        """Schedule *callback*; see `asyncio.loop.call_at`. The watch is called before a timeout expires."""
         if getattr(callback, "__name__", "") in _TIMEOUTS:
-            return super().call_at(when, self._strikes, callback, *args, context=context)
+            return super().call_at(when, self._expire_timeout, callback, *args, context=context)
         return super().call_at(when, callback, *args, context=context)
 
-    def _strikes(self, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+    def _expire_timeout(self, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         if self.watch is not None:
-            limit = getattr(callback, "__self__", None)  # of `asyncio.timeout`; others release what they wait for
-            self.watch.timeout_strikes(args[0] if args else getattr(limit, "_task", None))
+            limit = getattr(callback, "__self__", None)  # an `asyncio.timeout`; other callbacks get a future
+            self.watch.timeout_expires(args[0] if args else getattr(limit, "_task", None))
         callback(*args)
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Have *callback* run on the loop's thread; see `asyncio.loop.call_soon_threadsafe`."""
+        """Schedule *callback* from another thread; see `asyncio.loop.call_soon_threadsafe`."""
         handle = super().call_soon_threadsafe(callback, *args, context=context)
         bell, self._bell = self._bell, None
         if bell is not None:
@@ -168,7 +169,7 @@ class DurableLoop(asyncio.SelectorEventLoop):
             self._turns += 1
             if self._turns >= _MOST_TURNS:
                 self._turns = 0
-                self.watch.never_idle()
+                self.watch.busy_for_long()
             return select(0)
         self._turns = 0
         if self.reserve is not None and not self.is_ready and self.reserve.release():
@@ -181,19 +182,19 @@ class DurableLoop(asyncio.SelectorEventLoop):
         return self._wait_virtually(select, timeout)
 
     def _wait_virtually(self, select: Select, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Let virtual time pass. Real sockets and executors are looked at in between, as long as there are any."""
+        """Let virtual time pass; as long as there are real sockets or executors, poll them in between."""
         threads = self._environment.threads if self._environment is not None else None
         ends = None if timeout is None else self.time() + max(timeout, _INSTANT)
         is_real = self.jobs > 0 or len(self._own_selector.get_map()) > self._own_files
         while threads is not None:
             bell = self._bell = threads.signal()
-            if events := select(_GLANCE if is_real else 0):
+            if events := select(_REAL_POLL if is_real else 0):
                 self._bell = None
                 return events
             left = threading.TIMEOUT_MAX if ends is None else ends - self.time()
             if left <= 0:
                 break
-            bell.wait(min(max(left, _INSTANT), _GLANCE) if is_real else max(left, _INSTANT))
+            bell.wait(min(max(left, _INSTANT), _REAL_POLL) if is_real else max(left, _INSTANT))
         self._bell = None
         return select(0)
 
@@ -206,17 +207,26 @@ _OPEN: weakref.WeakSet[DurableLoop] = weakref.WeakSet()
 
 
 @atexit.register
-def _leave_tasks_of_clients() -> None:
-    """Let the process end without a log line for each task that a client keeps, such as one that reads a connection."""
+def _silence_tasks_of_clients() -> None:
+    """Let the process end without a warning for each task of a client, such as one that reads a connection."""
     for loop in list(_OPEN):
         for task in asyncio.all_tasks(loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - as asyncio's own futures do
+            silence(task)
+
+
+def silence(task: asyncio.Task[Any]) -> None:
+    """Keep asyncio and Python from logging that *task* has not ended, or that its exception was not retrieved."""
+    for name in ("_log_destroy_pending", "_log_traceback"):
+        setattr(task, name, False)
+    code = task.get_coro()
+    if inspect.iscoroutine(code) and inspect.getcoroutinestate(code) == inspect.CORO_CREATED:
+        code.close()  # it never started, because its task never ran
 
 
 def _is_of_a_timeout(timer: asyncio.TimerHandle) -> bool:
     """Return whether *timer* only limits a wait: that of `asyncio.timeout`, `wait_for` or `asyncio.wait`."""
-    callback = timer._callback  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way to tell
-    return getattr(callback, "__func__", None) is DurableLoop._strikes  # noqa: SLF001
+    callback = timer._callback  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio has no public attribute for it
+    return getattr(callback, "__func__", None) is DurableLoop._expire_timeout  # noqa: SLF001
 
 
 class Loops(threading.local):
@@ -244,7 +254,7 @@ class Loops(threading.local):
         return self._loop
 
     def discard(self) -> None:
-        """Leave this thread's loop behind: the next invocation begins with a new one."""
+        """Close this thread's loop; the next invocation creates a new one."""
         loop, self._loop = self._loop, None
         if loop is not None and not loop.is_running():
             loop.close()

@@ -1,8 +1,8 @@
 """Calls the hooks of plugins, derived from effects: operations and engine contain no hook call.
 
-`Observers.heard` wraps an operation's flow. The effects that pass through it show that the operation begins, that the
-user's code is about to run and how it ended, and that the record is terminal. Plugins observe and change nothing: an
-exception of a hook is logged and ignored.
+`Observers.observe` wraps an operation's flow. The effects that pass through it show when the operation begins, when the
+user's code runs and how it ended, and when the record is terminal. Plugins only observe: an exception of a hook is
+logged and ignored.
 Source: docs/contributing/protocol.md#plugin-hooks.
 """
 
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _HOOKS = [name for name in vars(Plugin) if name.startswith(("on_", "provide_"))]
-_BESIDES = ("on_invocation_start", "provide_propagation_metadata")  # called without following every operation
+_RARE_HOOKS = ("on_invocation_start", "provide_propagation_metadata")  # for these, operations need not be observed
 
 
 class Observers:
@@ -64,11 +64,11 @@ class Observers:
     sources : Sequence[Plugin | Callable]
         Plugins, and factories that make one for each invocation.
     state : ExecutionState
-        The records that the invocation began with; it tracks changes from now on.
+        The records of the execution; it tracks changes from now on if a plugin has a hook for them.
     about : InvocationInfo
         The invocation.
     clock : Clock
-        Times attempts.
+        Measures attempts.
     updated_ids : Iterable[str]
         Ids of the records that the service changed since the previous invocation.
     """
@@ -81,16 +81,18 @@ class Observers:
         clock: Clock,
         updated_ids: Iterable[str] = (),
     ) -> None:
-        plugins = list(_made(sources))
-        self._hearing = {
+        plugins = list(_create_plugins(sources))
+        self._plugins_of = {
             hook: [plugin for plugin in plugins if getattr(type(plugin), hook) is not getattr(Plugin, hook)]
             for hook in _HOOKS
         }
-        self._follows = any(heard for hook, heard in self._hearing.items() if hook not in _BESIDES)
+        self._observes_operations = any(
+            interested for hook, interested in self._plugins_of.items() if hook not in _RARE_HOOKS
+        )
         self._state = state
         self._about = about
         self._clock = clock
-        self._scope_of_all = ScopeInfo(execution_arn=about.execution_arn, execution_name=about.execution_name)
+        self._execution_scope = ScopeInfo(execution_arn=about.execution_arn, execution_name=about.execution_name)
         records = state.operations
         self._known = frozenset(records)
         self._updated_ids = frozenset(updated_ids)
@@ -105,7 +107,7 @@ class Observers:
         self._replays = not about.is_first
         self._backend: CountedBackend | None = None
         self._lock = threading.Lock()
-        if self._hearing["on_operation_change"]:
+        if self._plugins_of["on_operation_change"]:
             state.note_changes()
 
     # -- the invocation ------------------------------------------------------------------------------------
@@ -113,56 +115,56 @@ class Observers:
     def around(
         self, payload: object, answer: Callable[[], InvocationResult], backend: CountedBackend
     ) -> InvocationResult:
-        """Call *answer* for the invocation's answer, between the hooks for its start and its end."""
+        """Call *answer* between the hooks for the start and the end of the invocation; return its result."""
         self._about = replace(self._about, input=payload)
         self._backend = backend
-        self._tell("on_invocation_start", self._about)
-        backend.stand_here()
+        self._call_hooks("on_invocation_start", self._about)
+        backend.use_current_context()
         try:
             result = answer()
         except BaseException as error:
-            self._invocation_ends(error, backend.calls)
+            self._end_invocation(error, backend.calls)
             raise
-        self._invocation_ends(result, backend.calls)
+        self._end_invocation(result, backend.calls)
         return result
 
-    def _invocation_ends(self, answer: InvocationResult | BaseException, calls: BackendCalls) -> None:
-        self.changes()
-        self._replay_ends()
+    def _end_invocation(self, answer: InvocationResult | BaseException, calls: BackendCalls) -> None:
+        self.report_changes()
+        self._end_replay()
         if isinstance(answer, InvocationResult):
             outcome, error, result = answer.status.value, answer.error, answer.result
         else:
-            outcome, error, result = "RETRY", _written(answer), None
+            outcome, error, result = "RETRY", _error_object(answer), None
         about = {name: getattr(self._about, name) for name in InvocationInfo.__dataclass_fields__}
-        self._tell(
+        self._call_hooks(
             "on_invocation_end",
             InvocationEnd(
                 **about, outcome=outcome, error=error, result=result, calls=calls, replayed=self._replayed.total()
             ),
         )
 
-    def passed(self, frame: Frame) -> None:
-        """Call the hook for the end of the replay, once the code of *frame* is live."""
+    def check_replay_end(self, frame: Frame) -> None:
+        """Call the hook for the end of the replay when the code of *frame* is live, once."""
         if self._replays and frame.code_state is ReplayState.LIVE:
-            self._replay_ends()
+            self._end_replay()
 
-    def _replay_ends(self) -> None:
+    def _end_replay(self) -> None:
         with self._lock:
             ends, self._replays = self._replays, False
             counts: Mapping[str, int] = dict(self._replayed)
         if ends:
             pages = self._backend.calls.state_pages if self._backend is not None else 0
             info = ReplayInfo(operations=sum(counts.values()), by_type=counts, state_pages=pages)
-            self._tell("on_replay_end", info)
+            self._call_hooks("on_replay_end", info)
 
-    def changes(self) -> None:
-        """Call the hook for changes, with the records that have changed since the last call."""
-        if not self._hearing["on_operation_change"]:
+    def report_changes(self) -> None:
+        """Call the hook for changed records, with those that have changed since the last call."""
+        if not self._plugins_of["on_operation_change"]:
             return
         if changed := self._state.changed():
             updated = {key: self._records[key] for key in changed if key in self._records}
             info = ChangeInfo(execution_arn=self._about.execution_arn, updated=updated, operations=self._records)
-            self._tell("on_operation_change", info)
+            self._call_hooks("on_operation_change", info)
 
     def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
         """Return the trace header for the function that *op* is about to invoke."""
@@ -172,57 +174,57 @@ class Observers:
             parent_id=op.parent_id,
             function_name=function_name,
         )
-        headers = self._tell("provide_propagation_metadata", info, self._scope(op))
+        headers = self._call_hooks("provide_propagation_metadata", info, self._scope(op))
         return next((header for header in headers if isinstance(header, str) and header), None)
 
     # -- an operation --------------------------------------------------------------------------------------
 
-    def heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+    def observe(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return *flow*, wrapped so that plugins observe it."""
-        return self._heard(op, flow) if self._follows and op.sub_type != SubType.PATCH else flow
+        return self._observe(op, flow) if self._observes_operations and op.sub_type != SubType.PATCH else flow
 
-    def _heard(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
-        self._operation_starts(op)
+    def _observe(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
+        self._start_operation(op)
         answer: object = None
         try:
             while True:
                 effect = flow.send(answer)
                 match effect:
                     case Attempt():
-                        answer = yield from self._attempted(op, effect)
+                        answer = yield from self._observe_attempt(op, effect)
                     case Enter(frame, body):
                         if callable(body):
-                            answer = yield Enter(frame, partial(self._entered, op, body))
+                            answer = yield Enter(frame, partial(self._run_observed, op, body))
                         else:
-                            answer = yield Enter(frame, self._followed(op, frame, body))
+                            answer = yield Enter(frame, self._observe_series(op, frame, body))
                     case Checkpoint(wait=True):
                         answer = yield effect
-                        self.changes()
+                        self.report_changes()
                     case _:
                         answer = yield effect
         except StopIteration as done:
             value: T = done.value
-        except GeneratorExit:  # the operation is left incomplete: the invocation ends
+        except GeneratorExit:  # the operation is incomplete and the invocation ends
             flow.close()
             raise
         except BaseException:
-            self._operation_ends(op, failed=True)
+            self._end_operation(op, failed=True)
             raise
-        self._operation_ends(op, failed=False)
+        self._end_operation(op, failed=False)
         return value
 
-    def _operation_starts(self, op: OperationHandle) -> None:
+    def _start_operation(self, op: OperationHandle) -> None:
         record = op.record
         if record is not None and (op.id in self._started or (record.status.is_terminal and not op.replays_children)):
             return
         self._started.add(op.id)
         if record is None and op.type is OperationType.CONTEXT:
             self._began[op.id] = self._clock.now()
-        if self._hearing["on_operation_start"]:
+        if self._plugins_of["on_operation_start"]:
             info = OperationInfo(**self._facts(op, record), is_replayed=op.id in self._known)
-            self._tell("on_operation_start", info, self._scope(op))
+            self._call_hooks("on_operation_start", info, self._scope(op))
 
-    def _operation_ends(self, op: OperationHandle, *, failed: bool) -> None:
+    def _end_operation(self, op: OperationHandle, *, failed: bool) -> None:
         record = op.record
         if record is not None and not record.status.is_terminal:
             return
@@ -230,33 +232,35 @@ class Observers:
             with self._lock:
                 self._replayed[op.type.value] += 1
             if op.id not in self._updated_ids and not op.replays_children:
-                self._tell_end("on_operation_replayed", op, record)
+                self._call_end_hooks("on_operation_replayed", op, record)
                 return
         if record is not None and op.id in self._ended and not op.replays_children:
             return
         self._ended.add(op.id)
-        self._tell_end("on_operation_end", op, record, failed=failed)
+        self._call_end_hooks("on_operation_end", op, record, failed=failed)
 
-    def _tell_end(self, hook: str, op: OperationHandle, record: Operation | None, *, failed: bool = False) -> None:
-        if not self._hearing[hook]:
+    def _call_end_hooks(
+        self, hook: str, op: OperationHandle, record: Operation | None, *, failed: bool = False
+    ) -> None:
+        if not self._plugins_of[hook]:
             return
         facts = self._facts(op, record)
         if record is None:  # a context without a record of its own: virtual, or a flat branch
             facts["status"] = "FAILED" if failed else "SUCCEEDED"
             facts["started_at"], facts["ended_at"] = self._began.get(op.id), self._clock.now()
-        self._tell(hook, OperationEnd(**facts, is_replayed=op.id in self._known), self._scope(op))
+        self._call_hooks(hook, OperationEnd(**facts, is_replayed=op.id in self._known), self._scope(op))
 
     # -- the user's code -----------------------------------------------------------------------------------
 
-    def _attempted(self, op: OperationHandle, effect: Attempt) -> Flow[Outcome]:
+    def _observe_attempt(self, op: OperationHandle, effect: Attempt) -> Flow[Outcome]:
         with self._user_function(op, effect.number) as ends:
             outcome: Outcome = yield effect
             ends(outcome)
         return outcome
 
-    def _entered(self, op: OperationHandle, body: Callable[[Frame], Any], frame: Frame) -> Any:
-        """Run the code of a context, on the thread and in the context that belong to it."""
-        self.passed(frame)
+    def _run_observed(self, op: OperationHandle, body: Callable[[Frame], Any], frame: Frame) -> Any:
+        """Run the code of a context, between the hooks for user code."""
+        self.check_replay_end(frame)
         with ExitStack() as until_its_end:
             is_replaying = frame.code_state is ReplayState.REPLAY
             ends = until_its_end.enter_context(self._user_function(op, None, is_replaying=is_replaying))
@@ -270,16 +274,16 @@ class Observers:
                 if frame.suspension is None:
                     ends(Raised(error))
                 raise
-            if frame.suspension is None:  # otherwise it may have swallowed it
+            if frame.suspension is None:  # otherwise the code has swallowed the suspension
                 ends(Returned(value))
         return value
 
-    def _followed(self, op: OperationHandle, frame: Frame, flow: Series[Outcome]) -> Series[Outcome]:
-        """Do so for a context whose code is a flow."""
-        self.passed(frame)
+    def _observe_series(self, op: OperationHandle, frame: Frame, flow: Series[Outcome]) -> Series[Outcome]:
+        """Perform a context's code that is a series, between the hooks for user code."""
+        self.check_replay_end(frame)
         with self._user_function(op, None, is_replaying=frame.code_state is ReplayState.REPLAY) as ends:
             outcome = yield from flow
-            if frame.suspension is None:  # the user's code may have swallowed one
+            if frame.suspension is None:  # otherwise the user's code has swallowed the suspension
                 ends(outcome)
         return outcome
 
@@ -288,8 +292,8 @@ class Observers:
         self, op: OperationHandle, attempt: int | None, *, is_replaying: bool = False
     ) -> Iterator[Callable[[Outcome], None]]:
         """Call the hooks around user code; the outcome is INCOMPLETE unless the block reports one."""
-        self.changes()
-        if not (self._hearing["on_user_function_start"] or self._hearing["on_user_function_end"]):
+        self.report_changes()
+        if not (self._plugins_of["on_user_function_start"] or self._plugins_of["on_user_function_end"]):
             yield lambda _: None
             return
         own = {"attempt": attempt, "started_at": self._clock.now(), "ended_at": None, "error": None}
@@ -300,7 +304,7 @@ class Observers:
             "is_replaying": is_replaying,
         }
         scope = self._scope(op, attempt)
-        self._tell("on_user_function_start", AttemptInfo(**facts), scope)
+        self._call_hooks("on_user_function_start", AttemptInfo(**facts), scope)
         ending: dict[str, Any] = {"outcome": "INCOMPLETE"}
 
         def ends(outcome: Outcome) -> None:
@@ -313,21 +317,23 @@ class Observers:
         try:
             yield ends
         finally:
-            self._tell("on_user_function_end", AttemptEnd(**facts | {"ended_at": self._clock.now()} | ending), scope)
+            self._call_hooks(
+                "on_user_function_end", AttemptEnd(**facts | {"ended_at": self._clock.now()} | ending), scope
+            )
 
     # -- hooks ---------------------------------------------------------------------------------------------
 
-    def _tell(self, hook: str, info: object, scope: ScopeInfo | None = None) -> list[Any]:
-        """Call a hook of every plugin that has it; return what they returned.
+    def _call_hooks(self, hook: str, info: object, scope: ScopeInfo | None = None) -> list[Any]:
+        """Call a hook of every plugin that has it; return the results.
 
-        Log lines and metrics of a hook count as live, even when the code around it replays.
+        Log lines and metrics of hooks are emitted even during a replay.
         """
-        if not self._hearing[hook]:
+        if not self._plugins_of[hook]:
             return []
         answers = []
-        token = SCOPE.set(scope or self._scope_of_all)
+        token = SCOPE.set(scope or self._execution_scope)
         try:
-            for plugin in self._hearing[hook]:
+            for plugin in self._plugins_of[hook]:
                 try:
                     answers.append(getattr(plugin, hook)(info))
                 except Exception as error:  # noqa: BLE001 - a plugin cannot fail the execution
@@ -360,11 +366,11 @@ class Observers:
         return facts if record is None else facts | facts_of(record)
 
 
-def _written(error: BaseException) -> ErrorObject:
+def _error_object(error: BaseException) -> ErrorObject:
     return to_error_object(error) if isinstance(error, Exception) else ErrorObject(error_type=type(error).__name__)
 
 
-def _made(sources: Iterable[PluginSource]) -> Iterator[Plugin]:
+def _create_plugins(sources: Iterable[PluginSource]) -> Iterator[Plugin]:
     for source in sources:
         if isinstance(source, Plugin):
             yield source

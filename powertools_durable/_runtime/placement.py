@@ -1,8 +1,8 @@
-"""Checks the place of a durable call: is the code that runs now allowed to make it?
+"""Checks the place of a durable call: may the running code make it?
 
-A misplaced call is refused before it takes an id, and the refusal is final: the execution fails with that error even if
-the code catches it, because its result cannot be trusted. Only the execution whose handler is running fails. A context
-of another execution or of an earlier invocation, and one created by `DurableContext.create`, only raises.
+A misplaced call is refused before it takes an id. The execution then fails with this error even if the code catches it,
+because its result cannot be trusted. There are exceptions, for which the error is only raised: calls on a context of
+another execution or of an earlier invocation, and calls on a context that was created by `DurableContext.create`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.environment import Probe
-from powertools_durable._runtime.reports import tell_called
+from powertools_durable._runtime.reports import warn_of_call
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.places import call_site, without_folders
@@ -28,17 +28,17 @@ __all__ = [
     "ANOTHER_CONTEXT",
     "CREATE_YOUR_OWN",
     "NOT_AFTER",
-    "NOT_BESIDE",
+    "NOT_IN_AUXILIARY_CODE",
     "NOT_IN_A_STEP",
     "OVER",
     "USE_YOUR_OWN",
     "Placement",
-    "beside",
+    "auxiliary_code",
     "misplaced",
     "root_of",
 ]
 
-_BESIDE = {
+_AUXILIARY_CODE = {
     OperationType.STEP: "the retry policy or the serdes",
     OperationType.CONTEXT: "the serdes, the summary or the completion rule",
 }
@@ -50,11 +50,11 @@ class Placement:
     Parameters
     ----------
     engine : ReplayEngine
-        The invocation's.
+        The engine of the invocation.
     checkpointer : Checkpointer
-        Holds the lock of the engine.
+        Holds the engine's lock.
     probe : Probe | None
-        Observes calls made while a suspension passes through their context.
+        Gets calls that are made while their context is being suspended.
     """
 
     def __init__(self, engine: ReplayEngine, checkpointer: Checkpointer, probe: Probe | None) -> None:
@@ -63,12 +63,12 @@ class Placement:
         self._probe = probe
 
     def require_open(self, frame: Frame, call: str) -> None:
-        """Refuse a call while a suspension passes through *frame*, and after its end.
+        """Refuse a call while *frame* is being suspended, after an error of the invocation, and in an orphaned branch.
 
         Raises
         ------
         SuspendExecution
-            The signal was swallowed, and is raised again.
+            The code has swallowed this signal, so it is raised again.
         CheckpointingStopped, NonDeterminismError, ValidationError
             The invocation has failed with this error.
         BranchOrphaned
@@ -77,14 +77,14 @@ class Placement:
         if frame.suspension is not None:
             if self._probe is not None:
                 self._probe.refused(frame, call)
-            tell_called(frame)
+            warn_of_call(frame)
             raise frame.suspension
         if (reason := self._engine.interruption) is not None:
             raise reason if isinstance(reason, UNRECOVERABLE) else CheckpointingStopped(reason)
         if frame.is_orphaned:
             raise BranchOrphaned
 
-    def judge(self, frame: Frame, call: str, scope: ScopeInfo | None) -> None:
+    def check(self, frame: Frame, call: str, scope: ScopeInfo | None) -> None:
         """Refuse a call that does not come from the code of *frame*.
 
         Raises
@@ -92,12 +92,12 @@ class Placement:
         ValidationError
             The place is wrong.
         SuspendExecution, CheckpointingStopped, NonDeterminismError, BranchOrphaned
-            As `require_open` does, which is checked first.
+            See `require_open`, which is checked first.
         """
         running = _frame_of(scope)
         root = root_of(frame)
-        by_hand = root.detached or frame.detached
-        if not by_hand:
+        is_standalone = root.detached or frame.detached
+        if not is_standalone:
             if root.closed:
                 raise misplaced(call, *OVER)
             if running is not None and running.engine is not self._engine:
@@ -110,7 +110,7 @@ class Placement:
         if misuse is None:
             return
         error = misplaced(call, *misuse)
-        if not by_hand and not _in_a_hook(scope, running):
+        if not is_standalone and not _in_a_hook(scope, running):
             self._checkpointer.interrupt(error, unless_over=root)
         raise error
 
@@ -121,8 +121,8 @@ def _misuse(frame: Frame, call: str, scope: ScopeInfo | None, running: Frame | N
     if scope is not None and scope.step is not None:
         step = scope.step.name or scope.step.operation_id[:8]
         return f"is called inside the body of step {step!r}", NOT_IN_A_STEP
-    if scope is not None and scope.where is not frame and hasattr(scope.where, "beside"):
-        return f"is called by {beside(scope.where.beside)}", NOT_BESIDE
+    if scope is not None and scope.where is not frame and hasattr(scope.where, "code"):
+        return f"is called by {auxiliary_code(scope.where.code)}", NOT_IN_AUXILIARY_CODE
     if frame.closed:
         return "is called after its context has ended", NOT_AFTER
     if not frame.detached:
@@ -134,12 +134,12 @@ def _misuse(frame: Frame, call: str, scope: ScopeInfo | None, running: Frame | N
     if frame.owner is not None and frame.owner != here:
         return "is called from another thread than the one its context belongs to", _NOT_ON_A_THREAD
     if frame.busy_with is not None and frame.busy_on in {here, None} and not _runs_below(frame, running):
-        return f"is called by {beside(frame.busy_with)}", NOT_BESIDE
+        return f"is called by {auxiliary_code(frame.busy_with)}", NOT_IN_AUXILIARY_CODE
     return None if _runs_here(frame, running) else (ANOTHER_CONTEXT, USE_YOUR_OWN)
 
 
 def _runs_here(frame: Frame, running: Frame | None) -> bool:
-    """True if the code of *frame* is running; for a detached frame, if no code of a context below it is."""
+    """Return whether the code of *frame* is running; for a detached frame, whether no context below it runs."""
     if running is frame:
         return True
     below = running if frame.detached else None
@@ -153,7 +153,7 @@ def _runs_below(frame: Frame, running: Frame | None) -> bool:
 
 
 def _frame_of(scope: ScopeInfo | None) -> Frame | None:
-    """Return the context whose code is running, or that encloses the step that is."""
+    """Return the frame of the running code; for the body of a step, the frame of the enclosing context."""
     where: Any = scope.where if scope is not None else None
     return where if isinstance(where, Frame) else getattr(where, "frame", None)
 
@@ -169,20 +169,20 @@ def _in_a_hook(scope: ScopeInfo | None, running: Frame | None) -> bool:
     return scope is not None and running is None and scope.step is None
 
 
-def beside(work: object) -> str:
-    """Name user code that is not an operation's function: a policy, a serdes, a completion rule."""
+def auxiliary_code(work: object) -> str:
+    """Name user code that is not an operation's function, such as a serdes; *work* is its operation, or a text."""
     if not isinstance(work, OperationHandle):
         return str(work)
     code = "the serdes"
     if work.sub_type == SubType.WAIT_FOR_CONDITION:
         code = "the condition or the serdes"
-    elif work.type in _BESIDE:
-        code = _BESIDE[work.type]
+    elif work.type in _AUXILIARY_CODE:
+        code = _AUXILIARY_CODE[work.type]
     return f"{code} of {work.label}"
 
 
 def misplaced(call: str, fact: str, advice: str) -> ValidationError:
-    """Build the error for a misplaced *call*, with the user's line."""
+    """Build the error for a misplaced *call*; it names the user's line."""
     place = without_folders(call_site())
     return ValidationError(f"{call_name(call)}() {fact}{f', at {place}' if place else ''}{advice}")
 
@@ -191,22 +191,24 @@ NOT_IN_A_STEP = (
     ". A step's body may run again, or never: call it from the handler, or use ctx.run_in_child_context to group "
     "operations"
 )
-NOT_BESIDE = (
-    ". Such code runs any number of times, and not at all on a replay, so what it asks for would have no fixed place: "
-    "call it from the handler, and pass the value on"
+NOT_IN_AUXILIARY_CODE = (
+    ". Such code runs any number of times, and not at all on a replay, so the id of its operation would change: call "
+    "it from the handler, and pass the value on"
 )
-_NOT_ON_A_THREAD = "; operations are numbered in call order, which threads don't keep. Start threads inside a step"
-NOT_AFTER = "; a context must not outlive the function it was given to"
+_NOT_ON_A_THREAD = (
+    "; operations are numbered in call order, which is not fixed between threads. Start threads inside a step"
+)
+NOT_AFTER = "; a context must not be used after the end of the function that it was passed to"
 _NOT_IN_A_HOOK = "; plugins only observe: make durable calls in the handler"
 ANOTHER_CONTEXT = "is called on a context other than the one whose code is running"
 USE_YOUR_OWN = "; use the context that was passed to this function"
 ANOTHER_CALLBACK = "is called on a callback of a context other than the one whose code is running"
 CREATE_YOUR_OWN = (
-    "; create the callback inside the branch or child context that waits for its answer: use the context that was "
+    "; create the callback inside the branch or child context that waits for its answer, on the context that was "
     "passed to this function"
 )
 OVER = (
     "is called after its context has ended: its invocation is over",
-    "; don't keep a context, use the one that this invocation gave to the handler",
+    "; don't keep a context, use the one that this invocation passed to the handler",
 )
 _FOREIGN = ("is called on a context of another execution than the one whose code is running", USE_YOUR_OWN)

@@ -1,15 +1,15 @@
 """Runs the branches of fan-outs on a bounded pool of threads.
 
-A branch occupies a thread only while its code runs; a suspended branch keeps its slot in the plan. A branch whose code
-need not run, for example because an earlier invocation finished it, is handled on the calling thread; therefore
-branches start in index order.
+A branch occupies a thread only while its code runs; a suspended branch keeps its slot in the plan. If the code of a
+branch need not run, for example because an earlier invocation finished it, the branch is handled on the calling thread,
+so branches start in index order.
 
-One thread coordinates a fan-out: the one that called `map` or `parallel`. It reports events to the plan and carries
-out the plan's decisions. In a nested fan-out that thread belongs to the pool itself; when all others are busy too, it
-runs its branches itself, so that a pool of any size handles any nesting.
+The thread that called `map` or `parallel` coordinates the fan-out: it reports events to the plan and carries out the
+plan's decisions. In a nested fan-out that is a thread of the pool. When all others are busy, it runs its branches
+itself, so that a pool of any size handles any nesting.
 
-A thread that has nothing to do waits for a signal of its own, so an event wakes one thread: a branch to run a thread of
-the pool, the end of a branch its coordinator.
+Each idle thread waits for its own signal, so an event wakes one thread: a branch that is ready to run wakes a thread of
+the pool, the end of a branch wakes its coordinator.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
-from powertools_durable._runtime.environment import Clock, Signal, Threads
-from powertools_durable._runtime.scopes import Beside
+from powertools_durable._runtime.environment import Clock, Signal, SteadyTime, Threads
+from powertools_durable._runtime.scopes import AuxiliaryCode
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable.errors import BackendError, InvalidStateError, SuspendExecution
 from powertools_durable.scope import SCOPE
@@ -46,10 +46,10 @@ from powertools_durable.scope import SCOPE
 __all__ = ["BranchPool", "Coordinator"]
 
 Event: TypeAlias = Ending | BaseException
-"""What became of a branch; an exception of its own is one that no completion rule may tolerate."""
+"""The end of a run of a branch's code; a bare exception is one that no completion rule may tolerate."""
 
-_LOOK = 1.0  # seconds between two looks at the clock
-_SKEW = 0.1  # seconds until a timer that the service still reports as running is polled again
+_MAX_SLEEP = 1.0  # seconds after which a waiting coordinator reads the clock again
+_POLL_AGAIN = 0.1  # seconds until a timer that the service still reports as running is polled again
 
 
 class RunsBranches(Protocol):
@@ -59,15 +59,15 @@ class RunsBranches(Protocol):
     checkpointer: Checkpointer
     deadline: Deadline
 
-    def heard(self, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]: ...
+    def observe(self, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]: ...
 
     def run_context(self, effect: Enter) -> Ending: ...
 
-    def notice(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None: ...
+    def log_failure(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None: ...
 
 
 class Branch:
-    """A branch that is entered: its flow, and the code that is ready to run, or runs."""
+    """A branch that has begun: its flow, and its code, which is queued or runs."""
 
     __slots__ = ("code", "flow", "index", "op", "owner")
 
@@ -85,19 +85,19 @@ class BranchPool:
     Parameters
     ----------
     limit : int
-        The maximum number of threads; with none a coordinator runs its branches itself.
+        The maximum number of threads; with 0 a coordinator runs its branches itself.
 
     Attributes
     ----------
     lock : AbstractContextManager
         Guards the pool, and the events of every coordinator.
-    appetite : int
-        How many branches of a fan-out are begun at most: one runs on each thread, and one is at hand.
+    max_begun : int
+        The maximum number of begun branches of a fan-out: for each thread one that runs and one that is queued.
     """
 
     def __init__(self, limit: int, checkpointer: Checkpointer, threads: Threads) -> None:
         self.lock = threads.lock()
-        self.appetite = max(1, 2 * limit)
+        self.max_begun = max(1, 2 * limit)
         self.closing = False
         self.nested: set[Coordinator] = set()  # coordinators on threads of the pool that wait
         self.threads = threads
@@ -109,7 +109,7 @@ class BranchPool:
         self._idle = 0  # threads that wait, or are about to go on
 
     def submit(self, branch: Branch) -> None:
-        """Have a branch's code run."""
+        """Queue a branch, whose code then runs on a thread of the pool."""
         with self.lock:
             self._ready.append(branch)
             if self._sleeping:
@@ -123,7 +123,7 @@ class BranchPool:
             thread = self.threads.spawn(partial(Context().run, self._work), name)
         except RuntimeError:  # no more threads: the existing ones, or the coordinator, do the work
             self._limit = len(self._started)
-            self._have_nested_look()
+            self._wake_nested()
         else:
             self._started.append(thread)
 
@@ -132,9 +132,9 @@ class BranchPool:
         return thread in self._started
 
     def take(self, owner: Coordinator, *, nested: bool) -> Branch | None:
-        """Take a branch of *owner* back that no thread is free for, to run where it is coordinated; with the lock held.
+        """Take a queued branch of *owner* back, to run on its own thread; with the lock held.
 
-        Only where the pool would wait for itself: on one of its threads, and when it has none.
+        Only where the pool would otherwise wait for itself: on one of its threads, or if it has none.
         """
         if not (nested or self._limit == 0) or self._idle > 0 or len(self._started) < self._limit:
             return None
@@ -144,7 +144,7 @@ class BranchPool:
         return branch
 
     def discard(self, owner: Coordinator) -> None:
-        """Drop the branches of *owner* that no thread has begun: their results are not needed any more."""
+        """Drop the queued branches of *owner*, whose results are no longer needed."""
         with self.lock:
             self._ready = deque(branch for branch in self._ready if branch.owner is not owner)
 
@@ -155,7 +155,7 @@ class BranchPool:
             self._ready.clear()
             while self._sleeping:
                 self._sleeping.pop().set()
-            self._have_nested_look()
+            self._wake_nested()
         for thread in self._started if wait else ():
             thread.join(timeout=deadline.patience)
 
@@ -167,14 +167,14 @@ class BranchPool:
                     branch = self._next(wait=False)
 
     def _next(self, *, wait: bool = True) -> Branch | None:
-        """Return the next branch; None when the pool closes, or nothing is queued."""
+        """Return the next branch; None when the pool closes or, without *wait*, when nothing is queued."""
         while True:
             with self.lock:
                 if self.closing:
                     return None
                 if self._ready:
-                    if self.nested and self._idle == 0:  # one of them may have to run what remains
-                        self._have_nested_look()
+                    if self.nested and self._idle == 0:  # a coordinator may have to run the other branches itself
+                        self._wake_nested()
                     return self._ready.popleft()
                 if not wait:
                     return None
@@ -185,9 +185,9 @@ class BranchPool:
             with self.lock:
                 self._idle -= 1
 
-    def _have_nested_look(self) -> None:
+    def _wake_nested(self) -> None:
         for coordinator in self.nested:
-            coordinator.ring()
+            coordinator.wake()
 
 
 class Coordinator:
@@ -196,7 +196,7 @@ class Coordinator:
     Attributes
     ----------
     events : deque
-        What became of branches, with their indexes, and was not yet handled.
+        The ends of branches that are not handled yet, with the branches' indexes.
     """
 
     def __init__(self, effect: FanOut, driver: RunsBranches, clock: Clock) -> None:
@@ -207,10 +207,9 @@ class Coordinator:
         self._driver = driver
         self._pool = driver.pool
         self._checkpointer = driver.checkpointer
-        self._clock = clock
-        self._began = clock.now(), clock.monotonic()
+        self._time = SteadyTime(clock)
         scope = SCOPE.get()
-        self._scope = scope and replace(scope, where=Beside(self._frame, "the serdes of a branch"))
+        self._scope = scope and replace(scope, where=AuxiliaryCode(self._frame, "the serdes of a branch"))
         self._variables = copy_context()
         self._nested = driver.pool.owns(threading.current_thread())
         self._signals: dict[int, SuspendExecution] = {}  # by suspended branch
@@ -230,10 +229,10 @@ class Coordinator:
         try:
             with self._checkpointer.contributors():
                 while plan.reason is None:
-                    while plan.running < self._pool.appetite and (index := plan.admit()) is not None:
+                    while plan.running < self._pool.max_begun and (index := plan.admit()) is not None:
                         self._begin(index)
                     if plan.reason is None:
-                        self._go_on()
+                        self._continue()
             return self._effect.result()
         except SuspendExecution:
             raise
@@ -245,7 +244,7 @@ class Coordinator:
 
     # -- on the coordinating thread ------------------------------------------------------------------------
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         """Handle an event, or resume suspended branches.
 
         Raises
@@ -267,19 +266,19 @@ class Coordinator:
                 self._plan.ended(index, event)
             case Suspended(signal):
                 self._signals[index] = signal
-                self._plan.suspended(index, self._to_be_polled(signal.until))
+                self._plan.suspended(index, self._poll_time(signal.until))
             case error:
                 raise error
 
-    def _to_be_polled(self, until: datetime | None) -> datetime | None:
+    def _poll_time(self, until: datetime | None) -> datetime | None:
         """Return when to ask the service for a timer that is due then."""
-        return until if until is None or until > (now := self._now()) else now + timedelta(seconds=_SKEW)
+        return until if until is None or until > (now := self._time.now()) else now + timedelta(seconds=_POLL_AGAIN)
 
     def _resume_ready(self) -> bool:
-        """Send what is queued, as the end of the invocation would, and resume the branches that can continue after it.
+        """Send all queued updates, and resume the branches that can continue after the response.
 
-        The responses of this invocation show which timers have fired and which callbacks were answered, so the service
-        would not invoke again because of them (I08).
+        The responses show which timers have fired and which callbacks were answered. The service does not invoke again
+        for those, so suspending without looking would lose them (I08).
         """
         if self._frame.engine.pending:
             self._checkpointer.checkpoint(self._frame, None)
@@ -295,22 +294,22 @@ class Coordinator:
     def _resume_due(self) -> None:
         """Poll the service for timers that have fired, and enter their branches again."""
         self._checkpointer.checkpoint(self._frame, None)
-        for index in self._plan.wake(self._now()):
+        for index in self._plan.wake(self._time.now()):
             self._begin(index)
 
     def _begin(self, index: int) -> None:
         op, flow = self._effect.branch(index)
         self._signals.pop(index, None)
-        if (event := self._advance(Branch(self, index, op, self._driver.heard(op, flow)), None)) is not None:
-            self._handle(index, event)  # it ended at once, for example because an earlier invocation finished it
+        if (event := self._advance(Branch(self, index, op, self._driver.observe(op, flow)), None)) is not None:
+            self._handle(index, event)  # it has ended already, for example in an earlier invocation
 
     def _next_event(self) -> tuple[int, Event] | None:
-        """Wait for an event, or until something else has to be looked at; run a branch that no thread is free for."""
+        """Wait for an event and return it; None after a timer, or after running a branch on this thread."""
         pool = self._pool
         with pool.lock:
             if self.events:
                 return self.events.popleft()
-            if pool.closing:  # what this waits for was dropped
+            if pool.closing:  # the queued branches were dropped
                 raise BranchOrphaned
             branch = pool.take(self, nested=self._nested)
             due_in = self._seconds_to(self._plan.earliest)
@@ -323,10 +322,10 @@ class Coordinator:
         if branch is not None:
             self.run_branch(branch)
         elif left > 0:
-            bell.wait(min(left, _LOOK))
+            bell.wait(min(left, _MAX_SLEEP))
             with pool.lock:
                 pool.nested.discard(self)
-                self.ring()
+                self.wake()
         elif due_in <= 0:
             self._resume_due()
         else:
@@ -336,36 +335,31 @@ class Coordinator:
         return None
 
     def _seconds_to(self, moment: datetime | None) -> float:
-        return threading.TIMEOUT_MAX if moment is None else (moment - self._now()).total_seconds()
-
-    def _now(self) -> datetime:
-        """Return the start time plus the monotonic time since then, so that setting the clock moves no timer."""
-        moment, monotonic = self._began
-        return moment + timedelta(seconds=self._clock.monotonic() - monotonic)
+        return threading.TIMEOUT_MAX if moment is None else (moment - self._time.now()).total_seconds()
 
     # -- on any thread -------------------------------------------------------------------------------------
 
-    def ring(self) -> None:
-        """Wake the coordinating thread if it waits, which from now on may add to what is sent; with the lock held."""
+    def wake(self) -> None:
+        """Wake the coordinating thread if it waits; it no longer counts as idle; with the lock held."""
         if self._bell is not None:
             self._bell.set()
             self._bell = None
             self._checkpointer.idle(-1)
 
     def run_branch(self, branch: Branch) -> None:
-        """Run the code of a branch, and what its own operation does afterwards."""
+        """Run the code of a branch, then continue its own operation."""
         event = self._variables.copy().run(self._run, branch)
         if event is not None:
             self._post(branch.index, event)
 
     def _run(self, branch: Branch) -> Event | None:
-        SCOPE.set(self._scope)  # of everything but the branch's code: a serdes of the user's may run
+        SCOPE.set(self._scope)  # for a serdes of the user's; the branch's code gets its own
         try:
             ending = self._driver.run_context(branch.code)
         except BaseException as error:  # noqa: BLE001 - decided by the coordinating thread
             return error
         if isinstance(ending, Suspended):
-            # It holds the stack, whose context holds the signal: a cycle, which only the collector would free.
+            # The traceback refers to frames that refer to the signal: a cycle that only the collector would free.
             ending.signal.__traceback__ = None
             return ending
         return self._advance(branch, ending)
@@ -376,9 +370,9 @@ class Coordinator:
             while True:
                 match branch.flow.send(answer):
                     case Checkpoint(update, closes=closes) as effect:
-                        self._driver.notice(self._frame, branch.op, effect)
-                        # A branch's own updates need no waiting: the end of the fan-out is sent after all of them
-                        # and is waited for. A crash before that repeats the branch.
+                        self._driver.log_failure(self._frame, branch.op, effect)
+                        # The branch's own updates are not awaited: the end of the fan-out is sent after all of them,
+                        # and it is awaited. A crash before that repeats the branch.
                         self._checkpointer.submit(self._frame, update, wait=False, ahead=True, closes=closes)
                         answer = None
                     case Enter() as code:
@@ -399,4 +393,4 @@ class Coordinator:
     def _post(self, index: int, event: Event) -> None:
         with self._pool.lock:
             self.events.append((index, event))
-            self.ring()
+            self.wake()

@@ -1,4 +1,4 @@
-"""Performs a race: the first of several tasks to end wins, and the record says which one it was."""
+"""Performs a race: the first of several tasks to end wins, and the winner is recorded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Race"]
 
-_HAS_AN_END = (OperationType.STEP, OperationType.CONTEXT)  # operations that this side may end
+_CANCELLABLE = (OperationType.STEP, OperationType.CONTEXT)  # operations whose end the client decides
 
 
 class Race:
@@ -29,7 +29,7 @@ class Race:
     Parameters
     ----------
     driver : AsyncDriver
-        The invocation's.
+        The driver of the invocation.
     call : Call
         The operation that records the winner.
     contestants : Mapping
@@ -54,7 +54,7 @@ class Race:
         self._until_recorded: Flow[None]
 
     def begin(self) -> DurableTask[tuple[Any, Any]]:
-        """Return the result to come.
+        """Begin the race and return its task.
 
         Raises
         ------
@@ -75,22 +75,22 @@ class Race:
         else:
             done = [key for key, contestant in self._contestants.items() if contestant.done()]
             for key in sorted(done, key=lambda key: getattr(self._contestants[key], "turn", 0)):
-                self._ends(key)
+                self._set_winner(key)
                 break
             for contestant in self._contestants.values():
-                contestant.add_done_callback(self._ended)
-        self._until_recorded = self._driver.followed(self._call.frame, op, _until_recorded())
+                contestant.add_done_callback(self._contestant_done)
+        self._until_recorded = self._driver.observe_call(self._call.frame, op, _until_recorded())
         next(self._until_recorded)
         return self._driver.begin(self._call, self._run)
 
-    def _ended(self, contestant: asyncio.Future[Any]) -> None:
-        self._ends(next(key for key, each in self._contestants.items() if each is contestant))
+    def _contestant_done(self, contestant: asyncio.Future[Any]) -> None:
+        self._set_winner(next(key for key, each in self._contestants.items() if each is contestant))
 
-    def _ends(self, key: str | int) -> None:
-        if not self._won.done() and not self._driver.code.is_unwinding:  # what a suspension cancels has not won
+    def _set_winner(self, key: str | int) -> None:
+        if not self._won.done() and not self._driver.code.is_unwinding:  # a task cancelled by a suspension has not won
             self._won.set_result(key)
             for contestant in self._contestants.values():
-                contestant.remove_done_callback(self._ended)  # nobody waits for the losers from now on
+                contestant.remove_done_callback(self._contestant_done)  # so that losers count as not awaited
 
     async def _run(self, task: DurableTask[Any]) -> Outcome | None:
         try:
@@ -123,18 +123,18 @@ class Race:
         return [contestant for key, contestant in self._contestants.items() if key != winner and not contestant.done()]
 
     async def _record(self, winner: str | int) -> None:
-        """Record the losers' end, if they are cancelled, and the winner in one request."""
+        """Record the winner and, if losers are cancelled, their end in one request."""
         frame, op = self._call.frame, self._call.op
         sender = self._driver.checkpointer
         for loser in self._losers(winner) if self._cancel else ():
             if isinstance(loser, DurableTask):
-                self._end(loser)
+                self._cancel_loser(loser)
         sender.submit(frame, op.start(), wait=False, held=True)
         await self._driver.sending.send(frame, op.succeed(json.dumps({"won": winner})))
 
-    def _end(self, loser: DurableTask[Any]) -> None:
-        """Stop an operation that runs, and record that it was cancelled."""
-        if loser.call is None or loser.runner is None or loser.is_parked or loser.call.op.type not in _HAS_AN_END:
+    def _cancel_loser(self, loser: DurableTask[Any]) -> None:
+        """Stop a losing operation that runs, and record that it was cancelled."""
+        if loser.call is None or loser.runner is None or loser.is_parked or loser.call.op.type not in _CANCELLABLE:
             return
         self._driver.abandon(loser.runner)
         error = OperationCancelledError("cancelled, because another contestant has won the race")
@@ -142,5 +142,5 @@ class Race:
 
 
 def _until_recorded() -> Flow[None]:
-    """Stand for the operation where flows are followed: it lasts until its record has ended."""
+    """Represent the operation for plugins, which observe flows: it ends when the winner is recorded."""
     yield Suspend()

@@ -1,4 +1,4 @@
-"""Records of the execution as plugins see them: instances of public classes, created on access."""
+"""The records of the execution for plugins: instances of public classes, created on access."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Records", "facts_of"]
 
 
 def facts_of(record: Operation) -> dict[str, Any]:
-    """Return what *record* says, under the names of `OperationInfo`."""
+    """Return the values in *record* under the names of `OperationInfo`."""
     step = record.step_details
     return {
         "status": record.status.value,
@@ -35,7 +35,7 @@ class Records(Mapping[str, OperationInfo]):
     execution_arn : str
         The execution's ARN.
     is_replayed : Callable
-        Returns for an id whether an earlier invocation began the operation.
+        Takes an id, returns whether an earlier invocation began the operation.
     """
 
     def __init__(

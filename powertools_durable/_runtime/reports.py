@@ -1,4 +1,4 @@
-"""Warns of code that swallowed or replaced a suspension. The execution suspends anyway, so nothing else shows it.
+"""Warns of code that swallowed or replaced a suspension. The execution is suspended anyway, so only the log shows it.
 
 See docs/contributing/protocol.md#suspension and
 docs/powertools/pitfalls.md#3-except-baseexception-around-durable-calls.
@@ -15,12 +15,12 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.error_origin import place_of
 from powertools_durable.errors.places import place, traceback_of, user_frames, users_frame
 
-__all__ = ["tell_called", "tell_dropped", "tell_swallowed"]
+__all__ = ["warn_of_call", "warn_of_replaced", "warn_of_swallowed"]
 
 logger = logging.getLogger(__name__)
 
 
-def tell_dropped(error: Exception) -> None:
+def warn_of_replaced(error: Exception) -> None:
     """Warn of an error that replaced a suspension; without its message, which may hold a payload."""
     logger.warning(
         "an error was raised while the execution was being suspended, and is ignored: %s. 'finally' and 'with' "
@@ -29,8 +29,8 @@ def tell_dropped(error: Exception) -> None:
     )
 
 
-def tell_swallowed(frame: Frame) -> None:
-    """Warn of code that returned although a suspension was raised in it, once per suspension."""
+def warn_of_swallowed(frame: Frame) -> None:
+    """Warn, once per suspension, of code that returned although a suspension was raised in it."""
     signal = frame.suspension
     if signal is None or signal.is_reported:
         return
@@ -39,22 +39,22 @@ def tell_swallowed(frame: Frame) -> None:
     _warn(frame, "caught the signal that suspends the execution, or returned in a 'finally'", caught)
 
 
-def tell_called(frame: Frame) -> None:
+def warn_of_call(frame: Frame) -> None:
     """Warn of a durable call after a suspension was caught, but not of a call in a ``finally`` block."""
     signal = frame.suspension
     if signal is None or signal.is_reported:
         return
     if not _is_passing(signal):
-        tell_swallowed(frame)
+        warn_of_swallowed(frame)
         return
-    caller = users_frame(sys._getframe(1))  # noqa: SLF001 - the documented way to look at the stack
+    caller = users_frame(sys._getframe(1))  # noqa: SLF001 - the documented way to read the stack
     if caller is not None and _is_in_except(caller):
         signal.is_reported = True
-        what = "makes a durable call in an 'except' block that caught the signal that suspends the execution"
-        _warn(frame, what, (caller, caller.f_lineno))
+        fact = "makes a durable call in an 'except' block that caught the signal that suspends the execution"
+        _warn(frame, fact, (caller, caller.f_lineno))
 
 
-def _warn(frame: Frame, what: str, caught: tuple[FrameType, int] | None) -> None:
+def _warn(frame: Frame, fact: str, caught: tuple[FrameType, int] | None) -> None:
     where = "the handler" if frame.context_id is None else f"the context of operation {frame.context_id[:8]}"
     at = f" at {place(*caught)}" if caught is not None else ""
     logger.warning(
@@ -62,12 +62,12 @@ def _warn(frame: Frame, what: str, caught: tuple[FrameType, int] | None) -> None
         "pass",
         where,
         at,
-        what,
+        fact,
     )
 
 
 def _is_passing(signal: BaseException) -> bool:
-    """Return whether an ``except`` or ``finally`` block that *signal* has entered is running."""
+    """Return whether an ``except`` or ``finally`` block is running because of *signal*."""
     handled = sys.exception()
     while handled is not None:
         if handled is signal:

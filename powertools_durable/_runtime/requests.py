@@ -1,4 +1,4 @@
-"""The two requests to the service: a checkpoint, retried if that may help, and pages until there are no more."""
+"""The two requests to the service: a checkpoint, with retries, and all pages of records."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from powertools_durable.errors import BackendError
 
 __all__ = ["pages", "send"]
 
-_ATTEMPTS = 4  # of one request; botocore has made some of its own within each
+_ATTEMPTS = 4  # of one request; botocore makes some of its own within each
 _BACKOFF = 0.1  # seconds before the second attempt, doubled for each further one, with full jitter
 _BACKOFF_CAP = 2.0
 
-_MAX_PAGES = 1_000  # a million records exceed every quota: more of them mean that the service is at fault
+_MAX_PAGES = 1_000  # a million records exceed every quota, so the service must be at fault
 
 
 def send(
@@ -30,7 +30,7 @@ def send(
     environment: Environment,
     may_retry: Callable[[], bool],
 ) -> CheckpointResponse:
-    """Make the request of *batch*, again if that may help, but never past the deadline.
+    """Send *batch*, with retries if they may help, but never past the deadline.
 
     Raises
     ------
@@ -38,7 +38,9 @@ def send(
         The last attempt failed with this error.
     """
     random = environment.random
-    client_token = f"{random.getrandbits(128):032x}"  # the same each time: applied once
+    client_token = (
+        f"{random.getrandbits(128):032x}"  # the same in all attempts, so the service applies the request once
+    )
     updates = batch.updates
     attempt = 1
     while True:
@@ -61,7 +63,7 @@ def pages(
     Raises
     ------
     BackendError
-        The service refused the request, repeats a marker, or does not end after a thousand pages
+        The service refused the request, repeated a marker, or returned more than a thousand pages
         (docs/reliability.md#fault-rows, row 40, and #security-list, item 10).
     """
     seen: set[str] = set()

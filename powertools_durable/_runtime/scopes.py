@@ -1,4 +1,4 @@
-"""Builds the values of the context variable that says what the running code is doing."""
+"""Builds the values of the context variable that says which code is running."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.scope import ReplayState, ScopeInfo, StepInfo
 
-__all__ = ["Beside", "Live", "Scopes"]
+__all__ = ["AuxiliaryCode", "Live", "Scopes"]
 
 
 class Live:
-    """Where code runs that counts as live even when the context replays: a step's body, or all code in a mock."""
+    """The place of code that counts as live even when its context replays: a step's body, or all code in a mock."""
 
     __slots__ = ("frame",)
     replay_state = ReplayState.LIVE
@@ -22,15 +22,15 @@ class Live:
         self.frame = frame
 
 
-class Beside:
-    """Where user code runs that is not an operation's function, such as a serdes, on another thread."""
+class AuxiliaryCode:
+    """The place of user code that is not an operation's function, such as a serdes, on a thread of a fan-out."""
 
-    __slots__ = ("beside", "frame")
+    __slots__ = ("code", "frame")
     replay_state = ReplayState.LIVE
 
-    def __init__(self, frame: Frame, beside: object) -> None:
+    def __init__(self, frame: Frame, code: object) -> None:
         self.frame = frame
-        self.beside = beside
+        self.code = code
 
 
 class Scopes:

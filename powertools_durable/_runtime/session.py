@@ -33,22 +33,22 @@ __all__ = ["Program", "Session"]
 
 @frozen(kw_only=True)
 class Program:
-    """A decorated function, prepared once.
+    """A decorated function and its options, prepared once for all invocations.
 
     Attributes
     ----------
     handler : Callable
         The user's function: takes payload and context, returns the result.
     make_context : Callable
-        Creates the user's context, whose class the runtime does not know.
+        Creates the public context of the handler; the runtime does not know its class.
     read_payload : Callable
         Takes the execution's input as text, returns the handler's first argument; raises `PayloadValidationError`.
     write_result : Callable
         Takes the handler's result, returns JSON text; raises `SerDesError`.
-    begins : Callable
+    on_start : Callable
         Called at the start of each invocation, before the handler runs.
     deferred : Callable
-        Takes a context, returns its deferred calls in the order in which they run; None without any.
+        Takes a context, returns the series that runs its deferred calls; None if there are none.
     is_async : bool
         The handler is a coroutine function.
     """
@@ -57,7 +57,7 @@ class Program:
     make_context: Callable[[Session], Any]
     read_payload: Callable[[str | None], Any]
     write_result: Callable[[Any], str]
-    begins: Callable[[Session], None] = lambda _: None
+    on_start: Callable[[Session], None] = lambda _: None
     deferred: Callable[[Any], Composite[list[Exception]] | None] = lambda _: None
     config: DurableConfig
     retry: RetryPolicy | None = None
@@ -119,11 +119,11 @@ class Session:
         )
         self.driver.failures = failures
         self.root = Frame(self.engine)
-        self.default_retry: RetryPolicy = program.retry or Retry.default()  # of steps without a policy of their own
+        self.default_retry: RetryPolicy = program.retry or Retry.default()  # for steps without their own policy
 
     @property
     def async_driver(self) -> AsyncDriver:
-        """The driver, of an ``async def`` handler."""
+        """The driver of an ``async def`` handler."""
         driver: Any = self.driver
         return driver  # type: ignore[no-any-return]
 

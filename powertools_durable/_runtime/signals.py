@@ -1,4 +1,4 @@
-"""Signals besides `SuspendExecution`, which are `BaseException`s, and the errors that no policy may handle."""
+"""The signals besides `SuspendExecution`, which derive from `BaseException`, and errors that no policy may handle."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from powertools_durable.errors import (
     ValidationError,
 )
 
-__all__ = ["NO_END", "UNRECOVERABLE", "BranchOrphaned", "CheckpointingStopped"]
+__all__ = ["STOPS_SERIES", "UNRECOVERABLE", "BranchOrphaned", "CheckpointingStopped"]
 
 
 class BranchOrphaned(BaseException):
-    """The context around this code has ended: nothing more may be recorded here, so the code stops."""
+    """Raised in code whose enclosing context has ended: nothing more may be recorded here, so the code stops."""
 
     _recorded = True
     _cause_id = "5755a9e7d0000000"
@@ -25,8 +25,9 @@ class BranchOrphaned(BaseException):
 class CheckpointingStopped(BaseException):
     """No more checkpoints can be made in this invocation; ``reason`` decides how it ends.
 
-    Not an `Exception`: a user's ``except Exception``, a step's retry policy and a context's failure must not
-    turn a fault of the service into a result (docs/contributing/protocol.md#api-errors).
+    Not an `Exception`, because a fault of the service must not be handled as a failure of the user's code: by
+    ``except Exception``, by a retry policy, or as the recorded failure of a context
+    (docs/contributing/protocol.md#api-errors).
     """
 
     def __init__(self, reason: BaseException) -> None:
@@ -43,7 +44,7 @@ UNRECOVERABLE: Final = (
     MemoryError,
     RecursionError,
 )
-"""Errors that pass through steps and contexts unchanged: no retry, no failed operation, no record."""
+"""Errors that pass through steps and contexts unchanged: they are neither retried nor recorded."""
 
-NO_END: Final = (RetryableSerDesError, MemoryError, NonDeterminismError)
-"""Errors after which the execution has no recorded end."""
+STOPS_SERIES: Final = (RetryableSerDesError, MemoryError, NonDeterminismError)
+"""Errors that end every series at once, also one that otherwise goes on to its end, such as deferred calls."""

@@ -1,4 +1,4 @@
-"""Where a task stands among the tasks of a handler. Operation ids come from there, not from the order of arrival.
+"""The place of a task among the tasks of a handler. Operation ids are derived from it, not from the order in time.
 
 ::
 
@@ -6,13 +6,14 @@
       create_task(pack(...))         task-pack-1                     operations task-pack-1-1, -2 ...
       create_task(pack(...))         task-pack-2
         create_task(label())           task-pack-2-task-label-1
-      child context (operation 3)    operations 3-1, 3-2 ...         a function of its own, so it begins anew
+      child context (operation 3)    operations 3-1, 3-2 ...         its function is a place too
 
-The function of a context is a place. A task made there is a place of its own: known by its maker's place, the name of
-its coroutine, and how many of that name its maker has made. So a task that only one run makes, such as one that fills
-a cache, shifts nothing but tasks of its own name (docs/contributing/protocol.md#tasks).
+The function of a context is a place. A task that is created there has a place of its own, identified by the place of
+its creator, the name of its coroutine, and the number of tasks with that name that its creator has created. So a task
+that only some invocations create, such as one that fills a cache, changes only the places of tasks with the same name
+(docs/contributing/protocol.md#tasks).
 
-The place is an attribute of the task. A context variable would be inherited by code that has no place.
+The place is an attribute of the task. A context variable would also be inherited by callbacks, which have no place.
 """
 
 from __future__ import annotations
@@ -54,19 +55,19 @@ class ContextRun:
     Attributes
     ----------
     driver : AsyncDriver
-        The invocation's.
+        The driver of the invocation.
     frame : Frame
-        The context.
+        The frame of the context.
     place : TaskPlace
-        Where its function stands.
+        The place of its function.
     path : tuple
-        Where the context stands among the operations of the handler.
+        Orders the context among the operations of the handler.
     tasks : dict
-        The user's tasks below it that have not ended, in the order in which they were made.
+        The user's tasks below it that have not ended, in the order of their creation.
     calls : dict
-        Durable calls that have not been handed over, and those whose failure nobody asked for.
+        Durable calls whose results have not been handed over, or whose failure has not been retrieved.
     progress : Future | None
-        Completed when one of the calls ends, or waits for the service.
+        Completed when one of the calls ends, or begins to wait for the service.
     """
 
     __slots__ = ("calls", "driver", "frame", "path", "place", "progress", "tasks")
@@ -82,28 +83,28 @@ class ContextRun:
         frame.owner = self.place
 
     def note_progress(self) -> None:
-        """Wake the end of the context, which waits for its calls."""
+        """Tell the code that ends the context that one of its calls has ended or is parked."""
         if self.progress is not None and not self.progress.done():
             self.progress.set_result(None)
 
 
 class TaskPlace:
-    """One place.
+    """The place of a context's function or of a task.
 
     Attributes
     ----------
     run : ContextRun
-        The context that it lies in.
+        The enclosing context.
     step : OperationHandle | None
-        The operation whose body runs here; no durable call may be made.
+        The step whose body runs here; no durable call may be made.
     position : tuple
-        Orders the places of a context by structure: a task stands after the calls that its maker had made.
+        Orders the places of a context: a task comes after the calls that its creator had made before.
     pending : int
-        Calls from here that have not been handed over.
+        Number of calls from here whose results have not been handed over.
     replayed : int
-        Calls from here that had ended before this invocation, and have not been handed over.
+        Number of those calls that had ended before this invocation.
     core : object
-        What the context's face keeps for this place.
+        The `ContextCore` for this place, kept by `AsyncDurableContext`.
     """
 
     __slots__ = (
@@ -146,7 +147,7 @@ class TaskPlace:
 
     @property
     def replay_state(self) -> ReplayState:
-        """Whether the code here runs again; see `whereabouts`."""
+        """The replay state of the code here; see `whereabouts`."""
         driver, frame = self.run.driver, self.frame
         if frame.replay_state is ReplayState.SEALED:
             return ReplayState.SEALED
@@ -154,14 +155,14 @@ class TaskPlace:
             return ReplayState.UNWINDING
         if self._is_live:
             return ReplayState.LIVE
-        if self.replayed or frame.recorded_ahead() is not None or driver.repetition.goes_on(frame.parent_id):
+        if self.replayed or frame.recorded_ahead() is not None or driver.repetition.continues(frame.parent_id):
             return ReplayState.REPLAY
         self._is_live = True
         return ReplayState.LIVE
 
     @property
     def frame(self) -> Frame:
-        """The counter, and what else belongs to the place; made when it is first needed."""
+        """The frame, which numbers the operations of the place; created when it is first needed."""
         if self._frame is None:
             around = self._maker.frame if self._maker is not None else self.run.frame
             prefix = "" if around.context_id is None else f"{around.context_id}-"
@@ -177,7 +178,7 @@ class TaskPlace:
         return self._frame
 
     def below(self, name: str) -> TaskPlace:
-        """Return the place of a task that is made here now, from a coroutine of that name."""
+        """Return a new place, of a task created here for a coroutine with that name."""
         number = self._made[name] = self._made.get(name, 0) + 1
         if self._frame is None:
             self._order += 1
@@ -189,16 +190,18 @@ class TaskPlace:
 
 
 class PlacedTask(asyncio.Task[Any]):
-    """A task that knows its place; None if it has none.
+    """A task with a place.
 
     Attributes
     ----------
+    place : TaskPlace | None
+        Its place; None for a task that performs an operation, and for one that was created outside of any task.
     work : OperationHandle | None
         The operation that it performs.
     line : tuple | None
-        Code and line of the call of that operation.
+        Code and line of the durable call of that operation.
     is_abandoned : bool
-        What it would still do is of no use: it was cancelled for that, not by the user.
+        It was cancelled because its result is no longer needed, not by the user.
     """
 
     __slots__ = ("is_abandoned", "line", "place", "work")
@@ -210,38 +213,38 @@ class PlacedTask(asyncio.Task[Any]):
 
 
 def current_task() -> PlacedTask | None:
-    """Return the running task, if it is one of ours."""
+    """Return the running task if it is a `PlacedTask`."""
     loop = asyncio._get_running_loop()  # noqa: SLF001 - the public function raises instead
     task = None if loop is None else asyncio.current_task(loop)
     return task if isinstance(task, PlacedTask) else None
 
 
 def line_of_call() -> Line | None:
-    """Return code and line of the call whose operation is performed here; None in the user's own code."""
+    """Return code and line of the durable call that the running task performs; None in the user's own code."""
     task = current_task()
     return None if task is None or task.place is not None else task.line
 
 
 def current_place() -> TaskPlace | None:
-    """Return the place of the running task; None outside of one, and in a task without a place."""
+    """Return the place of the running task; None without a task, or if it has no place."""
     task = current_task()
     return None if task is None else task.place
 
 
 def leave_scope(token: Token[ScopeInfo | None]) -> None:
-    """Restore the scope before *token*, unless a coroutine that was left behind is collected in another context."""
+    """Restore the scope before *token*; do nothing in an abandoned coroutine that is collected in another context."""
     with suppress(ValueError):
         SCOPE.reset(token)
 
 
 class TaskFactory:
-    """Makes the tasks of one invocation, each with its place."""
+    """Creates the tasks of one invocation, each with its place."""
 
     def __init__(self, driver: AsyncDriver) -> None:
         self._driver = driver
 
     def __call__(self, loop: DurableLoop, coro: Coroutine[Any, Any, Any] | DurableTask[Any], **options: Any) -> Any:
-        """Make a task; a durable call is one already."""
+        """Create a task; a `DurableTask` is returned unchanged."""
         if isinstance(coro, DurableTask):
             return coro
         options.pop("eager_start", None)
@@ -252,7 +255,7 @@ class TaskFactory:
         task = PlacedTask(coro, loop=loop, **options)
         task.place, task.work, task.line, task.is_abandoned = place, None, None, False
         if place is not None and place.step is None:
-            self._driver.code.task_made(task, place)
+            self._driver.code.register_task(task, place)
         else:
             task.add_done_callback(self._driver.code.keep_from_log)
         return task
@@ -260,7 +263,7 @@ class TaskFactory:
 
 def _place_below(maker: TaskPlace, coro: Any) -> TaskPlace | None:
     called_by = _function_of_asyncio()
-    if called_by is asyncio.wait_for.__code__:  # Python 3.11 makes a task for it, later versions don't
+    if called_by is asyncio.wait_for.__code__:  # Python 3.11 creates a task here, later versions don't
         return maker
     if called_by is asyncio.as_completed.__code__:  # it iterates a set, whose order is arbitrary
         return None
@@ -269,8 +272,8 @@ def _place_below(maker: TaskPlace, coro: Any) -> TaskPlace | None:
 
 
 def _function_of_asyncio() -> CodeType | None:
-    """Return which of `wait_for` and `as_completed` is making a task."""
-    frame = sys._getframe(3)  # noqa: SLF001 - below this module's frames
+    """Return the code of `wait_for` or `as_completed` if one of them is creating a task."""
+    frame = sys._getframe(3)  # noqa: SLF001 - the caller of this module's functions
     for _ in range(_FRAMES_OF_ASYNCIO):
         if frame.f_globals.get("__name__", "").partition(".")[0] != "asyncio":
             return None

@@ -1,8 +1,8 @@
 """Prepares an exception for the log: with the user's lines, and without values that pydantic refused.
 
-Attributes of a user's exception class may do anything when they are read. An exception that can't be shown as it is, or
-whose text holds refused values, is replaced by one with the same name and traceback, and so are its causes. So is a
-group, because the tracebacks of its members have frames of this package.
+A user's exception class may have properties and a ``__str__`` that fail or return anything. An exception that can't be
+logged unchanged, or whose text contains refused values, is replaced by a substitute with the same name and traceback,
+and so are its causes. A group is always replaced, because the tracebacks of its members have frames of this package.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ __all__ = ["exc_info_of"]
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
-_MOST = 50  # exceptions of a chain
-_LONGEST = 8_192  # characters of a text
+_MAX_CHAIN = 50  # exceptions of a chain
+_MAX_TEXT = 8_192  # characters of a message
 _ATTRIBUTES = ("__cause__", "__context__", "__suppress_context__", "__traceback__")
 
 
@@ -28,12 +28,13 @@ def exc_info_of(error: BaseException, *, include_input: bool = False) -> ExcInfo
     trace = users_traceback(traceback_of(error))
     if trace is None:
         return None
-    shown = error
+    logged = error
     if any(
-        isinstance(one, BaseExceptionGroup) or _must_stand_in(one, include_input=include_input) for one in _chain(error)
+        isinstance(each, BaseExceptionGroup) or _needs_substitute(each, include_input=include_input)
+        for each in _chain(error)
     ):
-        shown = _stand_in(error, include_input=include_input, depth=0)
-    return type(shown), shown, trace
+        logged = _substitute(error, include_input=include_input, depth=0)
+    return type(logged), logged, trace
 
 
 def users_traceback(trace: TracebackType | None) -> TracebackType | None:
@@ -50,26 +51,26 @@ def users_traceback(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _read(error: BaseException, attribute: str, of: type[BaseException] = BaseException) -> Any:
-    """Read an attribute that every exception has, or every group, past any property of a user's class."""
+    """Read an attribute of class *of* from *error*; a property of the same name in a user's class is bypassed."""
     return vars(of)[attribute].__get__(error)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
     """Return *error*, its causes and contexts, and the members of groups."""
-    found: list[BaseException] = []
+    chain: list[BaseException] = []
     queue: list[BaseException | None] = [error]
-    while queue and len(found) < _MOST:
-        one = queue.pop(0)
-        if one is None or any(one is known for known in found):
+    while queue and len(chain) < _MAX_CHAIN:
+        each = queue.pop(0)
+        if each is None or any(each is known for known in chain):
             continue
-        found.append(one)
-        queue += [_read(one, "__cause__"), _read(one, "__context__")]
-        if isinstance(one, BaseExceptionGroup):
-            queue += one.exceptions
-    return found
+        chain.append(each)
+        queue += [_read(each, "__cause__"), _read(each, "__context__")]
+        if isinstance(each, BaseExceptionGroup):
+            queue += each.exceptions
+    return chain
 
 
-def _must_stand_in(error: BaseException, *, include_input: bool) -> bool:
+def _needs_substitute(error: BaseException, *, include_input: bool) -> bool:
     if is_validation_error(error):
         return not include_input
     cls = type(error)
@@ -78,32 +79,32 @@ def _must_stand_in(error: BaseException, *, include_input: bool) -> bool:
     try:
         text = str(error)
         text.encode()  # most handlers can't write a lone surrogate, and would lose the line
-        return type(text) is not str or len(text) > _LONGEST
+        return type(text) is not str or len(text) > _MAX_TEXT
     except Exception:  # noqa: BLE001 - the user's __str__ may do anything
         return True
 
 
-def _stand_in(error: BaseException, *, include_input: bool, depth: int) -> BaseException:
-    worded = error  # a group's own message, without the number of its members, which its text gets again
+def _substitute(error: BaseException, *, include_input: bool, depth: int) -> BaseException:
+    source = error  # for a group its own message: the number of members is added again
     if isinstance(error, BaseExceptionGroup):
-        worded = Exception(_read(error, "message", BaseExceptionGroup))
-    text = to_error_object(worded, include_input=include_input).error_message or ""
+        source = Exception(_read(error, "message", BaseExceptionGroup))
+    text = to_error_object(source, include_input=include_input).error_message or ""
     cls = type(error)
     names = {"__module__": str(cls.__module__), "__qualname__": str(cls.__qualname__)}
-    members = error.exceptions if isinstance(error, BaseExceptionGroup) and depth < _MOST else ()
-    made: BaseException
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) and depth < _MAX_CHAIN else ()
+    substitute: BaseException
     if members:
-        own = type(cls.__name__, (BaseExceptionGroup,), names)
-        made = own(text, [_stand_in(one, include_input=include_input, depth=depth + 1) for one in members])
+        group = type(cls.__name__, (BaseExceptionGroup,), names)
+        substitute = group(text, [_substitute(each, include_input=include_input, depth=depth + 1) for each in members])
     else:
-        made = type(cls.__name__, (Exception,), names)(text)
-    if depth < _MOST:
+        substitute = type(cls.__name__, (Exception,), names)(text)
+    if depth < _MAX_CHAIN:
         cause, context = _read(error, "__cause__"), _read(error, "__context__")
         if cause is not None:
-            made.__cause__ = _stand_in(cause, include_input=include_input, depth=depth + 1)
+            substitute.__cause__ = _substitute(cause, include_input=include_input, depth=depth + 1)
         elif context is not None and not _read(error, "__suppress_context__"):
-            made.__context__ = _stand_in(context, include_input=include_input, depth=depth + 1)
-    if not _must_stand_in(error, include_input=include_input):
-        made.__notes__ = [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)]
-    made.__suppress_context__ = _read(error, "__suppress_context__")
-    return made.with_traceback(users_traceback(traceback_of(error)))
+            substitute.__context__ = _substitute(context, include_input=include_input, depth=depth + 1)
+    if not _needs_substitute(error, include_input=include_input):
+        substitute.__notes__ = [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)]
+    substitute.__suppress_context__ = _read(error, "__suppress_context__")
+    return substitute.with_traceback(users_traceback(traceback_of(error)))

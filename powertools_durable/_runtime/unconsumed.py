@@ -1,4 +1,4 @@
-"""Reports records that the code never asked for: the code has changed since they were made."""
+"""Reports records that the code did not use: the code has changed since they were made."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable.errors import NonDeterminismError
 
-__all__ = ["look_in_context", "look_in_execution"]
+__all__ = ["check_context_end", "check_execution_end"]
 
 logger = logging.getLogger(__name__)
 
 
-def look_in_context(frame: Frame) -> None:
+def check_context_end(frame: Frame) -> None:
     """Report the records that follow the end of a context's code, before that end is recorded.
 
     Raises
@@ -28,8 +28,8 @@ def look_in_context(frame: Frame) -> None:
         _report(frame.engine, [record])
 
 
-def look_in_execution(root: Frame) -> None:
-    """Report the records that a handler never asked for, when it has returned; raises as `look_in_context`."""
+def check_execution_end(root: Frame) -> None:
+    """Report the records that a handler did not use, when it has returned; raises as `check_context_end`."""
     if root.suspension is None and (left := root.engine.unasked()):
         _report(root.engine, left)
 

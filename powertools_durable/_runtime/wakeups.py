@@ -1,4 +1,4 @@
-"""Tells what a suspended task waits for: a durable call, or something that the user's own code must complete."""
+"""Finds out what a task waits for: a durable call, or something else, and at which line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def line_of(task: PlacedTask) -> str:
 
 
 def location_of(task: PlacedTask) -> str:
-    """Return the same as ``file:line``, with all folders; empty if there is none."""
+    """Return that line as ``file:line`` with the full path; empty if there is none."""
     frame = _users_frame(task)
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
 
@@ -61,7 +61,7 @@ def _is_durable(future: Any) -> bool:
 
 
 def _frames(task: PlacedTask) -> Iterator[FrameType]:
-    """Yield the frames of the coroutines that wait for each other, the outermost first."""
+    """Yield the frames of the coroutines that *task* runs, the outermost first."""
     waiting: Any = task.get_coro()
     while waiting is not None:
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)

@@ -1,10 +1,10 @@
-"""Tells telemetry whether the code of an ``async def`` context runs again, by the place of the running task.
+"""Decides for telemetry whether code of an ``async def`` context replays, by the place of the running task.
 
-An invocation that the service suspended ran until nothing was left to run. So when the service says what has changed
-since, all code repeats what was done before until the first *news*: a result that was not there yet, or an operation
-that is begun for the first time. When it does not say, the invocation before was perhaps cut off anywhere, and what
-counts is what is recorded: code repeats while a record is ahead of it. When in doubt, code is live, because losing a
-log line is worse than repeating one.
+If the service names the records that have changed, the previous invocation was suspended, so it had run until nothing
+was left to run. Then all code replays until the first *news*: a result that is handed over for the first time, or an
+operation that begins for the first time. If the service names none, the previous invocation may have been interrupted
+anywhere; then code replays as long as a record follows. In case of doubt code is live, because a lost log line is worse
+than a repeated one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ASKED_FOR = frozenset(OperationType) - {OperationType.EXECUTION}
 
 
 class Whereabouts:
-    """Where the code of a context is, for each of its tasks."""
+    """The replay state of a context, which differs between its tasks."""
 
     __slots__ = ("_run",)
 
@@ -34,27 +34,27 @@ class Whereabouts:
 
     @property
     def replay_state(self) -> ReplayState:
-        """The state of the running task's place."""
+        """The replay state of the running task's place."""
         run, task = self._run, current_task()
         place = run.place if task is None else task.place
         if place is None and task is not None and task.work is not None and not task.work.is_over:
-            # Other code of the user's for an operation in progress, such as a retry policy.
+            # Auxiliary user code of an operation in progress, such as a retry policy.
             return ReplayState.UNWINDING if run.driver.is_unwinding else ReplayState.LIVE
         return place.replay_state if place is not None and place.run is run else run.place.replay_state
 
 
 class Repetition:
-    """How far an invocation has repeated what earlier ones did.
+    """The progress of a replay: whether this invocation still repeats earlier ones.
 
     Parameters
     ----------
     engine : ReplayEngine
-        With the records of earlier invocations.
+        Has the records of earlier invocations.
 
     Attributes
     ----------
     is_over : bool
-        Something has happened that had not happened before.
+        Something has happened for the first time.
     """
 
     def __init__(self, engine: ReplayEngine) -> None:
@@ -70,23 +70,23 @@ class Repetition:
             engine.ask = self._asks
 
     def includes(self, call: Call[Any]) -> bool:
-        """Return whether the result of *call* was there in an earlier invocation."""
+        """Return whether the result of *call* was available in an earlier invocation."""
         record = self._recorded.get(call.op.id)
         if record is None:
             return False
         return call.at_start or (record.status.is_terminal and record.id not in self._updated)
 
-    def goes_on(self, parent_id: str | None) -> bool:
-        """Return whether code of the context with that record repeats what was done before, its own calls aside."""
+    def continues(self, parent_id: str | None) -> bool:
+        """Return whether code of the context with that record still replays, regardless of its own next call."""
         return not self.is_over and (bool(self._updated) or bool(self._unasked.get(parent_id)))
 
-    def handed_over(self, call: Call[Any]) -> None:
-        """Note that the result of *call*, which was not there before, is given to the code."""
-        if call.op.record is not None:  # the end of a context without a record follows from what is inside
+    def note_handed_over(self, call: Call[Any]) -> None:
+        """Note that the result of *call* is handed over for the first time."""
+        if call.op.record is not None:  # a context without a record ends when its last operation does: no news
             self.is_over = True
 
-    def queued(self, update: OperationUpdate) -> None:
-        """Note that *update* is queued: an operation's first one is news."""
+    def note_queued(self, update: OperationUpdate) -> None:
+        """Note that *update* is queued; the first one of an operation is news."""
         if update.id not in self._recorded:
             self.is_over = True
 

@@ -215,7 +215,7 @@ WRONG = {
     "retry=Retry.none": (lambda c: c.step(charge, retry=Retry.none), "function 'Retry.none', which does not take"),
     "retry of one": (lambda c: c.step(charge, retry=lambda error: 1), "of the error and the attempt's number"),
     "semantics": (lambda c: c.step(charge, semantics="EXACTLY_ONCE"), "StepSemantics.AT_MOST_ONCE, not 'EXACTLY_ONCE'"),
-    "serdes class": (lambda c: c.step(charge, serdes=PlainJson), "this is the class PlainJson: make one"),
+    "serdes class": (lambda c: c.step(charge, serdes=PlainJson), "this is the class PlainJson: pass an instance"),
     "serdes function": (
         lambda c: c.step(charge, serdes=len),
         "an object with serialize(value, context)",
@@ -249,7 +249,7 @@ WRONG = {
     **{
         f"a handler in {name}": (
             call,
-            f"ctx.{name}() is given durable_inside(), a durable handler of its own: invoke it",
+            f"ctx.{name}() takes a plain function, but durable_inside() is a durable handler: invoke it",
         )
         for name, call in {
             "step": lambda c: c.step(durable_inside, {}, None),

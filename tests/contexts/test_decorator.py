@@ -308,7 +308,7 @@ REFUSED = [
     (fine, {"output": Opaque}, "output Opaque can't be used"),
     (fine, {"envelope": dict}, "envelope"),
     (lambda: None, {}, "def handler(event, ctx)"),
-    (Opaque.method, {}, "def method(event, ctx). Lambda calls a function of a module: take it out of its class, or "),
+    (Opaque.method, {}, "def method(event, ctx). Lambda calls a module-level function: move it out of its class, or "),
     (fine, {"retries": 3}, "no option 'retries'"),
     (fine, {"tracer": object()}, "tracer"),
     (fine, {"metrics": object()}, "metrics"),
@@ -316,7 +316,7 @@ REFUSED = [
     (fine, {"config": {"on_model_change": "fail"}}, "takes a DurableConfig, not a dict"),
     (fine, {"retry": 3}, "Retry(max_attempts=3)"),
     (fine, {"retry": Retry.none}, "Retry.none()"),
-    (fine, {"serdes": PlainJson}, "the class PlainJson: make one"),
+    (fine, {"serdes": PlainJson}, "the class PlainJson: pass an instance"),
 ]
 
 
@@ -324,7 +324,7 @@ REFUSED = [
 def test_a_class_is_no_handler_but_may_be_the_model_of_its_input(cls, is_model):
     with pytest.raises(DurableConfigError) as caught:
         durable(cls)
-    advice = f"; for the model of its input say @durable(model={cls.__name__})" if is_model else ""
+    advice = f"; to declare the model of its input, write @durable(model={cls.__name__})" if is_model else ""
     assert str(caught.value) == f"@durable decorates a function, not the class {cls.__name__}{advice}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from powertools_durable._operations.patch import patched, remembered
+from powertools_durable._operations.patch import patched, patched_once
 from powertools_durable._protocol.operation import SubType
 from powertools_durable._replay.frame import Frame, operation_id
 from tests.kit import S, engine, play, step_record
@@ -50,6 +50,6 @@ def test_a_mark_inside_a_context_has_the_context_s_prefix_and_shifts_no_id():
 
 def test_asked_again_in_the_same_invocation_it_is_answered_the_same_and_asks_for_nothing():
     op, answers = Frame(engine()).mark("ship-by-air", SubType.PATCH), {}
-    first = play(op, remembered(op, answers, "ship-by-air", replaying=True))
-    again = play(op, remembered(op, answers, "ship-by-air", replaying=False))
+    first = play(op, patched_once(op, answers, "ship-by-air", replaying=True))
+    again = play(op, patched_once(op, answers, "ship-by-air", replaying=False))
     assert (first.returned, again.returned, again.effects) == (False, False, [])

@@ -10,7 +10,7 @@ from powertools_durable._operations.wait_for_callback import (
     inner_name,
     submit_and_wait,
     submitter_name,
-    surfacing,
+    unwrap_failure,
 )
 from powertools_durable._replay.effects import Raised, Returned
 from powertools_durable._replay.frame import Frame
@@ -50,7 +50,7 @@ def raised(error):
         yield
 
     with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is looked at
-        surfaced = surfacing(flow())
+        surfaced = unwrap_failure(flow())
         next(surfaced)
     return caught.value
 
@@ -85,7 +85,7 @@ def test_an_answer_is_passed_through():
         got = yield "asked"
         return got
 
-    surfaced = surfacing(flow())
+    surfaced = unwrap_failure(flow())
     assert next(surfaced) == "asked"
     with pytest.raises(StopIteration) as done:
         surfaced.send("answer")

@@ -59,7 +59,7 @@ class Straight:
                     case Enter(frame, body) if callable(body):
                         answer = outcome_of(partial(body, frame))
                     case Enter(frame, series):
-                        answer = self.follow(Composite(frame, series))
+                        answer = self.run_series(Composite(frame, series))
                     case Suspend():
                         raise AssertionError("nothing is left to wait for")
         except StopIteration as done:
@@ -192,7 +192,7 @@ def test_defer(ctx, driver):
     seen = []
     for each in (seen.append, fails, seen.append):
         ctx.defer(each, len(ctx._core.deferred))  # noqa: SLF001 - its number
-    assert [type(error).__name__ for error in driver.follow(ctx.deferred_calls())] == ["StepError"]
+    assert [type(error).__name__ for error in driver.run_series(ctx.deferred_calls())] == ["StepError"]
     assert seen == [2, 0]
 
 

@@ -246,7 +246,7 @@ class Scribe:
 
     # -- Probe -----------------------------------------------------------------------------------------------
 
-    def asked(self, op: OperationHandle) -> None:
+    def operation_called(self, op: OperationHandle) -> None:
         """Do nothing: `asked_for` is told more."""
 
     def refused(self, frame: Frame, call: str) -> None:

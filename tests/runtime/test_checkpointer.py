@@ -111,10 +111,10 @@ class Bench:
         deadline = Deadline(Remaining(seconds), self.clock)
         self.checkpointer = Checkpointer(self.engine, self.service, deadline, environment)
 
-    def send(self, *names: str, **options: Any) -> None:
+    def send(self, *names: str) -> None:
         for name in names[:-1]:
-            self.checkpointer.checkpoint(self.frame, update(name), wait=False)
-        self.checkpointer.checkpoint(self.frame, update(names[-1]), **options)
+            self.checkpointer.submit(self.frame, update(name), wait=False)
+        self.checkpointer.checkpoint(self.frame, update(names[-1]))
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def test_an_update_alone_is_sent_after_a_while(made):
         return CheckpointResponse(checkpoint_token="t1")
 
     b = made(answer)
-    b.send("START a", wait=False)
+    b.checkpointer.submit(b.frame, update("START a"), wait=False)
     assert sent.wait(60)
 
 
@@ -363,7 +363,7 @@ def test_what_nobody_waits_for_lingers_for_a_second_from_when_it_was_queued(mean
         b.checkpointer.checkpoint(b.frame, update("START a"))
         b.threads.sleep(meanwhile)  # the sender sleeps since then
         queued = b.clock.monotonic()
-        b.checkpointer.checkpoint(b.frame, update("START b"), wait=False)
+        b.checkpointer.submit(b.frame, update("START b"), wait=False)
         b.threads.sleep(3)
         b.checkpointer.close()
     assert [updates for _, updates, _ in b.service.calls] == [["START a"], ["START b"]]
@@ -373,7 +373,7 @@ def test_what_nobody_waits_for_lingers_for_a_second_from_when_it_was_queued(mean
 def test_who_waits_for_more_than_a_request_holds_gets_all_of_it(made):
     b = made()
     for n in range(600):
-        b.checkpointer.checkpoint(b.frame, update(f"START op-{n}"), wait=False, deferred=True)
+        b.checkpointer.submit(b.frame, update(f"START op-{n}"), wait=False, deferred=True)
     b.checkpointer.flush(b.frame)
     assert sum(len(updates) for _, updates, _ in b.service.calls) == 600
 
@@ -407,7 +407,7 @@ def test_row_40_a_marker_that_comes_again_is_an_error(made):
 def test_nothing_below_a_finished_context_is_queued(made):
     b = made()
     inside = Frame(b.engine, parent=b.frame, context_id="c")
-    b.checkpointer.checkpoint(b.frame, update("SUCCEED c"), closes=inside)
+    b.checkpointer.await_(b.checkpointer.submit(b.frame, update("SUCCEED c"), wait=True, closes=inside))
     with pytest.raises(BranchOrphaned):
         b.checkpointer.submit(inside, update("START late"), wait=False)
     assert len(b.service.calls) == 1
@@ -425,7 +425,7 @@ def test_batch_mode_holds_updates_back_until_flushed(made):
     b = made()
     for n in range(100):
         for action in ("START", "SUCCEED"):
-            b.checkpointer.checkpoint(b.frame, update(f"{action} op-{n}"), wait=False, deferred=True)
+            b.checkpointer.submit(b.frame, update(f"{action} op-{n}"), wait=False, deferred=True)
     assert b.engine.deferred == 200
     assert b.service.calls == []
     b.checkpointer.flush(b.frame)

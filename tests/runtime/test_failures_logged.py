@@ -468,7 +468,7 @@ def test_an_odd_exception_is_logged_too_and_what_is_not_kept_is_named(cls, lost,
         warnings = [record.getMessage() for record in caplog.records if record.name.startswith("powertools_durable")]
         assert warnings == [
             f"the failure of step 'it' is recorded without {lost}",
-            f"the failure of the execution is answered without {lost}",
+            f"the failure of the execution is returned without {lost}",
         ]
 
 

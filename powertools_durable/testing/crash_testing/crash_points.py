@@ -176,7 +176,7 @@ class Watcher:
 
     # -- Probe -----------------------------------------------------------------------------------------------
 
-    def asked(self, op: OperationHandle) -> None:
+    def operation_called(self, op: OperationHandle) -> None:
         """Note where the code asks for an operation."""
         key = self._key(op.id)
         if key not in self.sites:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from powertools_durable._contexts.async_context import AsyncDurableContext
 from powertools_durable._contexts.blocking import DurableContext
-from powertools_durable._contexts.standalone import context_by_hand, session_by_hand
+from powertools_durable._contexts.standalone import create_context, create_session
 from powertools_durable._operations.semantics import Nesting
 from powertools_durable._protocol.operation import (
     CallbackDetails,
@@ -313,7 +313,7 @@ class MockDurableContext:
         backend = RecordingBackend()
         environment = Environment(VirtualClock(self._started_at), Random(0), inline=True)  # noqa: S311 - jitter
         found = records(self.blueprints)
-        context = context_by_hand(
+        context = create_context(
             DurableContext, backend, ARN, FIRST_TOKEN, found, None, environment=environment, serdes=PreparedTagged()
         )
         return MockRun(context, backend.calls, backend.operations)
@@ -335,7 +335,7 @@ class MockDurableContext:
         clock, schedule = VirtualClock(self._started_at), RandomSchedule("mock")
         threads, loops = SeededThreads(clock, schedule), SandboxLoops(schedule)
         environment = Environment(clock, Random(0), threads=threads, loops=loops)  # noqa: S311 - jitter
-        session = session_by_hand(
+        session = create_session(
             AsyncDurableContext,
             backend,
             ARN,

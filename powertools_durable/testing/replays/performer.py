@@ -182,7 +182,7 @@ class ReplayPerformer:
         if record is not None and record.sub_type == SubType.COMPENSATION:
             self.script.stop(None, f"the compensation of {record.name or record.id[:8]!r}")
             raise outer.suspend_until(None)
-        body, scope = partial(self._driver.inside, effect), self._driver.scopes.of_context(effect.frame)
+        body, scope = partial(self._driver.run_body, effect), self._driver.scopes.of_context(effect.frame)
         outcome = self.run(effect.frame, body, scope)
         if self.engine.interruption is not None:
             raise self.engine.interruption

@@ -22,7 +22,7 @@ _FLUSH: ContextVar[Callable[[], None] | None] = ContextVar("powertools_durable_f
 class Bystander:
     """The `Probe` of ordinary runs: a body that spends time sends what is queued."""
 
-    def asked(self, op: OperationHandle) -> None:
+    def operation_called(self, op: OperationHandle) -> None:
         """Do nothing."""
 
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
