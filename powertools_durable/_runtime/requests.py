@@ -38,9 +38,7 @@ def send(
         The last attempt failed with this error.
     """
     random = environment.random
-    client_token = (
-        f"{random.getrandbits(128):032x}"  # the same in all attempts, so the service applies the request once
-    )
+    client_token = f"{random.getrandbits(128):032x}"  # the same in all attempts: the service applies them once
     updates = batch.updates
     attempt = 1
     while True:

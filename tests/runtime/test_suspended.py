@@ -37,7 +37,7 @@ def misuses_instead(ctx):
 
 def run(body):
     core = MockDurableContext().build().ctx._core  # noqa: SLF001 - what a driver gets
-    face = core.below(core.frame)
+    face = core.context_of(core.frame)
     outcome = core.session.driver.run(core.frame, lambda: body(face), core.session.scopes.of_context(core.frame))
     return core.frame, outcome
 
@@ -62,7 +62,7 @@ def test_a_flow_whose_code_is_suspended_is_closed_and_sent_nothing(body):
 
     def flow():
         try:
-            seen.append((yield Enter(inside, lambda frame: body(core.below(frame)))))
+            seen.append((yield Enter(inside, lambda frame: body(core.context_of(frame)))))
         except GeneratorExit:
             seen.append("closed")
             raise
