@@ -27,7 +27,7 @@ ONCE = StepSemantics.AT_MOST_ONCE
 @pytest.fixture(autouse=True)
 def frequent_looks(monkeypatch):
     """Whoever waits for virtual time looks at the clock more often than once in a second of real time."""
-    monkeypatch.setattr(pool, "_LOOK", 0.02)
+    monkeypatch.setattr(pool, "_MAX_SLEEP", 0.02)
 
 
 # -- rows 63, 64: a fan-out that is complete before its branches are ------------------------------------------------

@@ -652,7 +652,7 @@ def test_operations_that_nobody_hears_of_are_not_followed():
         return ctx.invoke("other", 1)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("powertools_durable._runtime.observers.Observers._heard", follows)
+        patch.setattr("powertools_durable._runtime.observers.Observers._observe", follows)
         run = Served(handler)
         run.settle()
     assert run.backend.updates[-1].chained_invoke_options.x_amzn_trace_id == "Root=1"
