@@ -20,6 +20,8 @@ __all__ = ["MODULES", "AsyncFile", "concerns", "file_of", "kind_of"]
 
 MODULES = frozenset(
     {
+        "contexts/test_binding.py",
+        "contexts/test_misuse.py",
         "integrations/test_decorator_order.py",
         "integrations/test_engine_metrics.py",
         "integrations/test_entry_points.py",
@@ -39,8 +41,15 @@ MODULES = frozenset(
         "integrations/test_xray_context.py",
         "runtime/test_failures_logged.py",
         "runtime/test_failures_recorded.py",
+        "runtime/test_fan_out_mistakes.py",
+        "runtime/test_groups_recorded.py",
         "runtime/test_observers.py",
         "runtime/test_plugin_infos.py",
+        "runtime/test_swallowed.py",
+        "runtime/test_undo.py",
+        "serdes/test_annotation_added.py",
+        "serdes/test_annotations_behind_wrappers.py",
+        "serdes/test_unreadable.py",
     }
 )
 """The modules that are run for both kinds, below this folder."""

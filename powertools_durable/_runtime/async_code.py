@@ -35,7 +35,6 @@ from powertools_durable._runtime.unconsumed import check_context_end
 from powertools_durable._runtime.wakeups import line_of, location_of, waits_only_for_durable_calls
 from powertools_durable._runtime.whereabouts import Whereabouts
 from powertools_durable.errors import SuspendExecution, ValidationError
-from powertools_durable.errors.places import without_folders
 from powertools_durable.scope import SCOPE, ScopeInfo
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ class AsyncCode:
                 raise
             outcome = Raised(_recorded_form(error))
         if self.is_unwinding:
-            warn_of_swallowed(run.frame)
+            warn_of_swallowed(run.frame, run.waited_at)
             self._report_to_probe(run)
             raise asyncio.CancelledError
         return await self._end_tasks_below(run, outcome)
@@ -318,10 +317,7 @@ def _label(task: DurableTask[Any]) -> str:
 
 
 def _at(task: DurableTask[Any]) -> str:
-    if task.line is None:
-        return ""
-    code, line = task.line
-    return f", at {without_folders(code.co_filename)}:{line} in {code.co_name}"
+    return f", at {task.called_at}" if task.called_at else ""
 
 
 def _recorded_form(error: Exception) -> Exception:

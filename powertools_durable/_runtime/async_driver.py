@@ -42,11 +42,12 @@ from powertools_durable._runtime.driving import Driving
 from powertools_durable._runtime.durable_task import DurableTask, Line
 from powertools_durable._runtime.idle import IdleWatch
 from powertools_durable._runtime.loop import Loops, silence
+from powertools_durable._runtime.placement import is_in_a_hook
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import PlacedTask, TaskFactory, TaskPlace, current_place
 from powertools_durable._runtime.whereabouts import Repetition
 from powertools_durable.errors import SuspendExecution
-from powertools_durable.scope import ScopeInfo
+from powertools_durable.scope import SCOPE, ScopeInfo
 
 if TYPE_CHECKING:
     from powertools_durable._replay.engine import ReplayEngine
@@ -122,6 +123,7 @@ class AsyncDriver(Driving):
             or frame.busy_with is not None
             or frame.closed
             or self.has_other_task_factory
+            or (self.observers is not None and is_in_a_hook(SCOPE.get()))
         ):
             self.placement.check(frame, call, place)
         if self.is_unwinding or self.engine.interruption is not None or frame.is_orphaned:
@@ -157,11 +159,13 @@ class AsyncDriver(Driving):
         task = self._new_task(call, call.frame, line)
         # A copy: context variables that plugins set, such as a span, are for the operation alone.
         context = None if self.observers is None else copy_context()
+        frame = call.frame
+        before, frame.busy_with = frame.busy_with, op  # a serdes or a rule that runs now must not call
         try:
             if context is None:
-                effect = self._advance(call.frame, op, flow, None)
+                effect = self._advance(frame, op, flow, None)
             else:
-                effect = context.run(self._advance, call.frame, op, flow, None)
+                effect = context.run(self._advance, frame, op, flow, None)
         except StopIteration as done:
             self._set_outcome(task, Returned(done.value))
         except UNRECOVERABLE:
@@ -172,6 +176,8 @@ class AsyncDriver(Driving):
         else:
             perform = self._perform if self._performer is None else self._performer.perform
             self._start_runner(task, partial(perform, flow, effect), op, context)
+        finally:
+            frame.busy_with = before
         return task
 
     def at_once(self, call: Call[T]) -> T:

@@ -9,14 +9,18 @@ from powertools_durable._runtime.placement import (
     ANOTHER_CALLBACK,
     ANOTHER_CONTEXT,
     CREATE_YOUR_OWN,
+    FOREIGN,
+    IN_A_HOOK,
     NOT_AFTER,
     NOT_IN_A_STEP,
     NOT_IN_AUXILIARY_CODE,
     OVER,
     USE_YOUR_OWN,
     auxiliary_code,
+    is_in_a_hook,
     misplaced,
     root_of,
+    running_frame,
 )
 from powertools_durable._runtime.reports import warn_of_call
 from powertools_durable._runtime.task_places import TaskPlace, current_task
@@ -48,11 +52,12 @@ class AsyncPlacement:
         CancelledError
             Always: async code is ended by cancellation, whatever the reason.
         """
-        context = frame.owner.run.frame if isinstance(frame.owner, TaskPlace) else frame  # not that of a task
+        run = frame.owner.run if isinstance(frame.owner, TaskPlace) else None
+        context = frame if run is None else run.frame  # not that of a task
         if context.suspension is not None:
             if self._probe is not None:
                 self._probe.refused(context, call)
-            warn_of_call(context)
+            warn_of_call(context, asyncio.CancelledError, "" if run is None else run.waited_at)
         raise asyncio.CancelledError
 
     def check(self, frame: Frame, call: str, place: TaskPlace | None) -> None:
@@ -66,8 +71,15 @@ class AsyncPlacement:
             The code is being ended.
         """
         driver, root = self._driver, root_of(frame)
-        if root.closed:
+        is_ending = driver.is_unwinding and place is not None and place.run.driver is driver
+        if root.closed and not is_ending:
             raise misplaced(call, *OVER)
+        scope = SCOPE.get()
+        running = running_frame(scope)
+        if running is not None and running.engine is not driver.engine:
+            raise misplaced(call, *FOREIGN)
+        if is_in_a_hook(scope):
+            raise misplaced(call, *IN_A_HOOK)
         mistake = self._mistake(frame, call, place)
         if mistake is None:
             return

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from powertools_durable._replay.outcome import Outcome, Raised
+from powertools_durable.errors.places import without_folders
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -67,6 +68,14 @@ class DurableTask(asyncio.Future[T]):
         """The place of the call; orders all calls of a handler by their nesting, not by time."""
         place = self.place
         return (*place.run.path, *place.position, (0 if self.call is None else self.call.op.number, 0, 0))
+
+    @property
+    def called_at(self) -> str:
+        """The line of the call, as ``shop.py:12 in load``; empty if that is unknown."""
+        if self.line is None:
+            return ""
+        code, line = self.line
+        return f"{without_folders(code.co_filename)}:{line} in {code.co_name}"
 
     def __repr__(self) -> str:
         name = "" if self.call is None else f" {self.call.op.label}"

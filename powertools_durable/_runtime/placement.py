@@ -27,6 +27,8 @@ __all__ = [
     "ANOTHER_CALLBACK",
     "ANOTHER_CONTEXT",
     "CREATE_YOUR_OWN",
+    "FOREIGN",
+    "IN_A_HOOK",
     "NOT_AFTER",
     "NOT_IN_AUXILIARY_CODE",
     "NOT_IN_A_STEP",
@@ -34,8 +36,10 @@ __all__ = [
     "USE_YOUR_OWN",
     "Placement",
     "auxiliary_code",
+    "is_in_a_hook",
     "misplaced",
     "root_of",
+    "running_frame",
 ]
 
 _AUXILIARY_CODE = {
@@ -94,14 +98,14 @@ class Placement:
         SuspendExecution, CheckpointingStopped, NonDeterminismError, BranchOrphaned
             See `require_open`, which is checked first.
         """
-        running = _frame_of(scope)
+        running = running_frame(scope)
         root = root_of(frame)
         is_standalone = root.detached or frame.detached
         if not is_standalone:
             if root.closed:
                 raise misplaced(call, *OVER)
             if running is not None and running.engine is not self._engine:
-                raise misplaced(call, *_FOREIGN)
+                raise misplaced(call, *FOREIGN)
         if running is not None and running.engine is self._engine and running.suspension is not None:
             self.require_open(running, call)
         if frame.suspension is not None or self._engine.interruption is not None:
@@ -110,7 +114,7 @@ class Placement:
         if misuse is None:
             return
         error = misplaced(call, *misuse)
-        if not is_standalone and not _in_a_hook(scope, running):
+        if not is_standalone and not is_in_a_hook(scope):
             self._checkpointer.interrupt(error, unless_over=root)
         raise error
 
@@ -126,8 +130,8 @@ def _misuse(frame: Frame, call: str, scope: ScopeInfo | None, running: Frame | N
     if frame.closed:
         return "is called after its context has ended", NOT_AFTER
     if not frame.detached:
-        if _in_a_hook(scope, running):
-            return "is called by a hook of a plugin", _NOT_IN_A_HOOK
+        if is_in_a_hook(scope):
+            return IN_A_HOOK
         if running is not frame and running is not None and running.owner == here:
             is_callback = call.startswith("callback.")
             return (ANOTHER_CALLBACK, CREATE_YOUR_OWN) if is_callback else (ANOTHER_CONTEXT, USE_YOUR_OWN)
@@ -152,7 +156,7 @@ def _runs_below(frame: Frame, running: Frame | None) -> bool:
     return running is not None and running is not frame and running.engine is frame.engine
 
 
-def _frame_of(scope: ScopeInfo | None) -> Frame | None:
+def running_frame(scope: ScopeInfo | None) -> Frame | None:
     """Return the frame of the running code; for the body of a step, the frame of the enclosing context."""
     where: Any = scope.where if scope is not None else None
     return where if isinstance(where, Frame) else getattr(where, "frame", None)
@@ -165,8 +169,9 @@ def root_of(frame: Frame) -> Frame:
     return frame
 
 
-def _in_a_hook(scope: ScopeInfo | None, running: Frame | None) -> bool:
-    return scope is not None and running is None and scope.step is None
+def is_in_a_hook(scope: ScopeInfo | None) -> bool:
+    """Return whether a plugin's hook runs."""
+    return scope is not None and running_frame(scope) is None and scope.step is None
 
 
 def auxiliary_code(work: object) -> str:
@@ -199,7 +204,7 @@ _NOT_ON_A_THREAD = (
     "; operations are numbered in call order, which is not fixed between threads. Start threads inside a step"
 )
 NOT_AFTER = "; a context must not be used after the end of the function that it was passed to"
-_NOT_IN_A_HOOK = "; plugins only observe: make durable calls in the handler"
+IN_A_HOOK = ("is called by a hook of a plugin", "; plugins only observe: make durable calls in the handler")
 ANOTHER_CONTEXT = "is called on a context other than the one whose code is running"
 USE_YOUR_OWN = "; use the context that was passed to this function"
 ANOTHER_CALLBACK = "is called on a callback of a context other than the one whose code is running"
@@ -211,4 +216,4 @@ OVER = (
     "is called after its context has ended: its invocation is over",
     "; don't keep a context, use the one that this invocation passed to the handler",
 )
-_FOREIGN = ("is called on a context of another execution than the one whose code is running", USE_YOUR_OWN)
+FOREIGN = ("is called on a context of another execution than the one whose code is running", USE_YOUR_OWN)

@@ -29,23 +29,38 @@ def warn_of_replaced(error: Exception) -> None:
     )
 
 
-def warn_of_swallowed(frame: Frame) -> None:
-    """Warn, once per suspension, of code that returned although a suspension was raised in it."""
+def warn_of_swallowed(frame: Frame, waited_at: str = "") -> None:
+    """Warn, once per suspension, of code that returned although a suspension was raised in it.
+
+    Async code is cancelled in place of that, so no traceback says where: *waited_at* is the line of the call that it
+    awaited.
+    """
     signal = frame.suspension
     if signal is None or signal.is_reported:
         return
     signal.is_reported = True
     caught = next(user_frames(traceback_of(signal)), None)
-    _warn(frame, "caught the signal that suspends the execution, or returned in a 'finally'", caught)
+    waited = f", where it waited at {waited_at}" if waited_at else ""
+    _warn(frame, f"caught the signal that suspends the execution, or returned in a 'finally'{waited}", caught)
 
 
-def warn_of_call(frame: Frame) -> None:
-    """Warn of a durable call after a suspension was caught, but not of a call in a ``finally`` block."""
+def warn_of_call(frame: Frame, raised_as: type[BaseException] | None = None, waited_at: str = "") -> None:
+    """Warn of a durable call after a suspension was caught, but not of a call in a ``finally`` block.
+
+    Parameters
+    ----------
+    frame : Frame
+        The context that is suspended.
+    raised_as : type[BaseException] | None
+        The class by which code learns of it, if that is not the suspension itself.
+    waited_at : str
+        See `warn_of_swallowed`.
+    """
     signal = frame.suspension
     if signal is None or signal.is_reported:
         return
-    if not _is_passing(signal):
-        warn_of_swallowed(frame)
+    if not _is_passing(signal, raised_as):
+        warn_of_swallowed(frame, waited_at)
         return
     caller = users_frame(sys._getframe(1))  # noqa: SLF001 - the documented way to read the stack
     if caller is not None and _is_in_except(caller):
@@ -66,11 +81,11 @@ def _warn(frame: Frame, fact: str, caught: tuple[FrameType, int] | None) -> None
     )
 
 
-def _is_passing(signal: BaseException) -> bool:
+def _is_passing(signal: BaseException, raised_as: type[BaseException] | None) -> bool:
     """Return whether an ``except`` or ``finally`` block is running because of *signal*."""
     handled = sys.exception()
     while handled is not None:
-        if handled is signal:
+        if handled is signal or (raised_as is not None and isinstance(handled, raised_as)):
             return True
         handled = handled.__context__
     return False

@@ -82,6 +82,13 @@ class ContextRun:
         self.progress: asyncio.Future[None] | None = None
         frame.owner = self.place
 
+    @property
+    def waited_at(self) -> str:
+        """The line of the call that the function awaits, as ``shop.py:12 in load``; empty if it awaits none."""
+        waiting = [task for task in self.calls if task.is_awaited or task.cancelled()]
+        waiting.sort(key=lambda task: task.place is not self.place)  # its own before those of its tasks
+        return waiting[0].called_at if waiting else ""
+
     def note_progress(self) -> None:
         """Tell the code that ends the context that one of its calls has ended or is parked."""
         if self.progress is not None and not self.progress.done():

@@ -16,6 +16,7 @@ from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.effects import Call
 from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.task_places import ContextRun, current_task
 from powertools_durable.scope import ReplayState
 
@@ -31,6 +32,11 @@ class Whereabouts:
 
     def __init__(self, run: ContextRun) -> None:
         self._run = run
+
+    @property
+    def frame(self) -> Frame:
+        """The context."""
+        return self._run.frame
 
     @property
     def replay_state(self) -> ReplayState:

@@ -262,15 +262,25 @@ def test_a_call_that_cannot_be_bound_is_refused_before_anything_is_recorded(plac
     refused(place, "() takes (a, b", "passes ")
 
 
-@pytest.mark.parametrize("place", [name for name in PLACES if name != "compensate"])
+RULES = ("step's filter", "child's summary", "until", "item_name", "map's summary", "completion")
+
+
+@pytest.mark.only("def", "an 'async def' handler awaits them")
+@pytest.mark.parametrize("place", [name for name in PLACES if name not in {"compensate", *RULES}])
 def test_so_is_an_async_function(place):
     refused(lambda ctx: PLACES[place](ctx, later), "later() is an 'async def' function")
+
+
+@pytest.mark.parametrize("place", RULES)
+def test_so_is_an_async_rule(place):
+    refused(lambda ctx: PLACES[place](ctx, later), "later() is an 'async def' function", "is not awaited")
 
 
 async def undoes(result):
     return None
 
 
+@pytest.mark.only("def", "an 'async def' handler awaits it")
 def test_so_is_an_async_compensation():
     refused(lambda ctx: PLACES["compensate"](ctx, undoes), "undoes() is an 'async def' function")
 

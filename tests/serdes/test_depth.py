@@ -22,13 +22,13 @@ HERE = SerDesContext("op", "arn")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 CONTAINERS = {
-    "dict": lambda inner: {"a": inner},
-    "tuple": lambda inner: (inner,),
-    "list": lambda inner: [inner],
-    "numbered": lambda inner: {1: inner},
-    "frozen set": lambda inner: frozenset({inner}),
-    "in turn": lambda inner: (
-        [inner] if isinstance(inner, dict) else {"a": (inner,)} if isinstance(inner, list) else {"b": inner}
+    "dict": lambda value: {"a": value},
+    "tuple": lambda value: (value,),
+    "list": lambda value: [value],
+    "numbered": lambda value: {1: value},
+    "frozen set": lambda value: frozenset({value}),
+    "in turn": lambda value: (
+        [value] if isinstance(value, dict) else {"a": (value,)} if isinstance(value, list) else {"b": value}
     ),
 }
 LEAVES = {"plain": 1, "tagged": NOON, "decimal": Decimal("1.10")}
