@@ -1,9 +1,15 @@
-"""Removes ended executions from a store, and copies a store into one file."""
+"""Removes ended executions from a store, and copies a store into one file.
+
+SQLite lets one process write at a time, and the others give up after some seconds. So `prune` works in portions: each
+is a transaction that frees or moves a bounded number of pages, and between two of them it rests until every waiting
+process had its turn.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -17,8 +23,12 @@ from powertools_durable.local.store import SqliteStore, StoreError
 
 __all__ = ["Pruned", "copy_store", "prune"]
 
-_AT_ONCE = 50  # executions that one transaction removes: other processes wait for it
+_MOST_EXECUTIONS = 500  # that one transaction removes
+_MOST_PAGES = 8_192  # of 4 KiB, after which a transaction ends: it takes some 0.5 s
+_REST = 0.11  # seconds; a waiting process looks every 0.1 s whether the store is free
+_NO_AUTO_VACUUM = 0  # a store that version 1 created; only VACUUM changes that
 _TABLES = ("operations", "events", "callbacks", "executions")
+_real_sleep = time.sleep  # bound at import: a test that patches it means the handler's
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +41,13 @@ class Pruned:
         Executions that were removed.
     bytes : int
         Bytes by which the file shrank.
+    free_bytes : int
+        Bytes of the file that are free: later executions use them.
     """
 
     executions: int
     bytes: int
+    free_bytes: int
 
 
 def prune(
@@ -63,49 +76,73 @@ def prune(
         The store can't be written.
     """
     store.check_writable()
-    before = _size(store)
+    before = _pages(store)
     removed, below = 0, sys.maxsize
-    with nullcontext() if only_count else _giving_back(store):
+    with nullcontext() if only_count else _shrinking(store):
         while True:
             rows = store.query(  # newest first: they lie at the end of the file, which is cut off
                 "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number < :below"
                 " AND (:before IS NULL OR ended < :before) AND (:name IS NULL OR name GLOB :name)"
-                " ORDER BY number DESC LIMIT :at_once",
+                " ORDER BY number DESC LIMIT :most",
                 below=below,
                 before=ended_before.timestamp() if ended_before is not None else None,
                 name=name.replace("[", "[[]") if name is not None else None,
-                at_once=_AT_ONCE,
+                most=_MOST_EXECUTIONS,
             )
             if not rows:
                 break
-            below = rows[-1][0]
-            arns = [arn for _, arn in rows]
-            removed += len(list(_unused(store, arns))) if only_count else _remove(store, arns)
-    return Pruned(removed, max(0, before - _size(store)))
+            if only_count:
+                awaited = _awaited(store)
+                removed += sum(_is_unused(store, arn, awaited) for _, arn in rows)
+                below = rows[-1][0]
+                continue
+            if below != sys.maxsize:
+                _rest()
+            count, below = _remove(store, rows)
+            removed += count
+    smaller = max(0, before - _pages(store))
+    return Pruned(removed, _bytes(store, smaller), _bytes(store, _free_pages(store)))
 
 
-def _unused(store: SqliteStore, arns: list[str]) -> Iterator[str]:
-    """Yield those that no process runs and no caller waits for: a caller without its answer would invoke again."""
+def _awaited(store: SqliteStore) -> set[str]:
+    """Return the ids of the executions whose answer a caller waits for: without it, it would invoke them again."""
     rows = store.query(
         "SELECT o.arn, o.id FROM operations o JOIN executions e ON e.arn = o.arn"
         " WHERE o.waits IS NOT NULL AND e.status = 'RUNNING'"
     )
-    awaited = {child_id(*row) for row in rows}
-    return (arn for arn in arns if arn.rpartition("/")[2] not in awaited and not is_running(store, arn))
+    return {child_id(*row) for row in rows}
 
 
-def _remove(store: SqliteStore, arns: list[str]) -> int:
+def _is_unused(store: SqliteStore, arn: str, awaited: set[str]) -> bool:
+    return arn.rpartition("/")[2] not in awaited and not is_running(store, arn)
+
+
+def _remove(store: SqliteStore, rows: list[tuple[int, str]]) -> tuple[int, int]:
+    """Remove executions until a portion is full; return their count, and the number of the last one checked."""
+    removed: list[str] = []
+    number = 0
     with store.transaction():
         store.execute("PRAGMA auto_vacuum = FULL")  # again each time: another process may have opened the store
-        unused = list(_unused(store, arns))
-        for arn in unused:  # grows: the executions that it invoked are appended
-            unused += [child for child in _invoked_by(store, arn) if child not in unused]
-            for table in _TABLES:
-                store.execute(f"DELETE FROM {table} WHERE arn = ?", arn)  # noqa: S608 - our own names
-            store.forget(arn)
-    for arn in unused:
+        awaited = _awaited(store)
+        most = _free_pages(store) + _MOST_PAGES
+        for number, arn in rows:  # noqa: B007 - the last one is returned
+            if arn not in removed and _is_unused(store, arn, awaited):
+                removed += _remove_with_invoked(store, arn)
+            if _free_pages(store) >= most:
+                break
+    for arn in removed:
         forget_lock(store, arn)
-    return len(unused)
+    return len(removed), number
+
+
+def _remove_with_invoked(store: SqliteStore, arn: str) -> list[str]:
+    removed = [arn]
+    for one in removed:  # grows: the executions that it invoked are appended
+        removed += [child for child in _invoked_by(store, one) if child not in removed]
+        for table in _TABLES:
+            store.execute(f"DELETE FROM {table} WHERE arn = ?", one)  # noqa: S608 - our own names
+        store.forget(one)
+    return removed
 
 
 def _invoked_by(store: SqliteStore, arn: str) -> Iterator[str]:
@@ -115,25 +152,44 @@ def _invoked_by(store: SqliteStore, arn: str) -> Iterator[str]:
 
 
 @contextmanager
-def _giving_back(store: SqliteStore) -> Iterator[None]:
+def _shrinking(store: SqliteStore) -> Iterator[None]:
     """Shrink the file with each transaction of the block; pages in use by then are left to a later prune.
 
-    The cost of ``auto_vacuum = FULL``, which `_remove` sets, is proportional to what is removed. ``incremental_vacuum``
-    searches the list of all free pages for each page, which is quadratic. If the process is killed, FULL stays until
-    the store is opened again.
+    The cost of ``auto_vacuum = FULL``, which `_remove` sets, is proportional to the free pages, all of which it gives
+    back in one commit. So what was free before (a migration frees the old tables) is given back first, in portions.
+    ``incremental_vacuum`` can do that, but is slow after `_remove`: for each free page at the end of the file it
+    searches the whole list of free pages. If the process is killed, FULL stays until the store is opened again.
     """
-    is_of_an_older_version = not store.query("PRAGMA auto_vacuum")[0][0]
-    before = store.query("PRAGMA freelist_count")
+    can_shrink = store.query("PRAGMA auto_vacuum")[0][0] != _NO_AUTO_VACUUM
+    if can_shrink:
+        for _ in range(_free_pages(store) // _MOST_PAGES):
+            store.maintain(f"PRAGMA incremental_vacuum({_MOST_PAGES})")
+            _rest()
+    before = _free_pages(store)
     yield
     with suppress(StoreError):
         store.maintain("PRAGMA auto_vacuum = INCREMENTAL")
-        if is_of_an_older_version and store.query("PRAGMA freelist_count") != before:
-            store.maintain("VACUUM")
-        store.query("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not can_shrink and _free_pages(store) != before and _pages(store) - _free_pages(store) <= _MOST_PAGES:
+            _rest()
+            store.maintain("VACUUM")  # writes all that is left, in one transaction
+        store.truncate_log()
 
 
-def _size(store: SqliteStore) -> int:
-    return int(store.query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0])
+def _rest() -> None:
+    """Let every process that waits for the store have its turn."""
+    _real_sleep(_REST)
+
+
+def _free_pages(store: SqliteStore) -> int:
+    return int(store.query("PRAGMA freelist_count")[0][0])
+
+
+def _pages(store: SqliteStore) -> int:
+    return int(store.query("PRAGMA page_count")[0][0])
+
+
+def _bytes(store: SqliteStore, pages: int) -> int:
+    return pages * int(store.query("PRAGMA page_size")[0][0])
 
 
 def copy_store(store: SqliteStore, to: Path) -> None:

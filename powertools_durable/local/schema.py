@@ -22,6 +22,7 @@ from powertools_durable.local.problems import StoreError
 from powertools_durable.parser.stored import Stored
 
 __all__ = [
+    "BUSY_SECONDS",
     "HEADER",
     "RECORD",
     "TIMERS",
@@ -36,7 +37,7 @@ __all__ = [
 _APPLICATION_ID = 0x50544455  # "PTDU"
 _VERSION = 3
 _FULL = 1  # auto_vacuum: commits make the file smaller, at the cost of moving pages
-BUSY_SECONDS = 10.0
+BUSY_SECONDS = 10.0  # that SQLite waits for another process to finish its transaction
 _connect = sqlite3.connect  # bound at import: a Tracer in a handler's module patches it
 
 _EXECUTIONS = (

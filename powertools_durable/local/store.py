@@ -35,7 +35,14 @@ from powertools_durable.local.schema import (
 
 __all__ = ["SqliteStore", "StoreError", "SystemIds"]
 
-_RETRYABLE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_BUSY = "another process has been writing to it for too long: try again"
+_NO_SPACE = "look at its disk, and try again"
+_ADVICE = {  # on errors that may not come again
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_FULL: _NO_SPACE,
+    sqlite3.SQLITE_IOERR: _NO_SPACE,
+}
 _MOST_KNOWN = 256  # executions kept in memory
 
 
@@ -120,10 +127,9 @@ class SqliteStore:
             problem = error
         if problem is None:
             return
-        retryable = getattr(problem, "sqlite_errorcode", 0) & 0xFF in _RETRYABLE
-        advice = "free it or its disk and try again" if retryable else "restore it, or name another file"
-        message = f"the store {self.path} failed: {problem}; {advice}"
-        raise StoreError(message, retryable=retryable)
+        code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
+        advice = _ADVICE.get(code, "restore it from a copy, or name another file")
+        raise StoreError(f"the store {self.path} failed: {problem}; {advice}", retryable=code in _ADVICE)
 
     def query(self, statement: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
         """Return the rows of a SELECT, with *values* for its ``?`` or *named* ones for its ``:name``."""
@@ -138,6 +144,19 @@ class SqliteStore:
         """Run a statement that may take several steps, in a transaction of its own."""
         with self._failing(), self._lock:
             self._connection.executescript(statement)  # `execute` would only run the first step
+
+    def truncate_log(self) -> None:
+        """Move the write-ahead log into the file and empty it, unless another process uses it at this moment.
+
+        It does not wait for that process: meanwhile no process could write.
+        """
+        with self._lock:
+            usual = self.query("PRAGMA busy_timeout")[0][0]
+            self.maintain("PRAGMA busy_timeout = 0")
+            try:
+                self.maintain("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self.maintain(f"PRAGMA busy_timeout = {usual}")
 
     def forget(self, arn: str) -> None:
         """Drop an execution from memory."""

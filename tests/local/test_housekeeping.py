@@ -11,6 +11,8 @@ import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -104,7 +106,7 @@ def test_the_file_becomes_smaller(path):
 
 def test_the_file_becomes_smaller_although_another_process_opens_it_meanwhile(path, monkeypatch):
     """Failed with the mode set once, before the first transaction: free pages were left."""
-    monkeypatch.setattr(housekeeping, "_AT_ONCE", 1)
+    monkeypatch.setattr(housekeeping, "_MOST_EXECUTIONS", 1)
     monkeypatch.setattr(housekeeping, "forget_lock", lambda *_: SqliteStore(path).close())
     store = filled(path, 6, size=100_000)
     assert prune(store, name="*").executions == 6
@@ -113,7 +115,7 @@ def test_the_file_becomes_smaller_although_another_process_opens_it_meanwhile(pa
 
 def test_a_prune_costs_what_it_removes(path, monkeypatch):
     """Failed with a VACUUM in each transaction (pages), and with `incremental_vacuum(1)` page by page (statements)."""
-    monkeypatch.setattr(housekeeping, "_AT_ONCE", 5)
+    monkeypatch.setattr(housekeeping, "_MOST_EXECUTIONS", 5)
     store = filled(path, 80, size=30_000)
     connection = store._connection  # noqa: SLF001 - SQLite says what it does
     log, pages, statements = path.with_name(f"{path.name}-wal"), [], []
@@ -130,6 +132,111 @@ def test_a_prune_costs_what_it_removes(path, monkeypatch):
     assert done.executions == 40
     assert max(pages) <= 5 * done.bytes / 4096
     assert len(statements) <= 10 * done.executions
+
+
+def written_by(version, path):
+    """Make a store as an older version did, with 400 large events: half of its pages are free once it is migrated."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA auto_vacuum = {'NONE' if version == 1 else 'INCREMENTAL'}")
+        connection.executescript((Path(__file__).parent / f"version_{version}.sql").read_text())
+        arn = connection.execute("SELECT arn FROM executions WHERE arn LIKE '%/ended/%'").fetchone()[0]
+        rows = [(arn, number, json.dumps("x" * 10_000)) for number in range(100, 500)]
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
+def stopped_in(path):
+    LocalExecutions(SqliteStore(path)).stop("asking")
+
+
+def small(path):
+    filled(path, 60, size=100)
+
+
+def large(path):
+    filled(path, 12, size=400_000)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "most"),
+    [
+        (small, "order-*", 100),
+        (large, "order-*", 900),  # an execution has 600
+        (lambda path: written_by(2, path), "ended", 1_200),
+        (lambda path: written_by(1, path), "ended", 1_200),  # one execution has 1,000
+        (lambda path: stopped_in(written_by(2, path)), "asking", 300),
+        (lambda path: written_by(2, path), "no-such-name", 300),
+    ],
+    ids=["small", "large", "version-2", "version-1", "version-2-small", "version-2-none"],
+)
+def test_a_prune_writes_in_portions_and_another_process_may_write_after_each(path, monkeypatch, make, name, most):
+    """Failed with 50 executions in each transaction, with all free pages in the first, and with any VACUUM."""
+    monkeypatch.setattr(housekeeping, "_MOST_PAGES", 200)
+    monkeypatch.setattr(housekeeping, "_MOST_EXECUTIONS", 5)
+    make(path)
+    store = SqliteStore(path)
+    connection = store._connection  # noqa: SLF001 - SQLite says what it does
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # each page that is written stays in the log
+    log, sizes, begins = path.with_name(f"{path.name}-wal"), [], [0]
+
+    def note(statement):
+        begins[-1] += statement.startswith(("BEGIN", "PRAGMA incremental_vacuum", "VACUUM"))
+        if "wal_checkpoint" in statement:
+            sizes.append(log.stat().st_size)
+
+    def other_process_writes():
+        begins.append(0)
+        sizes.append(log.stat().st_size)
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+            other.execute("PRAGMA wal_autocheckpoint = 0")
+            other.execute("UPDATE executions SET targets = '{}' WHERE number = 1")
+
+    monkeypatch.setattr(housekeeping, "_rest", other_process_writes)
+    connection.set_trace_callback(note)
+    prune(store, name=name)
+    connection.set_trace_callback(None)
+    written = [(after - before) / 4096 for before, after in pairwise([0, *sizes])]
+    assert max(written) <= most, written  # each page that moves, and those that refer to it
+    assert max(begins) <= 1, begins
+    assert len(begins) > 1
+
+
+def test_a_store_of_version_1_is_told_to_be_copied_to_become_smaller(path, monkeypatch):
+    monkeypatch.setattr(housekeeping, "_MOST_PAGES", 10)
+    written_by(1, path)
+    store = SqliteStore(path)
+    done = prune(store, name="ended")
+    assert (done.executions, done.bytes, done.free_bytes > 8_000_000) == (1, 0, True)
+    copy_store(store, path.with_name("copy"))
+    assert path.with_name("copy").stat().st_size < 500_000
+    copy = SqliteStore(path.with_name("copy"))
+    assert copy.query("PRAGMA auto_vacuum") == [(2,)]
+    assert len(list(copy)) == len(list(store)) == 6
+
+
+def test_a_small_store_of_version_1_becomes_smaller(path):
+    written_by(1, path)
+    done = prune(SqliteStore(path), name="ended")
+    assert (done.executions, done.bytes > 8_000_000, done.free_bytes) == (1, True, 0)
+
+
+def test_a_prune_does_not_wait_for_readers_while_others_want_to_write(path):
+    """Failed with a checkpoint that waits: for ten seconds, in which nobody could write."""
+    store = filled(path, 4)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM executions").fetchone()
+        waited = []
+        store._connection.set_trace_callback(waited.append)  # noqa: SLF001 - SQLite says what it does
+        assert prune(store, name="order-*").executions == 2
+        store._connection.set_trace_callback(None)  # noqa: SLF001
+    checkpoint = waited.index("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert waited[checkpoint - 1] == "PRAGMA busy_timeout = 0"
+    assert store.query("PRAGMA busy_timeout") == [(10_000,)]
 
 
 def test_a_name_that_was_pruned_begins_anew(path):
@@ -188,7 +295,8 @@ def test_one_that_a_process_stays_with_stays(path):
 PRUNING = """
 import sys
 from powertools_durable.local import SqliteStore, housekeeping
-housekeeping._AT_ONCE = 2
+housekeeping._MOST_EXECUTIONS = 2
+housekeeping._rest = lambda: None
 store = SqliteStore(sys.argv[1])
 print("begins", flush=True)
 housekeeping.prune(store, name="order-*")
@@ -220,7 +328,7 @@ def test_kill_9_during_prune_leaves_each_execution_whole_or_gone_and_loses_none_
 DYING = """
 import os, signal, sys
 from powertools_durable.local import SqliteStore, housekeeping
-housekeeping._AT_ONCE = 1
+housekeeping._MOST_EXECUTIONS = 1
 housekeeping.forget_lock = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 housekeeping.prune(SqliteStore(sys.argv[1]), name="order-*")
 """

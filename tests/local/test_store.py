@@ -164,7 +164,7 @@ def test_row_72_a_locked_store_is_a_clear_error_and_loses_nothing(kept, path, mo
     blocked = other(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as blocker:
         blocker.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="is locked; free it") as caught, blocked.transaction():
+        with pytest.raises(StoreError, match="is locked; another process") as caught, blocked.transaction():
             pytest.fail("the transaction must not begin")
         blocker.execute("ROLLBACK")
     assert caught.value.retryable
@@ -177,7 +177,7 @@ def test_row_72_a_full_disk_is_an_error_and_the_checkpoint_did_not_happen(kept):
     host = Host(kept, _Clock(), SystemIds())
     pages = kept._connection.execute("PRAGMA page_count").fetchone()[0]  # noqa: SLF001 - the disk's size
     kept._connection.execute(f"PRAGMA max_page_count = {pages}")  # noqa: SLF001
-    with pytest.raises(StoreError, match="full; free it or its disk") as caught:
+    with pytest.raises(StoreError, match="full; look at its disk") as caught:
         for number in range(1000):
             host.start(numbered(number), "n", '"x"' * 1000)
     assert caught.value.retryable
@@ -200,7 +200,7 @@ def test_row_72_a_torn_file_is_an_error(kept, path):
     kept.close()
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(StoreError, match="restore it, or name another file"):
+    with pytest.raises(StoreError, match="restore it from a copy, or name another file"):
         torn = other(path)
         for arn in torn:
             torn.load(arn)

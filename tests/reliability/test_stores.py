@@ -85,7 +85,7 @@ def test_row_72_a_store_that_stays_locked_is_an_error_and_nothing_is_lost(path, 
     one = runner.start(None, name="locked")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="is locked; free it") as caught:
+        with pytest.raises(StoreError, match="is locked; another process") as caught:
             runner.resume("locked")
         other.execute("ROLLBACK")
     assert caught.value.retryable
