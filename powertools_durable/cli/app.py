@@ -1,4 +1,4 @@
-"""The commands, and what becomes of their errors: one line that says what to do, and the exit code."""
+"""The commands, and how their errors are reported: one line that says what to do, and an exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 from powertools_durable.cli import doctor, exploring, histories, inspection, pruning, running
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.output import LossyStream, console, harmless, safe_streams
-from powertools_durable.cli.usage import UsageError, begun_here, here
+from powertools_durable.cli.usage import UsageError, remember_folder, shorten_paths
 from powertools_durable.errors import DurableError
 
 __all__ = ["app"]
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 app = typer.Typer(
     name="powertools-durable",
-    help="Run durable functions on this machine, and look after those of an AWS account.",
+    help="Run durable functions on this machine; list, show, answer and stop executions here or in an AWS account.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,41 +31,41 @@ app = typer.Typer(
 
 
 def _command(command: Callable[P, R]) -> Callable[P, R]:
-    """Make a command of a function: errors are one line that says what to do, and its output can't hurt it."""
+    """Make a function a command: its errors become one line, and an output that can't be written does not fail it."""
 
     @functools.wraps(command)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        with begun_here(), safe_streams() as (output, errors):
+        with remember_folder(), safe_streams() as (output, errors):
             try:
                 result = command(*args, **kwargs)
                 output.flush()
-            except typer.Exit:  # its code tells how the execution ended, whether or not it is read
-                _is_lost(output, errors)
+            except typer.Exit:  # its code says how the execution ended, even if the output was lost
+                _report_lost_output(output, errors)
                 raise
             except (DurableError, LookupError, UsageError) as error:
-                _say(errors, here(f"error: {error}"))
+                _print_error(errors, shorten_paths(f"error: {error}"))
                 raise typer.Exit(code=2) from None
             except KeyboardInterrupt:
-                _say(errors, "interrupted")
+                _print_error(errors, "interrupted")
                 raise typer.Exit(code=INTERRUPTED) from None
-            if _is_lost(output, errors):
+            if _report_lost_output(output, errors):
                 raise typer.Exit(code=2)
             return result
 
     return call
 
 
-def _is_lost(output: LossyStream, errors: LossyStream) -> bool:
-    """Say that the output could not be written, unless its reader wanted no more of it."""
+def _report_lost_output(output: LossyStream, errors: LossyStream) -> bool:
+    """Return True and print an error if output could not be written; not if its reader closed the pipe."""
     output.flush()
     if output.error is None or isinstance(output.error, BrokenPipeError):
         return False
-    _say(errors, f"error: standard output can't be written: {output.error}")
+    _print_error(errors, f"error: standard output can't be written: {output.error}")
     return True
 
 
-def _say(errors: LossyStream, words: str) -> None:
-    console(cast("IO[str]", errors)).print(Text(harmless(words)), style="red")
+def _print_error(errors: LossyStream, message: str) -> None:
+    console(cast("IO[str]", errors)).print(Text(harmless(message)), style="red")
 
 
 app.command()(_command(running.run))

@@ -1,4 +1,4 @@
-"""What a moment of an execution's history says: the same facts for the timeline, the JSON lines and ``show``."""
+"""Describes executions and the events of their histories; the timeline, the JSON lines and ``show`` print the same."""
 
 from __future__ import annotations
 
@@ -10,20 +10,32 @@ from typing import Any, TypeAlias
 
 from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import parse_timestamp
-from powertools_durable.cli.failing import described_end, described_failure
+from powertools_durable.cli.failure_text import describe_execution_failure, describe_failure
 from powertools_durable.cli.remote_execution import RemoteExecution
 from powertools_durable.errors.places import is_users_place
 from powertools_durable.errors.rebuilding import raised_at_first
 from powertools_durable.local import LocalExecution
 from powertools_durable.local.executions import LocalSummary
 
-__all__ = ["Moment", "Shown", "ending", "failure", "moment_of", "said", "span", "standing", "told"]
+__all__ = [
+    "AnyExecution",
+    "EventSummary",
+    "describe_event",
+    "describe_outcome",
+    "display_status",
+    "error_fields",
+    "format_duration",
+    "innermost_place",
+    "outcome_fields",
+    "summarize_event",
+]
 
-Shown: TypeAlias = LocalExecution | RemoteExecution
+AnyExecution: TypeAlias = LocalExecution | RemoteExecution
 
+# Kind of line and its text. Events without a kind are not printed.
 _FIXED = {
     "ExecutionStarted": ("", ""),
-    "ExecutionSucceeded": ("", ""),  # what the execution came to is said at the end, with its result
+    "ExecutionSucceeded": ("", ""),  # `describe_outcome` is printed after the last event
     "ExecutionFailed": ("", ""),
     "ExecutionTimedOut": ("", ""),
     "ExecutionStopped": ("", ""),
@@ -38,8 +50,8 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """One event of the history, without payloads and secrets."""
+class EventSummary:
+    """An event of a history, without payloads and secrets."""
 
     time: datetime
     event: str
@@ -55,30 +67,30 @@ class Moment:
 
     @property
     def label(self) -> str:
-        """The operation's name, or the beginning of its id."""
+        """The operation's name, or the first characters of its id."""
         if self.event.startswith("Execution"):
             return "execution"
         return self.name or self.id[:8] or "invocation"
 
     @property
     def error(self) -> str:
-        """Type and message, short."""
+        """The error's type without its module, message and place."""
         kind = (self.error_type or "").rpartition(".")[2]
-        return self._placed(": ".join(filter(None, (kind, self.error_message))))
+        return self._with_place(": ".join(filter(None, (kind, self.error_message))))
 
     @property
     def failure(self) -> str:
-        """That the operation failed, after how many attempts, with what."""
+        """``failed after 3 attempts: KeyError: 'sku' (place)``."""
         error = ErrorObject(error_message=self.error_message, error_type=self.error_type)
-        return self._placed(described_failure(error, self.attempt))
+        return self._with_place(describe_failure(error, self.attempt))
 
-    def _placed(self, words: str) -> str:
-        return f"{words} ({self.error_place})" if self.error_place else words
+    def _with_place(self, text: str) -> str:
+        return f"{text} ({self.error_place})" if self.error_place else text
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a line of JSON has it: nothing that is not there."""
+        """Return the fields of its JSON line, without those that have no value."""
         error = {"type": self.error_type, "message": self.error_message, "place": self.error_place}
-        told = {
+        fields = {
             "time": self.time.isoformat(timespec="milliseconds"),
             "event": self.event,
             "name": self.name,
@@ -89,16 +101,16 @@ class Moment:
             "seconds": self.seconds,
             "error": {key: value for key, value in error.items() if value} or None,
         }
-        return {key: value for key, value in told.items() if value is not None}
+        return {key: value for key, value in fields.items() if value is not None}
 
 
-def moment_of(event: Mapping[str, Any]) -> Moment:
-    """Read an event of the history."""
+def summarize_event(event: Mapping[str, Any]) -> EventSummary:
+    """Return the summary of an event of a history."""
     kind = event["EventType"]
     details = event.get(f"{kind}Details") or {}
     retry = details.get("RetryDetails") or {}
     error = (details.get("Error") or {}).get("Payload") or {}
-    return Moment(
+    return EventSummary(
         time=parse_timestamp(event["EventTimestamp"]) or datetime.fromtimestamp(0, UTC),
         event=kind,
         id=event.get("Id", ""),
@@ -109,18 +121,18 @@ def moment_of(event: Mapping[str, Any]) -> Moment:
         seconds=details.get("Duration") or details.get("Timeout") or None,
         error_type=raised_at_first(ErrorObject(error_type=error.get("ErrorType"))),
         error_message=error.get("ErrorMessage"),
-        error_place=place_of(error.get("StackTrace")),
+        error_place=innermost_place(error.get("StackTrace")),
     )
 
 
-def place_of(stack: Sequence[str] | None) -> str | None:
-    """Return the innermost line of the user's own code in a recorded stack; None when none was recorded."""
+def innermost_place(stack: Sequence[str] | None) -> str | None:
+    """Return the innermost line of the user's code in a recorded stack trace; None if none was recorded."""
     lines = list(filter(is_users_place, stack or ())) or list(stack or ())
     return lines[-1] if lines else None
 
 
-def span(seconds: float) -> str:
-    """Return ``2 d 3 h``, ``45 s`` or ``80 ms``: two units at most."""
+def format_duration(seconds: float) -> str:
+    """Return ``2 d 3 h``, ``45 s`` or ``80 ms``: at most two units."""
     if 0 < seconds < 1:
         return f"{round(seconds * 1000)} ms"
     left = round(timedelta(seconds=seconds).total_seconds())
@@ -134,57 +146,65 @@ def span(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
-def said(moment: Moment, began: Moment | None) -> tuple[str, str]:
-    """Return the kind of line and its words; no kind for what needs no line of its own."""
-    if moment.event in _FIXED:
-        return _FIXED[moment.event]
-    if moment.retry_in is not None:
-        why = f" failed: {moment.error}" if moment.error else ""
-        return "again", f"again in {span(moment.retry_in)}, attempt {moment.attempt}{why}"
-    match moment.event:
+def describe_event(event: EventSummary, start: EventSummary | None) -> tuple[str, str]:
+    """Return the kind of an event's line and its text; the kind is empty if no line is printed.
+
+    Parameters
+    ----------
+    event : EventSummary
+        The event.
+    start : EventSummary | None
+        The event with which its operation started.
+    """
+    if event.event in _FIXED:
+        return _FIXED[event.event]
+    if event.retry_in is not None:
+        why = f" failed: {event.error}" if event.error else ""
+        return "again", f"retries in {format_duration(event.retry_in)}, attempt {event.attempt}{why}"
+    match event.event:
         case "InvocationCompleted":
-            return ("bad", f"failed: {moment.error}") if moment.error else ("", "")
+            return ("bad", f"failed: {event.error}") if event.error else ("", "")
         case "WaitStarted":
-            return "wait", f"waits {span(moment.seconds or 0)}"
+            return "wait", f"waits {format_duration(event.seconds or 0)}"
         case "CallbackStarted":
-            until = f", for {span(moment.seconds)} at most" if moment.seconds else ""
+            until = f", for {format_duration(event.seconds)} at most" if event.seconds else ""
             return "wait", f"waits for an answer{until}"
-        case event if event.endswith("Succeeded"):
-            return "ok", _effort(moment, began)
-        case event if event.endswith(("Failed", "TimedOut", "Stopped", "Cancelled")):
-            return "bad", moment.failure
+        case name if name.endswith("Succeeded"):
+            return "ok", _describe_effort(event, start)
+        case name if name.endswith(("Failed", "TimedOut", "Stopped", "Cancelled")):
+            return "bad", event.failure
         case _:
             return "", ""
 
 
-def _effort(moment: Moment, began: Moment | None) -> str:
-    attempt = f"attempt {moment.attempt}" if (moment.attempt or 1) > 1 else ""
-    took = span((moment.time - began.time).total_seconds()) if began and moment.time > began.time else ""
+def _describe_effort(event: EventSummary, start: EventSummary | None) -> str:
+    attempt = f"attempt {event.attempt}" if (event.attempt or 1) > 1 else ""
+    took = format_duration((event.time - start.time).total_seconds()) if start and event.time > start.time else ""
     return ", ".join(filter(None, (attempt, took)))
 
 
-def ending(one: Shown) -> tuple[str, str]:
-    """Return an execution's status and what there is to say of it."""
-    took = span((one.ended - one.started).total_seconds()) if one.ended else ""
+def describe_outcome(one: AnyExecution) -> tuple[str, str]:
+    """Return an execution's status, and its result, its error, or what it waits for."""
+    took = format_duration((one.ended - one.started).total_seconds()) if one.ended else ""
     calls = f"{one.invocations} invocation{'s' if one.invocations != 1 else ''}"
     match one.status:
         case "SUCCEEDED":
             return one.status, f"in {took}, {calls}\n{json.dumps(one.result, indent=2, ensure_ascii=False)}"
         case "RUNNING":
             names = ", ".join(one.label(record) for record in one.waiting_for)
-            idle = "its handler runs" if one.is_running else "waits for nothing that can happen here"
-            return standing(one), f"after {calls}; {f'waits for {names}' if names else idle}"
+            idle = "its handler runs" if one.is_running else "not waiting for anything"
+            return display_status(one), f"after {calls}; {f'waits for {names}' if names else idle}"
         case _:
             error = one.error
-            words = described_end(error, one.operations) if error else ""
-            place = place_of(error.stack_trace) if error else None
-            words = f"{words}\n  at {place}" if place else words
+            text = describe_execution_failure(error, one.operations) if error else ""
+            place = innermost_place(error.stack_trace) if error else None
+            text = f"{text}\n  at {place}" if place else text
             effort = ", ".join(filter(None, (took, calls)))
-            return one.status, f"after {effort}\n{words}" if words else f"after {effort}"
+            return one.status, f"after {effort}\n{text}" if text else f"after {effort}"
 
 
-def standing(one: Shown | LocalSummary) -> str:
-    """Return the status, and of one that has not ended whether a process stays with it."""
+def display_status(one: AnyExecution | LocalSummary) -> str:
+    """Return the status; one that has not ended and that no process runs is ``KILLED`` or ``SUSPENDED``."""
     if one.status != "RUNNING":
         return one.status
     if one.is_running:
@@ -192,17 +212,19 @@ def standing(one: Shown | LocalSummary) -> str:
     return "KILLED" if one.is_invoked else "SUSPENDED"
 
 
-def failure(error: ErrorObject) -> dict[str, Any]:
-    """Return an error as JSON has it."""
-    place = place_of(error.stack_trace)
-    said = {"type": raised_at_first(error), "message": error.error_message}
-    return said | ({"place": place} if place else {})
+def error_fields(error: ErrorObject) -> dict[str, Any]:
+    """Return the fields of an error in JSON."""
+    place = innermost_place(error.stack_trace)
+    fields = {"type": raised_at_first(error), "message": error.error_message}
+    return fields | ({"place": place} if place else {})
 
 
-def told(one: Shown) -> dict[str, Any]:
-    """Return an execution's result or error, as JSON has it."""
+def outcome_fields(one: AnyExecution) -> dict[str, Any]:
+    """Return an execution's result, error, or what it waits for, as fields in JSON."""
     if one.status == "SUCCEEDED":
         return {"result": one.result}
     if one.error is not None:
-        return {"error": failure(one.error) | {"description": described_end(one.error, one.operations)}}
+        return {
+            "error": error_fields(one.error) | {"description": describe_execution_failure(one.error, one.operations)}
+        }
     return {"waitingFor": [one.label(record) for record in one.waiting_for]}

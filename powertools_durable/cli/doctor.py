@@ -1,4 +1,4 @@
-"""``doctor``: what can be told of a handler and its environment without running it."""
+"""``doctor``: checks a handler and its environment without running the handler."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from powertools_durable.cli.diagnosis.source import Source
 from powertools_durable.cli.options import JsonFlag, Target
 from powertools_durable.cli.output import console, own_output, print_json
 from powertools_durable.cli.targets import ResolvedTarget, load_target, resolve_target
-from powertools_durable.cli.usage import UsageError, here
+from powertools_durable.cli.usage import UsageError, shorten_paths
 
 __all__ = ["doctor"]
 
@@ -36,82 +36,84 @@ _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red bold"}
 def doctor(target: Target, as_json: JsonFlag = False) -> None:
     """Check TARGET and its environment without running it.
 
-    Looks at versions, the Lambda API that boto3 knows, environment variables, plugins, the handler's decorators,
-    types, telemetry and lines, and prints the permissions that its role needs. Ends with 1 when there is an error.
+    Checks versions, the Lambda API that boto3 knows, environment variables, plugins, and the handler's decorators,
+    types, telemetry and source; prints the permissions that its role needs. The exit code is 1 if there is an error.
     """
-    resolved = resolve_target(target)  # a word that names nothing is a wrong call, not an ill handler
+    resolved = resolve_target(target)  # a wrong TARGET is an error of usage, not a finding
     findings = [*environment()]
     with own_output():
-        handler, found = _loaded(target, resolved)
-    findings += found
+        handler, import_findings = _load(target, resolved)
+    findings += import_findings
     program = program_of(handler)
     source = None
     if handler is not None and program is not None:
         source = Source(program.handler)
         findings += [*decorators(handler), *formats(program, source.functions), *telemetry(program)]
         findings += [*calls(source), *source.findings(), *coroutines(source)]
-    allowed = policy(program, source)
+    permissions = policy(program, source)
     if as_json:
-        _print_json(findings, allowed)
+        _print_json(findings, permissions)
     else:
-        _print(findings, allowed, source)
+        _print(findings, permissions, source)
     raise typer.Exit(any(finding.level is Level.ERROR for finding in findings))
 
 
-def _loaded(target: str, resolved: ResolvedTarget) -> tuple[Callable[..., Any] | None, list[Finding]]:
-    """Import the handler; what is warned of then is a finding."""
+def _load(target: str, resolved: ResolvedTarget) -> tuple[Callable[..., Any] | None, list[Finding]]:
+    """Import the handler; warnings of its import are findings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             handler = load_target(resolved)
         except UsageError as error:
-            found = Finding.error("handler", here(str(error)), "mend that first; nothing else of it was looked at")
-            return None, [found]
+            problem = Finding.error(
+                "handler", shorten_paths(str(error)), "fix that first; nothing else of it was checked"
+            )
+            return None, [problem]
     ours = [one for one in caught if _is_ours(one)]
-    told = [Finding.warning("handler", here(str(one.message)), "") for one in ours]
-    return handler, [Finding.ok("handler", f"{target} is durable"), *told]
+    warned = [Finding.warning("handler", shorten_paths(str(one.message)), "") for one in ours]
+    return handler, [Finding.ok("handler", f"{target} is durable"), *warned]
 
 
 def _is_ours(one: warnings.WarningMessage) -> bool:
     return issubclass(one.category, UserWarning) and "durable" in str(one.message)
 
 
-def _print(findings: list[Finding], allowed: dict[str, Any], source: Source | None) -> None:
+def _print(findings: list[Finding], permissions: dict[str, Any], source: Source | None) -> None:
     page = console(sys.stdout)
     table = Table.grid(padding=(0, 2))
     for _ in range(2):
         table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in findings:
-        table.add_row(Text(finding.level.value, _STYLES[finding.level]), finding.subject, Text(finding.words))
+        table.add_row(Text(finding.level.value, _STYLES[finding.level]), finding.subject, Text(finding.message))
         if finding.advice:
             table.add_row("", "", Text(f"-> {finding.advice}", "bold"))
     page.print(table)
-    page.print(Text("\nIts role needs, with REGION, ACCOUNT and NAME filled in:", "dim"))
-    page.print(Text(json.dumps(allowed, indent=2)), soft_wrap=True)
+    page.print(Text("\nIts role needs these permissions; fill in REGION, ACCOUNT and NAME:", "dim"))
+    page.print(Text(json.dumps(permissions, indent=2)), soft_wrap=True)
     for note in _notes(source):
         page.print(Text(note, "dim"), soft_wrap=True)
     counts = Counter(finding.level for finding in findings)
-    words = f"{_counted(counts[Level.ERROR], 'error')}, {_counted(counts[Level.WARNING], 'warning')}"
+    totals = f"{_counted(counts[Level.ERROR], 'error')}, {_counted(counts[Level.WARNING], 'warning')}"
     worst = Level.ERROR if counts[Level.ERROR] else Level.WARNING if counts[Level.WARNING] else Level.OK
-    page.print(Text(f"\n{words}", _STYLES[worst]))
+    page.print(Text(f"\n{totals}", _STYLES[worst]))
 
 
 def _notes(source: Source | None) -> Iterator[str]:
     if source is not None and source.operations & {"create_callback", "wait_for_callback"}:
         yield (
-            "Whoever answers its callbacks needs lambda:SendDurableExecutionCallbackSuccess, "
+            "What answers its callbacks needs lambda:SendDurableExecutionCallbackSuccess, "
             "lambda:SendDurableExecutionCallbackFailure and lambda:SendDurableExecutionCallbackHeartbeat."
         )
-    yield "Not seen from here: the function's DurableConfig, its role, and what its deployment package holds."
+    yield "Not checked: the function's DurableConfig, its role, and the contents of its deployment package."
 
 
 def _counted(number: int, word: str) -> str:
     return f"{number or 'no'} {word}{'s' * (number != 1)}"
 
 
-def _print_json(findings: list[Finding], allowed: dict[str, Any]) -> None:
+def _print_json(findings: list[Finding], permissions: dict[str, Any]) -> None:
     for finding in findings:
         print_json({"event": "Finding"} | {key: value for key, value in asdict(finding).items() if value})
     errors = sum(finding.level is Level.ERROR for finding in findings)
-    print_json({"event": "Diagnosed", "errors": errors, "policy": allowed})
+    print_json({"event": "Diagnosed", "errors": errors, "policy": permissions})

@@ -1,4 +1,4 @@
-"""``explore``: kill a handler's process wherever it can die, and tell what comes out differently."""
+"""``explore``: kills a handler at every moment, and reports what comes out differently."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rich.text import Text
 
 from powertools_durable.cli.options import JsonFlag, Target
 from powertools_durable.cli.output import console, own_output, print_json
-from powertools_durable.cli.running import Answers, Functions, inputs_of, targets_of
+from powertools_durable.cli.running import Answers, Functions, parse_targets, read_inputs
 from powertools_durable.cli.targets import load_targets, resolve_targets
-from powertools_durable.cli.usage import UsageError, here
+from powertools_durable.cli.usage import UsageError, shorten_paths
 from powertools_durable.testing import Exploration, Ledger, Simulator
 from powertools_durable.testing import explore as explore_handler
 
@@ -30,60 +30,64 @@ def explore(
     event: Annotated[
         str, typer.Option("--event", metavar="JSON|@FILE|-", help="The input; - is standard input.")
     ] = "null",
-    crashes: Annotated[int, typer.Option(metavar="N", help="How many processes die in one run.", min=1, max=3)] = 1,
+    crashes: Annotated[
+        int, typer.Option(metavar="N", help="How often the process is killed in one run.", min=1, max=3)
+    ] = 1,
     ledger: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The Ledger in TARGET's module in which its fakes write.")
+        str | None, typer.Option(metavar="NAME", help="The Ledger in TARGET's module that its fakes write to.")
     ] = None,
     most: Annotated[
         int | None,
-        typer.Option(metavar="N", help="How many runs with crashes at most; of more, some are drawn.", min=1),
+        typer.Option(
+            metavar="N", help="At most this many runs with crashes; a random sample if there are more.", min=1
+        ),
     ] = None,
     answer: Answers = None,
     function: Functions = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Kill TARGET wherever it can die, and tell what differs.
+    """Kill TARGET at every moment, and report what differs.
 
-    Each time its process is killed at another moment, and the execution goes on in a new one. Its steps really run,
-    again and again: use fakes. Ends with 0 when it survives everything, else with 1.
+    Each run kills the simulated process at another moment, and a new one continues the execution. Steps really run,
+    many times: use fakes. The exit code is 0 if nothing differs, else 1.
     """
-    payload, answers = inputs_of(event, answer)
-    targets = resolve_targets(targets_of(target, function))
+    payload, answers = read_inputs(event, answer)
+    targets = resolve_targets(parse_targets(target, function))
     page = console(sys.stdout)
     bar = _bar(page) if page.is_interactive and not as_json else None
     with own_output(), bar or nullcontext():
         loaded = load_targets(targets, side_by_side=False)
         handler = loaded.pop("")
-        found = explore_handler(
+        exploration = explore_handler(
             Simulator(handler, functions=loaded),
             payload,
             ledger=_ledger(handler, ledger),
             crashes=crashes,
             callbacks=answers,
             most=most,
-            progress=_moving(bar) if bar is not None else None,
+            progress=_updater(bar) if bar is not None else None,
         )
     if as_json:
-        _print_json(found)
+        _print_json(exploration)
     else:
-        _print(found, page)
-    raise typer.Exit(1 if found.failures else 0)
+        _print(exploration, page)
+    raise typer.Exit(1 if exploration.failures else 0)
 
 
 def _bar(page: Console) -> Bar:
     columns = (TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    is_watched = sys.stderr.isatty()  # then what is printed appears above the bar; else it goes where it was sent
+    is_watched = sys.stderr.isatty()  # then output is printed above the bar; otherwise it stays redirected
     return Bar(*columns, console=page, transient=True, redirect_stdout=is_watched, redirect_stderr=is_watched)
 
 
-def _moving(bar: Bar) -> Callable[[int, int], None]:
-    """Return what moves *bar*."""
+def _updater(bar: Bar) -> Callable[[int, int], None]:
+    """Return a function that sets the bar to the runs done of the runs planned."""
     task = bar.add_task("exploring", total=None)
-    return lambda made, planned: bar.update(task, completed=made, total=planned)
+    return lambda done, planned: bar.update(task, completed=done, total=planned)
 
 
 def _ledger(handler: Callable[..., Any], name: str | None) -> Ledger | None:
-    """Return the ledger that is called *name* beside the handler."""
+    """Return the `Ledger` with that name in the handler's module."""
     if name is None:
         return None
     module = sys.modules[inspect.unwrap(handler).__module__]
@@ -91,25 +95,28 @@ def _ledger(handler: Callable[..., Any], name: str | None) -> Ledger | None:
     if isinstance(ledger, Ledger):
         return ledger
     others = [key for key, value in vars(module).items() if isinstance(value, Ledger)]
-    hint = f"there is {', '.join(others)}" if others else "there is none"
+    hint = f"its ledgers: {', '.join(others)}" if others else "it has none"
     raise UsageError(f"--ledger: {module.__name__} has no Ledger {name!r}; {hint}")
 
 
-def _print(found: Exploration, page: Console) -> None:
-    """Print the report: the verdict in colour, places relative to the current folder."""
-    first, *lines = here(found.report()).splitlines()
-    page.print(Text(first, style="red bold" if found.failures else "green bold"))
+def _print(exploration: Exploration, page: Console) -> None:
+    """Print the report: the verdict in colour, paths relative to the current folder."""
+    first, *lines = shorten_paths(exploration.report()).splitlines()
+    page.print(Text(first, style="red bold" if exploration.failures else "green bold"))
     for line in lines:
         style = "yellow" if line.startswith("warning: ") else "bold" if line[:1].isdigit() else ""
         page.print(Text(line, style=style))
 
 
-def _print_json(found: Exploration) -> None:
-    """Print one JSON object a line, the verdict last."""
-    for failure in found.failures:
-        told = {key: here(text) for key, text in failure._asdict().items()}
-        print_json({"event": "Failure"} | told)
-    for warning in found.warnings:
-        print_json({"event": "Warning", "words": here(warning)})
-    counts = {"runs": found.runs, "crash_points": len(found.crash_points), "left_out": found.left_out}
-    print_json({"event": "Explored", "survives": not found.failures} | counts)
+def _print_json(exploration: Exploration) -> None:
+    """Print one JSON object per line, the verdict last."""
+    for failure in exploration.failures:
+        print_json({"event": "Failure"} | {key: shorten_paths(text) for key, text in failure._asdict().items()})
+    for warning in exploration.warnings:
+        print_json({"event": "Warning", "message": shorten_paths(warning)})
+    counts = {
+        "runs": exploration.runs,
+        "crash_points": len(exploration.crash_points),
+        "left_out": exploration.left_out,
+    }
+    print_json({"event": "Explored", "survives": not exploration.failures} | counts)

@@ -1,4 +1,4 @@
-"""JSON that the command line is given: in an argument, in a file or on standard input."""
+"""Reads JSON from an argument, a file or standard input."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ STANDARD_INPUT = "-"
 
 
 def refuse_second_standard_input(*arguments: str | None) -> None:
-    """Check that at most one of *arguments* is ``-``, before any is read.
+    """Check that at most one of *arguments* is ``-``, before any of them is read.
 
     Raises
     ------
     UsageError
-        Two are.
+        More than one is.
     """
     if arguments.count(STANDARD_INPUT) > 1:
-        raise UsageError("there is one standard input, so - may stand once; put the other into a file: @FILE")
+        raise UsageError(
+            "standard input can be read once, so only one value may be -; put the others into files: @FILE"
+        )
 
 
 def read_standard_input(option: str) -> bytes:
@@ -33,15 +35,15 @@ def read_standard_input(option: str) -> bytes:
     UsageError
         It is closed, or can't be read.
     """
-    advice = "is closed; give a file, or a pipe"
-    stream: Any = sys.stdin  # None when the process was started without
+    problem = "is closed; pass a file, or pipe something into it"
+    stream: Any = sys.stdin  # None if the process was started without one
     try:
         if stream is not None:
             data: bytes = stream.buffer.read()
             return data
     except (OSError, ValueError) as error:
-        advice = f"can't be read: {getattr(error, 'strerror', None) or error}"
-    raise UsageError(f"{option} -: standard input {advice}")
+        problem = f"can't be read: {getattr(error, 'strerror', None) or error}"
+    raise UsageError(f"{option} -: standard input {problem}")
 
 
 def read_json(text: str, option: str) -> Any:
@@ -50,10 +52,10 @@ def read_json(text: str, option: str) -> Any:
     Raises
     ------
     UsageError
-        The file can't be read, or there is no JSON in it. The text itself is not shown.
+        The file can't be read, or the text is not JSON. The message does not show the text.
     """
     source: bytes | str = text
-    where, hint = option, "; text needs quotes of its own: '\"text\"'"
+    where, hint = option, "; a string needs JSON's quotes inside the shell's: '\"text\"'"
     if text == STANDARD_INPUT:
         source, where, hint = read_standard_input(option), f"{option} -", ""
     elif text.startswith("@"):
@@ -61,7 +63,7 @@ def read_json(text: str, option: str) -> Any:
     try:
         return read_json_text(source)
     except JsonTextError as error:
-        raise UsageError(f"{where} is no JSON: {error}{hint}") from None
+        raise UsageError(f"{where} is not JSON: {error}{hint}") from None
 
 
 def _read_file(name: str, option: str) -> bytes:

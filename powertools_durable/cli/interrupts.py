@@ -1,4 +1,4 @@
-"""Ctrl-C while an execution runs: the answer comes at once, and a second one ends the process."""
+"""Ctrl-C while an execution runs: the first one is answered at once, the second one ends the process."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from contextlib import contextmanager, suppress
 
 from powertools_durable.cli.main import INTERRUPTED
 
-__all__ = ["Interrupt", "answering_interrupts"]
+__all__ = ["Interrupt", "handle_interrupts"]
 
-_CLEANING_UP = 2.0  # seconds that bodies get for their `finally` and `with`; some wait there for work that runs on
+_CLEANUP_SECONDS = 2.0  # seconds for `finally` and `with` blocks of the handler, some of which wait for threads
 
 
 class Interrupt:
-    """What has become of Ctrl-C.
+    """Whether Ctrl-C was pressed.
 
     Attributes
     ----------
     pressed : bool
-        It was pressed, or `press` was called.
+        True after Ctrl-C, and after `press`.
     """
 
     def __init__(self) -> None:
@@ -30,16 +30,16 @@ class Interrupt:
         self._thread: int | None = None
 
     def press(self) -> None:
-        """Do what Ctrl-C does, from any thread. Nothing where the process ignores it, or this one can't hear it."""
+        """Do what Ctrl-C does, from any thread; nothing if the process ignores it."""
         if self._thread is None or self.pressed:
             return
         if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(self._thread, signal.SIGINT)  # what the main thread waits at is left for a signal only
+            signal.pthread_kill(self._thread, signal.SIGINT)  # ends a blocking wait of the main thread
         else:
             signal.raise_signal(signal.SIGINT)
 
     def check(self) -> None:
-        """Raise again what code of the user's may have swallowed.
+        """Raise `KeyboardInterrupt` again, in case the user's code caught it.
 
         Raises
         ------
@@ -51,39 +51,39 @@ class Interrupt:
 
 
 @contextmanager
-def answering_interrupts(say: Callable[[], None]) -> Iterator[Interrupt]:
-    """In the block, the first Ctrl-C calls *say* and raises `KeyboardInterrupt`; the second ends the process.
+def handle_interrupts(on_first: Callable[[], None]) -> Iterator[Interrupt]:
+    """In the block, the first Ctrl-C calls *on_first* and raises `KeyboardInterrupt`; the second ends the process.
 
-    *say* is called in the midst of whatever the main thread does, so that a body which catches `KeyboardInterrupt`
-    can't delay it. A block that has not ended two seconds later is left as it is, with the process.
+    *on_first* is called in the signal handler, so code that catches `KeyboardInterrupt` can't delay it. If the block
+    has not ended two seconds later, the process ends.
     """
     interrupt = Interrupt()
-    here = threading.current_thread()
+    thread = threading.current_thread()
     before = signal.getsignal(signal.SIGINT)
-    if here is not threading.main_thread() or before in {signal.SIG_IGN, None}:
+    if thread is not threading.main_thread() or before in {signal.SIG_IGN, None}:
         yield interrupt
         return
 
     def press(_signal: int, _frame: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         interrupt.pressed = True
-        say()
-        last.start()
+        on_first()
+        deadline.start()
         raise KeyboardInterrupt
 
-    last = threading.Timer(_CLEANING_UP, _end)
-    last.daemon = True
-    interrupt._thread = here.ident  # noqa: SLF001 - of the same module
+    deadline = threading.Timer(_CLEANUP_SECONDS, _end_process)
+    deadline.daemon = True
+    interrupt._thread = thread.ident  # noqa: SLF001 - same module
     signal.signal(signal.SIGINT, press)
     try:
         yield interrupt
     finally:
-        last.cancel()
+        deadline.cancel()
         interrupt._thread = None  # noqa: SLF001
         signal.signal(signal.SIGINT, before)
 
 
-def _end() -> None:
+def _end_process() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()

@@ -1,8 +1,8 @@
-"""Whose modules an import finds. Two services of a monorepo may each have a ``models.py`` beside their handler.
+"""Gives each handler the modules of its own folder: two services may each have a ``models.py`` beside their handler.
 
-Lambda gives each function a process and its own folder. Here they share one process, so while a handler is imported
-or runs, ``sys.path`` and ``sys.modules`` hold the modules of its own folder, and those of the others are put aside.
-What lies in none of these folders, such as installed packages, is shared.
+In Lambda each function has its own process and folder. Here they share a process, so while a handler is imported or
+runs, ``sys.path`` and ``sys.modules`` contain the modules of its folder, and those of the other handlers are removed.
+Modules outside these folders, such as installed packages, are shared.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["ModuleFolders", "shared_names"]
+__all__ = ["ModuleFolders", "same_named_modules"]
 
 _NEVER_IMPORTED = {"__init__", "__main__", "conftest", "setup"}
 
 
 class ModuleFolders:
-    """The folders of several handlers, of which some are open.
+    """The folders of several handlers; imports find the modules of those that are open.
 
     Parameters
     ----------
@@ -35,9 +35,10 @@ class ModuleFolders:
         self._aside: dict[str, dict[str, ModuleType]] = {}
 
     def open(self, folders: Iterable[Path]) -> None:
-        """Let imports find the modules of *folders*, and none of the others.
+        """Let imports find the modules of *folders*, and none of the other handlers'.
 
-        The first is looked in first; the rest last, because a file of a package may be named like any module.
+        The first one is searched first. The others are searched last: a file in a package may have the name of any
+        module.
         """
         first, *rest = map(str, folders)
         wanted = {first, *rest}
@@ -56,7 +57,7 @@ class ModuleFolders:
         sys.path[:] = [*before, *kept, *(folder for folder in rest if folder not in kept)]
 
     def runs_in(self, folders: Iterable[Path], home: Iterable[Path], handler: Callable[..., Any]) -> Callable[..., Any]:
-        """Return *handler* so that *folders* are open while it runs, and *home* afterwards."""
+        """Return *handler* wrapped: *folders* are open while it runs, and *home* afterwards."""
 
         @functools.wraps(handler)
         def run(*arguments: Any, **named: Any) -> Any:
@@ -70,7 +71,7 @@ class ModuleFolders:
 
 
 def _folder_of(module: object) -> str | None:
-    """Return the folder in which a module of no package, or a package, lies; never by running code of its."""
+    """Return the folder that contains a top-level module or package. Reads its ``__dict__``: that runs no code."""
     known = getattr(module, "__dict__", {})
     paths = known.get("__path__")
     file = known.get("__file__")
@@ -79,8 +80,8 @@ def _folder_of(module: object) -> str | None:
     return str(Path(file).parent) if isinstance(file, str) else None
 
 
-def shared_names(groups: Iterable[Iterable[Path]]) -> Iterator[tuple[Path, Path]]:
-    """Yield the files, or packages, that have one name in folders of different handlers."""
+def same_named_modules(groups: Iterable[Iterable[Path]]) -> Iterator[tuple[Path, Path]]:
+    """Yield pairs of files or packages that have the same name in folders of different handlers."""
     for one, other in combinations(dict.fromkeys(tuple(group) for group in groups), 2):
         for folder in sorted(set(one) - set(other)):
             for another in sorted(set(other) - set(one)):
@@ -91,5 +92,5 @@ def shared_names(groups: Iterable[Iterable[Path]]) -> Iterator[tuple[Path, Path]
 def _modules_in(folder: Path) -> dict[str, Path]:
     files = {path.stem: path for path in folder.glob("*.py")}
     packages = {path.parent.name: path.parent for path in folder.glob("*/__init__.py")}
-    found = files | packages
-    return {name: path for name, path in found.items() if name not in _NEVER_IMPORTED and not name.startswith("test")}
+    modules = files | packages
+    return {name: path for name, path in modules.items() if name not in _NEVER_IMPORTED and not name.startswith("test")}

@@ -1,4 +1,4 @@
-"""What several commands take, and the commands that it names to people."""
+"""Options and arguments that several commands take."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from powertools_durable.cli.usage import UsageError, absolute, our_command
+from powertools_durable.cli.usage import UsageError, absolute, command_line
 from powertools_durable.local import SqliteStore
 
 __all__ = [
@@ -27,7 +27,7 @@ DEFAULT_STORE = Path(".powertools-durable") / "executions.sqlite"
 
 
 def absolute_path(path: Path | None) -> Path | None:
-    """Make a path of the command line absolute, as a callback of its option."""
+    """Return an option's path made absolute; a callback for `typer.Option`."""
     try:
         return None if path is None else absolute(path)
     except UsageError as error:
@@ -39,28 +39,28 @@ Store = Annotated[
     typer.Option(
         "--store",
         metavar="FILE",
-        help="The file that keeps the executions.",
+        help="The file that stores the executions.",
         envvar="POWERTOOLS_DURABLE_STORE",
         callback=absolute_path,
     ),
 ]
-ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Its id, the beginning of it, its name, or its ARN.")]
+ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Its id, a prefix of the id, its name, or its ARN.")]
 Target = Annotated[
     str, typer.Argument(metavar="TARGET", help="The handler: package.module:handler or path.py:handler.")
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 
 def open_store(path: Path) -> SqliteStore:
-    """Open a store for looking at it."""
+    """Open an existing store."""
     return SqliteStore(path, must_exist=True)
 
 
 def store_option(path: Path) -> str:
-    """Return what a command needs to find the store again."""
+    """Return the option that a command to be pasted needs to find the store; empty for the default one."""
     return "" if path == absolute(DEFAULT_STORE) else f" --store {shlex.quote(str(path))}"
 
 
-def answer_command(callback: str, where: str) -> str:
-    """Return the command that answers a callback of that name; *where* are the options that find it again."""
-    return our_command(f"callback {shlex.quote(callback)} succeed JSON{where}")
+def answer_command(callback: str, options: str) -> str:
+    """Return the command that answers a callback; *options* say where it is."""
+    return command_line(f"callback {shlex.quote(callback)} succeed JSON{options}")

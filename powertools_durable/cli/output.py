@@ -1,7 +1,7 @@
-"""The one place where the command writes to the world. Whoever reads that can't hurt: neither command nor execution.
+"""The only module that writes output. A reader that goes away fails neither the command nor the execution.
 
-What the output can't show is escaped, what nobody reads any more is dropped, and a full disk is told at the end.
-Whether to draw depends on the terminal, colour alone on ``FORCE_COLOR`` and ``NO_COLOR``.
+Characters that the output can't encode are escaped, output to a closed pipe is dropped, and a full disk is reported at
+the end. Whether to draw depends on the terminal; colour depends on ``FORCE_COLOR`` and ``NO_COLOR`` too.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from rich.console import Console
 
 __all__ = ["LossyStream", "console", "harmless", "one_line", "own_output", "print_json", "safe_streams"]
 
-_UNBROKEN = 1_000_000  # columns: who reads lines wants them whole
+_UNBROKEN = 1_000_000  # columns: a program reads whole lines
 
-# What would move the cursor, colour the terminal or turn the text round, and has no place in XML either.
+# Characters that move the cursor, colour the terminal or reverse the text; most are not allowed in XML either.
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)} - {ord("\n"), ord("\t")}
 _ESCAPED = {number: f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" for number in _CONTROLS}
 _LINE_ENDS = {ord("\n"): "\\n", ord("\t"): "\\t", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 def harmless(text: str) -> str:
-    """Return *text* of an execution with its control characters written out: it may come from anywhere."""
+    """Return *text* with its control characters escaped: texts of an execution may come from anywhere."""
     return text.translate(_ESCAPED)
 
 
 def one_line(text: str) -> str:
-    """Return *text* as `harmless` does, with its line ends written out too."""
+    """Return *text* as `harmless` does, with line ends and tabs escaped too."""
     return text.translate(_ESCAPED | _LINE_ENDS)
 
 
@@ -41,14 +41,14 @@ class LossyStream:
     Parameters
     ----------
     stream : TextIO | None
-        What it writes to; None, as Python has it for a closed descriptor, drops everything.
+        What it writes to. None, which Python has for a closed descriptor, drops everything.
 
     Attributes
     ----------
     error : Exception | None
-        Why nothing is written any more.
+        Why it stopped writing; None while it writes.
     on_loss : Callable | None
-        Called once, on the thread that writes, when that happens.
+        Called once, on the writing thread, when it stops.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -57,7 +57,7 @@ class LossyStream:
         self.on_loss: Callable[[], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Have what else the stream has, such as ``buffer`` and ``fileno``."""
+        """Return other attributes of the stream, such as ``buffer`` and ``fileno``."""
         return getattr(self._stream, name)
 
     @property
@@ -66,18 +66,18 @@ class LossyStream:
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        """Tell whether a person sees it."""
+        """Return whether the stream is a terminal."""
         try:
             return self._stream is not None and self._stream.isatty()
         except ValueError:  # closed
             return False
 
     def writable(self) -> bool:
-        """Return True: whatever is written is taken."""
+        """Return True: writing never fails."""
         return True
 
     def write(self, text: str) -> int:
-        """Write *text*, with what the encoding does not have written out."""
+        """Write *text*; characters that the encoding does not have are escaped."""
         if self._stream is not None and self.error is None:
             shown = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
             self._try(lambda stream: stream.write(shown))
@@ -92,14 +92,14 @@ class LossyStream:
             return
         try:
             act(self._stream)
-        # A closed stream is a ValueError, a second writer inside of a signal handler a RuntimeError.
+        # A closed stream raises ValueError, a write inside a signal handler that interrupted a write RuntimeError.
         except (OSError, ValueError, RuntimeError) as error:
             self._lose(error)
 
     def _lose(self, error: Exception) -> None:
         self.error = error
-        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is all
-            # What is still buffered would fail again when Python closes the stream, and change the exit code.
+        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - only its descriptor is needed
+            # What is still buffered would fail again when Python closes the stream, which changes the exit code.
             os.dup2(nowhere.fileno(), self._stream.fileno())  # type: ignore[union-attr]
         if self.on_loss is not None:
             self.on_loss()
@@ -111,7 +111,7 @@ class LossyStream:
 
 @contextmanager
 def safe_streams() -> Iterator[tuple[LossyStream, LossyStream]]:
-    """Make standard output and error safe for whatever is printed in the block, by this package or by a handler."""
+    """Replace standard output and error in the block by `LossyStream`, for this package and for handlers."""
     out, error = LossyStream(sys.stdout), LossyStream(sys.stderr)
     with redirect_stdout(cast("TextIO", out)), redirect_stderr(cast("TextIO", error)):
         try:
@@ -123,9 +123,9 @@ def safe_streams() -> Iterator[tuple[LossyStream, LossyStream]]:
 
 @contextmanager
 def own_output() -> Iterator[IO[str]]:
-    """Give the block standard output for itself; what else is printed meanwhile goes to standard error.
+    """Yield standard output for this package alone; in the block all other output goes to standard error.
 
-    That is also what a child process or C code writes to the descriptor. Each command runs code of the user's in here.
+    That includes what child processes and C code write to descriptor 1. Commands run the user's code inside this block.
     """
     ours = sys.stdout if isinstance(sys.stdout, LossyStream) else LossyStream(sys.stdout)
     with redirect_stdout(sys.stderr), _moved_away(ours):
@@ -134,18 +134,22 @@ def own_output() -> Iterator[IO[str]]:
 
 @contextmanager
 def _moved_away(ours: LossyStream) -> Iterator[None]:
-    """Let *ours* write to another descriptor than 1, and have descriptor 1 mean standard error."""
+    """Let *ours* write to a copy of descriptor 1, and make descriptor 1 standard error."""
     try:
         is_descriptor = ours.fileno() == 1
         os.fstat(2)
-    except (OSError, ValueError, AttributeError):  # no descriptor, such as a test's buffer, or none to give away
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+    ):  # no descriptor, such as a buffer of a test, or standard error is closed
         is_descriptor = False
     if not is_descriptor:
         yield
         return
     ours.flush()
     with os.fdopen(os.dup(1), "w", encoding=ours.encoding, errors="backslashreplace") as moved:
-        before = ours._move_to(moved)  # noqa: SLF001 - of the same module
+        before = ours._move_to(moved)  # noqa: SLF001 - same module
         os.dup2(2, 1)
         try:
             yield
@@ -156,12 +160,12 @@ def _moved_away(ours: LossyStream) -> Iterator[None]:
 
 
 def console(file: IO[str] | None = None) -> Console:
-    """Return what draws on *file*: coloured and folded for people, in whole lines for programs.
+    """Return a console for *file*: coloured and wrapped for a terminal, whole lines otherwise.
 
     Parameters
     ----------
     file : IO[str] | None
-        Default: standard output.
+        None for standard output.
     """
     stream = file or sys.stdout
     is_terminal = stream is not None and stream.isatty()
@@ -177,5 +181,5 @@ def console(file: IO[str] | None = None) -> Console:
 
 
 def print_json(value: object, file: IO[str] | None = None) -> None:
-    """Print one JSON object as one line, at once."""
+    """Print a value as one line of JSON, and flush."""
     print(json.dumps(value), file=file, flush=True)

@@ -1,4 +1,4 @@
-"""Executions of an AWS account, to be looked at, answered and stopped as those of this machine are."""
+"""The executions of an AWS account, with the methods of `LocalExecutions`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from powertools_durable.local.executions import ambiguous
 __all__ = ["RemoteCallback", "RemoteExecutions"]
 
 _OPEN = ["RUNNING", "PAUSING", "PAUSED"]
-_SEARCHED = 100  # executions whose callbacks are looked at for a name
+_MOST_SEARCHED = 100  # executions that are searched for a callback's name
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -32,7 +32,7 @@ class RemoteExecutions:
     Parameters
     ----------
     function : str | None
-        ``NAME`` or ``NAME:QUALIFIER``; None when only ARNs and callback ids are asked for.
+        ``NAME`` or ``NAME:QUALIFIER``; None if only ARNs and callback ids will be used.
     """
 
     def __init__(self, function: str | None) -> None:
@@ -40,94 +40,93 @@ class RemoteExecutions:
         self._account = Account(_region(function))
 
     def summaries(self, **filters: Any) -> Iterator[Summary]:
-        """Yield the function's executions, the newest first."""
+        """Yield summaries of the function's executions, newest first."""
         if self._function is None:
-            raise UsageError("--aws needs --function NAME: whose executions?")
-        for told in self._account.executions(self._function, **filters):
+            raise UsageError("--aws needs the function whose executions to list: --function NAME")
+        for item in self._account.executions(self._function, **filters):
             yield Summary(
-                arn=told["DurableExecutionArn"],
-                name=told["DurableExecutionName"],
-                status=told["Status"],
-                started=_moment(told["StartTimestamp"]),
-                ended=told.get("EndTimestamp"),
-                told=told,
+                arn=item["DurableExecutionArn"],
+                name=item["DurableExecutionName"],
+                status=item["Status"],
+                started=_time(item["StartTimestamp"]),
+                ended=item.get("EndTimestamp"),
+                item=item,
             )
 
     def find(self, text: str, *, data: bool = True) -> RemoteExecution:
-        """Return the execution of that ARN, name, id or beginning of an id.
+        """Return the execution with that ARN, name, id or prefix of an id.
 
         Parameters
         ----------
         text : str
             An ARN needs no function.
         data : bool
-            Get its payloads too, when it is looked at.
+            Load its payloads too.
 
         Raises
         ------
         LookupError
-            There is none, or more than one.
+            There is none, or there are several.
         """
         if text.startswith("arn:"):
             return RemoteExecution(Account(_region(text)), text, data=data)
         if self._function is None:
-            raise UsageError("--aws needs --function NAME to find an execution; its whole ARN needs none")
-        found: list[Summary] = []
+            raise UsageError("--aws needs --function NAME to find an execution, or use its full ARN")
+        matches: list[Summary] = []
         if _NAME.fullmatch(text):
-            found = [one for one in self.summaries(DurableExecutionName=text) if one.name == text]
+            matches = [one for one in self.summaries(DurableExecutionName=text) if one.name == text]
         newest: list[str] = []
-        if not found:
+        if not matches:
             for one in self.summaries():
                 newest[:] = [*newest, one.name][:5]
                 if text and one.id.startswith(text):
-                    found.append(one)
-        if len(found) == 1:
-            return RemoteExecution(self._account, found[0].arn, data=data, told=found[0].told)
-        if found:
-            message = (
-                f"{text!r} matches {len(found)} executions; use the ARN: {', '.join(one.arn for one in found[:5])}"
-            )
+                    matches.append(one)
+        if len(matches) == 1:
+            return RemoteExecution(self._account, matches[0].arn, data=data, item=matches[0].item)
+        if matches:
+            arns = ", ".join(one.arn for one in matches[:5])
+            message = f"{text!r} matches {len(matches)} executions; use the ARN: {arns}"
             raise LookupError(message)
         message = f"no execution of {self._function.name} has the id or name {text!r}; the last ones are: "
         raise LookupError(f"{message}{', '.join(newest) or 'none'}")
 
     def callback(self, text: str, *, execution: str | None = None) -> RemoteCallback:
-        """Return the open callback of that name or id; without a function or an execution it is an id.
+        """Return the open callback with that name or id; without a function or an execution *text* is an id.
 
         Raises
         ------
         LookupError
-            No such callback waits for an answer, or more than one does.
+            No such callback is open, or several are.
         """
         if execution is None and self._function is None:
             return RemoteCallback(self._account, text)
-        where = [self.find(execution, data=False)] if execution else self._open()
-        open_ones = [(one, record) for one in where for record in one.open_callbacks]
-        found = [(one, record) for one in where for record in one.open_callbacks_called(text)]
-        if len(found) == 1:
-            one, record = found[0]
+        searched = [self.find(execution, data=False)] if execution else self._running()
+        open_ones = [(one, record) for one in searched for record in one.open_callbacks]
+        matches = [(one, record) for one in searched for record in one.open_callbacks_called(text)]
+        if len(matches) == 1:
+            one, record = matches[0]
             details = record.callback_details
             return RemoteCallback(self._account, (details.callback_id if details else None) or "", one, record)
-        if found:
-            raise LookupError(ambiguous(text, [one.name for one, _ in found]))
-        # An id is a secret, and what was not found may be one with a typing error: it is not repeated.
+        if matches:
+            raise LookupError(ambiguous(text, [one.name for one, _ in matches]))
+        # An id is a secret, and *text* may be a mistyped one, so the message does not repeat it.
         names = ", ".join(f"{one.label(record)!r} of {one.name}" for one, record in open_ones[:5]) or "none"
         message = f"no open callback has that name or id; open: {names}"
         raise LookupError(message)
 
-    def _open(self) -> list[RemoteExecution]:
-        found = list(islice(self.summaries(Statuses=_OPEN), _SEARCHED + 1))
-        if len(found) > _SEARCHED:
-            raise UsageError(f"more than {_SEARCHED} executions are running; say which one: --execution ID")
-        return [RemoteExecution(self._account, one.arn, data=False, told=one.told) for one in found]
+    def _running(self) -> list[RemoteExecution]:
+        running = list(islice(self.summaries(Statuses=_OPEN), _MOST_SEARCHED + 1))
+        if len(running) > _MOST_SEARCHED:
+            raise UsageError(f"more than {_MOST_SEARCHED} executions are running; name one: --execution ID")
+        return [RemoteExecution(self._account, one.arn, data=False, item=one.item) for one in running]
 
     def stop(self, text: str) -> RemoteExecution:
-        """End an execution; its handler is not asked.
+        """End an execution; its handler does not run again.
 
         Raises
         ------
         LookupError
-            There is none of that id or name.
+            There is none with that id or name.
         ValidationError
             It has already ended.
         """
@@ -141,7 +140,7 @@ class RemoteExecutions:
 
 @dataclass(frozen=True)
 class RemoteCallback:
-    """A callback, to be answered as somebody outside would."""
+    """An open callback of an AWS account."""
 
     _account: Account
     _id: str
@@ -149,7 +148,7 @@ class RemoteCallback:
     record: Operation | None = None
 
     def succeed(self, value: Any = None) -> None:
-        """Answer with *value*, sent as JSON text; None answers without a payload."""
+        """Answer with *value* as JSON; None sends no payload."""
         self._account.succeed(self._id, None if value is None else json.dumps(value))
 
     def fail(self, error: Exception | ErrorObject | str = "") -> None:
@@ -157,7 +156,7 @@ class RemoteCallback:
         self._account.fail(self._id, answer_error(error))
 
     def heartbeat(self) -> None:
-        """Give a sign of life: the heartbeat's timer begins anew."""
+        """Restart the heartbeat timer."""
         self._account.heartbeat(self._id)
 
 
@@ -167,7 +166,7 @@ def _region(text: str | None) -> str | None:
     return parts[3] if parts[0] == "arn" and len(parts) > 3 and parts[3] else None
 
 
-def _moment(value: object) -> datetime:
-    moment = parse_timestamp(value)
-    assert moment is not None  # noqa: S101 - [M] always there
-    return moment
+def _time(value: object) -> datetime:
+    time = parse_timestamp(value)
+    assert time is not None  # noqa: S101 - [M] always there
+    return time

@@ -1,4 +1,4 @@
-"""An execution of an AWS account, seen as one of this machine is."""
+"""An execution of an AWS account, with the attributes of `LocalExecution`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["RemoteExecution", "Summary"]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """An execution as a list tells of it."""
+    """An execution without its payloads, as a list contains it."""
 
     arn: str
     name: str
     status: str
     started: datetime
     ended: datetime | None
-    told: Mapping[str, Any] = field(repr=False)
+    item: Mapping[str, Any] = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -36,28 +36,28 @@ class Summary:
 
     @property
     def version(self) -> str:
-        """The version of the function that it stays with."""
+        """The version of the function that runs it."""
         return self.arn.partition("/")[0].rpartition(":")[2]
 
 
 class RemoteExecution(ExecutionView):
-    """An execution of the account, read when it is first looked at.
+    """An execution of an account, loaded at the first access.
 
     Parameters
     ----------
     account : Account
-        Whose.
+        The account.
     arn : str
         Its ARN.
     data : bool
-        Get payloads too.
-    told : Mapping[str, Any] | None
-        What is known of it from a list.
+        Load payloads too.
+    item : Mapping[str, Any] | None
+        Its item in a list, which saves a call if payloads are not needed.
     """
 
-    def __init__(self, account: Account, arn: str, *, data: bool, told: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, account: Account, arn: str, *, data: bool, item: Mapping[str, Any] | None = None) -> None:
         self._account = account
-        self._told = told
+        self._item = item
         self._arn = arn
         self._data = data
 
@@ -72,9 +72,9 @@ class RemoteExecution(ExecutionView):
         return self._arn.rpartition("/")[2]
 
     @cached_property
-    def _answer(self) -> Mapping[str, Any]:
-        if self._told is not None and not self._data:
-            return self._told
+    def _response(self) -> Mapping[str, Any]:
+        if self._item is not None and not self._data:
+            return self._item
         return self._account.execution(self._arn, data=self._data)
 
     @cached_property
@@ -83,36 +83,36 @@ class RemoteExecution(ExecutionView):
 
     @cached_property
     def _execution(self) -> ExecutionRecords:
-        answer = self._answer
+        response = self._response
         try:
-            found = rebuild_execution(self._events, require_payloads=False)
+            rebuilt = rebuild_execution(self._events, require_payloads=False)
         except UnreadableHistory as problem:
             raise AwsError(f"the history of {self.id} can't be read: {problem}") from None
         header = Header(
             arn=self._arn,
-            name=answer["DurableExecutionName"],
-            started=answer["StartTimestamp"],
-            status=answer["Status"],
-            result=answer.get("Result"),
-            error=_error_of(answer.get("Error")),
-            ended=answer.get("EndTimestamp"),
+            name=response["DurableExecutionName"],
+            started=response["StartTimestamp"],
+            status=response["Status"],
+            result=response.get("Result"),
+            error=_error_of(response.get("Error")),
+            ended=response.get("EndTimestamp"),
             invocations=sum(event["EventType"] == "InvocationCompleted" for event in self._events),
         )
-        return ExecutionRecords(header, {found.execution.id: found.execution, **found.operations}, self._events)
+        return ExecutionRecords(header, {rebuilt.execution.id: rebuilt.execution, **rebuilt.operations}, self._events)
 
     @property
     def name(self) -> str:
         """The execution's name."""
-        return str(self._answer["DurableExecutionName"])
+        return str(self._response["DurableExecutionName"])
 
     @property
     def status(self) -> str:
-        """As GetDurableExecution says."""
-        return str(self._answer["Status"])
+        """Its status as GetDurableExecution returns it."""
+        return str(self._response["Status"])
 
     @property
     def started(self) -> datetime:
-        """When it began."""
+        """When it started."""
         return self._execution.header.started
 
     @property
@@ -122,23 +122,23 @@ class RemoteExecution(ExecutionView):
 
     @property
     def invocations(self) -> int:
-        """How often its handler answered."""
+        """The number of invocations of its handler that have ended."""
         return self._execution.header.invocations
 
     @property
     def input(self) -> Any:
-        """The event, as JSON reads it."""
-        text = self._answer.get("InputPayload")
+        """The event, read from JSON."""
+        text = self._response.get("InputPayload")
         return json.loads(text) if text else None
 
     @property
     def is_running(self) -> bool:
-        """True while Lambda goes on with it."""
+        """True until it has ended."""
         return self.status not in ENDED
 
     @property
     def is_invoked(self) -> bool:
-        """True when there is nothing that it waits for."""
+        """True if it has not ended and waits for nothing."""
         return self.is_running and not self.waiting_for
 
 

@@ -1,4 +1,4 @@
-"""``run`` and ``resume``: stay with an execution until it ends."""
+"""``run`` and ``resume``: run an execution until it ends or waits."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from powertools_durable._hosting import durable_inside, record_stack_traces
 from powertools_durable.cli.diagnosis.decorations import decorators
 from powertools_durable.cli.diagnosis.finding import Level
 from powertools_durable.cli.inputs import read_json, refuse_second_standard_input
-from powertools_durable.cli.interrupts import Interrupt, answering_interrupts
+from powertools_durable.cli.interrupts import Interrupt, handle_interrupts
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store, store_option
 from powertools_durable.cli.output import LossyStream, own_output
 from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve_targets
 from powertools_durable.cli.timeline import JsonLines, Timeline
-from powertools_durable.cli.trace import Through, traced
-from powertools_durable.cli.usage import UsageError, our_command
+from powertools_durable.cli.trace import HandlerWrapper, tracing
+from powertools_durable.cli.usage import UsageError, command_line
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
-__all__ = ["Answers", "Functions", "inputs_of", "resume", "run", "targets_of"]
+__all__ = ["Answers", "Functions", "parse_targets", "read_inputs", "resume", "run"]
 
 _FAILED, _SUSPENDED = 1, 3
 
@@ -32,17 +32,17 @@ Display: TypeAlias = Timeline | JsonLines
 
 Answers = Annotated[
     list[str] | None,
-    typer.Option("--answer", metavar="NAME=JSON", help="Answer the callback NAME with JSON as soon as it waits."),
+    typer.Option("--answer", metavar="NAME=JSON", help="Answer the callback NAME with JSON as soon as it is open."),
 ]
 Functions = Annotated[
     list[str] | None,
-    typer.Option("--function", metavar="NAME=TARGET", help="What ctx.invoke(NAME) runs: a handler on this machine."),
+    typer.Option("--function", metavar="NAME=TARGET", help="The handler that ctx.invoke(NAME) runs on this machine."),
 ]
 Skip = Annotated[bool, typer.Option("--skip-time", help="Waits and delays take no time.")]
-TraceFlag = Annotated[
-    bool, typer.Option("--trace", help="Show what X-Ray would be sent of each invocation, as a tree.")
+TraceFlag = Annotated[bool, typer.Option("--trace", help="Print what each invocation would send to X-Ray, as a tree.")]
+Wait = Annotated[
+    bool, typer.Option(help="Wait for callbacks; with --no-wait the command ends with exit code 3 instead.")
 ]
-Wait = Annotated[bool, typer.Option(help="Wait for callbacks; --no-wait ends with exit code 3 instead.")]
 
 
 def run(
@@ -51,7 +51,7 @@ def run(
         str, typer.Option("--event", metavar="JSON|@FILE|-", help="The input; - is standard input.")
     ] = "null",
     name: Annotated[
-        str | None, typer.Option(help="The execution's name. The same name and input go on with it.")
+        str | None, typer.Option(help="The execution's name. A name that exists, with the same input, continues it.")
     ] = None,
     store: Store = DEFAULT_STORE,
     skip_time: Skip = False,
@@ -61,24 +61,27 @@ def run(
     trace: TraceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Start an execution of TARGET and stay with it until it ends."""
-    payload, answers = inputs_of(event, answer)
-    targets = resolve_targets(targets_of(target, function))
-    with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
-        runner = _runner(targets, store, through, skip_time=skip_time)
-        with runner.store.transaction():  # an execution that exists can be resumed
+    """Start an execution of TARGET and run it until it ends."""
+    payload, answers = read_inputs(event, answer)
+    targets = resolve_targets(parse_targets(target, function))
+    with _display(store, as_json=as_json) as display, tracing(display, wanted=trace) as wrap:
+        runner = _make_runner(targets, store, wrap, skip_time=skip_time)
+        with runner.store.transaction():  # so that every execution in the store can be resumed
             one = runner.start(payload, name=name)
             runner.store.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
-        code = _stay(runner, one, display, answers, wait=wait)
+        code = _run_to_end(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
 
 
 def resume(
     execution: Annotated[
-        str | None, typer.Argument(help="Its id or name; default: the last one.", metavar="ID")
+        str | None,
+        typer.Argument(
+            help="Its id, a prefix of the id, or its name; default: the last one that has not ended.", metavar="ID"
+        ),
     ] = None,
     store: Store = DEFAULT_STORE,
-    target: Annotated[str | None, typer.Option(help="Where the handler is now, if it moved.")] = None,
+    target: Annotated[str | None, typer.Option(help="Where the handler is now, if it was moved.")] = None,
     skip_time: Skip = False,
     wait: Wait = True,
     answer: Answers = None,
@@ -86,55 +89,61 @@ def resume(
     trace: TraceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Go on with an execution where it was when its process ended."""
-    _, answers = inputs_of("null", answer)
-    kept = open_store(store)
-    one = LocalExecutions(kept).find(execution)
-    names = one.targets | targets_of(target, function)
-    if "" not in names:
-        raise UsageError(f"{one.name} was not started by this command; say where its handler is: --target TARGET")
-    targets = resolve_targets(names)
-    with _display(store, as_json=as_json) as display, traced(display, wanted=trace) as through:
-        runner = _runner(targets, kept, through, skip_time=skip_time)
-        kept.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
-        code = _stay(runner, one, display, answers, wait=wait)
+    """Continue an execution where it was when its process ended."""
+    _, answers = read_inputs("null", answer)
+    opened = open_store(store)
+    one = LocalExecutions(opened).find(execution)
+    texts = one.targets | parse_targets(target, function)
+    if "" not in texts:
+        raise UsageError(f"{one.name} was not started by this command; pass its handler: --target TARGET")
+    targets = resolve_targets(texts)
+    with _display(store, as_json=as_json) as display, tracing(display, wanted=trace) as wrap:
+        runner = _make_runner(targets, opened, wrap, skip_time=skip_time)
+        opened.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
+        code = _run_to_end(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
 
 
-def targets_of(target: str | None, functions: list[str] | None) -> dict[str, str]:
-    """Return where the handlers are, by the names they are invoked by; the execution's own has none."""
+def parse_targets(target: str | None, functions: list[str] | None) -> dict[str, str]:
+    """Return the targets by the names that ``ctx.invoke`` uses; the execution's own handler has the name ``""``.
+
+    Raises
+    ------
+    UsageError
+        One of *functions* is not ``NAME=TARGET``.
+    """
     targets = {} if target is None else {"": target}
     for text in functions or ():
         name, equals, where = text.partition("=")
         if not equals or not name:
-            raise UsageError("--function takes NAME=TARGET: as ctx.invoke() names it, and where its handler is")
+            raise UsageError(f"--function {text!r} is not NAME=TARGET: the name in ctx.invoke(NAME), and its handler")
         targets[name] = where
     return targets
 
 
-def _runner(
-    targets: dict[str, ResolvedTarget], store: Path | SqliteStore, through: Through, *, skip_time: bool
+def _make_runner(
+    targets: dict[str, ResolvedTarget], store: Path | SqliteStore, wrap: HandlerWrapper, *, skip_time: bool
 ) -> LocalRunner:
     loaded = load_targets(targets)
     for handler in loaded.values():
         _refuse_wrong_decorators(handler)
-        record_stack_traces(handler)  # on this machine the one who reads them is the one who wrote the code
-    loaded = {name: through(handler) for name, handler in loaded.items()}
+        record_stack_traces(handler)  # whoever reads them here may see the code
+    loaded = {name: wrap(handler) for name, handler in loaded.items()}
     return LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
 
 
 def _refuse_wrong_decorators(handler: Callable[..., Any]) -> None:
-    """Say what can't work before anything is started: some decorators fail in words of their own."""
+    """Refuse decorators that can't work before anything starts; some would raise errors that explain less."""
     if durable_inside(handler) is None:
         return
     for finding in decorators(handler):
         if finding.level is Level.ERROR:
-            raise UsageError(f"{finding.words}; {finding.advice}")
+            raise UsageError(f"{finding.message}; {finding.advice}")
 
 
 @contextmanager
 def _display(store: Path, *, as_json: bool) -> Iterator[Display]:
-    """Draw on a terminal, print JSON anywhere else."""
+    """Draw on a terminal, print JSON lines anywhere else."""
     if sys.stdout.isatty() and not as_json:
         with Timeline(store, sys.stdout) as timeline:
             yield timeline
@@ -143,28 +152,28 @@ def _display(store: Path, *, as_json: bool) -> Iterator[Display]:
             yield JsonLines(store, output)
 
 
-def inputs_of(event: str, answers: list[str] | None) -> tuple[Any, dict[str, Any]]:
-    """Return what ``--event`` says, and what ``--answer`` says by the callbacks' names.
+def read_inputs(event: str, answers: list[str] | None) -> tuple[Any, dict[str, Any]]:
+    """Return the value of ``--event``, and those of ``--answer`` by the callbacks' names.
 
     Raises
     ------
     UsageError
         One of them is not JSON, or can't be read.
     """
-    pairs = [_pair(text) for text in answers or ()]
+    pairs = [_split_answer(text) for text in answers or ()]
     refuse_second_standard_input(event, *(value for _, value in pairs))
     return read_json(event, "--event"), {name: read_json(value, f"--answer {name}=") for name, value in pairs}
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _split_answer(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UsageError("--answer takes NAME=JSON: the callback's name and what to answer")
+        raise UsageError("--answer takes NAME=JSON: the callback's name and its result")
     return name, value
 
 
 class _Watcher:
-    """Has an execution shown; when that fails, the command ends as by Ctrl-C, and the execution knows nothing of it."""
+    """Passes an execution's changes to the display. If that fails, the command ends as after Ctrl-C."""
 
     def __init__(self, display: Display, interrupt: Interrupt) -> None:
         self._display = display
@@ -177,23 +186,25 @@ class _Watcher:
             return
         try:
             self._display.watch(one, events)
-        except Exception as error:  # noqa: BLE001 - told when the execution is safe
+        except Exception as error:  # noqa: BLE001 - printed once the execution has stopped
             self.error = error
             self._interrupt.press()
 
 
-def _stay(runner: LocalRunner, one: LocalExecution, display: Display, answers: dict[str, Any], *, wait: bool) -> int:
-    name, command = one.name, our_command(f"resume {one.id[:8]}{store_option(runner.store.path)}")
+def _run_to_end(
+    runner: LocalRunner, one: LocalExecution, display: Display, answers: dict[str, Any], *, wait: bool
+) -> int:
+    name, command = one.name, command_line(f"resume {one.id[:8]}{store_option(runner.store.path)}")
     output = cast("LossyStream", display.output)
-    with answering_interrupts(lambda: display.interrupted(name, command)) as interrupt:
+    with handle_interrupts(lambda: display.interrupted(name, command)) as interrupt:
         watcher = _Watcher(display, interrupt)
-        if one.status == "RUNNING":  # one that has ended is only shown; its exit code stays what it is
+        if one.status == "RUNNING":  # lost output does not change the exit code of one that has ended
             output.on_loss = interrupt.press
         try:
             display.begin(one)
             runner.resume(one.id, answers=answers, wait=wait, watch=watcher)
         except KeyboardInterrupt:
-            if not interrupt.pressed:  # raised by code of the user's
+            if not interrupt.pressed:  # raised by the user's code
                 display.interrupted(name, command)
             return INTERRUPTED
         finally:

@@ -1,4 +1,4 @@
-"""Where executions are: in a store of this machine, or in an AWS account."""
+"""Where the executions are: in a store on this machine, or in an AWS account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from powertools_durable.cli.describe import Shown
+from powertools_durable.cli.describe import AnyExecution
 from powertools_durable.cli.options import open_store, store_option
 from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.usage import UsageError
@@ -18,19 +18,21 @@ from powertools_durable.local import LocalExecution, LocalExecutions
 __all__ = ["AwsFlag", "AwsFunction", "ExecutionSource"]
 
 AwsFlag = Annotated[
-    bool, typer.Option("--aws", help="In an AWS account: that of AWS_PROFILE and AWS_REGION, as boto3 finds it.")
+    bool, typer.Option("--aws", help="Executions of an AWS account; boto3 finds it by AWS_PROFILE and AWS_REGION.")
 ]
 AwsFunction = Annotated[
     str | None,
     typer.Option(
-        "--function", metavar="NAME[:QUALIFIER]", help="With --aws: the Lambda function, and a version or alias."
+        "--function",
+        metavar="NAME[:QUALIFIER]",
+        help="With --aws: the Lambda function, and optionally a version or alias.",
     ),
 ]
 
 
 @dataclass(frozen=True)
 class ExecutionSource:
-    """What ``--store``, ``--aws`` and ``--function`` say together.
+    """The executions that ``--store``, ``--aws`` and ``--function`` select.
 
     Raises
     ------
@@ -44,14 +46,14 @@ class ExecutionSource:
 
     def __post_init__(self) -> None:
         if self.function is not None and not self.aws:
-            raise UsageError("--function names a function of an AWS account: say --aws too")
+            raise UsageError("--function names a function of an AWS account: add --aws")
 
     def executions(self) -> LocalExecutions | RemoteExecutions:
-        """Return those that are there."""
+        """Return them; a store is opened."""
         return RemoteExecutions(self.function) if self.aws else LocalExecutions(open_store(self.store))
 
-    def options(self, one: Shown) -> str:
-        """Return what a command needs to find an execution's callbacks again."""
+    def options(self, one: AnyExecution) -> str:
+        """Return the options that a command to be pasted needs to find the callbacks of *one*."""
         return (
             store_option(self.store)
             if isinstance(one, LocalExecution)

@@ -1,7 +1,7 @@
-"""Finds the handler that ``module:handler`` or ``path.py:handler`` names.
+"""Finds and imports the handler that ``module:handler`` or ``path.py:handler`` names.
 
-Every name is resolved before any handler's module is imported, because that may change the folder. Which modules an
-import sees: `module_folders.py`.
+All targets are resolved before any module is imported, because a module may change the working directory. Which modules
+an import finds: `module_folders.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from powertools_durable._hosting import durable_inside
-from powertools_durable.cli.module_folders import ModuleFolders, shared_names
+from powertools_durable.cli.module_folders import ModuleFolders, same_named_modules
 from powertools_durable.cli.usage import UsageError, absolute
 from powertools_durable.errors.places import users_location
 
@@ -24,27 +24,27 @@ __all__ = ["ResolvedTarget", "load_target", "load_targets", "resolve_target", "r
 
 Handler = Callable[..., Any]
 
-_loaded: dict[str, ModuleType] = {}  # modules that this file made of files, which it may make again
+_loaded: dict[str, ModuleType] = {}  # modules that `_from_file` made, which it may replace
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTarget:
-    """A handler's name, as it is found from any folder.
+    """A target with absolute paths.
 
     Attributes
     ----------
     where : str
-        The module or path as it was typed.
+        The module or path as the user typed it.
     handler : str
         The function's name.
     module : str
-        The dotted name that the module is imported by.
+        The dotted name under which the module is imported.
     folders : tuple[Path, ...]
-        Where its imports are looked for: first the folder of *module*, and for a file in a package its own one too.
+        Where its imports are searched: the folder of the top-level module, then the file's own folder if it differs.
     file : Path | None
         The module's file, if the target is a path.
     text : str
-        The target as another process finds it.
+        The target as another process can resolve it.
     """
 
     where: str
@@ -56,44 +56,43 @@ class ResolvedTarget:
 
 
 def resolve_targets(targets: Mapping[str, str]) -> dict[str, ResolvedTarget]:
-    """Return the targets resolved, by the names they are invoked by; see `resolve_target`."""
+    """Resolve each target, by the name that ``ctx.invoke`` uses; see `resolve_target`."""
     return {name: resolve_target(text) for name, text in targets.items()}
 
 
 def resolve_target(text: str) -> ResolvedTarget:
-    """Say where a handler is, without importing anything of the user's.
+    """Return where a handler is, without importing any of the user's modules.
 
     Raises
     ------
     UsageError
-        It names no handler, there is no such file, or it is named like a module of Python's own.
+        It does not name a handler, the file does not exist, or it has the name of a standard library module.
     """
     where, colon, handler = text.rpartition(":")
     if not colon or not where or not handler.isidentifier():
-        raise UsageError(f"{text!r} names no handler; say package.module:handler or path.py:handler")
+        raise UsageError(f"{text!r} does not name a handler; write package.module:handler or path.py:handler")
     if where.endswith(".py") or "/" in where or "\\" in where:
-        found = _of_file(where, handler)
+        target = _target_of_file(where, handler)
     else:
         folder = absolute(".")
         file = _file_of(where, folder)
-        settled = f"{file}:{handler}" if file is not None else text
-        found = ResolvedTarget(where, handler, where, (folder,), None, settled)
-    top = found.module.partition(".")[0]
+        absolute_text = f"{file}:{handler}" if file is not None else text
+        target = ResolvedTarget(where, handler, where, (folder,), None, absolute_text)
+    top = target.module.partition(".")[0]
     if top in sys.stdlib_module_names:
         raise UsageError(
-            f"{where} would be imported as {found.module!r}, but {top!r} is a module of Python's own, which it would "
-            "replace: give it another name"
+            f"{where} would be imported as {target.module!r} and hide Python's standard module {top!r}: rename it"
         )
-    return found
+    return target
 
 
-def _of_file(where: str, handler: str) -> ResolvedTarget:
+def _target_of_file(where: str, handler: str) -> ResolvedTarget:
     path = absolute(where)
     if not path.is_file():
         raise UsageError(f"there is no file {where}")
     path = path.resolve()
     folder, names = path.parent, [] if path.stem == "__init__" else [path.stem]
-    while (folder / "__init__.py").is_file() and folder.name:  # a package: what is above it is looked in
+    while (folder / "__init__.py").is_file() and folder.name:  # a package is imported from the folder that contains it
         names.insert(0, folder.name)
         folder = folder.parent
     folders = (folder,) if folder == path.parent else (folder, path.parent)
@@ -101,7 +100,7 @@ def _of_file(where: str, handler: str) -> ResolvedTarget:
 
 
 def _file_of(module: str, folder: Path) -> Path | None:
-    """Return the file of a dotted name below *folder*, if a path to it says the same name; None otherwise."""
+    """Return the file of a dotted name below *folder*, if importing that file gives the same name; otherwise None."""
     *packages, name = module.split(".")
     if (folder / "__init__.py").is_file():
         return None
@@ -123,20 +122,19 @@ def load_target(target: ResolvedTarget, *, durable: bool = True) -> Handler:
 
 
 def load_targets(targets: Mapping[str, ResolvedTarget], *, side_by_side: bool = True) -> dict[str, Handler]:
-    """Import the handlers, each among the modules of its own folder, and have them run there.
+    """Import the handlers, each with the modules of its own folder; each also runs with those.
 
     Parameters
     ----------
     targets : Mapping[str, ResolvedTarget]
-        By the names they are invoked by; the execution's own, ``""``, must be durable.
+        By the names that ``ctx.invoke`` uses. The execution's own handler, ``""``, must be durable.
     side_by_side : bool
-        Modules of one name in different folders may be there at once, each seen by its own handler. False refuses
-        them.
+        Allow modules with the same name in different folders, each found by its own handler. False refuses them.
 
     Raises
     ------
     UsageError
-        There is no such module or handler, importing it fails, it is not durable, or two modules have one name.
+        A module or handler is missing, its import fails, it is not durable, or two modules have the same name.
     """
     folders = ModuleFolders([target.folders for target in targets.values()])
     if not side_by_side:
@@ -161,10 +159,10 @@ def load_targets(targets: Mapping[str, ResolvedTarget], *, side_by_side: bool = 
 
 
 def _refuse_shared_names(targets: Iterable[ResolvedTarget]) -> None:
-    for one, other in shared_names([target.folders for target in targets]):
+    for one, other in same_named_modules([target.folders for target in targets]):
         raise UsageError(
-            f"{one} and {other} have one name, and this command runs both in one process: rename one of them, or "
-            "make them parts of packages"
+            f"{one} and {other} have the same name, and this command imports both into one process: rename one of "
+            "them, or move them into packages"
         )
 
 
@@ -173,11 +171,11 @@ def _handler(module: ModuleType, target: ResolvedTarget, *, durable: bool) -> Ha
     if callable(handler) and (not durable or durable_inside(handler) is not None):
         return handler
     others = [key for key, value in vars(module).items() if durable_inside(value) is not None]
-    hint = f"durable there: {', '.join(others)}" if others else "put @durable above the function"
+    hint = f"its durable functions: {', '.join(others)}" if others else "put @durable above the function"
     if handler is None:
         raise UsageError(f"{target.where} has no {target.handler!r}; {hint}")
     kind = type(handler).__name__
-    raise UsageError(f"{target.handler!r} in {target.where} is not durable, it is a {kind}; {hint}")
+    raise UsageError(f"{target.handler!r} in {target.where} is not durable, its type is {kind}; {hint}")
 
 
 def _imported(target: ResolvedTarget) -> ModuleType:
@@ -199,15 +197,15 @@ def _from_file(target: ResolvedTarget, path: Path) -> ModuleType:
     file = getattr(known, "__file__", None)
     if known is not None and known is not _loaded.get(name) and (file is None or Path(file).resolve() != path):
         raise UsageError(
-            f"{target.where} would be imported as {name!r}, which is {file or 'another module'} in this process: "
-            "give it another name"
+            f"{target.where} would be imported as {name!r}, but this process has imported {file or 'another module'} "
+            "under that name: rename it"
         )
     if "." in name or path.stem == "__init__":
         return importlib.import_module(name)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file")
+        raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = _loaded[name] = module  # where pydantic looks for the names in annotations
+    sys.modules[name] = _loaded[name] = module  # pydantic looks up names of annotations there
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""``run --trace``: what X-Ray would be sent of each invocation, as a tree."""
+"""``run --trace``: what each invocation would send to X-Ray, as a tree."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from rich.tree import Tree
 from powertools_durable._hosting import durable_inside
 from powertools_durable.cli.usage import UsageError
 
-__all__ = ["Drawing", "Through", "Trace", "traced", "tree_of"]
+__all__ = ["HandlerWrapper", "Trace", "TraceDisplay", "tracing", "tree_of"]
 
 Handler = Callable[..., Any]
-Through = Callable[[Handler], Handler]
+HandlerWrapper = Callable[[Handler], Handler]
 Document = Mapping[str, Any]
 
-_NAMESPACE = "powertools_durable"  # of the engine's own metadata
+_NAMESPACE = "powertools_durable"  # of the engine's metadata in a subsegment
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What was sent while one invocation ran.
+    """What one invocation sent to X-Ray.
 
     Attributes
     ----------
     function : str
         The handler's name.
     trace_id : str
-        Of the trace; all invocations of one command share it, as those of an execution do in Lambda.
+        All invocations of one command share it, as those of an execution do in Lambda.
     segment_id : str
-        Lambda's own segment, below which everything hangs.
+        The id of Lambda's own segment, the root of the subsegments.
     documents : Sequence[Mapping]
-        X-Ray's subsegments, those that lie in others by themselves too.
+        All subsegments; one that lies in another is also a document of its own.
     """
 
     function: str
@@ -46,18 +46,18 @@ class Trace:
     documents: Sequence[Document]
 
 
-class Drawing(Protocol):
-    """What shows a trace."""
+class TraceDisplay(Protocol):
+    """Shows traces."""
 
     def trace(self, trace: Trace) -> None:
-        """Show it."""
+        """Show a trace."""
 
 
 @contextmanager
-def traced(display: Drawing, *, wanted: bool) -> Iterator[Through]:
-    """Be in Lambda as far as tracing goes, if that is *wanted*; give what handlers go through to be traced.
+def tracing(display: TraceDisplay, *, wanted: bool) -> Iterator[HandlerWrapper]:
+    """Record what is sent to X-Ray, if *wanted*; yield the function that wraps a handler to be traced.
 
-    Handlers are imported inside of the block: a Tracer that is made outside of Lambda stays disabled.
+    Handlers must be imported inside the block: outside Lambda, as far as a Tracer can see, it disables itself.
 
     Raises
     ------
@@ -73,9 +73,9 @@ def traced(display: Drawing, *, wanted: bool) -> Iterator[Through]:
         raise UsageError(f"--trace needs {missing.name}: pip install 'powertools-durable[tracer]'") from None
     with recording() as daemon:
 
-        def through(handler: Handler) -> Handler:
+        def wrap(handler: Handler) -> Handler:
             inner = durable_inside(handler)
-            if inner is None:  # what answers at once runs in the trace of who calls it
+            if inner is None:  # a plain function runs in the trace of its caller
                 return handler
 
             @functools.wraps(handler)
@@ -89,14 +89,14 @@ def traced(display: Drawing, *, wanted: bool) -> Iterator[Through]:
 
             return invoked
 
-        yield through
+        yield wrap
 
 
-# -- for people ------------------------------------------------------------------------------------------------
+# -- drawing ---------------------------------------------------------------------------------------------------
 
 
 def tree_of(trace: Trace) -> Tree:
-    """Draw what was sent, in the order in which it began."""
+    """Return a trace as a tree, in the order in which the subsegments started."""
     root = Tree(Text(f"trace of {trace.function}", "dim"), guide_style="dim")
     if not trace.documents:
         root.add(Text("nothing was sent; give the handler a tracer: @durable(tracer=Tracer())", "dim"))
@@ -116,11 +116,11 @@ def _line(document: Document) -> Text:
     style = "red" if "fault" in flags else "yellow" if flags else ""
     seconds = document.get("end_time", math.nan) - document["start_time"]
     line = Text.assemble((document["name"], style or "bold"))
-    if seconds:  # a moment has none
-        line.append(f"  {_span(seconds)}", "dim")
-    words = [*_told(document.get("metadata", {}).get(_NAMESPACE, {})), *_annotated(document)]
-    if words:
-        line.append(f"  {', '.join(words)}")
+    if seconds:  # a subsegment without length gets no time
+        line.append(f"  {_format_seconds(seconds)}", "dim")
+    details = [*_metadata_texts(document.get("metadata", {}).get(_NAMESPACE, {})), *_annotation_texts(document)]
+    if details:
+        line.append(f"  {', '.join(details)}")
     if flags:
         line.append(f"  {' '.join(flags)}", style)
     exceptions = document.get("cause", {}) if isinstance(document.get("cause"), dict) else {}
@@ -129,31 +129,31 @@ def _line(document: Document) -> Text:
     return line
 
 
-def _span(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     if math.isnan(seconds):
         return "open"
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def _told(told: Mapping[str, Any]) -> Iterator[str]:
-    """Say what the engine noted in a subsegment."""
-    if (invocation := told.get("invocation")) is not None:
+def _metadata_texts(metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the engine's metadata of a subsegment as text."""
+    if (invocation := metadata.get("invocation")) is not None:
         waits = ", ".join(f"{one['type']} {one['name']}" for one in invocation["suspendedOn"])
         yield f"{invocation['status']} on {waits}" if waits else invocation["status"]
         counts = {name: count for name, count in invocation["operations"].items() if count}
         yield from (f"{count} {name}" for name, count in counts.items())
-    if (replay := told.get("replay")) is not None:
+    if (replay := metadata.get("replay")) is not None:
         yield ", ".join(f"{count} {kind}" for kind, count in replay["byType"].items())
-    if (operation := told.get("operation")) is not None:
+    if (operation := metadata.get("operation")) is not None:
         attempt = f"attempt {operation['attempt']} " if operation.get("attempt") else ""
         again = f" in {operation['nextAttemptSeconds']:g} s" if "nextAttemptSeconds" in operation else ""
         yield f"{attempt}{operation['outcome']}{again}"
-    if told.get("suspended"):
+    if metadata.get("suspended"):
         yield "suspended"
-    if "truncated_bytes" in told:
-        yield f"{told['truncated_bytes']} bytes left out"
+    if "truncated_bytes" in metadata:
+        yield f"{metadata['truncated_bytes']} bytes left out"
 
 
-def _annotated(document: Document) -> Iterator[str]:
-    own = {"DurableExecutionName", "DurableStatus", "DurableOperation"}  # said already
+def _annotation_texts(document: Document) -> Iterator[str]:
+    own = {"DurableExecutionName", "DurableStatus", "DurableOperation"}  # in the metadata already
     yield from (f"{key}={value}" for key, value in document.get("annotations", {}).items() if key not in own)

@@ -1,4 +1,4 @@
-"""What is wrong with a call, the folder that its paths are seen from, and the command as people type it again."""
+"""Errors of usage, paths relative to the folder in which the command started, and commands to be pasted."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["UsageError", "absolute", "begun_here", "here", "our_command"]
+__all__ = ["UsageError", "absolute", "command_line", "remember_folder", "shorten_paths"]
 
 _NAME = "powertools-durable"
 _PACKAGE = __name__.partition(".")[0]
-_began_in: list[Path] = []  # one of a process, and the same on each of its threads
+_start_folder: list[Path] = []  # empty, or one: of the process, and so the same on each of its threads
 
 
 class UsageError(Exception):
-    """The command can't be carried out as it was typed."""
+    """The command can't run with these arguments; the message is one line for its user."""
 
 
 @contextmanager
-def begun_here() -> Iterator[None]:
-    """Remember the current folder: a handler's module may change it."""
-    before = _began_in[:]
+def remember_folder() -> Iterator[None]:
+    """Remember the current folder while the command runs: a handler's module may change it."""
+    before = _start_folder[:]
     with suppress(FileNotFoundError):  # it was removed
-        _began_in[:] = [Path.cwd()]
+        _start_folder[:] = [Path.cwd()]
     try:
         yield
     finally:
-        _began_in[:] = before
+        _start_folder[:] = before
 
 
 def absolute(path: str | Path) -> Path:
-    """Return *path* so that it stays the same whatever folder a handler's module changes to.
+    """Return *path* made absolute from the folder in which the command started.
 
-    ``~`` is the home folder, also where the shell leaves it as it is (``--event @~/event.json``).
+    ``~`` is the home folder, also where the shell does not expand it (``--event @~/event.json``).
 
     Raises
     ------
@@ -43,31 +43,31 @@ def absolute(path: str | Path) -> Path:
         There is no such home folder, or the current folder was removed.
     """
     try:
-        found = Path(path).expanduser()
+        expanded = Path(path).expanduser()
     except RuntimeError:
-        raise UsageError(f"{path}: there is no such home folder; write the whole path") from None
+        raise UsageError(f"{path}: there is no such home folder; write the full path") from None
     try:
-        return found if found.is_absolute() else (_began_in[0] if _began_in else Path.cwd()) / found
+        return expanded if expanded.is_absolute() else (_start_folder[0] if _start_folder else Path.cwd()) / expanded
     except FileNotFoundError:
         raise UsageError(f"{path}: the current folder was removed; go to another one") from None
 
 
-def here(text: str) -> str:
-    """Return *text* with paths as they are seen from the folder in which the command began.
+def shorten_paths(text: str) -> str:
+    """Return a message with paths relative to the folder in which the command started.
 
-    A command of ours that the library names in it is written as it was started.
+    Where the message names a command in backticks, it gets the form in which this process was started.
     """
-    text = text.replace(f"`{_NAME} ", f"`{our_command('')}")
-    return text.replace(f"{_began_in[0]}{os.sep}", "") if _began_in else text
+    text = text.replace(f"`{_NAME} ", f"`{command_line('')}")
+    return text.replace(f"{_start_folder[0]}{os.sep}", "") if _start_folder else text
 
 
-def our_command(words: str) -> str:
-    """Return a line that starts this command with *words*, to be pasted: in the form in which this process was started.
+def command_line(arguments: str) -> str:
+    """Return a command line to be pasted: *arguments* after the program, in the form in which this process was started.
 
-    Where it was started as ``python -m powertools_durable``, the console script may be missing, or of another
+    If it was started as ``python -m powertools_durable``, the console script may be missing or belong to another
     environment.
     """
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is None or spec.name != f"{_PACKAGE}.__main__":
-        return f"{_NAME} {words}"
-    return f"{shlex.join([sys.orig_argv[0], '-m', _PACKAGE])} {words}"
+        return f"{_NAME} {arguments}"
+    return f"{shlex.join([sys.orig_argv[0], '-m', _PACKAGE])} {arguments}"

@@ -74,7 +74,7 @@ def test_list_shows_a_hundred_at_most_and_says_so(account, monkeypatch):
     monkeypatch.setattr("powertools_durable.cli.inspection._ROWS", 2)
     done = cli("list", *ORDERS)
     assert [row.split()[1] for row in done.stdout.splitlines()[1:]] == ["declined", "order-42"]
-    assert "only the newest 2 are shown; --json lists all of them" in done.stderr
+    assert "only the newest 2 executions are listed; --json lists all of them" in done.stderr
 
 
 def test_a_qualifier_is_passed_on(account):
@@ -167,10 +167,10 @@ def test_a_name_that_several_executions_wait_for_is_not_guessed(account, folder)
 
 
 def test_too_many_running_executions_are_not_searched(account, monkeypatch):
-    monkeypatch.setattr("powertools_durable.cli.remote._SEARCHED", 0)
+    monkeypatch.setattr("powertools_durable.cli.remote._MOST_SEARCHED", 0)
     done = cli("callback", "approval", "succeed", *ORDERS)
     assert done.exit_code == 2
-    assert "more than 0 executions are running; say which one: --execution ID" in done.stderr
+    assert "more than 0 executions are running; name one: --execution ID" in done.stderr
 
 
 def test_stop_ends_an_execution(account, order):
@@ -183,16 +183,16 @@ def test_stop_ends_an_execution(account, order):
 # -- clear errors ----------------------------------------------------------------------------------------------
 
 CALLS = [
-    (["list", "--aws"], "--aws needs --function NAME: whose executions?"),
-    (["list", "--function", "orders"], "--function names a function of an AWS account: say --aws too"),
-    (["list", "--aws", "--function", "a:b:c"], "--function takes NAME or NAME:QUALIFIER"),
+    (["list", "--aws"], "--aws needs the function whose executions to list: --function NAME"),
+    (["list", "--function", "orders"], "--function names a function of an AWS account: add --aws"),
+    (["list", "--aws", "--function", "a:b:c"], "--function takes a Lambda function: NAME, NAME:QUALIFIER or an ARN"),
     (["list", "--aws", "--function", "bills"], "there is no function 'bills' in this account and region"),
-    (["show", "order-42", "--aws"], "--aws needs --function NAME to find an execution; its whole ARN needs none"),
+    (["show", "order-42", "--aws"], "--aws needs --function NAME to find an execution, or use its full ARN"),
     (["show", "order-43", *ORDERS], "no execution of orders has the id or name 'order-43'; the last ones are: order"),
     (["export", "arn:aws:lambda:eu-west-1:1:function:f:1/durable-execution/a/b", "--aws"], "there is no execution 'b'"),
     (["stop", "", *ORDERS], "no execution of orders has the id or name ''"),
     (["callback", "consent", "succeed", *ORDERS], "open: 'approval' of order-42"),
-    (["callback", "approval", "succeed", "--aws"], "nobody waits for that callback: its id is unknown"),
+    (["callback", "approval", "succeed", "--aws"], "no open callback has that id: it is unknown, or was answered"),
     (["callback", "approval", "heartbeat", "{}", *ORDERS], "a heartbeat takes no JSON"),
 ]
 
@@ -215,8 +215,8 @@ REFUSALS = [
         "AccessDeniedException",
         "your role needs lambda:GetDurableExecutionHistory on the function's ARN",
     ),
-    ("get", 429, "TooManyRequestsException", "GetDurableExecution is throttled (TooManyRequestsException)"),
-    ("get", 403, "ExpiredTokenException", "AWS does not take these credentials (ExpiredTokenException): sign in"),
+    ("get", 429, "TooManyRequestsException", "AWS throttles GetDurableExecution (TooManyRequestsException)"),
+    ("get", 403, "ExpiredTokenException", "AWS refuses these credentials (ExpiredTokenException): sign in"),
     ("get", 502, "KMSAccessDeniedException", "the function's KMS key can't be used (KMSAccessDeniedException)"),
     ("get", 500, "ServiceException", "GetDurableExecution was refused: ServiceException, HTTP 500. AWS says: User"),
 ]
@@ -258,7 +258,7 @@ def test_without_credentials_it_says_how_to_get_some(account, anew, monkeypatch)
     done = cli("list", *ORDERS)
     assert done.exit_code == 2
     assert (
-        "there are no AWS credentials (NoCredentialsError): sign in (`aws sso login`), or say AWS_PROFILE=..."
+        "no AWS credentials were found (NoCredentialsError): sign in (`aws sso login`), or set AWS_PROFILE"
         in done.stderr
     )
 
@@ -266,7 +266,7 @@ def test_without_credentials_it_says_how_to_get_some(account, anew, monkeypatch)
 def test_without_a_region_it_says_how_to_name_one(account, anew, monkeypatch):
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert "no region is known: say AWS_REGION=..., or give a whole ARN" in cli("list", *ORDERS).stderr
+    assert "no AWS region is set: set AWS_REGION, or use a full ARN" in cli("list", *ORDERS).stderr
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
@@ -285,10 +285,10 @@ def test_the_region_of_an_arn_is_used(account, anew, monkeypatch):
 
 def test_a_profile_that_is_not_there_is_named(account, anew, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    assert "(nobody) could not be found: AWS_PROFILE names none" in cli("list", *ORDERS).stderr
+    assert "(nobody) could not be found: set AWS_PROFILE to" in cli("list", *ORDERS).stderr
 
 
 def test_where_no_answer_comes_it_says_so(account, monkeypatch):
     monkeypatch.setattr("powertools_durable.cli.aws._ATTEMPTS", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9")
-    assert "no answer came (EndpointConnectionError)" in cli("list", *ORDERS).stderr
+    assert "got no response (EndpointConnectionError)" in cli("list", *ORDERS).stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_resume_goes_on_from_another_folder_without_the_target(cli, folder, wait
     monkeypatch.chdir(elsewhere)
     answered = cli("callback", "approval", "succeed", '{"by": "bob"}', "--store", store)
     assert answered.exit_code == 0, answered.output
-    assert "powertools-durable resume" in answered.stdout
+    assert re.search(rf"continue with: powertools-durable resume \w+ --store {store}\n", answered.stdout)
     done = cli("resume", *which, "--store", store)
     assert lines(done)[-1]["result"]["approved"] == {"by": "bob"}
 
@@ -169,7 +170,7 @@ def test_a_table_has_the_newest_hundred_and_says_how_many_there_are(cli, waiting
         cli("run", f"{SHOP}:greets", "--event", "1", "--name", name)
     done = cli("list")
     assert [row.split()[1] for row in done.stdout.splitlines()[1:]] == ["greeting", "parting"]
-    assert done.stderr == "only the newest 2 of 3 are shown; --json lists all of them\n"
+    assert done.stderr == "only the newest 2 of 3 executions are listed; --json lists all of them\n"
     assert [line["name"] for line in lines(cli("list", "--json"))] == ["order-42", "greeting", "parting"]
 
 
@@ -222,12 +223,12 @@ def test_the_store_is_for_its_owner(cli, folder, waiting):
 TARGETS = [
     ("nothing.py:handler", "there is no file nothing.py"),
     ("nothing:handler", "importing nothing failed: ModuleNotFoundError: No module named 'nothing'"),
-    (SHOP, "names no handler; say package.module:handler or path.py:handler"),
-    (f"{SHOP}:", "names no handler"),
-    (f"{SHOP}:missing", "has no 'missing'; durable there: handler, fails, greets, asks"),
+    (SHOP, "does not name a handler; write package.module:handler or path.py:handler"),
+    (f"{SHOP}:", "does not name a handler"),
+    (f"{SHOP}:missing", "has no 'missing'; its durable functions: handler, fails, greets, asks"),
     (f"{SHOP}:plain", "'plain' in"),
-    (f"{SHOP}:plain", "is not durable, it is a function; durable there: handler, fails, greets, asks"),
-    (f"{SHOP}:answer", "is not durable, it is a int"),
+    (f"{SHOP}:plain", "is not durable, its type is function; its durable functions: handler, fails, greets, asks"),
+    (f"{SHOP}:answer", "is not durable, its type is int"),
 ]
 
 
@@ -248,9 +249,9 @@ def test_a_target_that_fails_to_import_says_where(cli, folder):
 
 
 EVENTS = [
-    ("{'id': 1}", "--event is no JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
-    ("hello", "text needs quotes of its own"),
-    ("", "--event is no JSON"),
+    ("{'id': 1}", "--event is not JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+    ("hello", "a string needs JSON's quotes"),
+    ("", "--event is not JSON"),
     ("@missing.json", "--event: missing.json can't be read: No such file or directory"),
     ("[" * 100_000, "nested too deeply"),
 ]
@@ -273,12 +274,12 @@ CALLS = [
     (["stop", "other"], "no execution has the id or name 'other'"),
     (["callback", "other", "succeed"], "open: 'approval' of order-42"),
     (["callback", "approval", "heartbeat", "{}"], "a heartbeat takes no JSON"),
-    (["callback", "approval", "succeed", "{"], "the answer is no JSON"),
+    (["callback", "approval", "succeed", "{"], "the answer is not JSON"),
     (["callback", "approval", "agree"], "'agree' is not one of"),
     (["run", f"{SHOP}:handler", "--event", "{}", "--name", "order-42"], "'order-42' with another input"),
     (["run", f"{SHOP}:handler", "--name", "a/b"], "1 to 64 letters"),
     (["run", f"{SHOP}:handler", "--answer", "approval"], "--answer takes NAME=JSON"),
-    (["run", f"{SHOP}:handler", "--answer", "approval=yes"], "--answer approval= is no JSON"),
+    (["run", f"{SHOP}:handler", "--answer", "approval=yes"], "--answer approval= is not JSON"),
 ]
 
 
@@ -302,7 +303,10 @@ def test_a_corrupt_store_is_named(cli, folder):
     (folder / "bad.sqlite").write_text("not a database at all, " * 10)
     done = cli("run", f"{SHOP}:greets", "--store", "bad.sqlite")
     assert done.exit_code == 2
-    assert "the store bad.sqlite failed: file is not a database; restore it, or name another file" in done.stderr
+    assert (
+        "the store bad.sqlite failed: file is not a database; restore it from a copy, or name another file"
+        in done.stderr
+    )
 
 
 # -- other functions -------------------------------------------------------------------------------------------
@@ -317,4 +321,4 @@ def test_a_chained_invoke_runs_another_handler_of_this_machine(cli, target, resu
 def test_a_function_without_a_target_is_named(cli):
     done = cli("run", f"{SHOP}:buys", "--function", "greeter")
     assert done.exit_code == 2
-    assert "--function takes NAME=TARGET" in done.stderr
+    assert "is not NAME=TARGET: the name in ctx.invoke(NAME)" in done.stderr

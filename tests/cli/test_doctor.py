@@ -30,7 +30,7 @@ def told(target):
     done = doctor(target, "--json")
     *findings, last = map(json.loads, done.stdout.splitlines())
     assert last["event"] == "Diagnosed"
-    return [f"{one['level']} {one['subject']}: {one['words']}" for one in findings], last["policy"], findings
+    return [f"{one['level']} {one['subject']}: {one['message']}" for one in findings], last["policy"], findings
 
 
 def place(text):
@@ -67,18 +67,18 @@ def test_the_examples_are_well(example):
 
 
 UNFIT = ", which it does not take"
-TWINS = ": nothing tells them apart"
+TWINS = ": a replay can't tell them apart"
 CONTEXTS = f"{place('ctx.run_in_child_context(ship, 1')}, {place('ctx.child_context(lambda')}"
 FINDINGS = [
-    f"warning code: print() at {place('print(')} comes again at each replay",
-    f"warning code: uuid4() at {place('token = uuid4()')} is different at each replay",
-    f"warning code: datetime.now() at {place('datetime.now()')} is different at each replay",
-    f"warning code: random.random() at {place('random.random()')} is different at each replay",
-    f"warning code: time.sleep() at {place('time.sleep(0)')} sleeps again at each replay, and is paid for",
+    f"warning code: print() at {place('print(')} prints again at each replay",
+    f"warning code: uuid4() at {place('token = uuid4()')} returns something else at each replay",
+    f"warning code: datetime.now() at {place('datetime.now()')} returns something else at each replay",
+    f"warning code: random.random() at {place('random.random()')} returns something else at each replay",
+    f"warning code: time.sleep() at {place('time.sleep(0)')} sleeps again at each replay, at your cost",
     f"warning code: 'except BaseException:' at {place('except BaseException:  # noqa')} catches suspensions too",
-    f"warning code: 'finally:' at {place('ctx.stp(')} asks for operations, also while suspending",
+    f"warning code: 'finally:' at {place('ctx.stp(')} makes durable calls, also when the handler suspends",
     f"error calls: ctx.stp() at {place('ctx.stp(')}: a DurableContext has no 'stp'",
-    f"error calls: ctx.map() at {place('ctx.map([1], ship)')} is given the function second",
+    f"error calls: ctx.map() at {place('ctx.map([1], ship)')} has the function second",
     f"error calls: ctx.parallel() at {place('ctx.parallel(')} calls pack() with the child context{UNFIT}",
     f"error calls: ctx.parallel() at {place('ctx.parallel(')} calls ship() with the child context{UNFIT}",
     f"error calls: ctx.step() at {place('ctx.step(pack, 1)')} calls pack() with your argument{UNFIT}",
@@ -89,8 +89,8 @@ FINDINGS = [
     "warning decorators: @metrics.log_metrics stands below @durable: it flushes at each suspension",
     "warning results: price() -> Decimal: the annotation can't be resolved, so its result is written without it",
     "ok results: typed by annotation: pack, ship",
-    "warning metrics: the module has metrics, which @durable does not know: metrics are counted again at each replay",
-    "warning logger: Powertools' logger has no service name: its lines are those of 'service_undefined'",
+    "warning metrics: the module has metrics, which @durable was not given: metrics are counted again at each replay",
+    "warning logger: the Powertools Logger has no service name: its lines have service 'service_undefined'",
 ]
 
 
@@ -123,13 +123,13 @@ def test_an_error_ends_with_1_and_every_fault_says_what_to_do():
 
 def test_what_lets_a_suspension_pass_is_well():
     findings, _, _ = told(f"{ILL}:well")
-    assert "ok code: nothing found in its own lines that a replay does otherwise; calls: step" in findings
+    assert "ok code: nothing found in its own lines that differs at a replay; durable calls: step" in findings
 
 
 def test_a_partial_and_an_object_that_is_called_are_read_too():
     shaped, _, _ = told(f"{ILL}:shaped")
     last_line = ILL.read_text().split('return f"{prefix}')[0].count("\n") + 1
-    assert f"warning code: datetime.now() at ill.py:{last_line} is different at each replay" in shaped
+    assert f"warning code: datetime.now() at ill.py:{last_line} returns something else at each replay" in shaped
     assert any(one.startswith("warning calls: several operations of kind wait have no name") for one in shaped)
     called, _, _ = told(f"{ILL}:called")
     assert any("a DurableContext has no 'stp'" in one for one in called)
@@ -181,7 +181,7 @@ def test_decorators_are_told_by_what_they_leave(tmp_path, stack, level, words):
     file.write_text(STACK.format(stack=stack))
     (found,) = [one for one in told(f"{file}:handler")[2] if one["subject"] == "decorators"]
     assert found["level"] == level
-    assert found["words"].startswith(words)
+    assert found["message"].startswith(words)
 
 
 TRACED = """
@@ -204,7 +204,7 @@ def test_a_tracer_that_captures_the_answer_and_is_not_known_is_warned_of(tmp_pat
     findings, policy, _ = told(f"{file}:handler")
     capture = "@tracer.capture_lambda_handler captures each answer to the service: PENDING at a suspension"
     assert any(line.startswith(f"warning decorators: {capture}") for line in findings)
-    assert "warning tracer: the module has tracer, which @durable does not know: traces show no operations" in findings
+    assert "warning tracer: the module has tracer, which @durable was not given: traces show no operations" in findings
     assert "xray:" not in json.dumps(policy)
 
 
@@ -213,7 +213,7 @@ def test_a_tracer_needs_permissions_too(tmp_path):
     file = tmp_path / "traced.py"
     file.write_text(TRACED.format(options="(tracer=tracer)"))
     findings, policy, _ = told(f"{file}:handler")
-    assert "ok tracer: given to @durable: Tracer" in findings
+    assert "ok tracer: passed to @durable: Tracer" in findings
     assert "xray:PutTraceSegments" in json.dumps(policy)
 
 
@@ -277,7 +277,7 @@ def test_versions_are_compared_with_what_the_package_asks_for(install):
     install("aws-xray-sdk", "2.15.1")
     findings = told(f"{ILL}:well")[0]
     assert "error aws-lambda-powertools: 3.9.0 is older than 3.25" in findings
-    assert "warning boto3: 2.0 is newer than what this version was tested with" in findings
+    assert "warning boto3: 2.0 is newer than the versions that powertools-durable was tested with" in findings
     assert "error nowhere: is not installed" in findings
     assert "ok aws-xray-sdk: 2.15.1 (<3,>=2.15)" in findings
 
@@ -298,7 +298,9 @@ def test_a_botocore_without_durable_executions_is_an_error(tmp_path, monkeypatch
     (folder / "service-2.json").write_text(json.dumps(model | {"shapes": {}}))
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     findings = told(f"{ILL}:well")[0]
-    assert "error Lambda API: botocore has no CheckpointDurableExecution and no GetDurableExecutionState" in findings
+    assert (
+        "error Lambda API: botocore does not know CheckpointDurableExecution and GetDurableExecutionState" in findings
+    )
 
 
 def test_a_variable_that_means_nothing_is_named_with_the_one_that_was_meant(monkeypatch):
@@ -306,8 +308,8 @@ def test_a_variable_that_means_nothing_is_named_with_the_one_that_was_meant(monk
     monkeypatch.setenv("POWERTOOLS_DURABLE_ON_UNCONSUMED", "fail")
     monkeypatch.setenv("POWERTOOLS_DEV", "false")
     findings, _, all_of_it = told(f"{ILL}:well")
-    assert "warning environment: POWERTOOLS_DURABLE_LOG_REPLAY means nothing" in findings
-    assert "it should be POWERTOOLS_DURABLE_LOG_REPLAYS" in {one.get("advice") for one in all_of_it}
+    assert "warning environment: POWERTOOLS_DURABLE_LOG_REPLAY is not a variable of powertools-durable" in findings
+    assert "did you mean POWERTOOLS_DURABLE_LOG_REPLAYS?" in {one.get("advice") for one in all_of_it}
     assert "ok environment: POWERTOOLS_DURABLE_ON_UNCONSUMED=fail" in findings
     assert "ok environment: POWERTOOLS_DEV=false" in findings
 
@@ -328,7 +330,7 @@ BROKEN = [
     ("import nothing_of_that_name", "importing broken.py failed: ModuleNotFoundError"),
     ("from powertools_durable import durable\n@durable\ndef handler(event: 'Odrer', ctx): ...", "can't be resolved"),
     ("def handler(event, ctx): ...", "'handler' in broken.py is not durable"),
-    ("handler = 1", "is not durable, it is a int"),
+    ("handler = 1", "is not durable, its type is int"),
 ]
 
 
@@ -340,7 +342,7 @@ def test_a_handler_that_can_not_be_had_is_an_error_and_the_environment_is_told(t
     assert done.exit_code == 1
     *findings, last = map(json.loads, done.stdout.splitlines())
     (found,) = [one for one in findings if one["level"] == "error"]
-    assert says in found["words"]
+    assert says in found["message"]
     assert found["advice"]
     assert {"Python", "boto3", "Lambda API"} <= {one["subject"] for one in findings}
     assert last["policy"]["Statement"]
@@ -349,7 +351,7 @@ def test_a_handler_that_can_not_be_had_is_an_error_and_the_environment_is_told(t
 def test_a_word_that_names_no_handler_is_a_wrong_call():
     done = doctor("nothing")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "names no handler" in done.stderr
+    assert "does not name a handler" in done.stderr
 
 
 def test_a_function_that_is_handed_over_twice_is_told_of_once(tmp_path):
@@ -372,7 +374,7 @@ def test_a_handler_without_source_is_told_so(tmp_path):
         "exec('def written(event, ctx):\\n    return print(1)')\n"
         "handler = durable(written)\n"
     )
-    assert "ok code: its source is not to be had; nothing was looked at" in told(f"{file}:handler")[0]
+    assert "ok code: its source is not available; nothing was checked" in told(f"{file}:handler")[0]
 
 
 def test_what_its_module_prints_is_not_in_the_way(tmp_path):
@@ -397,7 +399,7 @@ def correlated(path, above=True):
 
     decorate = Logger(service="doctor").inject_lambda_context(correlation_id_path=path)
     return [
-        (finding.level, finding.words, finding.advice)
+        (finding.level, finding.message, finding.advice)
         for finding in decorators(decorate(durable(body)) if above else durable(decorate(body)))
     ]
 

@@ -63,7 +63,7 @@ def test_a_warning_is_a_line_too():
     warning, verdict = map(json.loads, cli(f"{SHOP}:fails", "--json").stdout.splitlines())
     assert warning == {
         "event": "Warning",
-        "words": "without a crash the execution is FAILED with StepError; is that meant?",
+        "message": "without a crash the execution is FAILED with StepError; is that meant?",
     }
     assert verdict["survives"]
 
@@ -87,10 +87,10 @@ def test_invoked_functions_are_given_by_name():
     ("words", "says"),
     [
         ([f"{SHOP}:plain"], "is not durable"),
-        ([f"{SHOP}:handler", "--event", "{"], "--event is no JSON"),
+        ([f"{SHOP}:handler", "--event", "{"], "--event is not JSON"),
         ([f"{EXAMPLES}/agent.py:handler", "--event", '{"task": "book"}'], "waits for callback"),
-        ([f"{SHOP}:greets", "--ledger", "effects"], "--ledger: shop has no Ledger 'effects'; there is none"),
-        ([f"{CORPUS}/step_charges_twice.py:handler", "--ledger", "effects"], "there is ledger"),
+        ([f"{SHOP}:greets", "--ledger", "effects"], "--ledger: shop has no Ledger 'effects'; it has none"),
+        ([f"{CORPUS}/step_charges_twice.py:handler", "--ledger", "effects"], "its ledgers: ledger"),
     ],
 )
 def test_a_wrong_call_ends_with_2_and_one_line(words, says):

@@ -73,7 +73,7 @@ def test_each_hint_is_in_the_form_that_was_used_and_can_be_pasted(shell):
     ]
     assert answers == [f"{shell.command} callback go succeed JSON"] * 2, begun
     answered = shell(answers[0].replace("JSON", "7"))
-    goes_on = after(answered, "go on with:")
+    goes_on = after(answered, "continue with:")
     assert goes_on.startswith(f"{shell.command} resume "), answered
     assert in_json(shell(goes_on), "result") == "7"
 

@@ -176,7 +176,7 @@ def test_a_history_that_can_not_be_read_is_named_and_the_others_are_told_all_the
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["-", "-"], "there is one standard input"),
+        (["-", "-"], "standard input can be read once"),
         ([], "Missing argument"),
     ],
 )

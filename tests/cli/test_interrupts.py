@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -164,7 +165,7 @@ def test_ctrl_c_ends_the_command_while_bodies_run_and_it_goes_on_later(folder, h
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert '{"event": "Interrupted", "execution": "one", "resume": "' in output
-    assert f"nothing of one is lost. Go on with:\n  {shlex.join(MAIN)} resume " in errors
+    assert f"nothing of one is lost. Continue with:\n  {shlex.join(MAIN)} resume " in errors
     assert "Traceback" not in errors
     assert ("f" in bodies(folder)) is (handler == "cleaning")
     (folder / "go").touch()
@@ -228,3 +229,26 @@ def test_ctrl_c_before_anything_was_started_has_no_traceback(folder):
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=60)[1]
     assert (process.returncode, errors) == (130, "interrupted\n")
+
+
+PRESSED = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Pressed(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Pressed())
+from powertools_durable.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["rich", "typer", "powertools_durable.cli.app", "powertools_durable.local"])
+def test_ctrl_c_while_the_command_is_loaded_has_no_traceback(tmp_path, module):
+    """Failed by `rich` and `typer`, which were imported outside of the block that answers Ctrl-C."""
+    line = [sys.executable, "-c", PRESSED, module]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -120,7 +120,7 @@ def test_what_is_no_json_is_refused_before_anything_is_done(call, source, wrong)
     where = "@value.json" if source == "file" else "-"
     done = cli(*(word.replace("{}", where) for word in CALLS[call]), data=data)
     assert done.exit_code == 2, done.output
-    assert "is no JSON" in done.stderr
+    assert "is not JSON" in done.stderr
     assert call == "callback" or not Path(".powertools-durable").exists()
 
 
@@ -143,7 +143,7 @@ TWICE = [
 def test_there_is_one_standard_input(words):
     waiting()
     done = cli(*words, data="{}")
-    assert (done.exit_code, "there is one standard input, so - may stand once" in done.stderr) == (2, True)
+    assert (done.exit_code, "standard input can be read once, so only one value may be -" in done.stderr) == (2, True)
 
 
 @pytest.mark.sampled(1)

@@ -105,7 +105,7 @@ def test_it_is_the_same_when_another_process_goes_on(services):
 def test_explore_which_runs_all_in_one_process_names_both_files(services):
     done = command(services, "explore", "orders/app.py:handler", *functions("payments"))
     assert done.returncode == 2
-    assert "orders/app.py and payments/app.py have one name" in done.stderr.replace(str(services), "")
+    assert "orders/app.py and payments/app.py have the same name" in done.stderr.replace(str(services), "")
 
 
 @pytest.mark.slow
@@ -202,7 +202,7 @@ def test_a_target_named_like_a_module_of_python_is_refused_in_those_words(tmp_pa
     done = cli(*words, *(("history.json",) if verb == "replay" else ()))
     assert done.exit_code == 2
     assert (
-        f"{target.partition('.')[0].partition('/')[0].partition(':')[0]!r} is a module of Python's own" in done.stderr
+        f"hide Python's standard module {target.partition('.')[0].partition('/')[0].partition(':')[0]!r}" in done.stderr
     )
 
 
@@ -213,7 +213,7 @@ def test_a_target_named_like_a_module_that_is_in_use_is_refused_with_both_files(
     write(tmp_path, rich="raise SystemExit('imported')")
     done = cli("run", "rich.py:handler")
     assert done.exit_code == 2
-    assert f"rich.py would be imported as 'rich', which is {rich.__file__} in this process" in done.stderr
+    assert f"'rich', but this process has imported {rich.__file__} under that name: rename it" in done.stderr
 
 
 # -- a module that changes the folder --------------------------------------------------------------------------

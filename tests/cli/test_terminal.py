@@ -46,7 +46,7 @@ def test_ctrl_c_says_how_to_go_on(terminal, tmp_path):
     assert seen.ended() == 130
     answer(tmp_path, "callback", "approval", "succeed", "{}")
     again = terminal("resume")
-    assert "stopped" in again.read_until("goes on after 2 invocations")
+    assert "stopped" in again.read_until("continues after 2 invocations")
     again.read_until("SUCCEEDED")
     assert again.ended() == 0
 

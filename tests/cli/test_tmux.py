@@ -72,7 +72,7 @@ def test_the_key_ctrl_c_says_how_to_go_on_and_what_it_says_can_be_typed(screen):
     window.wait_for("callback approval succeed JSON")
     window.press("C-c")
     text = window.wait_for("code=130")
-    assert "nothing of typed is lost. Go on with:" in text
+    assert "nothing of typed is lost. Continue with:" in text
     assert "waits for approval; answer with" not in text.partition("nothing of typed")[2]
     assert "Traceback" not in text
     assert window.call("display-message", "-p", "#{cursor_flag}").strip() == "1"

@@ -71,7 +71,7 @@ def test_a_reader_of_a_run_that_goes_ends_the_command_as_ctrl_c_does(folder):
         (folder / "gone").touch()
         errors = process.stderr.read()
     assert process.returncode == 130
-    assert f"nothing of piped is lost. Go on with:\n  {shlex.join(MAIN)} resume " in errors
+    assert f"nothing of piped is lost. Continue with:\n  {shlex.join(MAIN)} resume " in errors
     assert "Traceback" not in errors
     assert "Exception ignored" not in errors
     assert "ExecutionFailed" not in history(folder, "piped")

@@ -55,8 +55,8 @@ def test_run_refuses_what_fails_before_durable_is_reached(tmp_path, above, words
 LINES = {
     "async": ("ctx.step(later, 'x')", "calls later(), which is async"),
     "keyword": ("ctx.step(charge, order_id='x')", "has no option 'order_id'"),
-    "called": ("ctx.step(charge('x'))", "is given what charge() returns, not the function"),
-    "called in map": ("ctx.map(charge('x'), [1])", "is given what charge() returns, not the function"),
+    "called": ("ctx.step(charge('x'))", "gets what charge() returns, not the function"),
+    "called in map": ("ctx.map(charge('x'), [1])", "gets what charge() returns, not the function"),
     "lambda's name": ("ctx.get_remaining_time_in_millis()", "a DurableContext has no 'get_remaining_time_in_millis'"),
 }
 
@@ -66,7 +66,7 @@ def test_doctor_finds_what_the_first_invocation_would(tmp_path, line, words):
     name = next(key for key, case in LINES.items() if case[0] == line).replace(" ", "_").replace("'", "")
     done = command(tmp_path, f"doctor_{name}", "doctor", "--json", f"@durable\ndef handler(event, ctx):\n    {line}\n")
     found = [json.loads(text) for text in done.stdout.splitlines()]
-    errors = [one["words"] for one in found if one.get("level") == "error" and one["subject"] == "calls"]
+    errors = [one["message"] for one in found if one.get("level") == "error" and one["subject"] == "calls"]
     assert len(errors) == 1, errors
     assert words in errors[0]
     assert done.exit_code == 1

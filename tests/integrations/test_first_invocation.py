@@ -92,7 +92,7 @@ WRONG = {
 
 
 def found_in(handler):
-    return {f"{one.words}; {one.advice}" for one in decorators(handler) if one.level is not Level.OK}
+    return {f"{one.message}; {one.advice}" for one in decorators(handler) if one.level is not Level.OK}
 
 
 @pytest.mark.xray

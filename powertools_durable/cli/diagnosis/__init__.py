@@ -1,1 +1,1 @@
-"""What ``doctor`` looks at: the environment, the handler, its decorators and its own lines; nothing of it is run."""
+"""The checks of ``doctor``: environment, handler, decorators and source. The handler is not run."""

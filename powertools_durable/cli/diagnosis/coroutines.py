@@ -1,6 +1,6 @@
-"""The lines of an ``async def`` handler and of the ``async def`` functions that it uses.
+"""Checks the source of an ``async def`` handler and of the ``async def`` functions that it uses.
 
-What is looked for: what blocks their event loop, what a replay does not repeat, and what belongs in ``def`` handlers.
+It finds calls that block the event loop, code that does something else at each replay, and syntax of ``def`` handlers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from powertools_durable.cli.diagnosis.source import Source
 __all__ = ["coroutines"]
 
 _SUBJECT = "async"
-_CONTEXT_NAMES = {"ctx", "context", "child"}  # what has no annotation, and is taken for a context
+_CONTEXT_NAMES = {"ctx", "context", "child"}  # parameters without an annotation that are taken for contexts
 _BLOCKS = {"batch", "saga"}
 _LIMITS = ("asyncio.timeout", "asyncio.timeout_at", "timeout", "timeout_at")
 _BLOCKING_MODULES = {"requests", "urllib3", "httpx"}
@@ -39,7 +39,7 @@ _AWAITABLE = frozenset(
 
 
 def coroutines(source: Source) -> Iterator[Finding]:
-    """Yield what is found in an async handler; nothing for a ``def`` handler but ``async with`` on its context."""
+    """Yield the findings of an async handler; for a ``def`` handler only ``async with`` on its context."""
     if not source.is_async:
         for block in source.nodes(ast.AsyncWith):
             yield from _blocks(source, block, asynchronous=False)
@@ -49,7 +49,7 @@ def coroutines(source: Source) -> Iterator[Finding]:
 
 
 def _reachable(handler: Source) -> Iterator[Source]:
-    """Yield the source of the handler, and of async functions that it names, and those name, once each."""
+    """Yield the source of the handler and, each once, of the async functions that it reaches by name."""
     seen: set[Any] = set()
     waiting = [handler]
     while waiting:
@@ -66,13 +66,13 @@ def _reachable(handler: Source) -> Iterator[Source]:
 
 
 def _is_same_code(source: Source, function: FunctionType) -> bool:
-    """Tell whether a function is of the user's program, and not of a library that it uses."""
+    """Return whether a function belongs to the user's program, not to a library."""
     top = source.module.partition(".")[0]
     return function.__module__.partition(".")[0] == top
 
 
 class _Reading:
-    """Reads one function, with the async functions inside of it."""
+    """Reads one function and its nested async functions."""
 
     def __init__(self, source: Source, *, is_handler: bool) -> None:
         self._source = source
@@ -97,33 +97,33 @@ class _Reading:
             yield from self._of_loop(loop)
         for line in self._source.nodes(ast.Expr):
             if isinstance(line.value, ast.Call) and self._is_durable(line.value, _AWAITABLE):
-                words = f"{ast.unparse(line.value.func)}() at {self._source.place(line)} is not awaited"
-                yield Finding.warning(_SUBJECT, words, "write 'await' in front of it, or keep it and await it later")
+                message = f"{ast.unparse(line.value.func)}() at {self._source.place(line)} is not awaited"
+                yield Finding.warning(_SUBJECT, message, "write 'await' before it, or assign it and await it later")
 
     # -- calls -----------------------------------------------------------------------------------------------
 
     def _of_call(self, call: ast.Call) -> Iterator[Finding]:
         function, name, place = self._source.value(call.func), ast.unparse(call.func), self._source.place(call)
         if _is(function, "asyncio.runners", "run"):
-            words = f"asyncio.run() at {place} raises an error, because an event loop runs already"
-            yield Finding.error(_SUBJECT, words, "await the coroutine")
-        elif function is time.sleep and not self._is_own(call):  # in the handler's own lines it is named anyway
+            message = f"asyncio.run() at {place} raises an error, because an event loop runs already"
+            yield Finding.error(_SUBJECT, message, "await the coroutine")
+        elif function is time.sleep and not self._is_own(call):  # `Source` finds it in the handler's own lines
             yield Finding.warning(_SUBJECT, f"{name}() at {place} {_BLOCKED}", "await asyncio.sleep(...)")
         elif _is(function, "asyncio.tasks", "sleep") and self._is_own(call) and self._waits(call):
-            words = f"{name}() at {place} sleeps again at each replay, and is paid for"
-            yield Finding.warning(_SUBJECT, words, "suspend instead: await ctx.wait(...)")
+            message = f"{name}() at {place} sleeps again at each replay, at your cost"
+            yield Finding.warning(_SUBJECT, message, "suspend instead: await ctx.wait(...)")
         elif self._blocks_the_loop(call.func, function):
-            words = f"{name}() at {place} {_BLOCKED}"
-            yield Finding.warning(_SUBJECT, words, "call it in a 'def' function of a step, which runs on a thread")
+            message = f"{name}() at {place} {_BLOCKED}"
+            yield Finding.warning(_SUBJECT, message, "call it in a 'def' function of a step, which runs on a thread")
         elif name == "asyncio.wait_for" and any(map(self._is_durable, _calls_in(call.args[:1]))):
-            yield self._is_clock(name, call)
+            yield self._clock_finding(name, call)
 
     def _is_own(self, node: ast.AST) -> bool:
-        """Tell whether *node* is one of the handler's own, which runs in each replay; others may be in a step."""
+        """Return whether *node* is in the handler's own lines, which run in each replay; others may be in a step."""
         return self._is_handler and self._source.is_own(node)
 
     def _waits(self, call: ast.Call) -> bool:
-        """Tell whether a sleep takes time: ``sleep(0)`` lets other tasks run."""
+        """Return whether a sleep takes time: ``sleep(0)`` only lets other tasks run."""
         return not (call.args and isinstance(call.args[0], ast.Constant) and not call.args[0].value)
 
     def _blocks_the_loop(self, node: ast.expr, function: Any) -> bool:
@@ -150,30 +150,29 @@ class _Reading:
             limit = item.context_expr
             name = ast.unparse(limit.func) if isinstance(limit, ast.Call) else ""
             if name in _LIMITS and any(map(self._is_durable, _calls_in(block.body))):
-                yield self._is_clock(name, limit)
+                yield self._clock_finding(name, limit)
 
-    def _is_clock(self, name: str, node: ast.AST) -> Finding:
-        words = (
-            f"{name}() at {self._source.place(node)} limits a durable call by the clock, and begins anew in each replay"
-        )
-        return Finding.warning(_SUBJECT, words, "await ctx.race({...: the call, 'late': ctx.wait(...)})")
+    def _clock_finding(self, name: str, node: ast.AST) -> Finding:
+        place = self._source.place(node)
+        message = f"{name}() at {place} limits a durable call by the clock, which starts again in each replay"
+        return Finding.warning(_SUBJECT, message, "await ctx.race({...: the call, 'late': ctx.wait(...)})")
 
     def _of_loop(self, loop: ast.While) -> Iterator[Finding]:
         calls = list(_calls_in([loop.test])), list(_calls_in(loop.body))
         names = [{call.func.attr for call in part if isinstance(call.func, ast.Attribute)} for part in calls]
         if "done" in names[0] and "sleep" in names[1]:
-            words = f"the loop at {self._source.place(loop)} asks again and again whether a task is done"
-            yield Finding.warning(_SUBJECT, words, "await the task")
+            message = f"the loop at {self._source.place(loop)} polls whether a task is done"
+            yield Finding.warning(_SUBJECT, message, "await the task")
         if names[1] & {"get", "get_nowait"} and any(map(self._is_durable, calls[1])) and self._is_queue(calls[1]):
-            words = (
+            message = (
                 f"the loop at {self._source.place(loop)} takes items from a queue and makes durable calls for them: "
                 "which worker takes which item is repeated only if nothing but durable calls decides it"
             )
             advice = "ctx.map(func, items, max_concurrency=...) has one branch for each item"
-            yield Finding.warning(_SUBJECT, words, advice)
+            yield Finding.warning(_SUBJECT, message, advice)
 
     def _is_queue(self, calls: list[ast.Call]) -> bool:
-        """Tell whether ``get`` is that of a queue: without arguments, on a name."""
+        """Return whether ``get`` is that of a queue: called without arguments."""
         return any(
             isinstance(call.func, ast.Attribute)
             and call.func.attr in {"get", "get_nowait"}
@@ -183,7 +182,7 @@ class _Reading:
         )
 
 
-_BLOCKED = "blocks the event loop: no other task runs meanwhile, and no checkpoint is awaited"
+_BLOCKED = "blocks the event loop: no other task runs meanwhile, and no checkpoint is received"
 
 
 def _is(function: Any, module: str, name: str) -> bool:
@@ -200,15 +199,15 @@ def _is_blocking_client(value: Any) -> bool:
 def _blocks(
     source: Source, block: ast.With | ast.AsyncWith, *, asynchronous: bool, contexts: set[str] | None = None
 ) -> Iterator[Finding]:
-    """Yield batches and sagas in the form of ``with`` that belongs to the other kind of handler."""
+    """Yield batches and sagas with the ``with`` of the other kind of handler."""
     for item in block.items:
         match item.context_expr:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)) as call:
                 if attr in _BLOCKS and name in (contexts or source.contexts):
                     right = f"{'async ' if asynchronous else ''}with {ast.unparse(call)}:"
                     wrong = "with" if asynchronous else "async with"
-                    words = f"'{wrong} {ast.unparse(call)}' at {source.place(call)} raises an error"
-                    yield Finding.error(_SUBJECT, words, f"write '{right}'")
+                    message = f"'{wrong} {ast.unparse(call)}' at {source.place(call)} raises an error"
+                    yield Finding.error(_SUBJECT, message, f"write '{right}'")
             case _:
                 pass
 

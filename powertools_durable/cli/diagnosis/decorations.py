@@ -1,6 +1,6 @@
-"""The decorators around ``@durable``, told by what each of Powertools' leaves behind: a function that holds the next.
+"""Checks the decorators around ``@durable``, which it finds by ``__wrapped__``.
 
-An invocation tells the same by its call stack (`_contexts.decorators`); this tells it before there is one.
+The first invocation checks the same by its call stack (`_contexts.decorators`); this needs no invocation.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _SUBJECT = "decorators"
 
 
 def decorators(handler: Callable[..., Any]) -> Iterator[Finding]:
-    """Yield what stands where it can't, and the order if it is good."""
+    """Yield decorators at a wrong place, or their order if it is right."""
     above, below = _layers(handler)
-    found = [*map(problem_above, above), *map(problem_below, below)]
-    problems = [problem for problem in found if problem is not None]
+    checked = [*map(problem_above, above), *map(problem_below, below)]
+    problems = [problem for problem in checked if problem is not None]
     for problem in problems:
         make = Finding.error if problem.is_fatal else Finding.warning
         yield make(_SUBJECT, problem.words, problem.advice)
@@ -32,14 +32,14 @@ def decorators(handler: Callable[..., Any]) -> Iterator[Finding]:
 
 
 def _layers(handler: Any) -> tuple[list[Layer], list[Layer]]:
-    """Return what is above ``@durable`` and what is below, the outermost first."""
+    """Return the decorators above ``@durable`` and those below, outermost first."""
     above: list[Layer] = []
     below: list[Layer] = []
-    found = above
+    layers = above
     while (inner := getattr(handler, "__wrapped__", None)) is not None:
         if is_durable(handler):
-            found = below
+            layers = below
         else:
-            found.append(layer_of(handler))
+            layers.append(layer_of(handler))
         handler = inner
     return above, below

@@ -1,4 +1,4 @@
-"""The durable calls in a handler's own lines: can their functions be called so, and does something tell them apart?"""
+"""Checks a handler's durable calls: whether their functions take the arguments, and whether they have names."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from powertools_durable.serdes.models import annotation_of
 __all__ = ["calls"]
 
 _SUBJECT = "calls"
-# What each of them calls its function with, before the arguments that follow the function.
-_GIVES = {
+# What the operation passes to its function before the arguments of the call.
+_PASSES = {
     "step": (),
     "run_in_child_context": ("the child context",),
     "child_context": ("the child context",),
     "with_retry": ("the child context",),
     "wait_for_callback": ("the callback id",),
 }
-_GIVES_ALL = {
+_PASSES_ALL = {
     "map": ("the child context", "the item"),
     "parallel": ("the child context",),
     "wait_for_condition": ("the state",),
@@ -48,21 +48,21 @@ _NAMED_BY_FUNCTION = {"step", "run_in_child_context", "child_context"}
 
 
 def calls(source: Source) -> Iterator[Finding]:
-    """Yield what can't work, and what a later version could mistake for something else."""
+    """Yield calls that can't work, and those that a changed handler could take for another one."""
     unnamed: dict[str, list[DurableCall]] = defaultdict(list)
     for call in source.calls:
         if not hasattr(_context_class(source), call.method):
             yield _unknown(source, call)
             continue
-        yield from [*_misgiven(source, call)] or _uncallable(source, call)
+        yield from [*_wrong_arguments(source, call)] or _uncallable(source, call)
         kind = _KINDS.get(call.method)
         if kind is not None and _is_unnamed(call):
             unnamed[kind].append(call)
     for kind, twins in unnamed.items():
         if len(twins) > 1 or twins[0].in_loop:
             places = ", ".join(source.place(call.node) for call in twins)
-            words = f"several operations of kind {kind} have no name, at {places}: nothing tells them apart"
-            yield Finding.warning(_SUBJECT, words, "say name=..., so that a change of their order is noticed")
+            message = f"several operations of kind {kind} have no name, at {places}: a replay can't tell them apart"
+            yield Finding.warning(_SUBJECT, message, "pass name=..., so that a change of their order is detected")
 
 
 def _context_class(source: Source) -> type[DurableContext | AsyncDurableContext]:
@@ -74,77 +74,83 @@ def _unknown(source: Source, call: DurableCall) -> Finding:
     article = "an" if source.is_async else "a"
     no_such = f"{call.shown}() at {source.place(call.node)}: {article} {context.__name__} has no {call.method!r}"
     if call.method in LAMBDA_NAMES:
-        words = f"{no_such}; Lambda's has"
-        return Finding.error(_SUBJECT, words, f"write {call.shown.replace('.', '.lambda_context.', 1)}()")
+        message = f"{no_such}; Lambda's context has"
+        return Finding.error(_SUBJECT, message, f"write {call.shown.replace('.', '.lambda_context.', 1)}()")
     close = get_close_matches(call.method, [name for name in dir(context) if name[0] != "_"], n=1)
     return Finding.error(
-        _SUBJECT, no_such, f"did you mean {close[0]!r}?" if close else "see the reference of its class"
+        _SUBJECT, no_such, f"did you mean {close[0]!r}?" if close else "see the reference of the class"
     )
 
 
-def _misgiven(source: Source, call: DurableCall) -> Iterator[Finding]:
-    """Yield arguments that no operation takes: keywords for the function, and a function that was called already."""
+def _wrong_arguments(source: Source, call: DurableCall) -> Iterator[Finding]:
+    """Yield wrong arguments: keywords meant for the function, and a call in place of the function."""
     known = inspect.signature(getattr(_context_class(source), call.method)).parameters
     function = ast.unparse(call.node.args[0]) if call.node.args else "func"
     for keyword in call.node.keywords:
         if keyword.arg is not None and keyword.arg not in known:
-            words = f"{call.shown}() at {source.place(call.node)} has no option {keyword.arg!r}"
-            advice = f"for the function's own: functools.partial({function}, {keyword.arg}=...)"
-            yield Finding.error(_SUBJECT, words, advice)
-    if call.method in {*_GIVES, *_GIVES_ALL} - {"parallel"} and call.node.args:
+            message = f"{call.shown}() at {source.place(call.node)} has no option {keyword.arg!r}"
+            advice = f"to pass it to the function: functools.partial({function}, {keyword.arg}=...)"
+            yield Finding.error(_SUBJECT, message, advice)
+    if call.method in {*_PASSES, *_PASSES_ALL} - {"parallel"} and call.node.args:
         first = call.node.args[0]
-        if isinstance(first, ast.Call) and _gives_no_function(source.value(first.func)):
+        if isinstance(first, ast.Call) and _returns_no_function(source.value(first.func)):
             name = ast.unparse(first.func)
-            words = f"{call.shown}() at {source.place(call.node)} is given what {name}() returns, not the function"
-            yield Finding.error(_SUBJECT, words, f"leave out the parentheses: {call.shown}({name}, ...)")
+            message = f"{call.shown}() at {source.place(call.node)} gets what {name}() returns, not the function"
+            yield Finding.error(_SUBJECT, message, f"leave out the parentheses: {call.shown}({name}, ...)")
 
 
-def _gives_no_function(function: Any) -> bool:
-    """Tell whether what *function* returns is surely nothing that can be called."""
+def _returns_no_function(function: Any) -> bool:
+    """Return whether *function* certainly returns something that is not callable."""
     if not isinstance(function, FunctionType):
         return False
-    found = annotation_of(function)
-    found = get_origin(found) or found
-    if not isinstance(found, type) or found in {object, Any}:
+    annotation = annotation_of(function)
+    cls = get_origin(annotation) or annotation
+    if not isinstance(cls, type) or cls in {object, Any}:
         return False
-    return not any("__call__" in vars(cls) for cls in found.__mro__)
+    return not any("__call__" in vars(base) for base in cls.__mro__)
 
 
 def _uncallable(source: Source, call: DurableCall) -> Iterator[Finding]:
-    """Yield functions that do not take what the context gives them."""
+    """Yield functions that do not take the arguments that the operation passes."""
     arguments = call.node.args
     if not arguments or any(isinstance(argument, ast.Starred) for argument in arguments):
         return
     first, more = arguments[0], len(arguments) - 1
-    if call.method in _GIVES:
-        gives = [
-            *_GIVES[call.method],
+    if call.method in _PASSES:
+        passes = [
+            *_PASSES[call.method],
             *(["your argument"] if more == 1 else [f"your {more} arguments"] if more else []),
         ]
-        yield from _checked(source, call, first, gives, len(_GIVES[call.method]) + more)
-    elif call.method in _GIVES_ALL:
-        given = _GIVES_ALL[call.method]
+        yield from _checked(source, call, first, passes, len(_PASSES[call.method]) + more)
+    elif call.method in _PASSES_ALL:
+        passed = _PASSES_ALL[call.method]
         branches = first.elts if call.method == "parallel" and isinstance(first, ast.List | ast.Tuple) else [first]
         for branch in branches:
-            yield from _checked(source, call, branch, list(given), len(given))
+            yield from _checked(source, call, branch, list(passed), len(passed))
         if call.method == "map" and more and _is_function(source.value(arguments[1])):
-            words = f"{call.shown}() at {source.place(call.node)} is given the function second"
-            yield Finding.error(_SUBJECT, words, f"the function first, the items behind it: {call.shown}(func, items)")
+            message = f"{call.shown}() at {source.place(call.node)} has the function second"
+            yield Finding.error(
+                _SUBJECT, message, f"pass the function first, then the items: {call.shown}(func, items)"
+            )
 
 
-def _checked(source: Source, call: DurableCall, node: ast.expr, gives: list[str], count: int) -> Iterator[Finding]:
+def _checked(source: Source, call: DurableCall, node: ast.expr, passes: list[str], count: int) -> Iterator[Finding]:
     function = source.value(node)
     if not _is_function(function):
         return
     if inspect.iscoroutinefunction(innermost(function)) and not source.is_async:
-        words = f"{call.shown}() at {source.place(call.node)} calls {ast.unparse(node)}(), which is async"
-        yield Finding.error(_SUBJECT, words, "a 'def' handler calls 'def' functions: asyncio.run(...) in one of those")
+        message = f"{call.shown}() at {source.place(call.node)} calls {ast.unparse(node)}(), which is async"
+        yield Finding.error(
+            _SUBJECT, message, "a 'def' handler takes 'def' functions; call asyncio.run(...) in one of them"
+        )
         return
     if not fits(function, count, follow_wrapped=True):
         name = ast.unparse(node)
-        words = f"{call.shown}() at {source.place(call.node)} calls {name}() with {' and '.join(gives) or 'nothing'}"
+        message = f"{call.shown}() at {source.place(call.node)} calls {name}() with {' and '.join(passes) or 'nothing'}"
         shape = f"{name}{inspect.signature(function)}"
-        yield Finding.error(_SUBJECT, f"{words}, which it does not take", f"it is {shape}; give it those parameters")
+        yield Finding.error(
+            _SUBJECT, f"{message}, which it does not take", f"its signature is {shape}; change it to take them"
+        )
 
 
 def _is_function(value: Any) -> bool:
@@ -155,7 +161,7 @@ def _is_unnamed(call: DurableCall) -> bool:
     for keyword in call.node.keywords:
         if keyword.arg == "name":
             return isinstance(keyword.value, ast.Constant) and not keyword.value.value
-        if keyword.arg is None:  # **options: who knows
+        if keyword.arg is None:  # **options may contain a name
             return False
     if call.method not in _NAMED_BY_FUNCTION:
         return True

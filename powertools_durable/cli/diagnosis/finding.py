@@ -1,4 +1,4 @@
-"""What was looked at, whether it is good, and what to do if it is not."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Finding", "Level"]
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -18,36 +18,36 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the diagnosis.
+    """What one check found.
 
     Attributes
     ----------
     level : Level
-        An error keeps the handler from working; a warning is something that surprises later.
+        An error keeps the handler from working; a warning is about behaviour that is easily overlooked.
     subject : str
-        What was looked at, in a word or two.
-    words : str
+        What was checked, in a word or two.
+    message : str
         What was found.
     advice : str
-        What to do; empty when there is nothing to do.
+        What to do; empty if nothing.
     """
 
     level: Level
     subject: str
-    words: str
+    message: str
     advice: str = ""
 
     @classmethod
-    def ok(cls, subject: str, words: str) -> Finding:
-        """Say that something is as it should be."""
-        return cls(Level.OK, subject, words)
+    def ok(cls, subject: str, message: str) -> Finding:
+        """Make a finding that needs no action."""
+        return cls(Level.OK, subject, message)
 
     @classmethod
-    def warning(cls, subject: str, words: str, advice: str) -> Finding:
-        """Say that something will surprise."""
-        return cls(Level.WARNING, subject, words, advice)
+    def warning(cls, subject: str, message: str, advice: str) -> Finding:
+        """Make a warning."""
+        return cls(Level.WARNING, subject, message, advice)
 
     @classmethod
-    def error(cls, subject: str, words: str, advice: str) -> Finding:
-        """Say that something can't work."""
-        return cls(Level.ERROR, subject, words, advice)
+    def error(cls, subject: str, message: str, advice: str) -> Finding:
+        """Make an error."""
+        return cls(Level.ERROR, subject, message, advice)

@@ -1,4 +1,4 @@
-"""The handler as it was decorated: what it reads and writes, and whom its telemetry goes to."""
+"""Checks the formats of input and results, and the telemetry that ``@durable`` was given."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POWERTOOLS = "aws_lambda_powertools."
 
 
 def formats(program: Program, functions: list[Callable[..., Any]]) -> Iterator[Finding]:
-    """Yield what the input, the result and the results of steps are written as."""
+    """Yield the formats of the input, the result and the results of steps."""
     reader, writer = getattr(program.read_payload, "__self__", None), getattr(program.write_result, "__self__", None)
     input_, output = getattr(reader, "name", "any JSON"), getattr(writer, "name", "any JSON")
     yield Finding.ok("payload", f"input {input_}, result {output}")
@@ -28,51 +28,55 @@ def formats(program: Program, functions: list[Callable[..., Any]]) -> Iterator[F
         name = getattr(function, "__name__", type(function).__name__)
         raw, _ = return_annotation(function)
         if isinstance(raw, str) and raw not in {"None", "Any"} and annotation_of(function) is None:
-            words = f"{name}() -> {raw}: the annotation can't be resolved, so its result is written without it"
-            yield Finding.warning("results", words, "import the type, not under TYPE_CHECKING")
+            message = f"{name}() -> {raw}: the annotation can't be resolved, so its result is written without it"
+            yield Finding.warning("results", message, "import the type outside 'if TYPE_CHECKING:'")
             continue
         try:
-            found = serdes_of(function)
+            serdes = serdes_of(function)
         except DurableConfigError as error:
-            yield Finding.error("results", f"{name}(): {error}", "annotate what pydantic can write, or give serdes=")
+            yield Finding.error(
+                "results", f"{name}(): {error}", "annotate a type that pydantic can write, or pass serdes="
+            )
             continue
-        if not isinstance(found, TaggedJson):
+        if not isinstance(serdes, TaggedJson):
             typed.append(name)
     if typed:
         yield Finding.ok("results", f"typed by annotation: {', '.join(dict.fromkeys(typed))}")
 
 
 def telemetry(program: Program) -> Iterator[Finding]:
-    """Yield what logger, tracer and metrics there are, and which of them ``@durable`` was not told of."""
+    """Yield the logger, tracer and metrics, and which of them ``@durable`` was not given."""
     yield _logger(program)
-    for word, kind in (("tracer", "Tracer"), ("metrics", "Metrics")):
-        given = getattr(program, word)
-        if given is not None:
-            yield Finding.ok(word, f"given to @durable: {type(given).__name__}")
+    for option, kind in (("tracer", "Tracer"), ("metrics", "Metrics")):
+        passed = getattr(program, option)
+        if passed is not None:
+            yield Finding.ok(option, f"passed to @durable: {type(passed).__name__}")
         elif name := _named(program, kind):
-            harm = "traces show no operations" if word == "tracer" else "metrics are counted again at each replay"
+            effect = "traces show no operations" if option == "tracer" else "metrics are counted again at each replay"
             yield Finding.warning(
-                word, f"the module has {name}, which @durable does not know: {harm}", f"say @durable({word}={name})"
+                option,
+                f"the module has {name}, which @durable was not given: {effect}",
+                f"write @durable({option}={name})",
             )
 
 
 def _logger(program: Program) -> Finding:
     if program.logger is False:
-        return Finding.ok("logger", "logger=False: lines come again at each replay")
+        return Finding.ok("logger", "logger=False: each replay logs its lines again")
     if program.logger is not None:
-        return Finding.ok("logger", "given to @durable: its lines come once")
-    found = logger_for(program.handler, None)
-    if not type(found).__module__.startswith(_POWERTOOLS):
-        return Finding.ok("logger", "there is no Powertools logger; ctx.logger is one of the standard library")
-    service = getattr(found, "service", None)
+        return Finding.ok("logger", "passed to @durable: each line is logged once")
+    logger = logger_for(program.handler, None)
+    if not type(logger).__module__.startswith(_POWERTOOLS):
+        return Finding.ok("logger", "no Powertools Logger; ctx.logger is a logger of the standard library")
+    service = getattr(logger, "service", None)
     if service == "service_undefined":
-        words = "Powertools' logger has no service name: its lines are those of 'service_undefined'"
-        return Finding.warning("logger", words, "say Logger(service=...), or set POWERTOOLS_SERVICE_NAME")
-    return Finding.ok("logger", f"Powertools' logger of service {service!r}: its lines come once")
+        message = "the Powertools Logger has no service name: its lines have service 'service_undefined'"
+        return Finding.warning("logger", message, "write Logger(service=...), or set POWERTOOLS_SERVICE_NAME")
+    return Finding.ok("logger", f"the Powertools Logger of service {service!r}: each line is logged once")
 
 
 def _named(program: Program, kind: str) -> str | None:
-    """Return the name of the module's object of a class of Powertools."""
+    """Return the module's name for an instance of that Powertools class; None if there is none."""
     for name, value in getattr(innermost(program.handler), "__globals__", {}).items():
         ancestors = type(value).__mro__
         if any(cls.__name__ == kind and cls.__module__.startswith(_POWERTOOLS) for cls in ancestors):

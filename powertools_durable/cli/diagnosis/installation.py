@@ -1,4 +1,4 @@
-"""The environment: versions against those that the package asks for, boto3's model, variables, plugins."""
+"""Checks the environment: versions of the dependencies, boto3's model of the API, variables, plugins."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["environment"]
 
 _PACKAGE = "powertools-durable"
 _CALLS = ("CheckpointDurableExecution", "GetDurableExecutionState")
-_OF_THE_COMMAND = f"{PREFIX}STORE"
+_STORE = f"{PREFIX}STORE"  # of the command line
 _POWERTOOLS = "POWERTOOLS_"
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?([^;]*)(?:;.*extra == ['\"](\w+)['\"])?")
 _LIMIT = re.compile(r"(>=|<)\s*([\d.]+)")
 
 
 def environment() -> Iterator[Finding]:
-    """Yield what there is to say before a handler is looked at."""
+    """Yield what does not depend on the handler."""
     yield Finding.ok("Python", platform.python_version())
     yield from _versions()
     yield _model()
@@ -38,14 +38,14 @@ def _versions() -> Iterator[Finding]:
         required = metadata.requires(_PACKAGE) or []
     except metadata.PackageNotFoundError:
         yield Finding.warning(
-            _PACKAGE, "is not installed, it runs from its folder: versions are not compared", "pip install it"
+            _PACKAGE, "is imported from its folder, not installed: versions are not checked", "pip install it"
         )
         return
     yield Finding.ok(_PACKAGE, metadata.version(_PACKAGE))
     for text in required:
-        found = _REQUIREMENT.fullmatch(text)
-        if found is not None and found[3] in {None, "tracer"}:
-            yield from _version(found[1], found[2].strip(), is_extra=found[3] is not None)
+        match = _REQUIREMENT.fullmatch(text)
+        if match is not None and match[3] in {None, "tracer"}:
+            yield from _version(match[1], match[2].strip(), is_extra=match[3] is not None)
 
 
 def _version(name: str, limits: str, *, is_extra: bool) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def _version(name: str, limits: str, *, is_extra: bool) -> Iterator[Finding]:
             yield Finding.error(name, f"{version} is older than {bound}", advice)
             return
         if relation == "<" and _release(version) >= _release(bound):
-            yield Finding.warning(name, f"{version} is newer than what this version was tested with", advice)
+            yield Finding.warning(name, f"{version} is newer than the versions that {_PACKAGE} was tested with", advice)
             return
     yield Finding.ok(name, f"{version} ({limits})")
 
@@ -72,7 +72,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 def _model() -> Finding:
     subject = "Lambda API"
-    advice = "install a newer boto3 and botocore, and package them with the function"
+    advice = "install newer versions of boto3 and botocore, and package them with the function"
     try:
         from botocore.session import get_session
 
@@ -81,19 +81,19 @@ def _model() -> Finding:
         return Finding.error(subject, f"botocore does not load: {type(error).__name__}", advice)
     missing = [call for call in _CALLS if call not in known]
     if missing:
-        return Finding.error(subject, f"botocore has no {' and no '.join(missing)}", advice)
+        return Finding.error(subject, f"botocore does not know {' and '.join(missing)}", advice)
     return Finding.ok(subject, f"botocore knows {' and '.join(_CALLS)}")
 
 
 def _variables() -> Iterator[Finding]:
-    known = {*variables(), PLUGINS, _OF_THE_COMMAND}
+    known = {*variables(), PLUGINS, _STORE}
     for name, value in sorted(os.environ.items()):
         if name in known or (name.startswith(_POWERTOOLS) and not name.startswith(PREFIX)):
             yield Finding.ok("environment", f"{name}={value}")
         elif name.startswith(PREFIX):
             close = get_close_matches(name, known, n=1)
-            advice = f"it should be {close[0]}" if close else f"known are {', '.join(sorted(known))}"
-            yield Finding.warning("environment", f"{name} means nothing", advice)
+            advice = f"did you mean {close[0]}?" if close else f"the known variables are {', '.join(sorted(known))}"
+            yield Finding.warning("environment", f"{name} is not a variable of {_PACKAGE}", advice)
 
 
 def _plugins() -> Iterator[Finding]:
@@ -101,9 +101,11 @@ def _plugins() -> Iterator[Finding]:
     named = [name.strip() for name in os.environ.get(PLUGINS, "").split(",") if name.strip()]
     for name in named:
         if name not in offered:
-            words = f"{PLUGINS} names {name!r}, which no installed package offers"
-            yield Finding.error("plugins", words, f"offered: {', '.join(offered) or 'none'}")
+            message = f"{PLUGINS} names {name!r}, which no installed package offers"
+            yield Finding.error("plugins", message, f"offered: {', '.join(offered) or 'none'}")
     off = [name for name in offered if name not in named]
     if offered:
-        words = f"on: {', '.join(name for name in named if name in offered) or 'none'}; off: {', '.join(off) or 'none'}"
-        yield Finding.ok("plugins", words)
+        message = (
+            f"on: {', '.join(name for name in named if name in offered) or 'none'}; off: {', '.join(off) or 'none'}"
+        )
+        yield Finding.ok("plugins", message)

@@ -1,4 +1,4 @@
-"""What the function's role must allow, as a statement to fill in (docs/reliability.md#security-list, item 7)."""
+"""The IAM policy that the function's role needs (docs/reliability.md#security-list, item 7)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _ARN = "arn:aws:lambda:REGION:ACCOUNT:function"
 
 
 def policy(program: Program | None, source: Source | None) -> dict[str, Any]:
-    """Return an IAM policy; REGION, ACCOUNT and NAME are to be filled in.
+    """Return an IAM policy with REGION, ACCOUNT and NAME to fill in.
 
     Parameters
     ----------
     program : Program | None
-        The handler made ready; it may have a tracer.
+        The durable function; it may have a tracer.
     source : Source | None
-        Its lines; they may name functions that it invokes.
+        Its source, which may name the functions that it invokes.
     """
     statements = [
         _allow(["lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState"], [f"{_ARN}:NAME:*"]),

@@ -1,6 +1,6 @@
-"""The handler's own lines, read and not run: which operations it asks for, and what is different at each replay.
+"""Reads a handler's source: its durable calls, and lines that do something else at each replay.
 
-Functions inside of it are left alone: whether they are steps, which may do anything, is not told by their lines.
+Nested functions are not checked: they may be steps, which may do anything.
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ _Node = TypeVar("_Node", bound=ast.AST)
 
 
 class DurableCall(NamedTuple):
-    """A call of one of the context's methods.
+    """A call of a method of the context.
 
     Attributes
     ----------
     method : str
-        Its name.
+        The method's name.
     shown : str
-        The same, with the context's name before it.
+        The method with the name of the context: ``ctx.step``.
+    node : ast.Call
+        The call.
     in_loop : bool
-        It may be made several times.
+        True if it may run several times.
     """
 
     method: str
@@ -48,19 +50,19 @@ class DurableCall(NamedTuple):
 
 
 class Source:
-    """The lines of a handler.
+    """The source of a handler.
 
     Parameters
     ----------
     handler : Callable
-        The user's function, or what decorators made of it.
+        The user's function, decorated or not.
 
     Attributes
     ----------
     calls : list[DurableCall]
-        What it asks its context for.
+        Its durable calls.
     contexts : list[str]
-        Names of its parameters that are contexts.
+        The names of its parameters that are contexts.
     """
 
     def __init__(self, handler: Callable[..., Any]) -> None:
@@ -93,49 +95,51 @@ class Source:
 
     @property
     def code(self) -> CodeType:
-        """What it is compiled to."""
+        """Its code object."""
         code: CodeType = self._function.__code__
         return code
 
     def nodes(self, *kinds: type[_Node]) -> Iterator[_Node]:
-        """Yield the nodes of these kinds, also those of async functions inside of it."""
+        """Yield the nodes of these kinds, including those of nested async functions."""
         return (node for node in _awaited(self._tree) if isinstance(node, kinds))
 
     def is_own(self, node: ast.AST) -> bool:
-        """Tell whether *node* is outside of functions inside of it."""
+        """Return whether *node* is not part of a nested function."""
         if self._own_nodes is None:
             self._own_nodes = {id(own) for own in _own(self._tree)}
         return id(node) in self._own_nodes
 
     @property
     def operations(self) -> set[str]:
-        """Names of the context's methods that it calls."""
+        """The names of the context's methods that it calls."""
         return {call.method for call in self.calls}
 
     @property
     def functions(self) -> list[Callable[..., Any]]:
-        """What it hands to them, each once, as far as a name of its module tells."""
-        given = [argument for call in self.calls if call.method != "invoke" for argument in call.node.args]
-        parts = [part for one in given for part in (one.elts if isinstance(one, ast.List | ast.Tuple) else [one])]
-        found = filter(callable, map(self.value, parts))
-        return [*{id(function): function for function in found}.values()]
+        """The functions that it passes to durable calls, each once, if they are known by a name of its module."""
+        arguments = [argument for call in self.calls if call.method != "invoke" for argument in call.node.args]
+        parts = [part for one in arguments for part in (one.elts if isinstance(one, ast.List | ast.Tuple) else [one])]
+        functions = filter(callable, map(self.value, parts))
+        return [*{id(function): function for function in functions}.values()]
 
     @property
     def targets(self) -> set[str]:
-        """Names of functions that it invokes, as far as they are written there."""
+        """The names of functions that it invokes, where they are literals."""
         first = [call.node.args[0] for call in self.calls if call.method == "invoke" and call.node.args]
         return {node.value for node in first if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what will surprise, with the line."""
+        """Yield lines that do something else at each replay, or that catch suspensions."""
         if self._tree is None:
-            yield Finding.ok(_SUBJECT, "its source is not to be had; nothing was looked at")
+            yield Finding.ok(_SUBJECT, "its source is not available; nothing was checked")
             return
         found = [*self._of_calls(), *self._of_sets(self._tree), *self._of_tries()]
         yield from found
         if not found:
-            asked = ", ".join(sorted(self.operations)) or "no operation"
-            yield Finding.ok(_SUBJECT, f"nothing found in its own lines that a replay does otherwise; calls: {asked}")
+            names = ", ".join(sorted(self.operations)) or "none"
+            yield Finding.ok(
+                _SUBJECT, f"nothing found in its own lines that differs at a replay; durable calls: {names}"
+            )
 
     def _method(self, call: ast.Call) -> str | None:
         match call.func:
@@ -144,26 +148,26 @@ class Source:
             case _:
                 return None
 
-    # -- what surprises ----------------------------------------------------------------------------------------
+    # -- findings ---------------------------------------------------------------------------------------------
 
     def _of_calls(self) -> Iterator[Finding]:
         for call in _calls(_own(self._tree)):
             function = self.value(call.func)
             name = ast.unparse(call.func)
             if function is print:
-                words = f"print() at {self.place(call)} comes again at each replay"
-                yield Finding.warning(_SUBJECT, words, "log it: ctx.logger")
+                message = f"print() at {self.place(call)} prints again at each replay"
+                yield Finding.warning(_SUBJECT, message, "log it with ctx.logger")
             elif function is time.sleep:
-                words = f"{name}() at {self.place(call)} sleeps again at each replay, and is paid for"
-                yield Finding.warning(_SUBJECT, words, f"suspend instead: {'await ' * self.is_async}ctx.wait(...)")
+                message = f"{name}() at {self.place(call)} sleeps again at each replay, at your cost"
+                yield Finding.warning(_SUBJECT, message, f"suspend instead: {'await ' * self.is_async}ctx.wait(...)")
             elif function is not None and is_unstable(function):
-                words = f"{name}() at {self.place(call)} is different at each replay"
-                yield Finding.warning(_SUBJECT, words, "ctx.now(), ctx.uuid4(), ctx.random, or a step")
+                message = f"{name}() at {self.place(call)} returns something else at each replay"
+                yield Finding.warning(_SUBJECT, message, "use ctx.now(), ctx.uuid4(), ctx.random, or a step")
 
     def _of_sets(self, tree: ast.AST) -> Iterator[Finding]:
         for line in set_order_lines(tree, nested=False):
-            words = f"{self._at_line(line)} depends on the order of a set, which differs from process to process"
-            yield Finding.warning(_SUBJECT, words, "use sorted(...)")
+            message = f"{self._at_line(line)} depends on the order of a set, which differs from process to process"
+            yield Finding.warning(_SUBJECT, message, "use sorted(...)")
 
     def _of_tries(self) -> Iterator[Finding]:
         for node in _own(self._tree):
@@ -172,14 +176,15 @@ class Source:
             for caught in node.handlers:
                 if self._is_everything(caught.type) and not any(isinstance(n, ast.Raise) for n in _own(caught)):
                     shown = ast.unparse(caught.type) if caught.type else ""
-                    words = f"'{f'except {shown}'.strip()}:' at {self.place(caught)} catches suspensions too"
-                    yield Finding.warning(_SUBJECT, words, "write 'except Exception:', which lets them pass")
+                    message = f"'{f'except {shown}'.strip()}:' at {self.place(caught)} catches suspensions too"
+                    yield Finding.warning(_SUBJECT, message, "write 'except Exception:', which does not catch them")
             if self._suspends(node.finalbody):
-                words = f"'finally:' at {self.place(node.finalbody[0])} asks for operations, also while suspending"
-                yield Finding.warning(_SUBJECT, words, "ctx.defer(...) is for the end of the execution")
+                place = self.place(node.finalbody[0])
+                message = f"'finally:' at {place} makes durable calls, also when the handler suspends"
+                yield Finding.warning(_SUBJECT, message, "use ctx.defer(...), which runs at the end of the execution")
 
     def _is_everything(self, kind: ast.expr | None) -> bool:
-        """Tell whether ``except`` with *kind* catches what suspends the code."""
+        """Return whether ``except`` with *kind* catches suspensions."""
         signals = _EVERYTHING | {"CancelledError"} if self.is_async else _EVERYTHING
         kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
         return any(one is None or ast.unparse(one).rpartition(".")[2] in signals for one in kinds)
@@ -190,7 +195,7 @@ class Source:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def value(self, node: ast.expr) -> Any:
-        """Return what a name of the module stands for; only modules and classes are asked for attributes."""
+        """Return the value of a name of the module. Reads attributes of modules and classes only: that runs no code."""
         match node:
             case ast.Name(id=name):
                 return self._names.get(name)
@@ -210,7 +215,7 @@ class Source:
 
 
 def _own(tree: ast.AST | None) -> Iterator[ast.AST]:
-    """Yield the nodes of *tree* outside of functions inside of it."""
+    """Yield the nodes of *tree* that are not part of a nested function."""
     for child in ast.iter_child_nodes(tree) if tree is not None else ():
         if not isinstance(child, NESTED):
             yield child
@@ -222,7 +227,7 @@ def _calls(nodes: Iterator[ast.AST]) -> Iterator[ast.Call]:
 
 
 def _awaited(tree: ast.AST | None) -> Iterator[ast.AST]:
-    """Yield the nodes of *tree*, and those of async functions inside of it."""
+    """Yield the nodes of *tree*, including those of nested async functions."""
     for child in ast.iter_child_nodes(tree) if tree is not None else ():
         if isinstance(child, ast.AsyncFunctionDef) or not isinstance(child, NESTED):
             yield child
@@ -230,7 +235,7 @@ def _awaited(tree: ast.AST | None) -> Iterator[ast.AST]:
 
 
 def _names(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return what the function's names stand for, without those that it gives a value itself."""
+    """Return the values of the function's globals, closure and builtins, without its local names."""
     code = function.__code__
     closure = inspect.getclosurevars(function).nonlocals
     known = {**vars(builtins), **function.__globals__, **closure}
@@ -238,13 +243,13 @@ def _names(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _context_name(handler: Callable[..., Any]) -> str:
-    """Return what its second parameter is called, once a partial or a method has given those before."""
+    """Return the name of its second parameter, without counting those that a partial or a bound method fills."""
     names = list(inspect.signature(handler).parameters)
     return names[1] if len(names) > 1 else ""
 
 
 def _parsed(function: Callable[..., Any]) -> ast.AST | None:
-    """Return the function's body as a tree; None when there is no source."""
+    """Return the function's body as a tree; None without source."""
     tree = source_of(function)
     found = tree.body[0] if tree is not None else None
     return ast.Module(found.body, []) if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) else None

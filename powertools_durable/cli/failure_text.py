@@ -1,4 +1,4 @@
-"""Whose failure an error is, in the words of `OperationError.describe`: what is recorded names the wrapper too."""
+"""Describes a recorded error as `OperationError.describe` does: which operation failed, and with what."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from powertools_durable.errors import (
 )
 from powertools_durable.errors.rebuilding import raised_at_first, rebuild
 
-__all__ = ["described_end", "described_failure"]
+__all__ = ["describe_execution_failure", "describe_failure"]
 
 _BY_SUB_TYPE: Final[dict[str, type[OperationError]]] = {
     SubType.WAIT_FOR_CONDITION: WaitForConditionError,
@@ -33,27 +33,25 @@ _BY_TYPE: Final[dict[str, type[OperationError]]] = {
 }
 
 
-def described_failure(error: ErrorObject, attempts: int | None) -> str:
-    """Return ``failed after 3 attempts: KeyError: 'sku'``, for what stands beside the operation's name."""
+def describe_failure(error: ErrorObject, attempts: int | None) -> str:
+    """Return ``failed after 3 attempts: KeyError: 'sku'``, to be printed after the operation's name."""
     if not error.error_type and not error.error_message:
         return "failed"
-    words = (
-        OperationError(error.error_message or "", error_type=raised_at_first(error)).named(None, attempts).describe()
-    )
-    return f"failed{words.partition(' failed')[2]}"
+    failure = OperationError(error.error_message or "", error_type=raised_at_first(error)).named(None, attempts)
+    return f"failed{failure.describe().partition(' failed')[2]}"
 
 
-def described_end(error: ErrorObject, operations: Iterable[Operation]) -> str:
-    """Return ``step 'charge' failed after 3 attempts: KeyError: 'sku'`` for what an execution failed with.
+def describe_execution_failure(error: ErrorObject, operations: Iterable[Operation]) -> str:
+    """Return ``step 'charge' failed after 3 attempts: KeyError: 'sku'`` for the error that an execution failed with.
 
-    The answer has the class of the error that left the handler, so the operation is looked for by what it failed with;
-    where there is none, class and message are returned.
+    That error does not name the operation, so this looks for one that failed with the same class and message. Without
+    one it returns the error's class and message.
     """
-    end = rebuild(error, OperationError)
-    if isinstance(end, OperationError) and type(end) is not OperationError:
-        failures = [one for record in _outermost_last(operations) if (one := _failure_of(record)) is not None]
+    raised = rebuild(error, OperationError)
+    if isinstance(raised, OperationError) and type(raised) is not OperationError:
+        failures = [failure for record in _outermost_last(operations) if (failure := _failure_of(record)) is not None]
         for failure in reversed(failures):
-            if isinstance(end, type(failure)) and failure.message == end.message:
+            if isinstance(raised, type(failure)) and failure.message == raised.message:
                 return failure.describe()
     return ": ".join(filter(None, (raised_at_first(error), error.error_message)))
 
