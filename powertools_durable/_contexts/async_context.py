@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, TypeVarTuple, Unpack, overload
 
 from powertools_durable import _contexts as contexts
+from powertools_durable._contexts.base_context import BaseContext
 from powertools_durable._contexts.core import ContextCore
-from powertools_durable._contexts.face import Face
 from powertools_durable._operations.semantics import Nesting, StepSemantics
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class AsyncCallback(Generic[T]):
         return context._drive(contexts.calls.callback_result(core, self._op, self._serdes))  # noqa: SLF001
 
 
-class AsyncDurableContext(Face):
+class AsyncDurableContext(BaseContext):
     """The durable operations of one execution, for ``async def`` handlers.
 
     Each method takes the id of its operation and begins it when it is called, and returns a `DurableTask`: await it, or

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Never, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from powertools_durable import _contexts as contexts
-from powertools_durable._contexts.face import Face
+from powertools_durable._contexts.base_context import BaseContext
 from powertools_durable._operations.semantics import Nesting, StepSemantics
 
 if TYPE_CHECKING:  # this module is imported for annotations; the engine is loaded with the first context
@@ -85,7 +85,7 @@ class Callback(Generic[T]):
         return context._drive(contexts.calls.callback_result(context._core, self._op, self._serdes))  # noqa: SLF001 - a context and its callbacks belong together
 
 
-class DurableContext(Face):
+class DurableContext(BaseContext):
     """The context of a ``def`` handler: each method is a durable operation.
 
     An operation that has ended returns its recorded result and is never run again. One that must wait raises

@@ -260,7 +260,7 @@ def invoke(
     text = None
     if op.record is None:  # the payload is sent once, with START
         with core.frame.busy(op):
-            text = op.sendable(payload, event_serdes)
+            text = op.encode_event(payload, event_serdes)
 
     def options() -> ChainedInvokeOptions:
         header = core.session.driver.trace_header(op, target)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from powertools_durable._contexts.arguments import check_retry, check_serdes
-from powertools_durable._contexts.face import Face
+from powertools_durable._contexts.base_context import BaseContext
 from powertools_durable._functions import fits, innermost
 from powertools_durable.errors import DurableConfigError, ValidationError
 from powertools_durable.errors.wording import class_name
@@ -111,7 +111,7 @@ def _swapped(function: Callable[..., Any]) -> str | None:
 
 def _names_context(annotation: object) -> bool:
     if isinstance(annotation, type):
-        return issubclass(annotation, Face)
+        return issubclass(annotation, BaseContext)
     return _class_named(annotation) in {"DurableContext", "AsyncDurableContext"}
 
 

@@ -1,6 +1,6 @@
-"""One file per durable call. Each is a generator that follows its table in the protocol, and does no I/O.
+"""One module for each durable call: a generator that implements its section of the protocol, without I/O.
 
-Contexts know all of them, a handler calls few: a file is loaded when it is first asked for, as ``_operations.wait``.
+A handler uses few of them, so a module is loaded when it is first accessed, as in ``_operations.wait``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Send the updates that batch mode holds back."""
+"""Batch mode: send the updates that it holds back."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["flush"]
 
 
 def flush() -> Series[None]:
-    """Send them, and wait until the service has them."""
+    """Send the updates that batch mode holds back, and wait until the service has acknowledged them."""
     yield Flush()

@@ -36,23 +36,23 @@ def call(  # noqa: PLR0917 - the options of `create_callback`
 
 def result_call(frame: Frame, op: OperationHandle, serdes: SerDes[T]) -> Call[T]:
     """Build the call of `Callback.result`, which takes no id."""
-    frame.asks_result(op)
+    frame.request_result(op)
     return Call(frame, op, callback_result(op, serdes))
 
 
 def create_callback(op: OperationHandle, timeout: int, heartbeat_timeout: int, make: Callable[[str], C]) -> Flow[C]:
-    """Have the service make a callback id, and return ``make(id)``. See docs/contributing/protocol.md#callback.
+    """Have the service create a callback id, and return ``make(id)``. See docs/contributing/protocol.md#callback.
 
-    Never raises for a callback that already failed: the code between here and the result must run the same way on
-    every replay.
+    This never raises for a callback that has failed already: the code up to `Callback.result` must run the same way
+    on every replay.
     """
     if op.status is None:
         options = CallbackOptions(timeout_seconds=timeout, heartbeat_timeout_seconds=heartbeat_timeout)
         yield Checkpoint(op.start(callback=options))
     if not op.callback_id:
         message = (
-            f"{op.label} has no callback id in its record: the backend did not make one. A MockDurableContext makes "
-            "none either: prepare the callback by with_callback()"
+            f"{op.label} has no callback id in its record: the backend did not create one. Nor does a "
+            "MockDurableContext: prepare the callback by with_callback()"
         )
         raise CallbackError(message, operation=op.name or op.id)
     return make(op.callback_id)
@@ -68,18 +68,18 @@ def callback_result(op: OperationHandle, serdes: SerDes[T]) -> Flow[T]:
             case Status.STARTED:  # the service enforces its timeout
                 yield Suspend()
             case Status.TIMED_OUT:
-                raise _worded(op, CallbackTimeoutError, "Callback timed out")
+                raise _error_from_answer(op, CallbackTimeoutError, "Callback timed out")
             case Status.FAILED | Status.CANCELLED | Status.STOPPED:
-                raise _worded(op, CallbackExternalError, "Callback failed")
+                raise _error_from_answer(op, CallbackExternalError, "Callback failed")
             case _:
                 raise op.failure(CallbackError)
 
 
-def _worded(op: OperationHandle, cls: type[CallbackError], otherwise: str) -> CallbackError:
-    """Build the error with the sender's message, unchanged; *otherwise* if the sender gave none."""
+def _error_from_answer(op: OperationHandle, cls: type[CallbackError], default_message: str) -> CallbackError:
+    """Build the error with the message of the answer; *default_message* if it has none."""
     error = op.error
     return cls(
-        (error and error.error_message) or otherwise,
+        (error and error.error_message) or default_message,
         error_type=(error and error.error_type) or None,
         data=error.error_data if error else None,
         stack_trace=(error and error.stack_trace) or (),

@@ -1,8 +1,8 @@
-"""Run a function in its own context, with one record for all of it.
+"""Run a function in its own context, with one record for the context.
 
-An operation ends only by reading its record, with two exceptions, both here. A result that is too large for a record is
-rebuilt: the record says so, and the function runs again over its children's records. A *virtual* context has no record
-at all and runs every time. Neither checkpoints anything when it runs again.
+The result of an operation is always read from its record, with two exceptions, both here. A result that is too large
+for a record is rebuilt: the function runs again, and its operations return their recorded results. A *virtual* context
+has no record at all, so its function runs on every replay. In both cases nothing is checkpointed for the context then.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["child", "context", "summarised", "virtual_child"]
 
 T = TypeVar("T")
 Body = Callable[[Frame], Any]
-Inside = Callable[[Frame], Effect]
+EffectBuilder = Callable[[Frame], Effect]
 Summary = Callable[[Any], str]
 
 
@@ -43,13 +43,17 @@ def child(
 
 
 def context(
-    op: OperationHandle, open_frame: Callable[[], Frame], inside: Inside, serdes: SerDes[T], summary: Summary | None
+    op: OperationHandle,
+    open_frame: Callable[[], Frame],
+    build_effect: EffectBuilder,
+    serdes: SerDes[T],
+    summary: Summary | None,
 ) -> Flow[T]:
-    """Perform the effect *inside* a context once, and record its outcome."""
+    """Perform the effect that *build_effect* returns for the context's frame, once, and record its outcome."""
     while True:
         match op.status:
             case Status.SUCCEEDED if op.replays_children:
-                rebuilt: T = yield from _rebuild(op, open_frame(), inside, serdes)
+                rebuilt: T = yield from _rebuild(op, open_frame(), build_effect, serdes)
                 return rebuilt
             case Status.SUCCEEDED:
                 value: T = op.decode(serdes)
@@ -57,29 +61,31 @@ def context(
             case None | Status.STARTED as status:
                 if status is None:
                     yield Checkpoint(op.start(), wait=False)
-                seen: T = yield from _run(op, open_frame(), inside, serdes, summary)
+                result: T = yield from _run(op, open_frame(), build_effect, serdes, summary)
                 if op.replays_children:
-                    return seen
+                    return result
             case _:
                 raise op.failure(ChildContextError)
 
 
 def virtual_child(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[T]) -> Flow[T]:
-    """Run *body* on every replay, with the context's ids but without a record of it."""
+    """Run *body* on every replay, in a context that has ids but no record."""
     outcome: Outcome = yield Enter(frame, body)
     match outcome:
         case Returned(value):
-            _, seen = op.encode(value, serdes)
-            result: T = seen
+            _, decoded = op.encode(value, serdes)
+            result: T = decoded
             return result
         case Raised(error):
-            raise rebuild(op.written(error), ChildContextError, operation=op.name or op.id) from error
+            raise rebuild(op.error_object(error), ChildContextError, operation=op.name or op.id) from error
 
 
-def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any], summary: Summary | None) -> Flow[Any]:
+def _run(
+    op: OperationHandle, frame: Frame, build_effect: EffectBuilder, serdes: SerDes[Any], summary: Summary | None
+) -> Flow[Any]:
     outcome: Outcome
     try:
-        effect = inside(frame)
+        effect = build_effect(frame)
     except (ValidationError, NonDeterminismError):
         raise
     except Exception as broken:  # noqa: BLE001 - a completion rule is user code
@@ -89,12 +95,12 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
     match outcome:
         case Returned(value):
             try:
-                text, seen = op.encode(value, serdes)
+                text, decoded = op.encode(value, serdes)
                 oversize = _bytes(text) > MAX_CONTEXT_RESULT_BYTES
-                payload = op.fitting(summarised(value, summary)) if oversize else text
+                payload = op.check_size(summarised(value, summary)) if oversize else text
             except (RetryableSerDesError, ValidationError):  # the latter of a summary
                 raise
-            except SerDesError as error:  # recorded as SerDesError, also if it is a subclass
+            except SerDesError as error:  # a subclass is recorded as SerDesError, too
                 yield Checkpoint(op.fail(SerDesError(str(error))), closes=frame, failure=error)
                 return None
             except Exception as error:  # noqa: BLE001 - a summary is user code; its error fails the context
@@ -102,7 +108,7 @@ def _run(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any],
                 return None
             else:
                 yield Checkpoint(op.succeed(payload, replay_children=oversize), closes=frame)
-                return seen
+                return decoded
         case Raised(error):
             yield Checkpoint(op.fail(error), closes=frame, failure=error)
             return None
@@ -112,13 +118,13 @@ def summarised(value: Any, summary: Summary | None) -> str:
     """Return the summary of a value that is too large to record."""
     text: object = finished(summary(value), summary, ANSWERS_AT_ONCE) if summary else ""
     if not isinstance(text, str):
-        message = f"summary returned {class_name(text)}; it returns text"
+        message = f"summary returned {class_name(text)}; it must return text"
         raise TypeError(message)
     return text
 
 
-def _rebuild(op: OperationHandle, frame: Frame, inside: Inside, serdes: SerDes[Any]) -> Flow[Any]:
-    outcome: Outcome = yield inside(frame)
+def _rebuild(op: OperationHandle, frame: Frame, build_effect: EffectBuilder, serdes: SerDes[Any]) -> Flow[Any]:
+    outcome: Outcome = yield build_effect(frame)
     match outcome:
         case Returned(value):
             return op.reread(value, serdes)

@@ -1,4 +1,4 @@
-"""Undo steps: the registered compensations, and their outcomes."""
+"""Undo steps: register compensations, run them, and report their outcomes."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ T = TypeVar("T")
 
 @frozen
 class Compensation:
-    """Undoes one step: registered when the step succeeds, live or replayed, and recorded only when it runs.
+    """A function that undoes one step; registered when the step succeeds, also on a replay.
 
-    ``position`` orders the compensations of a context by where their steps were called.
+    ``position`` orders the compensations of a context by the positions of their steps' calls.
     """
 
     position: tuple[Any, ...]
@@ -51,7 +51,7 @@ class Compensation:
 
 @frozen
 class Undo:
-    """Undoes other work: a function that runs as a step, with its arguments."""
+    """A function that undoes other work; it runs as a step, with *args*."""
 
     position: tuple[Any, ...]
     name: str | None
@@ -70,7 +70,7 @@ class CompensationItem:
     status : str
         ``"Succeeded"`` or ``"Failed"``.
     error : str | None
-        The failure's message.
+        The message of the failure.
     """
 
     name: str | None
@@ -80,51 +80,51 @@ class CompensationItem:
 
 @frozen
 class CompensationResult:
-    """The outcomes of all compensations, in the order in which they ran: that of the last step first."""
+    """The outcomes of all compensations, in the order in which they ran: the last step's first."""
 
     items: tuple[CompensationItem, ...] = ()
 
     @property
     def all_succeeded(self) -> bool:
-        """True if none failed, also if there were none."""
+        """True if no compensation failed, also if there were none."""
         return all(item.status == "Succeeded" for item in self.items)
 
 
 def run_and_register(
     call: Call[T], undo: Callable[..., Any], compensations: list[Compensation | Undo], place: tuple[Any, ...]
 ) -> Flow[T]:
-    """Run a step, and register *undo* once it has succeeded; *place* is the position of the code that called it."""
+    """Run a step; when it has succeeded, register *undo*. *place* is the position of the calling task."""
     value = yield from call.flow
     register(compensations, Compensation((*place, (call.op.number, 0, 0)), call.op.name, value, undo))
     return value
 
 
 def register(compensations: list[Compensation | Undo], registered: Compensation | Undo) -> None:
-    """Add a compensation at its position, whenever its step ended."""
+    """Insert a compensation at its position, regardless of when its step ended."""
     insort(compensations, registered, key=attrgetter("position"))
 
 
 def without_result(func: Callable[..., object], *, awaits: bool) -> Callable[..., object]:
-    """Return what calls *func* and drops its result.
+    """Return *func*, wrapped to return None.
 
-    A coroutine that is not awaited, or a generator, is returned, and refused like a step's.
+    A coroutine that is not awaited, or a generator, is returned unchanged, and then refused like the result of a step.
     """
 
     def call(*args: Any) -> object:
         result = func(*args)
         if awaits and inspect.isawaitable(result):
-            return _dropped(result)
-        return _unless_finished(result)
+            return _await_and_drop(result)
+        return _unfinished_or_none(result)
 
-    call.__wrapped__ = func  # type: ignore[attr-defined]  # a driver looks for the user's function
+    call.__wrapped__ = func  # type: ignore[attr-defined]  # drivers inspect the user's function
     return call
 
 
-async def _dropped(result: Awaitable[object]) -> object:
-    return _unless_finished(await result)
+async def _await_and_drop(result: Awaitable[object]) -> object:
+    return _unfinished_or_none(await result)
 
 
-def _unless_finished(result: object) -> object:
+def _unfinished_or_none(result: object) -> object:
     return result if inspect.iscoroutine(result) or inspect.isgenerator(result) else None
 
 
@@ -136,7 +136,7 @@ def run_compensations(
 ) -> Series[CompensationResult]:
     """Run *compensations*, the last one first; all are tried, even if one fails.
 
-    With *since*, the position of a block's beginning, only those that were called in the block.
+    *since* is the position where a block began: only compensations of steps in that block run then.
     """
     items: list[CompensationItem] = []
     place = since[:-1]
@@ -155,7 +155,7 @@ def run_compensations(
 def _last(
     compensations: list[Compensation | Undo], place: tuple[Any, ...], since: tuple[Any, ...]
 ) -> Compensation | Undo | None:
-    """Take the last compensation of *place* that does not stand before *since*."""
+    """Remove and return the last compensation of the task at *place* that does not precede *since*."""
     for index in range(len(compensations) - 1, -1, -1):
         position = compensations[index].position
         if position < since:

@@ -1,8 +1,8 @@
 """Run branches concurrently, each in its own context: the flow of `parallel` and `map`.
 
 The fan-out is a context (`child.py`), and so is each branch. A NESTED branch has a record. A FLAT branch has none; its
-operations have the fan-out as parent. A failed branch does not fail the fan-out: the result contains it. A value that
-can't be written or read does fail it: it is a mistake in the code, and no completion rule tolerates it.
+operations have the fan-out as parent. A failed branch does not fail the fan-out; the result contains its error. But a
+value that can't be written or read fails the fan-out: it is a mistake in the code that no completion rule tolerates.
 See docs/contributing/protocol.md#map-and-parallel.
 """
 
@@ -39,13 +39,13 @@ class Branches:
     sub_type : SubType
         ``Map`` or ``Parallel``.
     names : Sequence[str | None]
-        One for each branch.
+        The name of each branch.
     body : Callable
-        Runs the branch with an index in a frame.
+        Takes an index and a frame, runs the code of that branch.
     serdes : Sequence[SerDes]
         The format of each branch's result.
     flat : bool
-        Branches leave no record of their own.
+        Branches have no record of their own.
     """
 
     sub_type: SubType
@@ -64,13 +64,13 @@ class Branches:
         return op, child(op, partial(frame.child, op), body, self.serdes[index])
 
     def check_inputs(self, op: OperationHandle, frame: Frame) -> None:
-        """Refuse fewer inputs than before: there must be no record of a branch beyond the last one."""
+        """Refuse fewer inputs than before: no branch after the last one may be recorded."""
         total = len(self.names)
         if frame.has_branch(total):
             raise frame.mismatch(op, {"branches": f"more than {total}"}, {"branches": str(total)})
 
     def open_ended(self, frame: Frame, index: int) -> tuple[OperationHandle, Flow[Any]]:
-        """Build the same for a branch that has ended, according to the fan-out's record."""
+        """Build operation and flow of a branch that has ended according to the fan-out's record; see `open`."""
         op, flow = self.open(frame, index)
         if not self.flat and (op.status is None or not op.status.is_terminal):
             raise frame.mismatch(op, {"status": "ended"}, {"status": op.status.value if op.status else None})
@@ -90,11 +90,11 @@ def fan_out(
 ) -> Flow[BatchResult[Any]]:
     """Run *branches* until *completion* is reached, and record the result."""
 
-    def inside(frame: Frame) -> FanOut:
-        op.place = op.place or call_site()  # a branch's thread has no frame of the user's on its stack
+    def build_effect(frame: Frame) -> FanOut:
+        op.place = op.place or call_site()  # for branches: the stack of a branch's thread does not show this line
         branches.check_inputs(op, frame)
         if op.replays_children:
-            return _rebuilding(op, frame, branches, completion)
+            return _rebuild(op, frame, branches, completion)
         indexes = range(len(branches.names))
         plan = FanOutPlan(indexes, completion, max_concurrency=max_concurrency, batch_size=batch_size)
         return FanOut(frame, plan, partial(branches.open, frame, place=op.place), lambda: _result(plan, branches))
@@ -102,7 +102,7 @@ def fan_out(
     def compact(result: BatchResult[Any]) -> str:
         return Compact.text_of(result, branches.sub_type.value, summarised(result, summary) if summary else None)
 
-    return context(op, open_frame, inside, serdes, compact)
+    return context(op, open_frame, build_effect, serdes, compact)
 
 
 def _result(plan: FanOutPlan, branches: Branches) -> BatchResult[Any]:
@@ -120,22 +120,22 @@ def _item(index: int, name: str | None, outcome: Outcome | None) -> BatchItem[An
             return BatchItem(index, name, "STARTED")
 
 
-def _rebuilding(op: OperationHandle, frame: Frame, branches: Branches, completion: Completion) -> FanOut:
+def _rebuild(op: OperationHandle, frame: Frame, branches: Branches, completion: Completion) -> FanOut:
     """Rebuild a large result from the branches' records (docs/contributing/protocol.md#large-results)."""
     record = op.record
-    told = Compact.read(record.result if record else None, len(branches.names)) or _derived(frame, branches)
-    ended = [index for index in range(told.total) if index not in told.cut_off]
+    compact = Compact.read(record.result if record else None, len(branches.names)) or _derive_outcome(frame, branches)
+    ended = [index for index in range(compact.total) if index not in compact.cut_off]
     plan = FanOutPlan(ended, Completion.all_completed(), max_concurrency=1, rebuilds=True)
 
     def result() -> BatchResult[Any]:
         outcomes = plan.outcomes
-        items = (_item(index, branches.names[index], outcomes.get(index)) for index in range(told.total))
-        return BatchResult(tuple(items), told.reason or _reason(plan, completion, len(branches.names)))
+        items = (_item(index, branches.names[index], outcomes.get(index)) for index in range(compact.total))
+        return BatchResult(tuple(items), compact.reason or _reason(plan, completion, len(branches.names)))
 
     return FanOut(frame, plan, partial(branches.open_ended, frame), result)
 
 
-def _derived(frame: Frame, branches: Branches) -> Compact:
+def _derive_outcome(frame: Frame, branches: Branches) -> Compact:
     """Derive the outcome from the branches' records, for a fan-out recorded by an older SDK."""
     total = len(branches.names)
     cut_off = frozenset(index for index in range(total) if not frame.branch_has_ended(index, flat=branches.flat))

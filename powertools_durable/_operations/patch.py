@@ -1,4 +1,4 @@
-"""A change of code under running executions: a marker whose id does not use the counter, so that no id shifts."""
+"""A change of code while executions run: a marker whose id is derived from its name, so that no other id changes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["patched", "patched_once"]
 def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
     """Return whether this execution takes the new path, and record that.
 
-    An execution that has passed this point without the marker keeps the old path. The marker is sent asynchronously: it
-    is queued before every update that follows from it.
+    An execution that has passed this point without the marker keeps the old path. The marker need not be awaited: it is
+    queued before all updates of the new path.
     """
     if op.record is not None:
         return True
@@ -24,7 +24,7 @@ def patched(op: OperationHandle, *, replaying: bool) -> Flow[bool]:
 
 
 def patched_once(op: OperationHandle, answers: dict[str, bool], name: str, *, replaying: bool) -> Flow[bool]:
-    """Run `patched` once in an invocation: *answers* holds the earlier answers."""
+    """Return the answer in *answers*; the first time in an invocation, get it from `patched`."""
     if name not in answers:
         answers[name] = yield from patched(op, replaying=replaying)
     return answers[name]

@@ -1,4 +1,4 @@
-"""The guarantees that a step and a fan-out may give."""
+"""Options of steps and fan-outs as enums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Nesting", "StepSemantics"]
 class StepSemantics(StrEnum):
     """How often the body of one attempt may start.
 
-    Neither is exactly once: for that, the service you call must recognise ``current_step().idempotency_key``.
+    Neither means exactly once: for that, the service you call must recognise ``current_step().idempotency_key``.
     """
 
     AT_LEAST_ONCE = "AT_LEAST_ONCE"
@@ -27,4 +27,4 @@ class Nesting(StrEnum):
     """Each branch has a record with its result, and does not run again."""
 
     FLAT = "FLAT"
-    """Branches have no record: two updates fewer for each, but their code runs again on every replay."""
+    """Branches have no record. This saves two updates for each, but their code runs again on every replay."""

@@ -1,4 +1,4 @@
-"""Run a function, record its outcome, and never run it again once that is acknowledged."""
+"""Run a function and record its outcome; after that is acknowledged, the function never runs again."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _settle(
         case Returned(value):
             try:
                 text, _ = op.encode(value, serdes)
-                yield Checkpoint(op.succeed(op.fitting(text)), deferrable=deferrable)
+                yield Checkpoint(op.succeed(op.check_size(text)), deferrable=deferrable)
             except RetryableSerDesError:
                 raise
             except (SerDesError, PayloadTooLargeError) as error:  # another attempt would return such a value again
@@ -93,12 +93,14 @@ def _settle(
 
 def _require_started(op: OperationHandle) -> None:
     if op.status is not Status.STARTED:
-        message = f"{op.label} was started, but the service does not say so; its body was not run"
+        message = (
+            f"the service acknowledged the START of {op.label}, but its record is not started; its body was not run"
+        )
         raise InvalidStateError(message)
 
 
 def _interrupted(op: OperationHandle) -> StepInterruptedError:
     return StepInterruptedError(
-        f"{op.label} was interrupted during attempt {op.attempts + 1}; as an at-most-once step its body is not run "
-        "again in that attempt"
+        f"{op.label} was interrupted during attempt {op.attempts + 1}; it is an at-most-once step, so its body is not "
+        "run again in that attempt"
     )

@@ -1,4 +1,4 @@
-"""Suspend for a time: three cases, and the shortest of the operations."""
+"""Suspend for a time: the simplest operation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["call", "wait"]
 
 
 def call(frame: Frame, seconds: int, name: str | None) -> Call[None]:
-    """Take the id of a wait in *frame*."""
+    """Build the call of a wait in *frame*, and take its id."""
     op = frame.begin(OperationType.WAIT, SubType.WAIT, name)
     return Call(frame, op, wait(op, seconds))
 

@@ -1,6 +1,6 @@
 """Submit a callback id and wait for the answer: a context that contains a callback and a step.
 
-Its failures have their own classes, the same on every replay: what the context recorded decides.
+Its failures have their own classes, which are derived from the context's record, so they are the same on every replay.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class Created:
 
 
 def callback_name(name: str | None) -> str:
-    """Name the callback inside (docs/contributing/protocol.md#sub-types-and-names)."""
+    """Return the name of the callback (docs/contributing/protocol.md#sub-types-and-names)."""
     return inner_name(name, " create callback id").strip()
 
 
 def submitter_name(name: str | None) -> str:
-    """Name the submitter's step inside."""
+    """Return the name of the submitter's step."""
     return inner_name(name, " submitter").strip()
 
 
 def inner_name(name: str | None, suffix: str) -> str:
-    """Name an operation after the enclosing one, cut to the length of a name."""
+    """Return a name that begins with that of the enclosing operation, cut to the maximum length."""
     return (name or "")[: MAX_NAME_LENGTH - len(suffix)] + suffix
 
 
@@ -77,7 +77,10 @@ def submit_and_wait(
 
 
 def unwrap_failure(flow: Flow[T]) -> Flow[T]:
-    """Run the context's flow, and raise the failure inside it (docs/contributing/protocol.md#wait-for-callback)."""
+    """Run the context's flow; raise the failure of the operation inside in place of the context's.
+
+    See docs/contributing/protocol.md#wait-for-callback.
+    """
     failure: OperationError
     try:
         return (yield from flow)

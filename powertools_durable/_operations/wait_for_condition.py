@@ -1,4 +1,4 @@
-"""Poll until a condition is met: a step whose RETRY carries the state from one check to the next."""
+"""Poll until a condition is met: a step whose RETRY stores the state for the next check."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ S = TypeVar("S")
 
 @frozen
 class Limit:
-    """The maximum duration of the whole wait: *seconds* from its recorded start; *now* returns the time."""
+    """The maximum duration of the whole wait, counted from its recorded start."""
 
     seconds: float
     now: Callable[[], datetime]
 
     def left(self, op: OperationHandle) -> float:
-        """Return the remaining seconds; all of them while nothing is recorded."""
+        """Return the remaining seconds; *seconds* while nothing is recorded."""
         started = op.record.start_timestamp if op.record is not None else None
         if started is None:
             return self.seconds
@@ -65,15 +65,15 @@ def wait_for_condition(
 
 
 def _state(op: OperationHandle, initial: S, serdes: SerDes[S]) -> S:
-    """Return the state of the last check; before the first, the initial state as read back from text."""
+    """Return the state of the last check; before the first one, the initial state, written and read back."""
     record = op.record
     if record is not None and record.result is not None:
-        kept: S = op.decode(serdes)
-        return kept
+        last: S = op.decode(serdes)
+        return last
     if initial is None:  # not checked against the annotation, because no check returned it
         return initial
-    _, seen = op.encode(initial, serdes, promised=False)
-    first: S = seen
+    _, decoded = op.encode(initial, serdes, promised=False)
+    first: S = decoded
     return first
 
 
@@ -88,7 +88,7 @@ def _check(  # noqa: PLR0917 - what a check needs
     number = op.attempts + 1
     outcome: Outcome = yield Attempt(partial(check, state), number=number)
     try:
-        checkpoint = _decided(op, outcome, number, polling, serdes, limit)
+        checkpoint = _decide(op, outcome, number, polling, serdes, limit)
     except (RetryableSerDesError, ValidationError):
         raise
     except Exception as error:  # noqa: BLE001 - errors of check, condition and serdes are not retried
@@ -96,30 +96,30 @@ def _check(  # noqa: PLR0917 - what a check needs
     yield checkpoint
 
 
-def _decided(  # noqa: PLR0917 - what the decision needs
+def _decide(  # noqa: PLR0917 - what the decision needs
     op: OperationHandle, outcome: Outcome, number: int, polling: Polling, serdes: SerDes[Any], limit: Limit | None
 ) -> Checkpoint:
     match outcome:
         case Raised(error):
             return Checkpoint(op.fail(error), failure=error)
         case Returned(value):
-            text, seen = op.encode(value, serdes)
-            text = op.fitting(text)
-            if finished(polling.until(seen), polling.until, ANSWERS_AT_ONCE):
+            text, decoded = op.encode(value, serdes)
+            text = op.check_size(text)
+            if finished(polling.until(decoded), polling.until, ANSWERS_AT_ONCE):
                 return Checkpoint(op.succeed(text))
             if number >= polling.max_attempts:
-                return _given_up(op, f"the condition of {op.label} was not met in {number} checks")
+                return _give_up(op, f"the condition of {op.label} was not met in {number} checks")
             delay = polling.delay(number, op.random)
             left = limit.left(op) if limit is not None else None
             if limit is None or left is None:
                 return Checkpoint(op.retry_with(text, delay))
             if left <= 0:
                 span = f"within {limit.seconds:g} seconds, in {number} checks"
-                return _given_up(op, f"the condition of {op.label} was not met {span}")
+                return _give_up(op, f"the condition of {op.label} was not met {span}")
             last = max(1, math.ceil(left))  # the last check is made at the end of the limit
             return Checkpoint(op.retry_with(text, min(delay, last)))
 
 
-def _given_up(op: OperationHandle, message: str) -> Checkpoint:
+def _give_up(op: OperationHandle, message: str) -> Checkpoint:
     error = WaitForConditionError(message)
     return Checkpoint(op.fail(error), failure=error)

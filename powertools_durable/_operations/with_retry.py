@@ -1,4 +1,4 @@
-"""Run several operations as one, and all of them again when one fails: a loop with `wait` in a child context."""
+"""Run several operations as one, and all of them again when one fails: a loop with waits in a child context."""
 
 from __future__ import annotations
 

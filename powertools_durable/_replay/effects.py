@@ -1,7 +1,7 @@
-"""The effects: the closed set of things an operation may ask for, and the answers it may get.
+"""The effects that an operation may ask a driver for, and the answers that it may get.
 
-An operation is a generator (a `Flow`): it yields effects and is sent answers. It never performs an effect,
-and nothing is thrown into it: an attempt's failure arrives as the value `Raised`.
+An operation is a generator (a `Flow`): it yields effects and is sent answers. It never performs an effect itself, and
+no exception is thrown into it: the failure of an attempt is sent as the value `Raised`.
 """
 
 from __future__ import annotations
@@ -48,10 +48,9 @@ T = TypeVar("T")
 class Checkpoint:
     """Send an update. Answered by None; with ``wait``, after the service acknowledged it.
 
-    A ``deferrable`` update needs no acknowledgement while its context is in batch mode: it is applied to the local
-    view at once and sent with the next batch (docs/contributing/protocol.md#batch-mode). An update that ``closes`` a
-    context makes every branch that still runs inside an orphan. ``failure`` is the exception that the update records,
-    for the log.
+    A ``deferrable`` update is not awaited while its context is in batch mode: it is applied to the local view at once
+    and sent with the next batch (docs/contributing/protocol.md#batch-mode). An update that ``closes`` a context orphans
+    the branches that still run in it. ``failure`` is the exception that the update records, for the log.
     """
 
     update: OperationUpdate
@@ -82,7 +81,7 @@ class Enter:
 class Run:
     """Run the user's function once, in the context of the series. Answered by its `Outcome`.
 
-    A mistake in the code ends the series too, unless it goes on ``to_the_end``.
+    An unrecoverable error ends the series at once; with ``to_the_end`` most of them are sent to it as an outcome, too.
     """
 
     body: Callable[[], Any]
@@ -103,7 +102,8 @@ class FailedAttempt:
 class Perform:
     """Perform another durable call inside this one. Answered by its `Outcome`.
 
-    ``begin`` builds the call, which takes its id, after the context was checked; ``method`` names it in messages.
+    The driver checks the context, then calls ``begin``, which builds the call and takes its id. ``method`` names the
+    call in messages.
     """
 
     method: str
@@ -113,15 +113,15 @@ class Perform:
 
 @frozen
 class Flush:
-    """Send the updates that batch mode holds back. Answered by None when the service has them."""
+    """Send the updates that batch mode holds back. Answered by None when the service has acknowledged them."""
 
 
 @frozen
 class FanOut:
-    """Run branches concurrently as *plan* decides, each as an operation. Answered by an `Outcome`.
+    """Run branches concurrently as ``plan`` decides, each as an operation. Answered by an `Outcome`.
 
-    ``branch`` returns the operation and a new flow of the branch with that index, each time the branch is entered.
-    ``result`` builds the answer when the plan is complete.
+    ``branch`` takes an index and returns the operation and a new flow of that branch; it is called each time the branch
+    is started or resumed. ``result`` builds the answer when the plan is complete.
     """
 
     frame: Frame
@@ -132,7 +132,7 @@ class FanOut:
 
 @frozen
 class Suspend:
-    """Suspend until that moment, or without one until an external event. Not answered."""
+    """Suspend until a time, or without one until an external event. A blocking driver never answers it."""
 
     until: datetime | None = None
 
@@ -142,10 +142,10 @@ Turn: TypeAlias = Run | Perform | Flush
 
 
 Flow: TypeAlias = Generator[Effect, Any, T]
-"""An operation."""
+"""The generator of an operation."""
 
 Series: TypeAlias = Generator[Turn, Any, T]
-"""Several operations in sequence, with user code between them. A series is not an operation itself."""
+"""A generator that performs several operations in sequence, with user code between them; not an operation itself."""
 
 
 @frozen(eq=False)
@@ -157,11 +157,11 @@ class Call(Generic[T]):
     frame : Frame
         The context of the call.
     op : OperationHandle
-        Its operation; the id is taken.
+        The operation, with its id.
     flow : Flow
         The generator of its effects.
     at_start : bool
-        Its result is there as soon as the operation has started.
+        The result is available as soon as the operation has started.
     """
 
     frame: Frame

@@ -1,17 +1,17 @@
 """The state machine of one invocation. Updates go in, batches come out, responses go in.
 
-The engine owns the token chain, the outbox and the local view of the records. It has no thread, lock or clock. A
-caller with several threads holds a lock around each call (only reading `state` needs none) and passes the time.
+The engine owns the checkpoint token, the outbox and the local view of the records. It has no thread, lock or clock. A
+caller with several threads holds a lock around each call (only reading `state` needs none) and passes the current time.
 
 How updates travel:
 
-1. `queue` adds an update to the outbox. The order is never changed: an update that does not fit a batch stays first.
-2. `next_batch` takes from the front what may share one request (docs/contributing/protocol.md#batching).
+1. `queue` adds an update to the outbox. Updates are sent in this order: one that does not fit a batch stays first.
+2. `next_batch` takes the updates from the front that may share one request (docs/contributing/protocol.md#batching).
 3. `receive` merges the response, and applies the lifecycle table to updates whose records the response leaves out.
 
-Then the engine is still *open*, or *finished* (the EXECUTION update was accepted), *revoked* (the response had no
-token: the answer is PENDING, even if the handler returns or raises) or *interrupted* by an error that decides how
-the invocation ends.
+Afterwards the engine is *open*, *finished* (the EXECUTION update was accepted), *revoked* (the response had no token:
+the invocation answers PENDING, even if the handler returns or raises) or *interrupted* by an error that decides how the
+invocation ends.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
 from powertools_durable._replay.state import ExecutionState
 
-__all__ = ["Batch", "Queued", "RandomSource", "ReplayEngine", "Rules"]
+__all__ = ["CALLABLE_TYPES", "Batch", "Queued", "RandomSource", "ReplayEngine", "Rules"]
+
+CALLABLE_TYPES = frozenset(OperationType) - {OperationType.EXECUTION}
+"""The types of operations that code can call; not those that this version does not know."""
 
 
 class RandomSource(Protocol):
-    """The two draws the engine and its policies make; a `random.Random` is one."""
+    """The methods of `random.Random` that the engine and its policies use."""
 
     def random(self) -> float: ...
 
@@ -44,7 +47,7 @@ class RandomSource(Protocol):
 
 @frozen(kw_only=True)
 class Rules:
-    """The deployment's choices that operations obey."""
+    """The settings of the deployment that concern operations; see `DurableConfig`."""
 
     max_payload_bytes: int = 1024 * 1024
     stack_traces: bool = False
@@ -54,7 +57,7 @@ class Rules:
 
 @frozen(eq=False)
 class Queued:
-    """An update in the outbox, and who waits for it. None in place of an update polls for changed records."""
+    """An update in the outbox, with its waiter. An *update* of None polls for changed records."""
 
     update: OperationUpdate | None
     waiter: object | None = None
@@ -63,7 +66,7 @@ class Queued:
 
 @frozen(eq=False)
 class Batch:
-    """What one request carries."""
+    """The content of one request."""
 
     token: str
     items: Sequence[Queued]
@@ -71,28 +74,28 @@ class Batch:
 
 
 class ReplayEngine:
-    """One invocation's view of its execution, and the updates that it has still to send.
+    """The records of an execution and the unsent updates, as one invocation sees them.
 
     Attributes
     ----------
     state : ExecutionState
         All records.
     token : str
-        The newest checkpoint token; every accepted batch brings the next.
+        The newest checkpoint token; each response brings the next one.
     rules : Rules
-        Limits that operations obey.
+        Settings that concern operations.
     random : RandomSource
-        For jitter.
+        Source of jitter.
     revoked, finished : bool
-        There are no more checkpoints: the service withdrew the token, or has the execution's result.
+        No more checkpoints are possible: the service withdrew the token, or has the execution's result.
     interruption : BaseException | None
         The error that decides how this invocation ends, even if the handler returns.
     updated : frozenset[str]
-        Ids of the records that the service changed since the last invocation, if it says so. For telemetry only.
-    ask : Callable
-        Records that the code asked for the operation with this id.
-    begins : bool
-        Nothing was recorded before this invocation, and nothing of it was suspended yet: look-ahead finds nothing.
+        Ids of the records that changed since the previous invocation, if the service names them. For telemetry only.
+    note_call : Callable
+        Notes that the code has called the operation with this id.
+    has_no_history : bool
+        Nothing was recorded before this invocation, and it has suspended no context yet, so no record can follow.
     """
 
     def __init__(
@@ -105,15 +108,15 @@ class ReplayEngine:
         updated: Iterable[str] = (),
     ) -> None:
         self.state = state
-        self.begins = not self.is_replaying
+        self.has_no_history = not self.is_replaying
         self.token = token
         self.random = random
         self.rules = rules or Rules()
         self.revoked = False
         self.finished = False
         self.interruption: BaseException | None = None
-        self._asked: list[str] = []  # a set would take four times the memory, and is needed only once
-        self.ask: Callable[[str], None] = self._asked.append
+        self._called: list[str] = []  # a set would take four times the memory, and is rarely needed
+        self.note_call: Callable[[str], None] = self._called.append
         self.updated = frozenset(updated)
         self._outbox: deque[Queued] = deque()
         self._waiting = 0
@@ -128,16 +131,16 @@ class ReplayEngine:
 
     @property
     def is_replaying(self) -> bool:
-        """True when the execution has records besides its own: an earlier invocation was here."""
+        """True when the execution has records besides the EXECUTION record, made by an earlier invocation."""
         return any(record.type is not OperationType.EXECUTION for record in self.state.operations.values())
 
     @property
-    def asked(self) -> frozenset[str]:
-        """Ids of the operations that the code asked for so far."""
-        return frozenset(self._asked)
+    def called(self) -> frozenset[str]:
+        """Ids of the operations that the code has called so far."""
+        return frozenset(self._called)
 
     def get(self, operation_id: str) -> Operation | None:
-        """Return the record of an operation; None when there is none."""
+        """Return the record of an operation; None if there is none."""
         return self.state.operations.get(operation_id)
 
     def check_result(self, operation_id: str) -> Operation | None:
@@ -145,25 +148,25 @@ class ReplayEngine:
         record = self.get(operation_id)
         return record if record is not None and record.status.is_terminal else None
 
-    def unasked(self) -> list[Operation]:
-        """Return the records that the code never asked for, the oldest first. Called when the code has ended.
+    def uncalled(self) -> list[Operation]:
+        """Return the records whose operations the code has not called, the oldest first; to be used when it has ended.
 
-        Records below a finished context do not count, because a finished context is not entered. Nor do records of a
-        type that this version does not know: its code cannot ask for them (docs/reliability.md#fault-rows, row 42).
+        Records below a finished context are left out, because its code does not run again. So are records of a type
+        that this version does not know, because its code can't call them (docs/reliability.md#fault-rows, row 42).
         """
-        asked = self.asked
+        called = self.called
         return [
             record
             for record in self.state.operations.values()
-            if record.id not in asked
-            and record.type in _ASKED_FOR
-            and not self._lies_below_an_ended_context(record, asked)
+            if record.id not in called
+            and record.type in CALLABLE_TYPES
+            and not self._is_below_ended_context(record, called)
         ]
 
-    def _lies_below_an_ended_context(self, record: Operation, asked: frozenset[str]) -> bool:
+    def _is_below_ended_context(self, record: Operation, called: frozenset[str]) -> bool:
         parent = self.get(record.parent_id or "")
         while parent is not None:
-            if parent.status.is_terminal or parent.id not in asked:
+            if parent.status.is_terminal or parent.id not in called:
                 return True
             parent = self.get(parent.parent_id or "")
         return False
@@ -172,32 +175,32 @@ class ReplayEngine:
 
     @property
     def pending(self) -> int:
-        """How many updates are queued and not yet sent."""
+        """Number of updates that are queued and not yet sent."""
         return sum(1 for item in self._outbox if item.update is not None)
 
     @property
     def deferred(self) -> int:
-        """How many of them are held back by batch mode."""
+        """Number of updates that batch mode holds back."""
         return self._deferred
 
     @property
     def queued(self) -> int:
-        """How many items are queued, polls included."""
+        """Number of queued items, polls included."""
         return len(self._outbox)
 
     @property
     def is_full(self) -> bool:
-        """True when what is queued fills a request."""
+        """True when the queued items fill a request."""
         return len(self._outbox) >= MAX_BATCH_UPDATES
 
     @property
     def is_pressing(self) -> bool:
-        """True when a caller waits for an answer, or a request is full."""
+        """True when a caller waits for a response, or a request is full."""
         return self._waiting > 0 or len(self._outbox) >= MAX_BATCH_UPDATES
 
     @property
     def is_lingering(self) -> bool:
-        """True when something is queued that batch mode does not hold back."""
+        """True when an item is queued that batch mode does not hold back."""
         return len(self._outbox) > self._deferred
 
     def queue(
@@ -221,7 +224,7 @@ class ReplayEngine:
             return None
         items: list[Queued] = []
         request = _Request()
-        while self._outbox and (self._outbox[0].update is None or request.takes(self._outbox[0].update)):
+        while self._outbox and (self._outbox[0].update is None or request.add(self._outbox[0].update)):
             item = self._outbox.popleft()
             items.append(item)
             self._waiting -= item.waiter is not None
@@ -229,7 +232,7 @@ class ReplayEngine:
         return Batch(self.token, items, [item.update for item in items if item.update is not None])
 
     def drop_all(self) -> list[Queued]:
-        """Empty the outbox and return what was in it."""
+        """Empty the outbox and return its items."""
         dropped = list(self._outbox)
         self._outbox.clear()
         self._waiting = self._deferred = 0
@@ -238,21 +241,21 @@ class ReplayEngine:
     # -- responses -----------------------------------------------------------------------------------------
 
     def receive(self, batch: Batch, response: CheckpointResponse, now: datetime) -> str | None:
-        """Merge the response to *batch*; return the marker of further changed records, if there are any.
+        """Merge the response to *batch*; return the marker of the next page of changed records, if there is one.
 
-        A response without a token means that this invocation may not checkpoint any more: it is finished when
-        the batch held the EXECUTION update, revoked otherwise
+        After a response without a token this invocation can make no more checkpoints: it is finished if the batch
+        contained the EXECUTION update, revoked otherwise
         (docs/contributing/protocol.md#responses-without-a-token).
         """
         page = response.new_execution_state
         changed = (page.operations or ()) if page else ()
         self.state.absorb(changed)
-        told = {record.id for record in changed}
+        in_response = {record.id for record in changed}
         for update in batch.updates:
             if update.type is OperationType.EXECUTION:
                 self.finished = True
-            # An acknowledged end counts even if the response shows the record as it was before.
-            elif update.id not in told or update.action in _ENDS:
+            # An acknowledged end counts even if the response has an older version of the record.
+            elif update.id not in in_response or update.action in _ENDS:
                 self._apply(update, now)
         if self.finished:
             return None
@@ -265,30 +268,29 @@ class ReplayEngine:
     def _apply(self, update: OperationUpdate, now: datetime) -> None:
         known = self.state.operations.get(update.id)
         if known is not None and known.status.is_terminal:
-            return  # the common case: the response held the record
+            return  # the common case: the response contained the record
         try:
             record = apply(known, update, now)
         except IllegalTransition:
-            return  # the view is up to date: the update was deferred, and applied when it was queued
+            return  # a deferred update, which was applied when it was queued
         self.state.put(record)
 
     def interrupt(self, reason: BaseException) -> None:
-        """Let *reason* decide how this invocation ends. The first reason stays."""
+        """Let *reason* decide how this invocation ends; later reasons are ignored."""
         if self.interruption is None:
             self.interruption = reason
 
 
-_ASKED_FOR = frozenset(OperationType) - {OperationType.EXECUTION}
 _ENDS = (OperationAction.SUCCEED, OperationAction.FAIL)
 _MERGEABLE = frozenset({OperationType.STEP, OperationType.CONTEXT})
-_OVERHEAD = 1024  # ids, name, keys and punctuation of one update, at most
-_WORST_ESCAPE = 12  # a character beyond the first plane: "\\ud834\\udd1e"
+_OVERHEAD = 1024  # upper bound of the size of ids, name, keys and punctuation of one update
+_WORST_ESCAPE = 12  # size of an escaped character beyond the basic multilingual plane: "\\ud834\\udd1e"
 
 
 class _Request:
     """The updates of one request: at most 250 of them, 750 KiB, and one change of each operation.
 
-    Measuring the size means writing the JSON, so an upper bound is used as long as it is conclusive.
+    To measure the size means to write the JSON, so an upper bound is used as long as it is below the limit.
     """
 
     def __init__(self) -> None:
@@ -297,9 +299,9 @@ class _Request:
         self._bound = 0
         self._exact: int | None = None
 
-    def takes(self, update: OperationUpdate) -> bool:
-        """Add *update* if it may share this request. The first update is never refused, no matter how large."""
-        bound = _bound(update)
+    def add(self, update: OperationUpdate) -> bool:
+        """Add *update* and return True, unless it may not share this request; the first one may have any size."""
+        bound = _upper_bound(update)
         before = self._actions.get(update.id)
         if self._updates and (
             len(self._updates) >= MAX_BATCH_UPDATES
@@ -317,17 +319,20 @@ class _Request:
             return True
         if self._exact is None:
             self._exact = sum(map(_size, self._updates))
-        self._exact += _size(update)  # also when there is no room: nothing is added after it then
+        self._exact += _size(update)  # even without room for it: nothing is added afterwards
         return self._exact <= MAX_BATCH_BYTES
 
 
 def _may_follow(update: OperationUpdate, before: OperationAction) -> bool:
-    """An operation's updates share a request only as START and its end (docs/contributing/protocol.md#batching)."""
+    """Return whether *update* may share a request with an earlier action on the same operation: an end with START.
+
+    See docs/contributing/protocol.md#batching.
+    """
     ends = before is OperationAction.START and update.action is not OperationAction.START
     return ends and update.type in _MERGEABLE
 
 
-def _bound(update: OperationUpdate) -> int:
+def _upper_bound(update: OperationUpdate) -> int:
     error, payload = update.error, update.payload
     characters = len(payload) + 1 if payload else 0
     if error is not None:

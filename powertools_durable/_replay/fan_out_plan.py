@@ -2,12 +2,12 @@
 
 See docs/contributing/protocol.md#map-and-parallel.
 
-The plan of one fan-out in one invocation. It is pure: the coordinator that runs the branches reports all events to it.
+There is one plan for each fan-out and invocation. It is pure: the driver runs the branches and reports events to it.
 
 * Branches are admitted in index order, ``max_concurrency`` at a time. A suspended branch keeps its slot.
-* With ``batch_size`` the next group is admitted when every branch of the group before has ended.
-* Once the reason is decided it stays, and no branch is admitted any more; later outcomes still count.
-* A value that can't be written or read is the author's mistake, not a failure of the branch: it ends the fan-out,
+* With ``batch_size`` the next group is admitted when every branch of the previous group has ended.
+* Once the fan-out is complete, its reason does not change and no branch is admitted; later outcomes are still included.
+* A value that can't be written or read is a mistake in the code, not a failure of the branch: it ends the fan-out,
   no matter how many failures are tolerated.
 """
 
@@ -25,18 +25,18 @@ __all__ = ["FanOutPlan"]
 
 
 class FanOutPlan:
-    """The branches of one fan-out.
+    """The plan of one fan-out.
 
     Parameters
     ----------
     indexes : Sequence[int]
         The branches, in the order in which they are admitted.
     completion : Completion
-        When the fan-out is complete.
+        Decides when the fan-out is complete.
     max_concurrency : int | None
-        How many branches may be in flight, suspended ones included; None is all.
+        Maximum number of branches in flight, suspended ones included; None: no limit.
     batch_size : int | None
-        How many branches make a group; None is one group of all.
+        Number of branches in a group; None: one group of all branches.
     rebuilds : bool
         The fan-out has succeeded in an earlier invocation: the branches' outcomes are taken from their records.
 
@@ -47,7 +47,7 @@ class FanOutPlan:
     reason : str | None
         Why the fan-out is complete; None while it is not.
     running : int
-        How many branches run now.
+        Number of branches that run now.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class FanOutPlan:
         self._states: dict[int, BranchState | None] = dict.fromkeys(indexes)
         self._outcomes: dict[int, Outcome] = {}
         self._suspended: dict[int, datetime | None] = {}
-        self._timers: list[tuple[datetime, int]] = []  # a heap; a branch that has gone on since is passed over
+        self._timers: list[tuple[datetime, int]] = []  # a heap; entries of branches that no longer wait are skipped
         self._admitted = 0
         self._succeeded = 0
         self._decide()
@@ -78,14 +78,14 @@ class FanOutPlan:
 
     @property
     def earliest(self) -> datetime | None:
-        """When the first timer of a suspended branch is due; None when no branch has one."""
+        """Time when the first timer of a suspended branch is due; None if there is none."""
         timers = self._timers
         while timers and self._suspended.get(timers[0][1]) != timers[0][0]:
             heappop(timers)
         return timers[0][0] if timers else None
 
     def admit(self) -> int | None:
-        """Return the next branch to start; None when there is none for now."""
+        """Return the next branch to start, which counts as running; None if none may start now."""
         if self.reason is not None or self._admitted >= len(self.indexes) or not self._has_slot():
             return None
         index = self.indexes[self._admitted]
@@ -97,7 +97,7 @@ class FanOutPlan:
         return index
 
     def wake(self, now: datetime) -> list[int]:
-        """Return the suspended branches whose timer is due, in index order; they count as running from now on."""
+        """Return the suspended branches whose timers are due, in index order; they count as running."""
         ready = []
         while (moment := self.earliest) is not None and moment <= now:
             index = heappop(self._timers)[1]
@@ -106,19 +106,19 @@ class FanOutPlan:
         return sorted(ready)
 
     def resumed(self, index: int) -> None:
-        """Count a suspended branch as running again: what it waited for has happened."""
+        """Note that a suspended branch runs again, because the event that it waited for has happened."""
         del self._suspended[index]
         self.running += 1
 
     # -- outcomes of branches ------------------------------------------------------------------------------
 
     def ended(self, index: int, outcome: Outcome) -> None:
-        """A branch returned or raised.
+        """Note that a branch returned or raised.
 
         Raises
         ------
         SerDesError
-            The branch's: no completion rule tolerates it.
+            The branch raised it; no completion rule tolerates it.
         """
         self._outcomes[index] = outcome
         self.running -= 1
@@ -127,13 +127,13 @@ class FanOutPlan:
                 self._states[index] = BranchState.SUCCEEDED
                 self._succeeded += 1
             case Raised(SerDesError() as mistake) if not self._rebuilds:
-                raise SerDesError(str(mistake)) from mistake  # recorded, and raised, by this name
+                raise SerDesError(str(mistake)) from mistake  # a subclass is recorded and raised as SerDesError
             case Raised():
                 self._states[index] = BranchState.FAILED
         self._decide()
 
     def suspended(self, index: int, until: datetime | None) -> None:
-        """A branch waits; it keeps its slot."""
+        """Note that a branch waits, until a time or for an external event; it keeps its slot."""
         self._suspended[index] = until
         self.running -= 1
         if until is not None:

@@ -1,35 +1,34 @@
 """One context's place in the replay.
 
-A frame hands out operation ids in call order, compares each call with the record at its id, and knows whether the
-code of its context runs again or for the first time. A frame belongs to the one thread that runs that code; only the
-engine below it is shared.
+A frame assigns operation ids in call order, compares each call with the record of that id, and knows whether the code
+of its context replays or is live. A frame belongs to the one thread that runs that code; only the engine is shared.
 
-The four states of a frame decide which log lines, metrics and spans come out. They never control the flow.
+The four states of a frame decide which log lines, metrics and spans are emitted. They never control the flow.
 
 ==========  ===============================================================  =====================
 State       Meaning                                                          Its code's log lines
 ==========  ===============================================================  =====================
 REPLAY      the next operation of this context is recorded                   are dropped
-LIVE        nothing is recorded ahead; final, this frame never goes back     come out
+LIVE        no record follows; no frame returns from LIVE to REPLAY          are emitted
 UNWINDING   a suspension was raised here, or passes through                  are dropped
-SEALED      a finished context runs again only to rebuild its large result   are dropped, for good
+SEALED      a finished context runs again only to rebuild its large result   are dropped
 ==========  ===============================================================  =====================
 
-What moves a frame from one state to another; code and tests cite the numbers:
+The transitions between states; code and tests refer to the numbers:
 
 ==  =========================  ===============================================================================
-T1  The frame is made.         REPLAY if its first operation is recorded, else LIVE. SEALED if the context has
+T1  The frame is created.      REPLAY if its first operation is recorded, else LIVE. SEALED if the context has
                                ended.
 T2  An operation begins.       REPLAY to LIVE if it is not recorded, or is a step that will run user code.
 T3  An operation has           REPLAY to LIVE if the following one is not recorded.
     returned or raised.
 T4  A suspension is raised.    UNWINDING, and so is each context that it passes through.
-T5  A callback that is         The invocation before this one ended in its ``result()``, so the code up to
-    recorded was answered      there has run before: T3 is put off until ``result()`` is called.
-    since.
+T5  A recorded callback was    The previous invocation was suspended in its ``result()``, so the code up to
+    answered since the last    there has run before: T3 is deferred until ``result()`` is called.
+    invocation.
 ==  =========================  ===============================================================================
 
-The look-ahead of T1 to T3 sees through virtual contexts, which have no record, to the first operation inside.
+For T1 to T3, a virtual context, which has no record, counts as recorded if its first operation is.
 """
 
 from __future__ import annotations
@@ -49,38 +48,39 @@ from powertools_durable.scope import ReplayState
 
 __all__ = ["Frame", "operation_id"]
 
-# An enum's member costs an attribute look-up by its metaclass, several times an operation.
+# Module constants, because access to a member of an enum is slow, and these are read several times an operation.
 REPLAY, LIVE, UNWINDING, SEALED = ReplayState.REPLAY, ReplayState.LIVE, ReplayState.UNWINDING, ReplayState.SEALED
 _STEP, _CALLBACK, _SUCCEEDED = OperationType.STEP, OperationType.CALLBACK, OperationStatus.SUCCEEDED
-_VIRTUAL_DEPTH = 4  # how many virtual contexts, one directly inside the other, a look-ahead sees through
+_VIRTUAL_DEPTH = 4  # maximum nesting of virtual contexts that is searched for a first record
 
 
 def operation_id(text: str) -> str:
-    """Hash the text form of an operation's place into its id.
+    """Return the id of the operation with the place *text*, such as ``1`` or ``<id of its context>-1``.
 
-    BLAKE2b with its default 64-byte digest, cut to 64 hex characters: a 32-byte digest is another value
+    It is BLAKE2b with the default digest size of 64 bytes, cut to 64 hexadecimal characters. A digest size of 32 bytes
+    would give another value
     (docs/contributing/protocol.md#operation-ids).
     """
     return blake2b(text.encode()).digest()[:32].hex()
 
 
 class Frame:
-    """One context: its counter, its id prefix, its replay state.
+    """One context: its operation counter, id prefix and replay state.
 
     Attributes
     ----------
     engine : ReplayEngine
-        The invocation's.
+        The engine of the invocation.
     parent : Frame | None
-        The context around this one.
+        The frame of the enclosing context.
     context_id : str | None
-        Id of the operation that owns this context; None at the root. It prefixes the ids inside.
+        Id of the operation of this context, and prefix of the places of operations in it; None at the root.
     parent_id : str | None
-        What operations inside send as ``ParentId``: the nearest context that has a record.
+        The ``ParentId`` of operations in it: the id of the nearest context that has a record.
     replay_state : ReplayState
         For telemetry only, never for control flow.
     suspension : SuspendExecution | None
-        The signal that was raised here. Every later call raises it again, so code that swallows it cannot continue.
+        The signal that was raised here. Every later call raises it again, so code that swallows it can't continue.
     closed : bool
         The context's code has ended.
     finished : bool
@@ -90,11 +90,11 @@ class Frame:
     batch_mode : bool
         Updates of steps may be held back and sent together.
     owner : object
-        The thread or task that runs the context's code.
+        The thread, or in async code the `TaskPlace`, that runs the context's code.
     busy_with : object
-        The operation that the context's code is waiting for, or the name of other user code that runs in the meantime.
+        The operation that the context's code waits for, or the name of auxiliary user code that runs meanwhile.
     busy_on : object
-        The thread or task on which that runs.
+        The thread on which that runs; None: any.
     """
 
     __slots__ = (
@@ -134,9 +134,9 @@ class Frame:
         self.parent_id = parent_id
         self.counter = 0
         self._order = order
-        self.patches: dict[str, bool] = {}  # answers of this invocation, so that asking again gives the same
-        self._parked: str | None = None  # T5: a callback that was answered while the invocation before waited for it
-        self._ahead: str | None = None  # the next operation's id, once a look-ahead has made it
+        self.patches: dict[str, bool] = {}  # the answers of `patched` in this invocation, which must not change
+        self._parked: str | None = None  # T5: the callback whose answer arrived since the last invocation
+        self._ahead: str | None = None  # the next operation's id, if it was needed before the call
         self.batch_mode = False
         self.suspension: SuspendExecution | None = None
         self.closed = False
@@ -148,18 +148,18 @@ class Frame:
         self.replay_state = LIVE
         if sealed:
             self.replay_state = SEALED
-        elif not engine.begins and self._goes_on():  # T1
+        elif not engine.has_no_history and self._has_more_records():  # T1
             self.replay_state = REPLAY
 
     @property
     def code_state(self) -> ReplayState:
-        """`replay_state`, or what the owner knows better: one with tasks is not a sequence."""
+        """The replay state of the running code; in async code its task has its own, else it is `replay_state`."""
         state: ReplayState = getattr(self.owner, "replay_state", self.replay_state)
         return state
 
     @contextmanager
     def busy(self, work: object) -> Iterator[None]:
-        """Mark a block in which other code than this context's runs: durable calls in it are misplaced."""
+        """Mark a block in which auxiliary user code runs, such as a retry policy: durable calls in it are refused."""
         before = self.busy_with, self.busy_on
         self.busy_with, self.busy_on = work, None
         try:
@@ -168,7 +168,7 @@ class Frame:
             self.busy_with, self.busy_on = before
 
     def child(self, op: OperationHandle, *, virtual: bool = False) -> Frame:
-        """Open the frame of the context that *op* is; a virtual context has no record of its own."""
+        """Create the frame of the context of *op*; a virtual context has no record of its own."""
         record = self.engine.state.operations.get(op.id)
         return Frame(
             self.engine,
@@ -182,33 +182,33 @@ class Frame:
     # -- operations in call order --------------------------------------------------------------------------
 
     def id_at(self, number: int) -> str:
-        """Return the id of this context's operation *number*; branches of a fan-out count from 0."""
+        """Return the id of operation *number* in this context; branches of a fan-out are numbered from 0."""
         return operation_id(f"{number}" if self.context_id is None else f"{self.context_id}-{number}")
 
     def begin(self, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool = False) -> OperationHandle:
-        """Take the next id for an operation and check it against what is recorded there.
+        """Take the next id for an operation and compare the operation with the record of that id.
 
         Raises
         ------
         NonDeterminismError
-            Another operation is recorded at this place (docs/contributing/protocol.md#determinism-check).
+            Another operation is recorded with this id (docs/contributing/protocol.md#determinism-check).
         """
         self.counter += 1
         identifier, self._ahead = self._ahead or self.id_at(self.counter), None
-        op = self._checked(identifier, self.counter, kind, sub_type, name, virtual=virtual)
+        op = self._checked_handle(identifier, self.counter, kind, sub_type, name, virtual=virtual)
         if self.replay_state is REPLAY and op.status is not _SUCCEEDED and self._runs_user_code(op.id):  # T2
             self.replay_state = LIVE
         if kind is _CALLBACK and op.id in self.engine.updated:
             self._parked = op.id
         return op
 
-    def asks_result(self, op: OperationHandle) -> None:
-        """Note that a callback's result is asked for: T5 ends here."""
+    def request_result(self, op: OperationHandle) -> None:
+        """Note that `Callback.result` is called for *op*: T5 ends here."""
         if self._parked == op.id:
             self._parked = None
 
     def next_position(self) -> tuple[int, int, int]:
-        """Return where something that is no operation stands among the operations: after those called so far."""
+        """Return the position of an entry that is not an operation: after the operations called so far."""
         self._order += 1
         return (self.counter, 1, self._order)
 
@@ -216,18 +216,18 @@ class Frame:
         """Return an operation whose id is derived from *name*, not from the counter."""
         text = f"patch-{name}" if self.context_id is None else f"{self.context_id}-patch-{name}"
         identifier = operation_id(text)
-        self.engine.ask(identifier)
+        self.engine.note_call(identifier)
         return OperationHandle(
             self.engine, identifier, OperationType.STEP, sub_type, name, parent_id=self.parent_id, number=0
         )
 
     def branch(self, index: int, sub_type: str, name: str | None, *, virtual: bool = False) -> OperationHandle:
-        """Return the operation of a fan-out's branch; branches count from 0, and may begin in any order."""
-        return self._checked(self.id_at(index), index, OperationType.CONTEXT, sub_type, name, virtual=virtual)
+        """Return the operation of a fan-out's branch; branches are numbered from 0, and may begin in any order."""
+        return self._checked_handle(self.id_at(index), index, OperationType.CONTEXT, sub_type, name, virtual=virtual)
 
     def has_branch(self, index: int) -> bool:
-        """Return whether anything is recorded for that branch."""
-        return not self.engine.begins and self._recorded_at(self.id_at(index)) is not None
+        """Return whether there is a record for that branch, or for the first operation of a flat one."""
+        return not self.engine.has_no_history and self._recorded_at(self.id_at(index)) is not None
 
     def branch_has_ended(self, index: int, *, flat: bool) -> bool:
         """Return whether all records of a branch are terminal; a flat branch has only those of its operations."""
@@ -236,16 +236,16 @@ class Frame:
             record = self.engine.get(identifier)
             return record is not None and record.status.is_terminal
         numbers = count(1)
-        found = iter(lambda: self.engine.get(operation_id(f"{identifier}-{next(numbers)}")), None)
-        return all(record.status.is_terminal for record in found)
+        records = iter(lambda: self.engine.get(operation_id(f"{identifier}-{next(numbers)}")), None)
+        return all(record.status.is_terminal for record in records)
 
-    def _checked(
+    def _checked_handle(
         self, identifier: str, number: int, kind: OperationType, sub_type: str, name: str | None, *, virtual: bool
     ) -> OperationHandle:
         record = self.engine.state.operations.get(identifier)
         if record is not None:
-            identifier = record.id  # the same text; one of the two is enough to keep
-        self.engine.ask(identifier)
+            identifier = record.id  # an equal text, so that only one of the two is kept in memory
+        self.engine.note_call(identifier)
         op = OperationHandle(self.engine, identifier, kind, sub_type, name, parent_id=self.parent_id, number=number)
         if record is None:
             if self.replay_state is SEALED and not virtual:
@@ -258,26 +258,26 @@ class Frame:
             or (record.name or None) != name
             or (record.parent_id or None) != self.parent_id
         ):
-            raise self._changed(op, record)
+            raise self._difference_from(op, record)
         return op
 
     def end(self) -> None:
         """Note that an operation returned, or raised its recorded error (T3)."""
         if self.replay_state is REPLAY and self._parked is None:
             ahead = self._ahead = self._ahead or self.id_at(self.counter + 1)
-            if ahead not in self.engine.state.operations and not self._goes_on():
+            if ahead not in self.engine.state.operations and not self._has_more_records():
                 self.replay_state = LIVE
 
     def suspend(self, signal: SuspendExecution) -> SuspendExecution:
-        """Note that *signal* was raised in this context, or passes through it (T4)."""
+        """Note that *signal* is raised in this context, or passes through it (T4); return it."""
         self.suspension = signal
-        self.engine.begins = False  # a suspended branch may be entered again in this invocation, from its start
+        self.engine.has_no_history = False  # a suspended branch may run again in this invocation, from its start
         if self.replay_state is not SEALED:
             self.replay_state = UNWINDING
         return signal
 
     def suspend_until(self, moment: datetime | None, op: OperationHandle | None = None) -> SuspendExecution:
-        """Return the signal that suspends this context until *moment*, while *op* is incomplete."""
+        """Suspend this context until *moment* or an external event; return the signal, which names *op*."""
         return self.suspend(SuspendExecution(moment, () if op is None else (op,)))
 
     @property
@@ -292,20 +292,22 @@ class Frame:
 
     # -- replaying or live ---------------------------------------------------------------------------------
 
-    def recorded_ahead(self) -> Operation | None:
-        """Return the record of the next operation; None when history ends here."""
-        if self.engine.begins:
+    def next_record(self) -> Operation | None:
+        """Return the record of the next operation; None if no record follows."""
+        if self.engine.has_no_history:
             return None
         ahead = self._ahead = self._ahead or self.id_at(self.counter + 1)
         return self.engine.state.operations.get(ahead) or self._recorded_at(ahead)
 
-    def _goes_on(self) -> bool:
-        """Return whether a record follows; after the end of a virtual context, one of the enclosing context."""
-        if self.recorded_ahead() is not None:
+    def _has_more_records(self) -> bool:
+        """Return whether a record follows, in this context or, if this is virtual, in the enclosing one."""
+        if self.next_record() is not None:
             return True
         parent = self.parent
-        # A fan-out's frame has counter 0: its flat branches are virtual too, but are not a sequence.
-        return parent is not None and parent.counter > 0 and self.context_id != self.parent_id and parent._goes_on()  # noqa: SLF001
+        # The frame of a fan-out has counter 0: nothing follows its flat branches, which are virtual too, in order.
+        if parent is None or parent.counter == 0 or self.context_id == self.parent_id:
+            return False
+        return parent._has_more_records()  # noqa: SLF001
 
     def _recorded_at(self, identifier: str, depth: int = _VIRTUAL_DEPTH) -> Operation | None:
         """Return the record of *identifier*, or of the first operation of a virtual context of that id."""
@@ -322,7 +324,7 @@ class Frame:
 
     # -- determinism ---------------------------------------------------------------------------------------
 
-    def _changed(self, op: OperationHandle, record: Operation) -> NonDeterminismError:
+    def _difference_from(self, op: OperationHandle, record: Operation) -> NonDeterminismError:
         recorded = {
             "type": record.type.value,
             "sub type": record.sub_type or None,
@@ -339,9 +341,9 @@ class Frame:
     def mismatch(
         self, op: OperationHandle, recorded: dict[str, str | None], asked: dict[str, str | None]
     ) -> NonDeterminismError:
-        """Make the error for code that is not the code this history was recorded with.
+        """Build the error for code that differs from the code which made these records.
 
-        The engine keeps it: the execution fails with it even if the handler catches it
+        The execution fails with it even if the handler catches it, because the engine keeps it
         (docs/reliability.md#fault-rows, row 52).
         """
         where = call_site()

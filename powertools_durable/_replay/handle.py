@@ -1,4 +1,4 @@
-"""One operation of this run: its identity, a view of its record, builders of its updates."""
+"""One operation in this invocation: its identity, its record and its updates."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ __all__ = ["OperationHandle"]
 E = TypeVar("E", bound=OperationError)
 _STARTED, _READY = OperationStatus.STARTED, OperationStatus.READY
 _KIND = {OperationType.CHAINED_INVOKE: "invoke"}
-_OURS = frozenset({OperationType.STEP, OperationType.CONTEXT})  # errors on other records were written by others
+_OURS = frozenset({OperationType.STEP, OperationType.CONTEXT})  # errors of other types were written elsewhere
 
 
 class OperationHandle:
-    """An operation as its generator sees it.
+    """An operation, for its flow.
 
-    The properties read the record each time, because a checkpoint may have changed it.
+    The properties read the record on each access, because a checkpoint may have changed it.
     """
 
     __slots__ = ("_proved", "engine", "id", "losses", "name", "number", "parent_id", "place", "sub_type", "type")
@@ -68,12 +68,12 @@ class OperationHandle:
         self.parent_id = parent_id
         self.number = number
         self.losses: list[str] = []  # parts of a failure that could not be recorded
-        self.place: str | None = None  # the user's line, for a branch, whose stack does not show it
-        self._proved: tuple[str, Any] | None = None  # a text and the value read from it, until `decode` returns that
+        self.place: str | None = None  # the user's line, set for branches, whose stack does not show it
+        self._proved: tuple[str, Any] | None = None  # a text and the value that `encode` read from it, for `decode`
 
     @property
     def label(self) -> str:
-        """The operation as messages name it: ``step 'charge' (#3)``."""
+        """Name of the operation in messages, such as ``step 'charge' (#3)``."""
         kind = _KIND.get(self.type, self.type.value.lower())
         return f"{kind} {self.name!r} (#{self.number})" if self.name else f"{kind} #{self.number}"
 
@@ -81,12 +81,12 @@ class OperationHandle:
 
     @property
     def record(self) -> Operation | None:
-        """The newest view of the record; None when there is none."""
+        """The newest version of the record; None if there is none."""
         return self.engine.state.operations.get(self.id)
 
     @property
     def status(self) -> OperationStatus | None:
-        """Its status; None when there is no record."""
+        """Status of the record; None if there is none."""
         record = self.engine.state.operations.get(self.id)
         return record.status if record is not None else None
 
@@ -98,31 +98,31 @@ class OperationHandle:
 
     @property
     def runs_body(self) -> bool:
-        """True when the user's function is about to run: there is no record yet, or an attempt is open or due."""
+        """True when the user's function is about to run: there is no record yet, or an attempt is due or unfinished."""
         record = self.engine.state.operations.get(self.id)
         return record is None or record.status is _STARTED or record.status is _READY
 
     @property
     def attempts(self) -> int:
-        """How many attempts have finished."""
+        """Number of finished attempts."""
         record = self.engine.state.operations.get(self.id)
         return record.attempts if record is not None else 0
 
     @property
     def next_attempt(self) -> datetime | None:
-        """When a scheduled retry is due."""
+        """Time when a scheduled retry is due."""
         record = self.record
         return record.step_details.next_attempt_timestamp if record is not None and record.step_details else None
 
     @property
     def scheduled_end(self) -> datetime | None:
-        """When a wait is due."""
+        """Time when a wait ends."""
         record = self.record
         return record.wait_details.scheduled_end_timestamp if record is not None and record.wait_details else None
 
     @property
     def callback_id(self) -> str | None:
-        """The id that the service made for a callback."""
+        """The callback id that the service has created."""
         record = self.record
         return record.callback_details.callback_id if record is not None and record.callback_details else None
 
@@ -139,7 +139,7 @@ class OperationHandle:
         return record.error if record is not None else None
 
     def failure(self, cls: type[E]) -> E | SerDesError | PayloadTooLargeError | InvalidStateError:
-        """Build the exception that the record stands for, or one that says that its status is unexpected."""
+        """Build the exception for the recorded failure, or an `InvalidStateError` if the status is unknown."""
         status = self.status
         if status is None or not status.is_terminal:
             return InvalidStateError(
@@ -160,41 +160,41 @@ class OperationHandle:
     # -- values --------------------------------------------------------------------------------------------
 
     def encode(self, value: Any, serdes: SerDes[Any], *, promised: bool = True) -> tuple[str | None, Any]:
-        """Write *value*, and read it back, to prove that every replay can.
+        """Write *value* and read it back, to prove that every replay can read it.
 
         Parameters
         ----------
         value, serdes
             The value, and its format.
         promised : bool
-            The value was returned by the function whose annotation chose *serdes*, so it must fit that.
+            The value was returned by the function whose annotation decided about *serdes*, so it must fit that type.
 
         Returns
         -------
         tuple[str | None, Any]
-            The text, and the value as a replay will see it.
+            The text, and the value as read back.
 
         Raises
         ------
         SerDesError
-            The value can't be written, or does not read back equal; names the operation and the line.
+            The value can't be written, or is not equal when read back. Names the operation and the user's line.
         """
         try:
             context = SerDesContext(self.id, self.engine.state.durable_execution_arn)
-            text, seen = prove(value, serdes, context, promised=promised)
+            text, decoded = prove(value, serdes, context, promised=promised)
         except SerDesError as error:
             raise self._named(error) from None
-        # A wrapping serdes is left out, so that reading the record shows that it can unwrap.
-        self._proved = None if text is None or hasattr(serdes, "proven") else (text, seen)
-        return text, seen
+        # Not with a wrapping serdes: reading the record must show that it can unwrap.
+        self._proved = None if text is None or hasattr(serdes, "proven") else (text, decoded)
+        return text, decoded
 
     def reread(self, value: Any, serdes: SerDes[Any]) -> Any:
-        """Return *value* as a replay sees it; `encode` has proved an equal value in an earlier invocation.
+        """Return *value*, written and read back; an earlier invocation has proved an equal value by `encode`.
 
         Raises
         ------
         SerDesError
-            It can't be written or read.
+            The value can't be written or read.
         """
         try:
             return read(write(value, serdes, self.serdes_context), serdes, self.serdes_context)
@@ -202,7 +202,7 @@ class OperationHandle:
             raise self._named(error) from None
 
     def _named(self, error: SerDesError) -> SerDesError:
-        """Return *error* with the operation and the user's line; an error of the serdes' own class stays as it is."""
+        """Return *error* with the operation and the user's line in its message; unchanged if it is a subclass."""
         if isinstance(error, UnkeptError):
             message = error.about(self.label)
         elif type(error) is SerDesError:
@@ -212,15 +212,15 @@ class OperationHandle:
         place = without_folders(call_site() or self.place or "")
         return SerDesError(f"{message} (at {place})" if place else message)
 
-    def sendable(self, value: Any, serdes: SerDes[Any]) -> str | None:
-        """Write *value* for another function.
+    def encode_event(self, value: Any, serdes: SerDes[Any]) -> str | None:
+        """Write *value* as the event of another function.
 
         Raises
         ------
         SerDesError
-            It can't be written.
+            The value can't be written.
         PayloadTooLargeError
-            More than a chained invoke takes.
+            The text is too large for a chained invoke.
         """
         failure = ""
         try:
@@ -238,13 +238,13 @@ class OperationHandle:
             raise PayloadTooLargeError(message)
         return text
 
-    def fitting(self, text: str | None) -> str | None:
-        """Return *text* unless it is more than the service takes.
+    def check_size(self, text: str | None) -> str | None:
+        """Return *text* if it is small enough to be recorded.
 
         Raises
         ------
         PayloadTooLargeError
-            Larger than `DurableConfig.max_payload_bytes` as UTF-8.
+            The text is larger than `DurableConfig.max_payload_bytes` in UTF-8.
         """
         limit = self.engine.rules.max_payload_bytes
         if text is None or len(text) * 4 <= limit:
@@ -259,12 +259,12 @@ class OperationHandle:
         return text
 
     def decode(self, serdes: SerDes[Any]) -> Any:
-        """Read the recorded result; nothing recorded is None.
+        """Read the recorded result; None if no result is recorded.
 
         Raises
         ------
         SerDesError
-            The text is not what *serdes* writes; names the operation.
+            The text does not have the format of *serdes*. Names the operation.
         """
         record = self.engine.state.operations.get(self.id)
         text = record.result if record is not None else None
@@ -281,12 +281,12 @@ class OperationHandle:
 
     @property
     def serdes_context(self) -> SerDesContext:
-        """What a serdes may know of this operation."""
+        """The information about this operation that a serdes gets."""
         return SerDesContext(self.id, self.engine.state.durable_execution_arn)
 
     @property
     def random(self) -> RandomSource:
-        """For jitter."""
+        """Source of jitter."""
         return self.engine.random
 
     # -- updates -------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ class OperationHandle:
         invoke: ChainedInvokeOptions | None = None,
         payload: str | None = None,
     ) -> OperationUpdate:
-        """Build the START."""
+        """Build the START update."""
         return self._update(
             OperationAction.START,
             wait_options=wait,
@@ -309,27 +309,27 @@ class OperationHandle:
         )
 
     def succeed(self, payload: str | None, *, replay_children: bool | None = None) -> OperationUpdate:
-        """Build the SUCCEED; a payload of None is left out."""
+        """Build the SUCCEED update; None is no payload."""
         options = None if replay_children is None else ContextOptions(replay_children=replay_children)
         return self._update(OperationAction.SUCCEED, payload=payload, context_options=options)
 
     def fail(self, error: BaseException) -> OperationUpdate:
-        """Build the FAIL."""
-        return self._update(OperationAction.FAIL, error=self.written(error))
+        """Build the FAIL update."""
+        return self._update(OperationAction.FAIL, error=self.error_object(error))
 
     def retry(self, error: BaseException, delay: int) -> OperationUpdate:
-        """Build the RETRY: another attempt in *delay* seconds."""
+        """Build the RETRY update for another attempt in *delay* seconds."""
         options = StepOptions(next_attempt_delay_seconds=delay)
-        return self._update(OperationAction.RETRY, error=self.written(error), step_options=options)
+        return self._update(OperationAction.RETRY, error=self.error_object(error), step_options=options)
 
     def retry_with(self, state: str | None, delay: int) -> OperationUpdate:
-        """Build the RETRY of a poll: the state so far, and another look in *delay* seconds."""
+        """Build the RETRY update of a polling step: records the state, for another check in *delay* seconds."""
         return self._update(
             OperationAction.RETRY, payload=state, step_options=StepOptions(next_attempt_delay_seconds=delay)
         )
 
-    def written(self, error: BaseException) -> ErrorObject:
-        """Write an exception down as the record will hold it."""
+    def error_object(self, error: BaseException) -> ErrorObject:
+        """Return an exception in the form in which it is recorded."""
         rules = self.engine.rules
         return to_error_object(
             error, stack_traces=rules.stack_traces, include_input=rules.include_validation_input, losses=self.losses

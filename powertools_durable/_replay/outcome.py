@@ -1,4 +1,4 @@
-"""How code ended, as a value: nothing is thrown into an operation."""
+"""How code ended, as a value, because no exception is thrown into an operation."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ __all__ = ["Ending", "Outcome", "Raised", "Returned", "Suspended"]
 
 @frozen
 class Returned:
-    """The code returned this."""
+    """The code returned *value*."""
 
     value: Any
 
 
 @frozen
 class Raised:
-    """The code raised this."""
+    """The code raised *error*."""
 
     error: Exception
 
 
 @frozen
 class Suspended:
-    """The code was left by this signal, also if it swallowed it: the context has not ended.
+    """The code was suspended by *signal*, even if it swallowed the signal; its context has not ended.
 
-    For drivers only. A driver closes the flow that waits for the code, and sends it nothing.
+    Only drivers see this outcome. A driver closes the flow that waits for the code, and sends it no answer.
     """
 
     signal: SuspendExecution

@@ -14,16 +14,16 @@ __all__ = ["ExecutionState"]
 class ExecutionState:
     """The records of the execution, as this invocation knows them.
 
-    Powertools recognises a durable context by these two attributes, and its Idempotency utility recognises a replay by
-    ``len(operations) > 1``. So the EXECUTION record is one of the operations.
+    Powertools recognises a durable context by the first two attributes, and its Idempotency utility recognises a replay
+    by ``len(operations) > 1``. Therefore the EXECUTION record is one of the operations.
 
     Attributes
     ----------
     durable_execution_arn : str
-        The execution.
+        ARN of the execution.
     operations : dict[str, Operation]
-        The newest view of every record, by id. Other threads may read it at any time: a record is replaced
-        whole, never changed.
+        The newest version of every record, by id. Any thread may read it at any time, because records are replaced,
+        never modified.
     on_change : Callable | None
         Called with the id of each record that changes, on the thread that merges a response.
     """
@@ -38,7 +38,7 @@ class ExecutionState:
         self.absorb(records)
 
     def absorb(self, records: Iterable[Operation]) -> None:
-        """Merge records; an older view never replaces a newer one (docs/reliability.md#fault-rows, rows 35-38)."""
+        """Merge records; an older version never replaces a newer one (docs/reliability.md#fault-rows, rows 35-38)."""
         operations, changed = self.operations, self._changed
         for record in records:
             identifier = record.id
@@ -51,7 +51,7 @@ class ExecutionState:
                     self.on_change(identifier)
 
     def put(self, record: Operation) -> None:
-        """Store a record that is newer than the present one."""
+        """Store a record that is newer than the stored one."""
         self.operations[record.id] = record
         if self._changed is not None:
             self._changed.append(record.id)
@@ -60,14 +60,14 @@ class ExecutionState:
 
     # -- changes -------------------------------------------------------------------------------------------
 
-    def note_changes(self) -> None:
-        """Track from now on which records change."""
+    def track_changes(self) -> None:
+        """Start to track which records change."""
         self._changed = deque()
 
-    def changed(self) -> list[str]:
+    def take_changed(self) -> list[str]:
         """Return the ids of the records that have changed since the last call, and forget them."""
-        noted = self._changed
+        changed = self._changed
         ids: dict[str, None] = {}
-        while noted:
-            ids[noted.popleft()] = None
+        while changed:
+            ids[changed.popleft()] = None
         return list(ids)

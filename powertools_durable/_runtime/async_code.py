@@ -28,12 +28,12 @@ from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.async_bodies import awaited_result
 from powertools_durable._runtime.async_placement import SERIES
 from powertools_durable._runtime.durable_task import DurableTask
+from powertools_durable._runtime.replay_progress import TaskReplayState
 from powertools_durable._runtime.reports import warn_of_replaced, warn_of_swallowed
 from powertools_durable._runtime.signals import STOPS_SERIES, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import ContextRun, PlacedTask, TaskPlace, current_task, leave_scope
 from powertools_durable._runtime.unconsumed import check_context_end
 from powertools_durable._runtime.wakeups import line_of, location_of, waits_only_for_durable_calls
-from powertools_durable._runtime.whereabouts import Whereabouts
 from powertools_durable.errors import SuspendExecution, ValidationError
 from powertools_durable.scope import SCOPE, ScopeInfo
 
@@ -112,7 +112,7 @@ class AsyncCode:
             runner.place = before
 
     def _scope_of(self, run: ContextRun) -> ScopeInfo:
-        return replace(self._driver.scopes.of_context(run.frame), where=Whereabouts(run))
+        return replace(self._driver.scopes.of_context(run.frame), where=TaskReplayState(run))
 
     async def _run_function(
         self, run: ContextRun, body: Callable[[], Any], passes: tuple[type[BaseException], ...] = UNRECOVERABLE

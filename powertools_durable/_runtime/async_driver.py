@@ -43,9 +43,9 @@ from powertools_durable._runtime.durable_task import DurableTask, Line
 from powertools_durable._runtime.idle import IdleWatch
 from powertools_durable._runtime.loop import Loops, silence
 from powertools_durable._runtime.placement import is_in_a_hook
+from powertools_durable._runtime.replay_progress import ReplayProgress
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import PlacedTask, TaskFactory, TaskPlace, current_place
-from powertools_durable._runtime.whereabouts import Repetition
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.scope import SCOPE, ScopeInfo
 
@@ -90,7 +90,7 @@ class AsyncDriver(Driving):
         self._root: Frame
         self.factory = TaskFactory(self)
         self.placement = AsyncPlacement(self, environment.probe)
-        self.repetition = Repetition(engine)
+        self.replay_progress = ReplayProgress(engine)
         self.watch = IdleWatch(
             self.loop,
             engine,
@@ -225,7 +225,7 @@ class AsyncDriver(Driving):
         """Create the task of a call, or of a series in *frame*, and count it at its place."""
         place = self.place_of(frame)
         task: DurableTask[T] = DurableTask(self, call, place, line)
-        task.was_ended = call is not None and self.repetition.includes(call)
+        task.was_ended = call is not None and self.replay_progress.includes(call)
         place.replayed += task.was_ended
         place.run.calls[task] = None
         self.watch.open += 1
@@ -342,7 +342,7 @@ class AsyncDriver(Driving):
         if task.call is not None:
             task.call.frame.end()
             if not task.was_ended:
-                self.repetition.note_handed_over(task.call)
+                self.replay_progress.note_handed_over(task.call)
             if self.observers is not None:
                 self.observers.check_replay_end(task.call.frame)
         if not isinstance(task.outcome, Raised):

@@ -62,7 +62,7 @@ class AsyncSending:
             Nothing more may be recorded in this context.
         """
         deferred = self.defers(frame, effect)
-        self._driver.repetition.note_queued(effect.update)
+        self._driver.replay_progress.note_queued(effect.update)
         try:
             self._checkpointer.submit(
                 frame, effect.update, wait=False, deferred=deferred, closes=effect.closes, held=True
@@ -72,7 +72,7 @@ class AsyncSending:
 
     async def checkpoint(self, frame: Frame, effect: Checkpoint) -> None:
         """Queue an update, and wait until the service has acknowledged it."""
-        self._driver.repetition.note_queued(effect.update)
+        self._driver.replay_progress.note_queued(effect.update)
         await self.send(frame, effect.update, closes=effect.closes)
         if frame.is_orphaned:  # the end of an enclosing fan-out was in the same request
             raise BranchOrphaned

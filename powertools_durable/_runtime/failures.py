@@ -117,7 +117,7 @@ class Failures:
     def log_retried_calls(self, frame: Frame, failed: FailedAttempt) -> None:
         """Log that `with_retry` will run its function again, unless this is a replay."""
         name, attempt, delay, error = failed.name, failed.number, failed.delay, failed.error
-        if isinstance(error, _LOGGED_BEFORE) or frame.engine.revoked or frame.recorded_ahead() is not None:
+        if isinstance(error, _LOGGED_BEFORE) or frame.engine.revoked or frame.next_record() is not None:
             return
         summary = _summary(self._error_object(error))
         text = f"attempt {attempt} of {name or 'with_retry'!r} failed, the next one is in {delay} s: {summary}"

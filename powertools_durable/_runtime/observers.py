@@ -108,7 +108,7 @@ class Observers:
         self._backend: CountedBackend | None = None
         self._lock = threading.Lock()
         if self._plugins_of["on_operation_change"]:
-            state.note_changes()
+            state.track_changes()
 
     # -- the invocation ------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Observers:
         """Call the hook for changed records, with those that have changed since the last call."""
         if not self._plugins_of["on_operation_change"]:
             return
-        if changed := self._state.changed():
+        if changed := self._state.take_changed():
             updated = {key: self._records[key] for key in changed if key in self._records}
             info = ChangeInfo(execution_arn=self._about.execution_arn, updated=updated, operations=self._records)
             self._call_hooks("on_operation_change", info)

@@ -154,7 +154,7 @@ class TaskPlace:
 
     @property
     def replay_state(self) -> ReplayState:
-        """The replay state of the code here; see `whereabouts`."""
+        """The replay state of the code here; see `replay_progress`."""
         driver, frame = self.run.driver, self.frame
         if frame.replay_state is ReplayState.SEALED:
             return ReplayState.SEALED
@@ -162,7 +162,7 @@ class TaskPlace:
             return ReplayState.UNWINDING
         if self._is_live:
             return ReplayState.LIVE
-        if self.replayed or frame.recorded_ahead() is not None or driver.repetition.continues(frame.parent_id):
+        if self.replayed or frame.next_record() is not None or driver.replay_progress.continues(frame.parent_id):
             return ReplayState.REPLAY
         self._is_live = True
         return ReplayState.LIVE

@@ -23,14 +23,14 @@ def check_context_end(frame: Frame) -> None:
     NonDeterminismError
         ``on_unconsumed="fail"``.
     """
-    record = frame.recorded_ahead()
+    record = frame.next_record()
     if record is not None and frame.suspension is None and not frame.is_orphaned:
         _report(frame.engine, [record])
 
 
 def check_execution_end(root: Frame) -> None:
     """Report the records that a handler did not use, when it has returned; raises as `check_context_end`."""
-    if root.suspension is None and (left := root.engine.unasked()):
+    if root.suspension is None and (left := root.engine.uncalled()):
         _report(root.engine, left)
 
 

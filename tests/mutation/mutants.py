@@ -77,8 +77,8 @@ MUTANTS = (
         "the result of a step is not waited for",
         "I12: SUCCEEDED only when every owed update is acknowledged",
         STEP,
-        "yield Checkpoint(op.succeed(op.fitting(text)), deferrable=deferrable)",
-        "yield Checkpoint(op.succeed(op.fitting(text)), wait=False, deferrable=deferrable)\n"
+        "yield Checkpoint(op.succeed(op.check_size(text)), deferrable=deferrable)",
+        "yield Checkpoint(op.succeed(op.check_size(text)), wait=False, deferrable=deferrable)\n"
         "                yield Attempt(lambda: None, number=0)",
     ),
     Mutant(

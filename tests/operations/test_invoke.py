@@ -72,6 +72,6 @@ def test_an_answer_that_is_no_json_is_a_serdes_error():
 
 def test_an_event_beyond_the_limit_is_refused_before_anything_is_sent():
     op = handle(None)
-    assert op.sendable("x" * (MAX_INVOKE_PAYLOAD_BYTES - 2), PlainJson()) is not None
+    assert op.encode_event("x" * (MAX_INVOKE_PAYLOAD_BYTES - 2), PlainJson()) is not None
     with pytest.raises(PayloadTooLargeError, match="more than the 1,048,576 bytes that an invoke takes"):
-        op.sendable("x" * MAX_INVOKE_PAYLOAD_BYTES, PlainJson())
+        op.encode_event("x" * MAX_INVOKE_PAYLOAD_BYTES, PlainJson())

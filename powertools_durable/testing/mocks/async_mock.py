@@ -80,7 +80,7 @@ class AsyncMockRun:
     @property
     def unused(self) -> list[str]:
         """What was prepared and not asked for; see `MockRun.unused`."""
-        left = self._session.engine.unasked()
+        left = self._session.engine.uncalled()
         return [f"{record.type.value} {'*' if record.name is ANY_NAME else record.name or ''}" for record in left]
 
     def assert_no_checkpoints(self) -> None:

@@ -104,7 +104,7 @@ class MockRun(NamedTuple):
     @property
     def unused(self) -> list[str]:
         """What was prepared and not asked for so far, in order, as ``STEP charge``; a name that was not said is *."""
-        left = self.ctx.replay_engine.unasked()
+        left = self.ctx.replay_engine.uncalled()
         return [f"{record.type.value} {'*' if record.name is ANY_NAME else record.name or ''}" for record in left]
 
     def assert_no_checkpoints(self) -> None:

@@ -239,7 +239,7 @@ class ReplayPerformer:
 
     def _unasked_marks(self, parent: str) -> set[str]:
         """Return the marks of patches directly below a context that no code has asked for so far."""
-        return self.script.marks_below(parent) - self.engine.asked
+        return self.script.marks_below(parent) - self.engine.called
 
     def begun(self, effect: FanOut) -> list[int]:
         """Return which branches left something behind."""

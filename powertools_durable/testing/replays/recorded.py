@@ -173,13 +173,13 @@ class Script:
 
     def left(self) -> tuple[Operation, str] | None:
         """Return the first recorded operation that code, which has come to its end, never asked for; and where."""
-        asked = (self.driver.engine.asked if self.driver is not None else set()) | self.cut_off
+        asked = (self.driver.engine.called if self.driver is not None else set()) | self.cut_off
         record: Operation | None
         for record in self.found.operations.values():
             if record.id not in asked and record.parent_id in self.returned:
                 return record, self._sites.get(record.parent_id) or self._sites.get(None, "")
         for frame in self._ended:  # what is in a virtual context lies below another one
-            record = frame.recorded_ahead()
+            record = frame.next_record()
             if record is not None and record.id not in asked:
                 return record, self._sites.get(frame.context_id, "")
         return None
@@ -188,7 +188,7 @@ class Script:
         """Return the first recorded operation that code, all of whose tasks wait, has not asked for."""
         if self.is_ordered or self.outcome is not None or self.driver is None:
             return None
-        asked = self.driver.engine.asked | self.cut_off
+        asked = self.driver.engine.called | self.cut_off
         unasked = (record for record in self.found.operations.values() if record.id not in asked)
         return next((record for record in unasked if record.parent_id in self.entered), None)
 

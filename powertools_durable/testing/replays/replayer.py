@@ -150,7 +150,7 @@ def _awaiting(script: Script, driver: Any) -> AsyncReplayPerformer:
 
 def _judged(script: Script, read: str) -> ReplayVerdict:
     assert script.driver is not None  # noqa: S101 - its caller has looked
-    replayed = len(script.driver.engine.asked & script.found.operations.keys())
+    replayed = len(script.driver.engine.called & script.found.operations.keys())
     interruption = script.driver.engine.interruption
     if isinstance(interruption, NonDeterminismError):
         return ReplayVerdict(

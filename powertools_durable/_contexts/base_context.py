@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.session import Session
     from powertools_durable.backends.base import DurableBackend
 
-__all__ = ["Face"]
+__all__ = ["BaseContext"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
-class Face:
+class BaseContext:
     """The attributes and methods of a public context that need no driver."""
 
     __slots__ = ("_core",)

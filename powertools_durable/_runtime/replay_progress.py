@@ -12,20 +12,17 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from powertools_durable._protocol.operation import OperationType
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.effects import Call
-from powertools_durable._replay.engine import ReplayEngine
+from powertools_durable._replay.engine import CALLABLE_TYPES, ReplayEngine
 from powertools_durable._replay.frame import Frame
 from powertools_durable._runtime.task_places import ContextRun, current_task
 from powertools_durable.scope import ReplayState
 
-__all__ = ["Repetition", "Whereabouts"]
-
-_ASKED_FOR = frozenset(OperationType) - {OperationType.EXECUTION}
+__all__ = ["ReplayProgress", "TaskReplayState"]
 
 
-class Whereabouts:
+class TaskReplayState:
     """The replay state of a context, which differs between its tasks."""
 
     __slots__ = ("_run",)
@@ -49,7 +46,7 @@ class Whereabouts:
         return place.replay_state if place is not None and place.run is run else run.place.replay_state
 
 
-class Repetition:
+class ReplayProgress:
     """The progress of a replay: whether this invocation still repeats earlier ones.
 
     Parameters
@@ -64,16 +61,16 @@ class Repetition:
     """
 
     def __init__(self, engine: ReplayEngine) -> None:
-        self._ask = engine.ask
+        self._note_call = engine.note_call
         self._updated = engine.updated
         self._recorded = dict(engine.operations) if engine.is_replaying else {}
-        self._unasked: defaultdict[str | None, set[str]] = defaultdict(set)
+        self._uncalled: defaultdict[str | None, set[str]] = defaultdict(set)
         self.is_over = not self._recorded
         for record in self._recorded.values():
-            if record.type in _ASKED_FOR:  # code can't ask for a type that this version does not know
-                self._unasked[record.parent_id or None].add(record.id)
+            if record.type in CALLABLE_TYPES:
+                self._uncalled[record.parent_id or None].add(record.id)
         if self._recorded:
-            engine.ask = self._asks
+            engine.note_call = self._note_first_call
 
     def includes(self, call: Call[Any]) -> bool:
         """Return whether the result of *call* was available in an earlier invocation."""
@@ -84,7 +81,7 @@ class Repetition:
 
     def continues(self, parent_id: str | None) -> bool:
         """Return whether code of the context with that record still replays, regardless of its own next call."""
-        return not self.is_over and (bool(self._updated) or bool(self._unasked.get(parent_id)))
+        return not self.is_over and (bool(self._updated) or bool(self._uncalled.get(parent_id)))
 
     def note_handed_over(self, call: Call[Any]) -> None:
         """Note that the result of *call* is handed over for the first time."""
@@ -96,8 +93,8 @@ class Repetition:
         if update.id not in self._recorded:
             self.is_over = True
 
-    def _asks(self, operation_id: str) -> None:
-        self._ask(operation_id)
+    def _note_first_call(self, operation_id: str) -> None:
+        self._note_call(operation_id)
         record = self._recorded.get(operation_id)
         if record is not None:
-            self._unasked[record.parent_id or None].discard(operation_id)
+            self._uncalled[record.parent_id or None].discard(operation_id)
