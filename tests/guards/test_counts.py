@@ -177,7 +177,7 @@ def test_a_new_branch_costs_so_many_calls():
 
 
 def test_a_branch_hashes_its_own_id_and_that_of_its_step():
-    """Failed without `ReplayEngine.begins`: seven."""
+    """Failed without `ReplayEngine.has_no_history`: seven."""
     invocation = Invocation(mapping(50))
     with counted_calls() as calls:
         invocation.run()

@@ -65,7 +65,7 @@ class Straight:
         except StopIteration as done:
             return done.value
 
-    def follow(self, composite: Composite[Any]) -> Any:
+    def run_series(self, composite: Composite[Any]) -> Any:
         answer: Any = None
         try:
             while True:

@@ -38,39 +38,39 @@ _STEP = f"{_OURS}step-"  # may be left behind by a timeout (docs/contributing/pr
 
 def recorded(scribe: Scribe, driver: BlockingDriver) -> BlockingDriver:
     """Have the driver show each operation's flow to the scribe."""
-    number, drive, heard = scribe.invocation, driver.drive, driver.heard
+    number, drive, heard = scribe.invocation, driver.drive, driver.observe
 
     def drive_recorded(call: Call[Any]) -> Any:
         scribe.contexts[call.op.id] = call.frame.context_id or ""
         return drive(call)
 
-    def heard_and_recorded(op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
+    def observe_and_record(op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
         told = scribe.asked_for(number, op, flow)
         return scribe.watched(number, op, told, heard(op, flow))
 
-    driver.drive, driver.heard = drive_recorded, heard_and_recorded
+    driver.drive, driver.observe = drive_recorded, observe_and_record
     return driver
 
 
 @contextmanager
 def async_recorded(scribe: Scribe) -> Iterator[None]:
     """Have the drivers of async handlers do so too; no performer takes their place."""
-    drive, heard = AsyncDriver.drive, AsyncDriver.heard
+    drive, heard = AsyncDriver.drive, AsyncDriver.observe
 
     def drive_recorded(driver: AsyncDriver, call: Call[Any], series: Any = None) -> Any:
         scribe.contexts[call.op.id] = call.frame.context_id or ""
         return drive(driver, call, series)
 
-    def heard_and_recorded(driver: AsyncDriver, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
+    def observe_and_record(driver: AsyncDriver, op: OperationHandle, flow: Flow[Any]) -> Flow[Any]:
         number = scribe.number()
         told = scribe.asked_for(number, op, flow)
         return scribe.watched(number, op, told, heard(driver, op, flow))
 
-    AsyncDriver.drive, AsyncDriver.heard = drive_recorded, heard_and_recorded  # type: ignore[assignment, method-assign]
+    AsyncDriver.drive, AsyncDriver.observe = drive_recorded, observe_and_record  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        AsyncDriver.drive, AsyncDriver.heard = drive, heard  # type: ignore[method-assign]
+        AsyncDriver.drive, AsyncDriver.observe = drive, heard  # type: ignore[method-assign]
 
 
 class Scribe:
