@@ -185,11 +185,9 @@ class AsyncDriver(Driving):
         if self._performer is not None:
             return self._performer.at_once(call)  # type: ignore[no-any-return]
         try:
-            effect = self._advance(call.frame, call.op, call.flow, None)
+            raise AssertionError(self._advance(call.frame, call.op, call.flow, None))
         except StopIteration as done:
-            value: T = done.value
-            return value
-        raise AssertionError(effect)
+            return done.value  # type: ignore[no-any-return]
 
     def begin(
         self, call: Call[Any], perform: Callable[[DurableTask[Any]], Coroutine[Any, Any, Outcome | None]]
