@@ -1,4 +1,4 @@
-"""Scenarios that the shared harness does not have: what a Lambda sandbox pays before its first invocation.
+"""Scenarios that the shared harness does not have: cold starts, log lines, values that JSON does not have.
 
 Each function takes the harness's `Bench` and returns figures, like those in its ``scenarios.py``.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 LOAD = "from powertools_durable import DurableContext, durable"
 IMPORTS = {
@@ -120,6 +123,33 @@ def _child(code: str, environment: dict[str, str], names: tuple[str, ...]) -> di
     return {"cpu_ms": (usage.ru_utime + usage.ru_stime) * 1e3, **figures}
 
 
+def tagged_values(bench: Any, n: int = 50, kilobytes: int = 100) -> dict[str, float]:
+    """*n* steps that each return *kilobytes* of values that JSON does not have: executed, then replayed."""
+    from peers.base import Steps  # type: ignore[import-not-found]
+    from scenarios import Clock  # type: ignore[import-not-found]
+
+    clock = Clock(bench.service)
+    row = {"at": datetime(2026, 1, 1, tzinfo=UTC), "price": Decimal("12.50"), "id": UUID(int=7), "tags": ("a", "b")}
+    rows = [dict(row) for _ in range(kilobytes * 1024 // 212)]  # characters of a row in the tagged format
+    expected = n * len(rows)
+
+    def handler_of(client: Any) -> Any:
+        return bench.peer.steps(client, Steps(n, lambda _: rows, lambda results: sum(map(len, results))))
+
+    handler = handler_of(bench.client)
+    history = bench.record(handler_of(bench.stub))
+
+    def once(records: Any) -> dict[str, float]:
+        bench.load(records)
+        bench.succeeded(bench.invoke(handler, bench.event(), clock), expected)
+        wall, cpu = clock.between("enter", "return")
+        return {"wall_ms": wall, "cpu_ms": cpu}
+
+    executed = bench.repeat(lambda: once(None), most=5)
+    replayed = bench.repeat(lambda: once(history), most=5)
+    return {"execute_cpu_ms": executed["cpu_ms"], "replay_cpu_ms": replayed["cpu_ms"]}
+
+
 def log_line(bench: Any) -> dict[str, float]:
     """What a line of Powertools' Logger costs in a durable handler."""
     from log_line import powertools_line  # it imports ours, which peers' environments lack
@@ -127,4 +157,10 @@ def log_line(bench: Any) -> dict[str, float]:
     return powertools_line(bench)
 
 
-EXTRAS = {"cold": cold, "imported": imported, "own_modules": own_modules, "powertools_line": log_line}
+EXTRAS = {
+    "cold": cold,
+    "imported": imported,
+    "own_modules": own_modules,
+    "powertools_line": log_line,
+    "tagged_values": tagged_values,
+}

@@ -149,6 +149,11 @@ ROWS: Sequence[Row] = (
         (Figure("execute_cpu_ms", "ms CPU", 0.40, 0.25), Figure("replay_cpu_ms", "ms CPU replayed", 0.40, 0.25)),
     ),
     Row(
+        "50 steps of 100 KB of dates, Decimals, UUIDs and tuples",
+        Run("tagged_values", others=("official",)),
+        (Figure("execute_cpu_ms", "ms CPU", 0.40, 0.25), Figure("replay_cpu_ms", "ms CPU replayed", 0.40, 0.25)),
+    ),
+    Row(
         "a log line of code that replays",
         Run("logger", {"n": 500}),
         (Figure("suppressed_us", "us suppressed", 6.0, absolute=True),),

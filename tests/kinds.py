@@ -6,7 +6,9 @@ test, the fixture ``kind`` is ``"def"`` or ``"async"``. What only one kind can s
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -14,9 +16,9 @@ import pytest
 from _pytest.assertion.rewrite import rewrite_asserts
 from _pytest.python import importtestmodule
 
-from tests.twins import twin
+from tests.twins import twin, twin_module
 
-__all__ = ["MODULES", "AsyncFile", "concerns", "file_of", "kind_of"]
+__all__ = ["HELPERS", "MODULES", "AsyncFile", "concerns", "file_of", "kind_of"]
 
 MODULES = frozenset(
     {
@@ -49,10 +51,14 @@ MODULES = frozenset(
         "runtime/test_undo.py",
         "serdes/test_annotation_added.py",
         "serdes/test_annotations_behind_wrappers.py",
+        "serdes/test_equal_or_refused.py",
+        "serdes/test_promises.py",
         "serdes/test_unreadable.py",
     }
 )
 """The modules that are run for both kinds, below this folder."""
+HELPERS = frozenset({"tests.serdes.places"})
+"""Modules with handlers that they import, and are translated with them."""
 
 
 class AsyncFile(pytest.File):
@@ -66,6 +72,9 @@ class _AsyncModule(pytest.Module):
     def _getobj(self) -> ModuleType:
         original = importtestmodule(self.path, self.config)
         tree = twin(self.path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module in HELPERS:
+                node.module = twin_module(import_module(node.module)).__name__
         rewrite_asserts(tree, self.path.read_bytes(), str(self.path), self.config)
         module = ModuleType(original.__name__, original.__doc__)
         module.__file__ = original.__file__

@@ -42,6 +42,7 @@ OTHER_NAMES = {  # the names of such methods in asyncio and in other durable exe
     "sleep": "ctx.wait(seconds)",
     "create_timer": "ctx.wait(seconds)",
     "gather": "ctx.parallel([...])",
+    "race": "ctx.parallel([...], completion=Completion.first_successful()), or an 'async def' handler, which has races",
     "run": "ctx.step(function, argument)",
     "call_activity": "ctx.step(function, argument)",
     "execute_activity": "ctx.step(function, argument)",

@@ -35,6 +35,8 @@ def race(
     owner = driver.place_of(core.frame)
     for key, contestant in by_key.items():
         _check(key, contestant, owner.run)
+    if len({id(contestant) for contestant in by_key.values()}) < len(by_key):
+        raise _error("the same contestant occurs twice")
     op = core.frame.begin(OperationType.STEP, SubType.RACE, op_name)
     futures = {
         key: driver.loop.create_task(contestant) if inspect.iscoroutine(contestant) else contestant
@@ -54,8 +56,6 @@ def _contestants_by_key(contestants: object) -> dict[str | int, Any]:
         raise _error(f"it takes a mapping or a sequence of contestants, not {class_name(contestants)}")
     if not by_key:
         raise _error("there are no contestants, so the race would never end")
-    if len({id(contestant) for contestant in by_key.values()}) < len(by_key):
-        raise _error("the same contestant occurs twice")
     return by_key
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import CodeType
 from typing import Any
 
 from powertools_durable._frozen import frozen
@@ -54,7 +55,9 @@ class Branches:
     serdes: Sequence[SerDes[Any]]
     flat: bool
 
-    def open(self, frame: Frame, index: int, *, place: str | None = None) -> tuple[OperationHandle, Flow[Any]]:
+    def open(
+        self, frame: Frame, index: int, *, place: str | tuple[CodeType, int] | None = None
+    ) -> tuple[OperationHandle, Flow[Any]]:
         """Build the operation and the flow of one branch below *frame*; *place* is the line of the fan-out's call."""
         op = frame.branch(index, _BRANCH[self.sub_type], self.names[index], virtual=self.flat)
         op.place = place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from types import CodeType
 from typing import Any, TypeVar
 
 from powertools_durable._protocol.limits import MAX_INVOKE_PAYLOAD_BYTES
@@ -28,7 +29,7 @@ from powertools_durable.errors import (
     PayloadTooLargeError,
     SerDesError,
 )
-from powertools_durable.errors.places import call_site, without_folders
+from powertools_durable.errors.places import call_site, line_of_user, without_folders
 from powertools_durable.errors.rebuilding import rebuild
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, prove, read, write
@@ -68,7 +69,7 @@ class OperationHandle:
         self.parent_id = parent_id
         self.number = number
         self.losses: list[str] = []  # parts of a failure that could not be recorded
-        self.place: str | None = None  # the user's line, set for branches, whose stack does not show it
+        self.place: str | tuple[CodeType, int] | None = None  # the user's line, where the stack does not show it
         self._proved: tuple[str, Any] | None = None  # a text and the value that `encode` read from it, for `decode`
 
     @property
@@ -209,7 +210,8 @@ class OperationHandle:
             message = f"{self.label}: {error}"
         else:
             return error
-        place = without_folders(call_site() or self.place or "")
+        place = self.place if self.place is not None else call_site()
+        place = without_folders(place if isinstance(place, str) else line_of_user(*place))
         return SerDesError(f"{message} (at {place})" if place else message)
 
     def encode_event(self, value: Any, serdes: SerDes[Any]) -> str | None:

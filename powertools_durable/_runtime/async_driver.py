@@ -159,6 +159,8 @@ class AsyncDriver(Driving):
         task = self._new_task(call, call.frame, line)
         # A copy: context variables that plugins set, such as a span, are for the operation alone.
         context = None if self.observers is None else copy_context()
+        if op.place is None:
+            op.place = line  # a task of the loop performs it, whose stack does not show the call
         frame = call.frame
         before, frame.busy_with = frame.busy_with, op  # a serdes or a rule that runs now must not call
         try:

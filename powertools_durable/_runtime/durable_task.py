@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from powertools_durable._replay.outcome import Outcome, Raised
-from powertools_durable.errors.places import without_folders
+from powertools_durable.errors import ValidationError
+from powertools_durable.errors.places import call_site, without_folders
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -97,7 +98,20 @@ class DurableTask(asyncio.Future[T]):
             yield from waiter
         return self.result()
 
-    __iter__ = __await__
+    def __iter__(self) -> NoReturn:
+        raise self._unawaited("can't be iterated")
+
+    def __bool__(self) -> NoReturn:
+        raise self._unawaited("is neither true nor false")
+
+    def _unawaited(self, fact: str) -> ValidationError:
+        """Build the error for code that takes the call for its result: in a condition, it would always be true."""
+        name = "a durable call" if self.call is None else self.call.op.label
+        place = without_folders(call_site())
+        return ValidationError(
+            f"{name} was not awaited, and a DurableTask {fact}{f' (at {place})' if place else ''}: write 'await' "
+            "before the call, or '... is not None' to ask whether there is a task"
+        )
 
     def result(self) -> T:
         """Return the result, or raise the operation's failure."""

@@ -12,7 +12,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from enum import Enum
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "call_site",
     "is_own",
     "is_users_place",
+    "line_of_user",
     "log_level_of_the_user",
     "origin_of",
     "place",
@@ -115,6 +116,13 @@ def call_site() -> str:
     """
     frame = users_frame(sys._getframe(1))  # noqa: SLF001 - the documented way to look at the stack
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+
+
+def line_of_user(code: CodeType, line: int) -> str:
+    """Return ``file:line`` of a call in *code*; empty if that is not the user's own."""
+    file = code.co_filename
+    is_library = _SITE in file or _DIST in file or file.startswith((*_NOT_INSTALLED, _OWN_FILES))
+    return "" if is_library else f"{file}:{line}"
 
 
 def log_level_of_the_user() -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["A_KEY", "names_in", "names_used_by", "without_keys"]
+__all__ = ["A_KEY", "names_in", "names_used_by", "schemas_used_by", "without_keys"]
 
 A_KEY: Final = "[a key]"
 _KEY_ITSELF = "[key]"  # pydantic's own word: what is wrong is the key before it
@@ -49,12 +49,18 @@ def names_in(schema: object) -> frozenset[str]:
 
 def names_used_by(error: BaseException) -> frozenset[str]:
     """Return the names of the types that pydantic read with when it raised *error*: its stack frames hold them."""
-    names: frozenset[str] = frozenset()
-    for frame in _frames(error):
-        if str(frame.f_globals.get("__name__", "")).startswith("pydantic."):
-            for holder in _HOLDERS:
-                names |= names_in(_schema_of(frame.f_locals.get(holder)))
-    return names
+    return frozenset[str]().union(*map(names_in, schemas_used_by(error)))
+
+
+def schemas_used_by(error: BaseException) -> list[object]:
+    """Return the schemas of pydantic that it read with when it raised *error*."""
+    found = [
+        _schema_of(frame.f_locals.get(holder))
+        for frame in _frames(error)
+        if str(frame.f_globals.get("__name__", "")).startswith("pydantic.")
+        for holder in _HOLDERS
+    ]
+    return [schema for schema in found if schema is not None]
 
 
 def without_keys(location: tuple[object, ...], names: frozenset[str]) -> tuple[int | str, ...]:

@@ -6,12 +6,13 @@ name. Pydantic is not imported for it: the error is told by its class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from powertools_durable.errors.type_names import names_used_by, without_keys
+from powertools_durable.errors.declared_fields import REFUSED_FIELD, declared_at
+from powertools_durable.errors.type_names import names_used_by, schemas_used_by, without_keys
 
-__all__ = ["details_of", "is_validation_error", "place_of", "words_of"]
+__all__ = ["details_of", "is_validation_error", "kind_of", "place_of", "words_of"]
 
 _NAMED = 10  # errors in the message
 _ENUMERATED = 10_000  # past this many, pydantic's list of them would cost more memory than it is worth
@@ -27,13 +28,17 @@ def is_validation_error(error: BaseException) -> bool:
 def details_of(error: Any, most: int, *, include_input: bool = False) -> list[dict[str, Any]]:
     """Return pydantic's own details of the first *most* errors, none where there are more than it pays to list.
 
-    Their ``loc`` is without keys of dicts, unless *include_input*; then the refused values are there, too.
+    Their ``loc`` is without keys of dicts, unless *include_input*; then the refused values are there, too. Where a
+    field was refused, ``takes`` names those that are declared.
     """
     if error.error_count() > _ENUMERATED:
         return []
     found: list[dict[str, Any]] = error.errors(include_url=False, include_context=False, include_input=include_input)[
         :most
     ]
+    for details in found:
+        if details["type"] in REFUSED_FIELD and (takes := declared_at(schemas_used_by(error), details["loc"])):
+            details["takes"] = takes
     if not include_input:
         names = names_used_by(error)
         for details in found:
@@ -47,9 +52,15 @@ def words_of(error: Any) -> str:
     text = f"{count} validation error{'s' if count != 1 else ''} for {_shortened(error.title)}"
     if count > _ENUMERATED:
         return text
-    shown = [f"{_shortened(place_of(one['loc'])) or 'value'} ({one['type']})" for one in details_of(error, _NAMED)]
+    shown = [f"{_shortened(place_of(one['loc'])) or 'value'} ({kind_of(one)})" for one in details_of(error, _NAMED)]
     more = f" and {count - len(shown)} more" if count > len(shown) else ""
     return f"{text}: {', '.join(shown)}{more}"
+
+
+def kind_of(details: Mapping[str, Any]) -> str:
+    """Return ``int_parsing``, or ``extra_forbidden; Order takes id, lines``."""
+    kind: str = details["type"]
+    return f"{kind}; {details['takes']}" if "takes" in details else kind
 
 
 def place_of(location: Iterable[object]) -> str:

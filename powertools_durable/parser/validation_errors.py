@@ -16,7 +16,7 @@ from pydantic import ValidationError as PydanticValidationError
 from pydantic_core import to_json
 
 from powertools_durable.errors import PayloadValidationError
-from powertools_durable.errors.validation import details_of, place_of
+from powertools_durable.errors.validation import details_of, kind_of, place_of
 
 __all__ = ["Unfit", "failure_of", "from_pydantic", "places", "unexpected"]
 
@@ -71,6 +71,8 @@ def _entry(details: Mapping[str, Any]) -> _Entry:
         "loc": [part if isinstance(part, int) else _cut(part) for part in details["loc"]],
         "msg": _cut(_REPEATS_INPUT.get(kind, details["msg"])),
     }
+    if "takes" in details:
+        entry["takes"] = details["takes"]
     if "input" in details:
         entry["input"] = _cut(_as_text(details["input"]))
     return entry
@@ -106,7 +108,7 @@ def failure_of(
 
 
 def _listing(entries: list[_Entry], count: int, whole: str = "payload") -> str:
-    shown = [f"{_cut(place_of(entry['loc'])) or whole} ({entry['type']})" for entry in entries[:_NAMED]]
+    shown = [f"{_cut(place_of(entry['loc'])) or whole} ({kind_of(entry)})" for entry in entries[:_NAMED]]
     more = f" and {count - len(shown)} more" if count > len(shown) else ""
     return f"{', '.join(shown)}{more}"
 

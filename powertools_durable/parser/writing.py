@@ -129,7 +129,8 @@ class JsonWriter:
             case _ if _is_encodable(value):
                 return self._prepared_object(value, path, inside)
             case _:
-                raise NotJsonError(f"Object of type {_class_of(value)} at {_shown(path)}. {self.remedy}")
+                remedy = "It was not awaited" if hasattr(type(value), "__await__") else self.remedy
+                raise NotJsonError(f"Object of type {_class_of(value)} at {_shown(path)}. {remedy}")
 
     def _prepared_int(self, value: int, path: str) -> int:
         try:

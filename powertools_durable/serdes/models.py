@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from types import CodeType, FunctionType
 from typing import Annotated, Any, ClassVar
@@ -15,7 +15,7 @@ from powertools_durable._functions import UNANNOTATED, return_annotation
 from powertools_durable._protocol.genuine import known_to_pydantic
 from powertools_durable.errors import DurableConfigError, SerDesError
 from powertools_durable.errors.type_names import names_in
-from powertools_durable.errors.validation import details_of
+from powertools_durable.errors.validation import details_of, kind_of
 from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, is_equal
 from powertools_durable.serdes.equality import are_models_equal, mentions_model
@@ -123,7 +123,7 @@ class ModelSerDes:
         try:
             return self._adapter.validate_json(text, **options)
         except ValidationError as error:
-            places = "; ".join(f"{shown(_path(d['loc']))} ({d['type']})" for d in details_of(error, _NAMED))
+            places = "; ".join(f"{shown(_path(d['loc']))} ({kind_of(d)})" for d in details_of(error, _NAMED))
             message = f"a recorded value is not a {_shown(self.annotation)}: {places}"
         raise SerDesError(message)
 
@@ -316,7 +316,20 @@ def serdes_for(annotation: Any) -> SerDes[Any]:
 
 
 def _made_for(annotation: Any) -> SerDes[Any]:
+    awaited = _awaited(annotation)
+    if awaited is not annotation:
+        return serdes_for(awaited)
     return AnnotatedSerDes(annotation) if _holds_class(annotation, set()) else AnnotatedTaggedJson(annotation)
+
+
+def _awaited(annotation: Any) -> Any:
+    """Return ``T`` for ``Awaitable[T]`` and its like: what is recorded has been awaited."""
+    cls = typing.get_origin(annotation) or annotation
+    try:
+        is_awaitable = isinstance(cls, type) and issubclass(cls, Awaitable)
+    except Exception:  # noqa: BLE001 - __subclasshook__ is the user's code
+        return annotation
+    return (typing.get_args(annotation) or (Any,))[-1] if is_awaitable else annotation
 
 
 @functools.lru_cache(maxsize=1024)

@@ -127,6 +127,8 @@ def refusal(value: object) -> str:
             f"annotate the function's return type with it ('-> {name}', '-> list[{name}]'), by a name that is "
             f"known when the program runs, or say returns={name}"
         )
+    elif hasattr(cls, "__await__"):
+        remedy = "await it"
     else:
         remedy = "return something simpler"
     place = "" if path is ROOT else f" at {shown(path)}"

@@ -91,7 +91,7 @@ READ = {
     "a dict in a dict": (dict[str, dict[str, int]], {ALICE: {ALICE: "x"}}, "[a key][a key] (int_parsing)"),
     "a list in a dict": (dict[str, list[int]], {ALICE: ["x"]}, "[a key].0 (int_parsing)"),
     "a root model": (Lines, {ALICE: BAD}, "[a key].price (int_parsing)"),
-    "an extra field": (Closed, {ALICE: 1}, "[a key] (extra_forbidden)"),
+    "an extra field": (Closed, {ALICE: 1}, "[a key] (extra_forbidden; Closed takes price)"),
     "a TypedDict": (dict[str, Priced], {ALICE: BAD}, "[a key].price (int_parsing)"),
     "a dataclass": (Plain, {"price": 1, "lines": {ALICE: BAD}}, "lines[a key].price (int_parsing)"),
     "a dataclass of pydantic's": (Checked, {"lines": {ALICE: BAD}}, "lines[a key].price (int_parsing)"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from powertools_durable import Nesting, Polling, Retry, durable
 from powertools_durable.serdes import EncryptingSerDes, FileSystemSerDes
+from powertools_durable.serdes.models import annotation_of
 from powertools_durable.testing import Simulator
 from tests.serdes.vault import Vault
 
@@ -48,7 +49,7 @@ def _nested(ctx, function):
     def outer(child):
         return child.step(function, name="it", retry=Retry.none())
 
-    return ctx.run_in_child_context(annotated(outer, function.__annotations__.get("return")), name="outer")
+    return ctx.run_in_child_context(annotated(outer, annotation_of(function)), name="outer")
 
 
 def _retried(ctx, function):
