@@ -88,7 +88,7 @@ class ExecutionView:
         return label_in(self._execution.operations, record)
 
     def open_callbacks_called(self, text: str) -> list[Operation]:
-        """Return the open callbacks that have *text* as id, as name, or as the name of their ``wait_for_callback``."""
+        """Return the open callbacks with *text* as id, display name, or name of their ``wait_for_callback``."""
         records = self._execution.operations
         return [
             record
@@ -122,7 +122,7 @@ def _names(record: Operation | None) -> tuple[str | None, ...]:
     if record is None:
         return ()
     details = record.callback_details
-    return record.name, details.callback_id if details else None
+    return label(record), details.callback_id if details else None
 
 
 def is_waited_for(record: Operation) -> bool:

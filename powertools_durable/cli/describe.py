@@ -46,6 +46,7 @@ _FIXED = {
     "ChainedInvokeStarted": ("wait", "invoked"),
     "WaitSucceeded": ("ok", ""),
 }
+_KINDS = {"Step": "step", "Wait": "wait", "Callback": "callback", "ChainedInvoke": "invoke", "Context": "context"}
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -67,10 +68,11 @@ class EventSummary:
 
     @property
     def label(self) -> str:
-        """The operation's name, or the first characters of its id."""
+        """The operation's name; without one, its kind and the first characters of its id."""
         if self.event.startswith("Execution"):
             return "execution"
-        return self.name or self.id[:8] or "invocation"
+        kinds = [kind for prefix, kind in _KINDS.items() if self.event.startswith(prefix)]
+        return self.name or " ".join([*kinds, self.id[:8]]).strip() or "invocation"
 
     @property
     def error(self) -> str:

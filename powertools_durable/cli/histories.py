@@ -41,10 +41,11 @@ def export(
     aws: AwsFlag = False,
     function: AwsFunction = None,
 ) -> None:
-    """Print an execution's history as JSON, for `replay`; or copy the whole store.
+    """Print a history as JSON, or copy the whole store.
 
-    A history has the form of GetDurableExecutionHistory. Histories and copies contain payloads and callback ids:
-    protect them. A copy is one complete file; to copy the store's file by hand may miss what is in its -wal file.
+    `replay` reads such a history; it has the form of GetDurableExecutionHistory. Histories and copies contain payloads
+    and callback ids: protect them. A copy is one complete file. The store's own file is not: part of the data may be in
+    its -wal file.
     """
     if execution is None:
         if to is None or aws:

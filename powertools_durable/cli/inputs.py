@@ -55,7 +55,8 @@ def read_json(text: str, option: str) -> Any:
         The file can't be read, or the text is not JSON. The message does not show the text.
     """
     source: bytes | str = text
-    where, hint = option, "; a string needs JSON's quotes inside the shell's: '\"text\"'"
+    is_bare = text[:1] not in {"{", "[", '"'}
+    where, hint = option, "; a string needs JSON's quotes inside the shell's: '\"text\"'" if is_bare else ""
     if text == STANDARD_INPUT:
         source, where, hint = read_standard_input(option), f"{option} -", ""
     elif text.startswith("@"):

@@ -62,7 +62,10 @@ class Answer(StrEnum):
 def list_(
     store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None, as_json: JsonFlag = False
 ) -> None:
-    """List the newest 100 executions, the newest last; with --json all of them."""
+    """List the newest 100 executions; with --json all.
+
+    The newest is the last one.
+    """
     executions = ExecutionSource(store, aws, function).executions()
     if as_json:
         for one in executions.summaries():
@@ -163,6 +166,9 @@ def _draw(page: Console, one: AnyExecution, source: ExecutionSource) -> None:
     for event in one.history():
         lines.add(summarize_event(event))
     page.print(render_outcome(one))
+    if not one.open_callbacks and isinstance(one, LocalExecution) and display_status(one) in {"KILLED", "SUSPENDED"}:
+        command = command_line(f"resume {one.id[:8]}{source.options(one)}")
+        page.print(Text(f"  continue with: {command}"), soft_wrap=True)
     for record in one.open_callbacks:
         page.print(Text(f"  answer with: {answer_command(one.label(record), source.options(one))}"), soft_wrap=True)
 

@@ -96,7 +96,12 @@ def resume(
     texts = one.targets | parse_targets(target, function)
     if "" not in texts:
         raise UsageError(f"{one.name} was not started by this command; pass its handler: --target TARGET")
-    targets = resolve_targets(texts)
+    try:
+        targets = resolve_targets(texts)
+    except UsageError as error:
+        if target is not None:
+            raise
+        raise UsageError(f"{error}; if the handler was moved, pass --target TARGET") from None
     with _display(store, as_json=as_json) as display, tracing(display, wanted=trace) as wrap:
         runner = _make_runner(targets, opened, wrap, skip_time=skip_time)
         opened.remember_targets(one.arn, {key: found.text for key, found in targets.items()})

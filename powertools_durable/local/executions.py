@@ -289,7 +289,7 @@ class LocalExecutions:
         Parameters
         ----------
         text : str
-            The callback's id, its name, or the name of its ``wait_for_callback``.
+            The callback's id or display name, or the name of its ``wait_for_callback``.
         execution : str | None
             Only search this execution; its id or name.
 
@@ -299,11 +299,11 @@ class LocalExecutions:
             No such callback is open, or several are.
         """
         arn = self.find(execution).arn if execution else None
+        select = f"SELECT c.arn, c.id {_OPEN_CALLBACKS} AND"
         rows = self._store.query(
-            f"SELECT c.arn, c.id {_OPEN_CALLBACKS} AND (c.callback_id = :it OR c.name = :it OR c.above = :it)"
-            " ORDER BY e.number",
-            arn=arn,
-            it=text,
+            f"{select} (c.callback_id = :it OR c.name = :it OR c.above = :it) ORDER BY e.number", arn=arn, it=text
+        ) or self._store.query(  # the display name of one without a name
+            f"{select} c.name IS NULL AND substr(c.id, 1, 8) = :it ORDER BY e.number", arn=arn, it=text
         )
         callbacks = [
             LocalCallback(self._store, LocalExecution(self._store, arn), record)

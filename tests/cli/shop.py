@@ -47,6 +47,13 @@ def asks(event, ctx):
     return ctx.wait_for_callback(lambda callback_id: None, name="confirm")
 
 
+@durable
+def unnamed(event, ctx):
+    if event:
+        ctx.wait(3600)
+    return [ctx.create_callback().result(), ctx.wait_for_callback(lambda callback_id: None)]
+
+
 def plain(event, context):
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import stat
 from pathlib import Path
 
@@ -153,6 +154,44 @@ def test_two_callbacks_of_one_name_in_one_execution_need_the_id(cli):
     assert cli("callback", identifier, "succeed").exit_code == 0
 
 
+def test_a_callback_without_a_name_is_answered_by_the_command_that_is_printed(cli):
+    """Failed: the command had the first characters of the operation's id, which were not looked for."""
+    for number in range(2):
+        done = cli("run" if number == 0 else "resume", *[f"{SHOP}:unnamed"] * (number == 0), "--no-wait")
+        (waiting,) = lines(done)[-2]["callbacks"]
+        command = shlex.split(waiting["answer"])
+        assert f"answer with: {waiting['answer']}" in cli("show", lines(done)[-1]["id"]).stdout
+        assert [waiting["name"]] == [command[2]] == lines(cli("list", "--json"))[-1]["waitingFor"]
+        assert cli(*command[1:-1], str(number)).exit_code == 0
+    assert lines(cli("resume"))[-1]["result"] == ["0", "1"]
+
+
+def test_an_operation_without_a_name_is_shown_by_its_kind(cli):
+    cli("run", f"{SHOP}:unnamed", "--event", "1", "--name", "waits", "--skip-time", "--no-wait")
+    shown = cli("show", "waits").stdout
+    assert re.search(r"wait [0-9a-f]{8} waits 1 h\n.*wait [0-9a-f]{8} \n.*callback [0-9a-f]{8} waits for", shown)
+
+
+def test_show_names_the_command_that_continues_an_execution(cli, waiting):
+    assert "continue with" not in cli("show", "order-42").stdout  # it waits for an answer
+    cli("callback", "approval", "succeed")
+    execution = lines(cli("show", "order-42", "--json"))[0]["id"]
+    assert f"continue with: powertools-durable resume {execution[:8]}\n" in cli("show", "order-42").stdout
+    cli("resume", "order-42")
+    assert "continue with" not in cli("show", "order-42").stdout
+
+
+def test_a_handler_that_was_moved_is_named_with_the_option_that_finds_it(cli, tmp_path):
+    moved = tmp_path / "moved.py"
+    moved.write_text(SHOP.read_text())
+    cli("run", f"{moved}:asks", "--name", "asking", "--no-wait")
+    moved.rename(tmp_path / "here.py")
+    done = cli("resume", "asking", "--no-wait")
+    assert done.exit_code == 2
+    assert "moved.py; if the handler was moved, pass --target TARGET" in done.stderr
+    assert cli("resume", "asking", "--no-wait", "--target", f"{tmp_path}/here.py:asks").exit_code == 3
+
+
 # -- list, show ------------------------------------------------------------------------------------------------
 
 
@@ -225,9 +264,12 @@ TARGETS = [
     ("nothing:handler", "importing nothing failed: ModuleNotFoundError: No module named 'nothing'"),
     (SHOP, "does not name a handler; write package.module:handler or path.py:handler"),
     (f"{SHOP}:", "does not name a handler"),
-    (f"{SHOP}:missing", "has no 'missing'; its durable functions: handler, fails, greets, asks"),
+    (f"{SHOP}:missing", "has no 'missing'; its durable functions: handler, fails, greets, asks, unnamed"),
     (f"{SHOP}:plain", "'plain' in"),
-    (f"{SHOP}:plain", "is not durable, its type is function; its durable functions: handler, fails, greets, asks"),
+    (
+        f"{SHOP}:plain",
+        "is not durable, its type is function; its durable functions: handler, fails, greets, asks, unnamed",
+    ),
     (f"{SHOP}:answer", "is not durable, its type is int"),
 ]
 
