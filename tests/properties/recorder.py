@@ -24,7 +24,7 @@ from powertools_durable.scope import current_scope
 from powertools_durable.testing.crash_testing.effect_ledger import Entry
 from powertools_durable.testing.simulation.sandbox import SANDBOX, Sandbox
 from powertools_durable.testing.simulation.simulated_run import SimulatedRun
-from powertools_durable.testing.simulation.virtual_time import attend, attend_awaited
+from powertools_durable.testing.simulation.virtual_time import await_body, run_body
 from tests.leaks import StartedThreads, started_threads
 from tests.properties import events as of
 from tests.properties.events import Trace
@@ -190,7 +190,7 @@ class Scribe:
 
     # -- Watch -------------------------------------------------------------------------------------------------
 
-    def begins(self, sandbox: Sandbox) -> None:
+    def invocation_begins(self, sandbox: Sandbox) -> None:
         """A process begins."""
         self._sandbox = sandbox
         self._numbers[sandbox] = self.invocation
@@ -200,17 +200,17 @@ class Scribe:
         sandbox = SANDBOX.get()
         return self.invocation if sandbox is None else self._numbers.get(sandbox, self.invocation)
 
-    def calls(self, updates: Sequence[OperationUpdate]) -> None:
+    def before_checkpoint(self, updates: Sequence[OperationUpdate]) -> None:
         """It may die before the service hears."""
         if updates:
             self._reach("before the checkpoint")
 
-    def called(self, updates: Sequence[OperationUpdate]) -> None:
+    def after_checkpoint(self, updates: Sequence[OperationUpdate]) -> None:
         """It may die before it hears the answer."""
         if updates:
             self._reach("after the checkpoint")
 
-    def effect(self, entry: Entry) -> None:
+    def after_effect(self, entry: Entry) -> None:
         """It may die right after it did something."""
         self.events.append(
             of.Effect(
@@ -224,7 +224,7 @@ class Scribe:
         )
         self._reach("after the effect")
 
-    def answers(self) -> None:
+    def before_answer(self) -> None:
         """It may die before Lambda has its answer."""
         self._reach("after the handler's end")
 
@@ -240,7 +240,7 @@ class Scribe:
                 self.events.append(of.Died(self.clock.monotonic(), self._numbers[sandbox], number, moment))
                 sandbox.kill(Killed())
 
-    def turn(self, callback: Callable[..., object], *args: Any) -> None:
+    def run_callback(self, callback: Callable[..., object], *args: Any) -> None:
         """Run a callback of an event loop."""
         callback(*args)
 
@@ -261,7 +261,7 @@ class Scribe:
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """Run a body; a process may die before and after."""
         with self._body():
-            return attend(body, flush)
+            return run_body(body, flush)
 
     async def awaited_attempt(self, run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
         """Await a body; a process may die before and after."""
@@ -270,11 +270,11 @@ class Scribe:
             with self._body():
                 return await run()
 
-        return await attend_awaited(observed, flush)
+        return await await_body(observed, flush)
 
     def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """Run on a thread what an awaited body leaves to one."""
-        return attend(body, flush)
+        return run_body(body, flush)
 
     @contextmanager
     def _body(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from powertools_durable.scope import current_scope
 from powertools_durable.testing.crash_testing.chaos import Surroundings
 from powertools_durable.testing.crash_testing.effect_ledger import Entry
 from powertools_durable.testing.simulation.sandbox import Sandbox
-from powertools_durable.testing.simulation.virtual_time import attend, attend_awaited
+from powertools_durable.testing.simulation.virtual_time import await_body, run_body
 
 __all__ = ["CrashPlan", "CrashPoint", "Site", "Watcher"]
 
@@ -142,21 +142,21 @@ class Watcher:
 
     # -- Watch -------------------------------------------------------------------------------------------------
 
-    def begins(self, sandbox: Sandbox) -> None:
+    def invocation_begins(self, sandbox: Sandbox) -> None:
         """Note the process that may die, and change what surrounds it."""
         self._sandbox = sandbox
         self._arn = self._arn or sandbox.arn
         cold = not self.plan.warm and bool(self.killed)
         if cold:
-            sandbox.is_new()
+            sandbox.restart()
         self.surroundings.invocation(cold=cold, changed=self.plan.changed)
 
-    def calls(self, updates: Sequence[OperationUpdate]) -> None:
+    def before_checkpoint(self, updates: Sequence[OperationUpdate]) -> None:
         """A process may die before the service hears."""
         if updates:
             self._reach("before the checkpoint of", _what(updates), self._where(updates))
 
-    def called(self, updates: Sequence[OperationUpdate]) -> None:
+    def after_checkpoint(self, updates: Sequence[OperationUpdate]) -> None:
         """A process may die before it hears the answer."""
         ends = [self._key(update.id) for update in updates if update.action in _ENDS]
         with self._lock:
@@ -165,12 +165,12 @@ class Watcher:
             what = _what(updates)
             self._reach("after the checkpoint of", what, self._where(updates), dies=self.plan.restless and bool(ends))
 
-    def effect(self, entry: Entry) -> None:
+    def after_effect(self, entry: Entry) -> None:
         """A process may die right after it did something."""
         operation = self.site(entry.operation_id).label if entry.operation_id else None
         self._reach(f"after the effect {entry.effect!r}" + (" in" if operation else ""), operation, entry.location)
 
-    def answers(self) -> None:
+    def before_answer(self) -> None:
         """A process may die before Lambda has its answer."""
         self._reach("after the handler's end, before its answer")
 
@@ -196,7 +196,7 @@ class Watcher:
         self.surroundings.begin(identifier)
 
         async def observed() -> Any:
-            self.surroundings.enter(identifier)  # for the rest of this turn; `turn` does so at all others
+            self.surroundings.enter(identifier)  # for the rest of this turn; `run_callback` does so at all others
             try:
                 value = await run()
             finally:
@@ -204,14 +204,14 @@ class Watcher:
             self._reach("after the body of", site.label, site.location)
             return value
 
-        return await attend_awaited(observed, flush)
+        return await await_body(observed, flush)
 
     def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """Run a body, or what an awaited one leaves to a thread."""
         with self.surroundings.inside(_operation_id()):
-            return attend(body, flush)
+            return run_body(body, flush)
 
-    def turn(self, callback: Callable[..., object], *args: Any) -> None:
+    def run_callback(self, callback: Callable[..., object], *args: Any) -> None:
         """Run a callback of the event loop; one of a step's body finds the surroundings of that."""
         scope = current_scope()
         try:

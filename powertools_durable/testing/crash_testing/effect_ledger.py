@@ -137,7 +137,7 @@ class Ledger:
             )
             self._entries.append(entry)
         if sandbox is not None and sandbox.watch is not None:
-            sandbox.watch.effect(entry)
+            sandbox.watch.after_effect(entry)
         return not known
 
     def effect(self, func: Callable[P, R]) -> Callable[P, R]:

@@ -18,7 +18,7 @@ from powertools_durable._service.host import Invocation
 from powertools_durable._service.invocation_input import InvocationInput
 from powertools_durable.errors import ValidationError
 
-__all__ = ["LISTENING", "Recorder", "SimulatedInvocation", "exploring"]
+__all__ = ["RECORDERS", "Recorder", "SimulatedInvocation", "exploring"]
 
 
 @dataclass(slots=True)
@@ -30,9 +30,9 @@ class SimulatedInvocation:
     request_id : str
         The id in its Lambda context.
     event : Mapping
-        The event of the handler.
+        The event that the handler got.
     answer : object
-        The handler's answer; an `ErrorObject` if the invocation failed, timed out or was killed.
+        The answer of the handler; an `ErrorObject` if the invocation failed, timed out or was killed.
     logs : list[logging.LogRecord]
         The records that reached the root logger, without those that the replay filter dropped.
     metrics : list[dict]
@@ -47,88 +47,88 @@ class SimulatedInvocation:
 
     @property
     def event(self) -> Mapping[str, Any]:
-        """The event of the handler, built on each access: stored events would repeat all records."""
+        """The event that the handler got, built on each access: stored events would repeat all records."""
         return self.input.event()
 
 
 class Recorder:
-    """Records the log records and printed lines of the code that runs in an invocation.
+    """Records the log records and printed metrics of the code that runs in an invocation.
 
-    Several recorders may be active at once, on threads or nested; a context variable says to which of them a line
-    belongs. A thread that the handler started by itself has no such context: its lines go to the active recorder, or,
-    if there are several, to none.
+    Several recorders may be active at once, nested or on several threads. A context variable holds those that get the
+    output of the running code. A thread that the handler has started has no such variable: its output goes to the
+    active recorder if there is only one.
     """
 
     def __init__(self) -> None:
         self.logs: list[logging.LogRecord] = []
         self.metrics: list[dict[str, Any]] = []
-        self._begins = (0, 0)
+        self._starts = (0, 0)
         self._line = ""
-        self._listening = ExitStack()
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._begins = (len(self.logs), len(self.metrics))
-        self._listening.enter_context(_listening(self))
+        self._starts = (len(self.logs), len(self.metrics))
+        self._stack.enter_context(_recording(self))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._listening.close()
+        self._stack.close()
 
     def printed(self, text: str) -> None:
-        """Keep the lines that are metrics."""
+        """Record the lines of *text* that are metrics."""
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
             if '"_aws"' in line and isinstance(metric := _json(line), dict):
                 self.metrics.append(metric)
 
-    def seen(self, invocation: Invocation) -> SimulatedInvocation:
-        """Return *invocation*, which was the last one, with its output."""
-        logs, metrics = self._begins
+    def with_output(self, invocation: Invocation) -> SimulatedInvocation:
+        """Return *invocation*, which must be the last one, with its output."""
+        logs, metrics = self._starts
         return SimulatedInvocation(
             invocation.request_id, invocation.input, invocation.answer, self.logs[logs:], self.metrics[metrics:]
         )
 
 
-# -- which recorder gets a line -------------------------------------------------------------------------------
+# -- which recorders get an output -------------------------------------------------------------------------------
 
-LISTENING: ContextVar[tuple[Recorder, ...]] = ContextVar("powertools_durable_listening", default=())
+RECORDERS: ContextVar[tuple[Recorder, ...]] = ContextVar("powertools_durable_listening", default=())
 _EXPLORES: ContextVar[bool] = ContextVar("powertools_durable_explores", default=False)
-_at_work: list[Recorder] = []
+_active: list[Recorder] = []
 _explorations: list[object] = []
 _lock = threading.RLock()
 
 
 @contextmanager
-def _listening(recorder: Recorder) -> Iterator[None]:
-    global _ear  # noqa: PLW0603 - one handler for all active recorders
+def _recording(recorder: Recorder) -> Iterator[None]:
+    global _handler  # noqa: PLW0603 - one handler for all active recorders
     with _lock:
         if _explorations and not _EXPLORES.get():
             message = (
                 "explore() is running on another thread. It changes clock, environment and module globals of the whole "
-                "process, so nothing else can be simulated at the same time: run them one after the other"
+                "process, so no other simulation can run at the same time: run them one after the other"
             )
             raise ValidationError(message)
-        if not _at_work:  # user code may have changed the level of the previous one
-            _ear = _Ear()
-        _at_work.append(recorder)
-        output = _Output.over(sys.stdout)
+        if not _active:  # a new handler: user code may have changed the level of the previous one
+            _handler = _RecorderHandler()
+        _active.append(recorder)
+        output = _Output.wrap(sys.stdout)
         output.listeners += 1
         sys.stdout = output
-        if _ear not in logging.root.handlers:
-            logging.root.addHandler(_ear)
-    before = LISTENING.get()
-    LISTENING.set((*before, recorder))
+        if _handler not in logging.root.handlers:
+            logging.root.addHandler(_handler)
+    before = RECORDERS.get()
+    RECORDERS.set((*before, recorder))
     try:
         yield
     finally:
-        LISTENING.set(before)
+        RECORDERS.set(before)
         with _lock:
-            _at_work.remove(recorder)
+            _active.remove(recorder)
             output.listeners -= 1
             if not output.listeners and sys.stdout is output:
-                sys.stdout = output.passes_on_to
-            if not _at_work:
-                logging.root.removeHandler(_ear)
+                sys.stdout = output.target
+            if not _active:
+                logging.root.removeHandler(_handler)
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def exploring() -> Iterator[None]:
         A simulation or exploration is running already.
     """
     with _lock:
-        if _explorations or _at_work:
+        if _explorations or _active:
             other = "explore()" if _explorations else "a simulator"
             message = (
                 f"{other} is running already. explore() changes clock, environment and module globals of the whole "
@@ -159,48 +159,48 @@ def exploring() -> Iterator[None]:
             _explorations.remove(token)
 
 
-def _concerned() -> tuple[Recorder, ...]:
-    listeners = LISTENING.get()
-    if not listeners and len(_at_work) == 1:
-        return (_at_work[0],)
-    return tuple(one for one in listeners if one in _at_work)
+def _current_recorders() -> tuple[Recorder, ...]:
+    listeners = RECORDERS.get()
+    if not listeners and len(_active) == 1:
+        return (_active[0],)
+    return tuple(one for one in listeners if one in _active)
 
 
-class _Ear(logging.Handler):
+class _RecorderHandler(logging.Handler):
     """Passes log records to the recorders."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        for recorder in _concerned():
+        for recorder in _current_recorders():
             recorder.logs.append(record)
 
 
-_ear = _Ear()
+_handler = _RecorderHandler()
 
 
 class _Output(io.TextIOBase):
     """Replaces standard output: writes text to it, and passes it to the recorders."""
 
-    def __init__(self, passes_on_to: Any) -> None:
-        self.passes_on_to = passes_on_to
+    def __init__(self, target: Any) -> None:
+        self.target = target
         self.listeners = 0
 
     @classmethod
-    def over(cls, output: Any) -> _Output:
-        """Return *output* if it is such a replacement already, else a replacement for it."""
+    def wrap(cls, output: Any) -> _Output:
+        """Return a replacement for *output*, or *output* itself if it is one already."""
         return output if isinstance(output, cls) else cls(output)
 
     def write(self, text: str) -> int:
-        self.passes_on_to.write(text)
-        for recorder in _concerned():
+        self.target.write(text)
+        for recorder in _current_recorders():
             recorder.printed(text)
         return len(text)
 
     def flush(self) -> None:
-        if not getattr(self.passes_on_to, "closed", False):  # also called by the garbage collector, much later
-            self.passes_on_to.flush()
+        if not getattr(self.target, "closed", False):  # also called by the garbage collector, much later
+            self.target.flush()
 
-    def __getattr__(self, name: str) -> Any:  # encoding, fileno, isatty: those of the real one
-        return getattr(self.passes_on_to, name)
+    def __getattr__(self, name: str) -> Any:  # encoding, fileno, isatty and so on of the real output
+        return getattr(self.target, name)
 
 
 def _json(line: str) -> Any:

@@ -1,4 +1,4 @@
-"""Chooses by a seed which thread runs next."""
+"""The choice of the next thread by a seed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from itertools import accumulate
 from random import Random
 from typing import Protocol
 
-__all__ = ["Picks", "RandomSchedule"]
+__all__ = ["RandomSchedule", "Schedule"]
 
 _SLOWEST, _FASTEST = -1.5, 1.5  # powers of ten
 _CHANGES = 0.02  # probability that the chosen thread gets another speed
 
 
 class Paced(Protocol):
-    """What can run next: a thread, or a body on an event loop.
+    """A thread, or a body on an event loop, that can run next.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Paced(Protocol):
     speed: float
 
 
-class Picks(Protocol):
+class Schedule(Protocol):
     """Chooses which thread runs next."""
 
     def pick(self, ready: Sequence[Paced]) -> int:
@@ -34,10 +34,10 @@ class Picks(Protocol):
 
 
 class RandomSchedule:
-    """Gives each thread a speed and changes it now and then; one seed in three treats all threads alike.
+    """Chooses threads by random speeds, which change now and then; for one seed in three all have the same speed.
 
-    A uniform choice keeps all threads at about the same place. It rarely produces the cases in which one thread is far
-    ahead of another, for example a branch that ends before the previous one has begun.
+    With equal speeds all threads make about the same progress. Then one thread is rarely far ahead of another, as when
+    a branch ends before the previous one has begun.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ class RandomSchedule:
         for task in ready:
             if not task.speed:
                 task.speed = self._speed()
-        so_far = list(accumulate(task.speed for task in ready))
-        mark = random.random() * so_far[-1]
-        picked = next(at for at, total in enumerate(so_far) if mark <= total)
+        totals = list(accumulate(task.speed for task in ready))
+        mark = random.random() * totals[-1]
+        picked = next(at for at, total in enumerate(totals) if mark <= total)
         if random.random() < _CHANGES:
             ready[picked].speed = self._speed()
         return picked

@@ -1,12 +1,12 @@
-"""Which state each thread of a run is in, and which one runs next; `seeded_threads.py` draws the states."""
+"""The threads of a run by state, and the choice of the next one; `seeded_threads.py` has a state diagram."""
 
 from __future__ import annotations
 
 import math
 from typing import Protocol
 
-from powertools_durable.testing.simulation.random_schedule import Picks
-from powertools_durable.testing.simulation.thread_states import SeededCondition, SeededSignal, ThreadState, deadlock_of
+from powertools_durable.testing.simulation.random_schedule import Schedule
+from powertools_durable.testing.simulation.thread_states import SeededLock, SeededSignal, ThreadState, deadlock_of
 
 __all__ = ["RunQueue", "Time"]
 
@@ -24,29 +24,29 @@ class Time(Protocol):
 
 
 class RunQueue:
-    """The threads of a run by their states. It blocks nothing and has no lock: `SeededThreads` holds one around it.
+    """The threads of a run by state. It never blocks and has no lock; `SeededThreads` calls it with a lock held.
 
     Attributes
     ----------
     running : ThreadState | None
         The thread that has the baton.
     ready : list[ThreadState]
-        The threads of which one is chosen next.
+        The threads of which the next one is chosen.
     last : ThreadState | None
-        Runs when no other thread is ready, before time passes.
+        A thread that runs when no other is ready, before time passes.
     waiting, blocked : dict[ThreadState, None]
-        The threads that wait to be notified or for a timeout, and those that wait for a lock.
+        The threads that wait for a signal or a timeout, and those that wait for a lock.
     asleep : list[ThreadState]
-        Of those that wait, the ones that only a timeout wakes.
+        Those of the waiting threads that only a timeout wakes.
     outside : set[ThreadState]
         The threads that lost the baton.
     guests : int
-        How many threads of callers are scheduled.
+        Number of scheduled threads that were not started by `SeededThreads.spawn`.
     earliest : float
         A lower bound of the earliest timeout.
     """
 
-    def __init__(self, clock: Time, picks: Picks) -> None:
+    def __init__(self, clock: Time, schedule: Schedule) -> None:
         self.running: ThreadState | None = None
         self.ready: list[ThreadState] = []
         self.last: ThreadState | None = None
@@ -57,7 +57,7 @@ class RunQueue:
         self.guests = 0
         self.earliest = math.inf
         self._clock = clock
-        self._pick = picks.pick
+        self._pick = schedule.pick
 
     @property
     def is_due(self) -> bool:
@@ -65,7 +65,7 @@ class RunQueue:
         return bool(self.waiting) and self.earliest <= self._clock.monotonic()
 
     def wait(self, me: ThreadState, queue: list[ThreadState], timeout: float | None) -> None:
-        """Let *me* wait in *queue* until it is woken or *timeout* seconds have passed."""
+        """Add *me* to *queue*, to wait until it is woken or *timeout* seconds have passed."""
         me.woken = False
         me.ends = math.inf if timeout is None else self._clock.monotonic() + max(0.0, timeout)
         me.queue = queue
@@ -73,8 +73,8 @@ class RunQueue:
         self.waiting[me] = None
         self.earliest = min(self.earliest, me.ends)
 
-    def unblock(self, lock: SeededCondition) -> bool:
-        """Free *lock*; return whether threads were blocked by it, which are ready now."""
+    def unblock(self, lock: SeededLock) -> bool:
+        """Free *lock*; return whether it had blocked threads, which are ready now."""
         lock.owner = None
         for task in lock.entry:
             del self.blocked[task]
@@ -83,28 +83,21 @@ class RunQueue:
         lock.entry.clear()
         return was_wanted
 
-    def happens(self, signal: SeededSignal) -> None:
-        """Set *signal* and wake who waits for it."""
+    def set_signal(self, signal: SeededSignal) -> None:
+        """Set *signal* and wake the threads that wait for it."""
         signal.is_set = True
         self.expire()
         for task in signal.queue[:]:
             self.wake(task, woken=True)
 
     def wake(self, task: ThreadState, *, woken: bool) -> None:
-        """End the wait of *task*, because it was *woken* or has timed out."""
+        """End the wait of *task*, because of its signal (*woken*) or its timeout."""
         if task.queue is not None:
             task.queue.remove(task)
             task.queue = None
         del self.waiting[task]
         task.woken = woken
-        self._resume(task)
-
-    def _resume(self, task: ThreadState) -> None:
-        if task.wants is not None and task.wants.owner is not None:
-            task.wants.entry.append(task)
-            self.blocked[task] = None
-        else:
-            self.ready.append(task)
+        self.ready.append(task)
 
     def expire(self, now: float | None = None) -> None:
         """Wake the threads that have timed out."""
@@ -117,38 +110,39 @@ class RunQueue:
             self.earliest = min((task.ends for task in self.waiting), default=math.inf)
 
     def choose(self) -> ThreadState | None:
-        """Return the thread that runs next, if necessary after time has passed; None while it is one outside."""
+        """Return the thread that runs next, if necessary after advancing the time; None if none of these can run."""
         self.expire()
         while True:
             while self.ready:
-                task = self._picked()
+                task = self._take_ready()
                 if (lock := task.wants) is None:
                     return task
                 if lock.owner is None:
                     lock.owner, task.wants = task, None
                     return task
-                self._resume(task)
+                lock.entry.append(task)
+                self.blocked[task] = None
             if self.last is not None:
                 task, self.last = self.last, None
                 return task
             if self.outside or not self.guests or not (self.waiting or self.blocked):
                 return None
-            self._let_time_pass()
+            self._advance_time()
 
-    def _picked(self) -> ThreadState:
+    def _take_ready(self) -> ThreadState:
         ready = self.ready
         at = self._pick(ready) if len(ready) > 1 else 0
         ready[at], ready[-1] = ready[-1], ready[at]
         return ready.pop()
 
-    def _let_time_pass(self) -> None:
-        """Jump to the earliest timeout, because no thread is ready."""
+    def _advance_time(self) -> None:
+        """Advance the time to the earliest timeout; without any, end all threads with a `Deadlock`."""
         ends = min((task.ends for task in self.waiting), default=math.inf)
         if ends < math.inf:
             self._clock.sleep(max(1e-6, ends - self._clock.monotonic()))
             self.earliest = ends
             awake = [task for task in self.asleep if task.ends <= ends]
-            for task in awake:  # before threads whose wait for its next action times out now
+            for task in awake:  # first, so that they can set signals whose waits time out at the same moment
                 self.wake(task, woken=False)
             if not awake:
                 self.expire(max(ends, self._clock.monotonic()))
@@ -156,7 +150,7 @@ class RunQueue:
         stuck = [*self.waiting, *self.blocked]
         error = deadlock_of(stuck)
         for task in stuck:
-            task.error, task.is_stuck = error, True
+            task.error = error
             if task.queue is not None:
                 self.wake(task, woken=False)
             elif task.wants is not None:
@@ -166,7 +160,7 @@ class RunQueue:
                 self.ready.append(task)
 
     def leave(self, me: ThreadState) -> None:
-        """Move *me* outside, because its wait was interrupted."""
+        """Move *me* outside, because Ctrl-C has interrupted its wait."""
         if me.queue is not None:
             me.queue.remove(me)
             me.queue = None

@@ -1,8 +1,8 @@
-"""The process of one invocation, simulated. After its end, code that still runs in it has no effect outside."""
+"""The simulated process of one invocation. After its end, code that still runs in it has no effect outside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
@@ -29,30 +29,30 @@ SANDBOX: ContextVar[Sandbox | None] = ContextVar("powertools_durable_sandbox", d
 
 
 class Watch(Protocol):
-    """Observes the calls of sandboxes; it may kill one."""
+    """Observes sandboxes; it may kill one in each of its methods."""
 
-    def begins(self, sandbox: Sandbox) -> None:
+    def invocation_begins(self, sandbox: Sandbox) -> None:
         """Called when an invocation begins in *sandbox*."""
         ...
 
-    def calls(self, updates: Sequence[OperationUpdate]) -> None:
-        """Called before the service gets a checkpoint."""
+    def before_checkpoint(self, updates: Sequence[OperationUpdate]) -> None:
+        """Called before a checkpoint reaches the service."""
         ...
 
-    def called(self, updates: Sequence[OperationUpdate]) -> None:
-        """Called after the service applied a checkpoint, before its response arrives."""
+    def after_checkpoint(self, updates: Sequence[OperationUpdate]) -> None:
+        """Called after the service has applied a checkpoint, before the response arrives."""
         ...
 
-    def effect(self, entry: Any) -> None:
-        """Called after an external effect."""
+    def after_effect(self, entry: Any) -> None:
+        """Called after a side effect of user code; see `Ledger.effect`."""
         ...
 
-    def answers(self) -> None:
-        """Called when the handler has returned its answer, before Lambda gets it."""
+    def before_answer(self) -> None:
+        """Called after the handler has returned, before Lambda gets its answer."""
         ...
 
-    def turn(self, callback: Callable[..., object], *args: Any) -> None:
-        """Run a callback of an event loop."""
+    def run_callback(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call *callback*, of an event loop."""
         ...
 
 
@@ -66,7 +66,7 @@ class Sandbox:
     threads : SeededThreads
         The threads of the run.
     timeout : float
-        Seconds until Lambda ends it.
+        Seconds until Lambda ends the invocation.
     watch : Watch | None
         The observer.
 
@@ -75,7 +75,7 @@ class Sandbox:
     arn : str
         The execution that the invocation belongs to: the simulated one, or one that it invokes.
     loops : SandboxLoops | None
-        The event loop of its function's processes, if that is async.
+        The event loops of its function's processes, if its handler is async.
     """
 
     def __init__(
@@ -118,8 +118,8 @@ class Sandbox:
         self._gone = self._gone or killed
         raise self._gone
 
-    def is_new(self) -> None:
-        """Let the process be a new one, not that of the invocation before it."""
+    def restart(self) -> None:
+        """Begin a new process, in place of reusing that of the previous invocation."""
         if self.loops is not None:
             self.loops.discard()
 
@@ -131,8 +131,8 @@ class Sandbox:
         self._sleep(min(seconds, left, step_left))
         self.check()
         if seconds >= left:
-            words = f"Task timed out after {self._timeout:.2f} seconds"
-            self.kill(Killed(words, error_type="Sandbox.Timedout"))
+            message = f"Task timed out after {self._timeout:.2f} seconds"
+            self.kill(Killed(message, error_type="Sandbox.Timedout"))
         if seconds >= step_left:
             raise StepTimeoutError("the step did not finish within its timeout")
 
@@ -156,13 +156,13 @@ class Sandboxes:
     threads : SeededThreads
         The threads of the run.
     timeout : float
-        Seconds that an invocation may last.
+        Maximum duration of an invocation in seconds.
     watch : Watch | None
         The observer.
     notes : Callable
-        Returns a context manager that is entered around each invocation.
+        Returns a context manager for each invocation.
     schedule : str
-        The seed of what event loops do.
+        The seed of the event loops.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class Sandboxes:
         self._watch = watch
         self._current: Sandbox | None = None
 
-    # -- the service, as sandboxes see it --------------------------------------------------------------------
+    # -- the backend of sandboxes --------------------------------------------------------------------
 
     def checkpoint(
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
@@ -195,10 +195,10 @@ class Sandboxes:
         self._threads.pause()  # other threads may run while a request is on its way
         self._check()
         if self._watch is not None:
-            self._watch.calls(updates)
+            self._watch.before_checkpoint(updates)
         response = self._service.checkpoint(arn, checkpoint_token, updates, client_token)
         if self._watch is not None:
-            self._watch.called(updates)
+            self._watch.after_checkpoint(updates)
         self._threads.pause()
         return response
 
@@ -214,22 +214,22 @@ class Sandboxes:
     # -- invocations -----------------------------------------------------------------------------------------
 
     def loops_of(self, function: Callable[..., Any]) -> SandboxLoops | None:
-        """Return what keeps the event loop of an async function's processes; None for any other function."""
+        """Return the keeper of the event loops of an async function's processes; None for other functions."""
         program = program_of(function)
         if program is None or not program.is_async:
             return None
         schedule = RandomSchedule(f"{self._schedule}/loop-{len(self._loops)}")
-        loops = SandboxLoops(schedule, None if self._watch is None else self._watch.turn)
+        loops = SandboxLoops(schedule, None if self._watch is None else self._watch.run_callback)
         self._loops.append(loops)
         return loops
 
     def close(self) -> None:
-        """Close the event loops: the run is over."""
+        """Close all event loops at the end of the run."""
         for loops in self._loops:
             loops.discard()
 
-    def around(self, invoker: Invoker, loops: SandboxLoops | None = None) -> Invoker:
-        """Return an invoker that runs each invocation of *invoker* in its own sandbox; an async one has *loops*."""
+    def wrap_invoker(self, invoker: Invoker, loops: SandboxLoops | None = None) -> Invoker:
+        """Return an invoker that runs each invocation of *invoker* in its own sandbox; *loops* are for async code."""
 
         def invoke(event: dict[str, Any], context: LambdaContext) -> object:
             return without_running_loop(partial(run, event, context)) if loops is not None else run(event, context)
@@ -245,26 +245,22 @@ class Sandboxes:
                 self._current = sandbox
                 token = SANDBOX.set(sandbox)
                 try:
-                    return self._watched(sandbox, partial(invoker, event, context))
+                    return self._invoke(sandbox, partial(invoker, event, context))
                 finally:
                     SANDBOX.reset(token)
-                    if sandbox.is_gone and self._watch is None:  # who watches says which process is a new one
-                        sandbox.is_new()
+                    if sandbox.is_gone and self._watch is None:  # a watch decides itself when a process is new
+                        sandbox.restart()
 
         return invoke
 
-    def _watched(self, sandbox: Sandbox, invocation: Callable[[], object]) -> object:
+    def _invoke(self, sandbox: Sandbox, invocation: Callable[[], object]) -> object:
         if self._watch is not None:
-            self._watch.begins(sandbox)
+            self._watch.invocation_begins(sandbox)
         answer = invocation()
         if self._watch is not None:
-            self._watch.answers()
+            self._watch.before_answer()
         return answer
 
-    def around_all(self, functions: Iterable[tuple[str, Target]]) -> dict[str, Target]:
-        """Return the same for every function that may be invoked."""
-        return {name: self.around_target(target) for name, target in functions}
-
-    def around_target(self, target: Target, loops: SandboxLoops | None = None) -> Target:
-        """Return the same for one of them."""
-        return target if target.durable is None else replace(target, durable=self.around(target.durable, loops))
+    def wrap_target(self, target: Target, loops: SandboxLoops | None = None) -> Target:
+        """Return *target*, whose invocations run in their own sandboxes if it is durable."""
+        return target if target.durable is None else replace(target, durable=self.wrap_invoker(target.durable, loops))

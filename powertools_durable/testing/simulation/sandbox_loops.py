@@ -1,4 +1,4 @@
-"""Event loops for simulated processes that run ``async def`` handlers; asyncio is loaded with the first of them."""
+"""Event loops for simulated processes that run ``async def`` handlers; asyncio is loaded when the first is created."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class SandboxLoops:
-    """The loops of a function's sandboxes: kept while a sandbox is warm, closed with it.
+    """The event loops of a function's processes: reused by later invocations, closed when the process ends.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class SandboxLoops:
         return self._loops[-1]
 
     def discard(self) -> None:
-        """Close the loops that are not running: their process has ended, and the next one makes its own."""
+        """Close the loops that are not running, because their process has ended."""
         for loop in self._loops:
             if not loop.is_running():
                 loop.close()
@@ -54,7 +54,7 @@ class SandboxLoops:
 
 
 def without_running_loop(call: Callable[[], T]) -> T:
-    """Return what *call* returns; where an event loop runs, as in an async test, call it on a thread of its own."""
+    """Call *call* and return its result; if an event loop is running, as in an async test, do so on another thread."""
     if "asyncio" not in sys.modules or sys.modules["asyncio"]._get_running_loop() is None:  # noqa: SLF001
         return call()
     results: list[T] = []

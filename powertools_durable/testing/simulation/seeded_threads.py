@@ -11,16 +11,16 @@ The states of a thread::
           ready ------------------------> running ------> ended
           ^  ^  <------------------------ |  |  |
           |  |       switch point         |  |  | no switch point for a second
-   lock   |  | notified, or               |  |  v
+   lock   |  | signal set, or             |  |  v
    free   |  | timed out                  |  |  outside --> ready, at its next switch point
           |  +------------- waiting <-----+  |
           +---------------- blocked <--------+
                             (the lock is taken)
 
 Code that blocks outside the library, in a real ``time.sleep`` or on its own lock, would stop all other threads. So a
-thread that reaches no switch point for a second loses the baton and is *outside*: it runs in parallel to the others
-until its next switch point, and meanwhile virtual time passes with real time. Only then does the interleaving depend
-on anything besides the seed; `SeededThreads.lost_baton` is True afterwards.
+thread that reaches no switch point for a second loses the baton and is *outside*: until its next switch point it runs
+in parallel to the others, and if no other thread can run, virtual time passes with real time. From then on
+`SeededThreads.lost_baton` is True, and the interleaving no longer depends on the seed alone.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
 
-from powertools_durable.testing.simulation.captured_output import LISTENING
-from powertools_durable.testing.simulation.random_schedule import Picks
+from powertools_durable.testing.simulation.captured_output import RECORDERS
+from powertools_durable.testing.simulation.random_schedule import Schedule
 from powertools_durable.testing.simulation.run_queue import RunQueue, Time
-from powertools_durable.testing.simulation.thread_states import SeededCondition, SeededSignal, SeededThread, ThreadState
+from powertools_durable.testing.simulation.thread_states import SeededLock, SeededSignal, SeededThread, ThreadState
 
 __all__ = ["SeededThreads"]
 
-_LOOKS = 4  # checks without a change until a waiting thread takes the baton from the running one
+_LOOKS = 4  # checks without any change after which a waiting thread takes the baton from the running one
 
 
 class SeededThreads:
-    """The threads of one run, with their conditions; see `powertools_durable._runtime.environment.Threads`.
+    """The threads of one run, with their locks and signals; see `powertools_durable._runtime.environment.Threads`.
 
     Parameters
     ----------
     clock : Time
         The virtual clock of the run.
-    picks : Picks
+    schedule : Schedule
         Chooses which thread runs next.
     patience : float
         Real seconds after which a thread without a switch point loses the baton.
@@ -57,30 +57,26 @@ class SeededThreads:
     Attributes
     ----------
     lost_baton : bool
-        True when some thread lost the baton: from then on the interleaving depends on the machine too.
+        A thread has lost the baton: from then on the interleaving depends on the machine too.
     """
 
     virtual = True
 
-    def __init__(self, clock: Time, picks: Picks, *, patience: float = 1.0) -> None:
+    def __init__(self, clock: Time, schedule: Schedule, *, patience: float = 1.0) -> None:
         self.lost_baton = False
         self._clock = clock
         self._look = patience / _LOOKS
         self._own = threading.local()
         self._mutex = threading.Lock()  # contended only by threads that lost the baton or wait for it
-        self._queue = RunQueue(clock, picks)
+        self._queue = RunQueue(clock, schedule)
         self._turns = 0
         self._spawned: list[SeededThread] = []
 
-    # -- what the library uses -----------------------------------------------------------------------------
+    # -- for the library -----------------------------------------------------------------------------
 
-    def lock(self) -> SeededCondition:
+    def lock(self) -> SeededLock:
         """Make a lock."""
-        return SeededCondition(self)
-
-    def condition(self) -> SeededCondition:
-        """Make a condition."""
-        return SeededCondition(self)
+        return SeededLock(self)
 
     def signal(self) -> SeededSignal:
         """Make a signal."""
@@ -88,13 +84,13 @@ class SeededThreads:
 
     def spawn(self, run: Callable[[], None], name: str) -> threading.Thread:
         """Start a thread; it runs when it is chosen."""
-        context = Context()  # of the caller's context, keep only which recorder gets its output
-        context.run(LISTENING.set, LISTENING.get())
+        context = Context()  # of the caller's context variables, keep only the recorders of its output
+        context.run(RECORDERS.set, RECORDERS.get())
         thread = SeededThread(self, partial(context.run, run), name)
         thread.start()
         self._spawned.append(thread)
         with self._mutex:
-            me = self._turn()
+            me = self._take_turn()
             self._queue.ready.append(thread.task)
             self._pause(me)
         return thread
@@ -103,17 +99,17 @@ class SeededThreads:
 
     @contextmanager
     def taking_part(self) -> Iterator[None]:
-        """Schedule the calling thread too, during the block; it leaves when no other thread is ready."""
+        """Schedule the calling thread too, during the block; the block ends when no other thread is ready."""
         with self._mutex:
-            me = self._turn()
+            me = self._take_turn()
             self._queue.guests += 1
         try:
             yield
         finally:
             with self._mutex:
-                self._turn()
+                self._take_turn()
                 if self._queue.guests == 1:
-                    self._let_all_others(me)
+                    self._run_all_others(me)
                     self._queue.running = None
                 self._queue.guests -= 1
             for thread in [thread for thread in self._spawned if thread.is_over]:
@@ -122,73 +118,55 @@ class SeededThreads:
 
     def pause(self) -> None:
         """Switch point: let the seed choose which thread runs next."""
-        if self._alone() is not None:
+        if self._running_alone() is not None:
             return
         with self._mutex:
-            self._pause(self._turn())
+            self._pause(self._take_turn())
 
     def sleep(self, seconds: float) -> None:
-        """Let other threads run until *seconds* of virtual time have passed, or no caller takes part any more."""
+        """Let other threads run until *seconds* of virtual time have passed, or the last `taking_part` block ends."""
         with self._mutex:
-            self._wait(self._turn(), self._queue.asleep, seconds)
+            self._wait(self._take_turn(), self._queue.asleep, seconds)
 
-    # -- for conditions, signals and threads ---------------------------------------------------------------
+    # -- for locks, signals and threads ---------------------------------------------------------------
 
-    def acquire(self, lock: SeededCondition) -> None:
+    def acquire(self, lock: SeededLock) -> None:
         """Take *lock* when it is free and the thread is chosen."""
-        if lock.owner is None and (me := self._alone()) is not None:
+        if lock.owner is None and (me := self._running_alone()) is not None:
             lock.owner = me
             return
         with self._mutex:
-            self._acquire(self._turn(), lock)
+            self._acquire(self._take_turn(), lock)
 
-    def release(self, lock: SeededCondition) -> None:
+    def release(self, lock: SeededLock) -> None:
         """Release *lock*; a thread that is blocked by it becomes ready."""
         if not lock.entry and lock.owner is self._queue.running is getattr(self._own, "task", None):
             self._turns += 1
             lock.owner = None
             return
         with self._mutex:
-            me = self._turn()
-            if self._give_away(me, lock):
+            me = self._take_turn()
+            if lock.owner is not me:
+                message = "a thread releases a lock that it does not hold"
+                raise RuntimeError(message)
+            if self._queue.unblock(lock):
                 self._pause(me)
-
-    def wait(self, queue: list[ThreadState], timeout: float | None, lock: SeededCondition | None = None) -> bool:
-        """Wait in *queue*, without *lock*, until woken; return False after *timeout* virtual seconds."""
-        with self._mutex:
-            me = self._turn()
-            if lock is not None:
-                self._give_away(me, lock)
-                me.wants = lock
-            try:
-                return self._wait(me, queue, timeout)
-            finally:
-                if lock is not None and lock.owner is not me:  # interrupted: the caller's `with` releases it
-                    self._acquire(me, lock)
 
     def wait_for(self, signal: SeededSignal, timeout: float | None) -> bool:
         """Wait until *signal* is set; return False after *timeout* virtual seconds."""
         with self._mutex:
-            me = self._turn()
+            me = self._take_turn()
             return signal.is_set or self._wait(me, signal.queue, timeout) or signal.is_set
-
-    def wake(self, queue: list[ThreadState], count: int | None = None) -> None:
-        """Wake the first *count* threads in *queue* that have not timed out."""
-        with self._mutex:
-            self._turn()
-            self._queue.expire()
-            for task in queue[:count]:
-                self._queue.wake(task, woken=True)
 
     def set(self, signal: SeededSignal) -> None:
         """Set *signal* and wake the thread that waits for it."""
         with self._mutex:
-            me = self._turn()
-            self._queue.happens(signal)
+            me = self._take_turn()
+            self._queue.set_signal(signal)
             self._pause(me)
 
     def begin(self, task: ThreadState) -> None:
-        """Wait for the first turn."""
+        """Wait for the first turn of *task*; called on its thread."""
         self._own.task = task
         with self._mutex:
             self._await_turn(task)
@@ -198,18 +176,18 @@ class SeededThreads:
         with self._mutex:
             self._turns += 1
             self._queue.outside.discard(task)
-            self._queue.happens(over)
+            self._queue.set_signal(over)
             if self._queue.running in (task, None):
-                self._hand_on()
+                self._pass_baton()
 
     def takes_part(self) -> bool:
-        """True for a thread that is scheduled here, while a caller takes part."""
+        """Return whether the calling thread is scheduled here, in a `taking_part` block of some thread."""
         return self._queue.guests > 0 and getattr(self._own, "task", None) is not None
 
-    # -- the turn of one thread; all but `_alone` need the mutex ---------------------------------------------
+    # -- turns; all methods except `_running_alone` are called with the mutex held -----------------------------
 
-    def _alone(self) -> ThreadState | None:
-        """Return the calling thread if it is running and no other is ready; cheap, without the mutex."""
+    def _running_alone(self) -> ThreadState | None:
+        """Return the calling thread if it has the baton and no other thread is ready; cheap, without the mutex."""
         queue = self._queue
         running = queue.running
         if running is None or queue.ready or getattr(self._own, "task", None) is not running:
@@ -217,8 +195,8 @@ class SeededThreads:
         self._turns += 1
         return None if queue.is_due else running
 
-    def _turn(self) -> ThreadState:
-        """Return the calling thread, after waiting for the baton if it does not have it."""
+    def _take_turn(self) -> ThreadState:
+        """Wait until the calling thread has the baton; return its state."""
         task: ThreadState | None = getattr(self._own, "task", None)
         if task is None:  # not spawned here: a thread of the test, or started by user code
             task = self._own.task = ThreadState(threading.current_thread().name)
@@ -227,7 +205,7 @@ class SeededThreads:
             self._queue.outside.discard(task)
             self._queue.ready.append(task)
             if self._queue.running is None:
-                self._hand_on(task)
+                self._pass_baton(task)
             self._await_turn(task)
         return task
 
@@ -235,10 +213,10 @@ class SeededThreads:
         self._queue.expire()
         if self._queue.ready:
             self._queue.ready.append(me)
-            self._hand_on(me)
+            self._pass_baton(me)
             self._await_turn(me)
 
-    def _acquire(self, me: ThreadState, lock: SeededCondition) -> None:
+    def _acquire(self, me: ThreadState, lock: SeededLock) -> None:
         self._queue.expire()
         if not self._queue.ready and lock.owner is None:
             lock.owner = me
@@ -246,37 +224,29 @@ class SeededThreads:
             return
         me.wants = lock
         self._queue.ready.append(me)
-        self._hand_on(me)
+        self._pass_baton(me)
         self._await_turn(me)
-
-    def _give_away(self, me: ThreadState, lock: SeededCondition) -> bool:
-        if lock.owner is not me:
-            if me.is_stuck:  # the deadlock ended the wait before it got the lock back
-                return False
-            message = "a thread releases a lock that it does not hold"
-            raise RuntimeError(message)
-        return self._queue.unblock(lock)
 
     def _wait(self, me: ThreadState, queue: list[ThreadState], timeout: float | None) -> bool:
         self._queue.wait(me, queue, timeout)
-        self._hand_on(me)
+        self._pass_baton(me)
         self._await_turn(me)
         return me.woken
 
-    def _let_all_others(self, me: ThreadState) -> None:
+    def _run_all_others(self, me: ThreadState) -> None:
         self._queue.expire()
         while self._queue.ready or self._queue.asleep:
             for task in self._queue.asleep[:]:
                 self._queue.wake(task, woken=False)
             self._queue.last = me
-            self._hand_on(me)
+            self._pass_baton(me)
             self._await_turn(me)
 
-    def _hand_on(self, me: ThreadState | None = None) -> None:
-        """Pass the baton on, if a thread is ready; *me* will wait for its turn."""
+    def _pass_baton(self, me: ThreadState | None = None) -> None:
+        """Pass the baton to the next thread, if there is one; *me* waits for its turn afterwards."""
         self._turns += 1
         if me is not None:
-            me.at = sys._getframe()  # noqa: SLF001 - reading it from another thread can hang (CPython, gh-106883)
+            me.at = sys._getframe()  # noqa: SLF001 - for messages; read from another thread it can hang (CPython, gh-106883)
         self._queue.running = chosen = self._queue.choose()
         if chosen is not None and chosen is not me:
             chosen.gate.release()
@@ -288,24 +258,24 @@ class SeededThreads:
             look = self._look / 10 if self.lost_baton else self._look
             if self._queue.running is None:  # no thread has the baton: time passes with real time
                 look = min(look, max(0.001, self._queue.earliest - self._clock.monotonic()))
-            if self._is_let_through(me, look):
-                if self._queue.running is not me:  # it lost the baton before it noticed that it had it
+            if self._wait_at_gate(me, look):
+                if self._queue.running is not me:  # it got the baton and lost it again before it ran
                     self._queue.outside.discard(me)
                     self._queue.ready.append(me)
                     if self._queue.running is None:
-                        self._hand_on(me)
+                        self._pass_baton(me)
             elif self._turns == turns:
                 looks += 1
-                self._nothing_changed(me, looks, look)
+                self._take_baton_if_stuck(me, looks, look)
             if self._turns != turns:
                 turns, looks = self._turns, 0
         me.at = None
-        me.gate.acquire(blocking=False)  # its gate may have been opened just after it stopped waiting there
+        me.gate.acquire(blocking=False)  # close the gate, which may have been opened after the wait timed out
         if me.error is not None:
             error, me.error = me.error, None
             raise error
 
-    def _is_let_through(self, me: ThreadState, look: float) -> bool:
+    def _wait_at_gate(self, me: ThreadState, look: float) -> bool:
         self._mutex.release()
         try:
             acquired = me.gate.acquire(timeout=look)
@@ -319,7 +289,7 @@ class SeededThreads:
         self._mutex.acquire()
         return acquired
 
-    def _nothing_changed(self, me: ThreadState, looks: int, look: float) -> None:
+    def _take_baton_if_stuck(self, me: ThreadState, looks: int, look: float) -> None:
         if self._queue.running is not None:
             if looks < _LOOKS:
                 return
@@ -329,4 +299,4 @@ class SeededThreads:
         elif not self._queue.outside or not self._queue.guests:
             return
         self._clock.sleep(look)
-        self._hand_on(me)
+        self._pass_baton(me)

@@ -1,4 +1,4 @@
-"""One execution in the simulator: its records, what it waits for, and ways to continue it."""
+"""One execution in the simulator: its records, the events it waits for, and methods to continue it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_INVOCATIONS = 1_000  # of one settle() or finish(): a handler that needs mo
 
 
 class SimulatedRun(ExecutionView):
-    """An execution, as its service sees it."""
+    """An execution in the simulator."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class SimulatedRun(ExecutionView):
         functions: Mapping[str, Target],
         *,
         threads: SeededThreads | None = None,
-        at_the_end: Callable[[], object] | None = None,
+        on_end: Callable[[], object] | None = None,
     ) -> None:
         self._arn = arn
         self.invocations: list[SimulatedInvocation] = []
@@ -49,13 +49,13 @@ class SimulatedRun(ExecutionView):
         self.host = host
         self.clock = clock
         self.threads = threads
-        self._at_the_end = at_the_end
-        self._family = Family(host, arn, invoker, functions, on_invocation=self._heard)
+        self._at_the_end = on_end
+        self._family = Family(host, arn, invoker, functions, on_invocation=self._add_invocation)
 
     def __repr__(self) -> str:
         waits = ", ".join(f"{record.type.value.lower()} {label(record)!r}" for record in self.waiting_for)
-        ends = f", waits for {waits}" if waits else ""
-        return f"<SimulatedRun {self.status}, {len(self.invocations)} invocations{ends}>"
+        waiting = f", waits for {waits}" if waits else ""
+        return f"<SimulatedRun {self.status}, {len(self.invocations)} invocations{waiting}>"
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -80,9 +80,9 @@ class SimulatedRun(ExecutionView):
 
     @property
     def trace_hash(self) -> str:
-        """A digest of all requests and responses; the same seed gives the same digest."""
-        told = json.dumps([self.history(), [i.answer for i in self.invocations]], sort_keys=True, default=str)
-        return blake2b(told.encode(), digest_size=16).hexdigest()
+        """A digest of the history and all answers; the same seed gives the same digest."""
+        trace = json.dumps([self.history(), [i.answer for i in self.invocations]], sort_keys=True, default=str)
+        return blake2b(trace.encode(), digest_size=16).hexdigest()
 
     # -- continuing ----------------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class SimulatedRun(ExecutionView):
         raise ValidationError(message)
 
     def close(self) -> None:
-        """Let go of what its processes keep: event loops."""
+        """Close the event loops of its processes."""
         if self._at_the_end is not None:
             self._at_the_end()
 
@@ -136,7 +136,7 @@ class SimulatedRun(ExecutionView):
         Raises
         ------
         ValidationError
-            The handler was invoked a thousand times and still waits: it may do so for ever.
+            The handler was invoked a thousand times and has not ended: it may never end.
         """
         self.settle()
         most = len(self.invocations) + _MAX_INVOCATIONS
@@ -165,12 +165,12 @@ class SimulatedRun(ExecutionView):
         """
         return SimulatedCallback(self, self.open_callback(name))
 
-    def _heard(self, invocation: Invocation) -> None:
-        self.invocations.append(self._recorder.seen(invocation))
+    def _add_invocation(self, invocation: Invocation) -> None:
+        self.invocations.append(self._recorder.with_output(invocation))
 
 
 class SimulatedCallback:
-    """An open callback. Answering it, as an external system would, continues the execution."""
+    """An open callback. To answer it, as an external system would, continues the execution."""
 
     def __init__(self, run: SimulatedRun, record: Operation) -> None:
         details = record.callback_details

@@ -27,7 +27,7 @@ from powertools_durable.testing.simulation.sandbox import Sandboxes, Watch
 from powertools_durable.testing.simulation.sandbox_loops import SandboxLoops
 from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 from powertools_durable.testing.simulation.simulated_run import SimulatedRun
-from powertools_durable.testing.simulation.virtual_time import Bystander
+from powertools_durable.testing.simulation.virtual_time import PlainProbe
 
 __all__ = ["Simulator"]
 
@@ -41,7 +41,7 @@ class SeededIds:
         self._callbacks = Random(random.getrandbits(64))  # noqa: S311 - repeatable on purpose
 
     def token(self) -> str:
-        """Return a token as the service makes them: text in base64's alphabet."""
+        """Return a checkpoint token."""
         return f"{self._random.getrandbits(128):032x}"
 
     def callback_id(self) -> str:
@@ -131,9 +131,9 @@ class Simulator:
         watch: Watch | None = None,
         schedule: str = "threads",
     ) -> SimulatedRun:
-        """Start an execution without invoking the handler yet; *watch*, which is a `Probe` too, observes it.
+        """Start an execution without invoking the handler yet.
 
-        Another *schedule* gives another interleaving of threads.
+        *watch* observes it and must be a `Probe`, too. Another *schedule* gives another interleaving of threads.
         """
         self._started += 1
         name = check_execution_name(name or f"run-{self._started}")
@@ -151,26 +151,26 @@ class Simulator:
             notes=notes,
             schedule=f"{self.seed}/{name}/{schedule}",
         )
-        probe = Bystander() if watch is None else cast("Probe", watch)
+        probe = PlainProbe() if watch is None else cast("Probe", watch)
 
         def environment(loops: SandboxLoops | None) -> Environment:
             return Environment(clock, random, probe=probe, threads=threads, loops=loops)
 
         def target(function: Callable[..., Any]) -> Target:
             loops = sandboxes.loops_of(function)
-            return sandboxes.around_target(
-                target_of(function, backend=sandboxes, environment=environment(loops)), loops
-            )
+            return sandboxes.wrap_target(target_of(function, backend=sandboxes, environment=environment(loops)), loops)
 
         functions = {name: target(function) for name, function in self._functions.items()}
         loops = sandboxes.loops_of(self.handler)
-        handler = sandboxes.around(invoker_of(self.handler, backend=sandboxes, environment=environment(loops)), loops)
+        handler = sandboxes.wrap_invoker(
+            invoker_of(self.handler, backend=sandboxes, environment=environment(loops)), loops
+        )
         arn = (
             "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
             f"{name}/{random.getrandbits(128):032x}"
         )
         service.start(arn, name, input_text(event))
-        return SimulatedRun(service, clock, arn, handler, functions, threads=threads, at_the_end=sandboxes.close)
+        return SimulatedRun(service, clock, arn, handler, functions, threads=threads, on_end=sandboxes.close)
 
 
 def _more_than_none(invocation_timeout: Duration) -> float:

@@ -1,4 +1,4 @@
-"""The state of each thread, and what threads wait for; `seeded_threads.py` draws the states."""
+"""The state of a thread, and the locks and signals that threads wait for; `seeded_threads.py` has a state diagram."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import Protocol, Self
 
-__all__ = ["Deadlock", "SeededCondition", "SeededSignal", "SeededThread", "ThreadState", "deadlock_of"]
+__all__ = ["Deadlock", "SeededLock", "SeededSignal", "SeededThread", "ThreadState", "deadlock_of"]
 
 _MACHINERY = ("seeded_threads", "thread_states", "run_queue")  # files whose frames are skipped in messages
 
@@ -21,32 +21,27 @@ class Deadlock(BaseException):
 class ThreadState:
     """A thread, as the scheduler sees it."""
 
-    __slots__ = ("at", "ends", "error", "gate", "is_stuck", "name", "queue", "speed", "wants", "woken")
+    __slots__ = ("at", "ends", "error", "gate", "name", "queue", "speed", "wants", "woken")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.gate = threading.Lock()  # locked while the thread may not run
         self.gate.acquire()
-        self.wants: SeededCondition | None = None  # the lock that it needs to continue
+        self.wants: SeededLock | None = None  # the lock that it needs to continue
         self.queue: list[ThreadState] | None = None  # the queue in which it waits to be woken
         self.ends = math.inf  # when that wait times out
-        self.woken = False
+        self.woken = False  # the wait ended otherwise than by its timeout
         self.speed = 0.0  # how often it is chosen, relative to others; 0 before the first choice
         self.at: FrameType | None = None  # the frame at which it waits
-        self.error: Deadlock | None = None
-        self.is_stuck = False  # there was a deadlock
+        self.error: Deadlock | None = None  # to be raised when the thread continues
 
 
 class Scheduler(Protocol):
     """Decides which thread runs."""
 
-    def acquire(self, lock: SeededCondition) -> None: ...
+    def acquire(self, lock: SeededLock) -> None: ...
 
-    def release(self, lock: SeededCondition) -> None: ...
-
-    def wait(self, queue: list[ThreadState], timeout: float | None, lock: SeededCondition) -> bool: ...
-
-    def wake(self, queue: list[ThreadState], count: int | None = None) -> None: ...
+    def release(self, lock: SeededLock) -> None: ...
 
     def wait_for(self, signal: SeededSignal, timeout: float | None) -> bool: ...
 
@@ -59,8 +54,8 @@ class Scheduler(Protocol):
     def takes_part(self) -> bool: ...
 
 
-class SeededCondition:
-    """A lock with notification, as `threading.Condition`.
+class SeededLock:
+    """A lock, to be used in a ``with`` statement.
 
     Attributes
     ----------
@@ -68,17 +63,14 @@ class SeededCondition:
         The thread that holds the lock.
     entry : list[ThreadState]
         The threads that are blocked by it.
-    queue : list[ThreadState]
-        The threads that wait to be notified.
     """
 
-    __slots__ = ("_scheduler", "entry", "owner", "queue")
+    __slots__ = ("_scheduler", "entry", "owner")
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self.owner: ThreadState | None = None
         self.entry: list[ThreadState] = []
-        self.queue: list[ThreadState] = []
 
     def __enter__(self) -> Self:
         self._scheduler.acquire(self)
@@ -86,18 +78,6 @@ class SeededCondition:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._scheduler.release(self)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Release the lock until notified; return False after *timeout* virtual seconds."""
-        return self._scheduler.wait(self.queue, timeout, self)
-
-    def notify(self, n: int = 1) -> None:
-        """Wake *n* of the waiting threads."""
-        self._scheduler.wake(self.queue, n)
-
-    def notify_all(self) -> None:
-        """Wake all of the waiting threads."""
-        self._scheduler.wake(self.queue)
 
 
 class SeededSignal:
@@ -141,7 +121,7 @@ class SeededThread(threading.Thread):
 
     @property
     def is_over(self) -> bool:
-        """True when its body has ended; the interpreter may still be cleaning up."""
+        """True when its body has ended; the interpreter may still clean up."""
         return self._over.is_set
 
     def run(self) -> None:
@@ -155,7 +135,7 @@ class SeededThread(threading.Thread):
             self._scheduler.end(self.task, self._over)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for its end, at most *timeout* virtual seconds; real seconds on a thread that is not scheduled."""
+        """Wait for its end, at most *timeout* seconds: virtual ones on a scheduled thread, else real ones."""
         if not self._scheduler.takes_part():
             super().join(timeout)
         elif self._scheduler.wait_for(self._over, timeout):
@@ -163,7 +143,7 @@ class SeededThread(threading.Thread):
 
 
 def deadlock_of(tasks: Iterable[ThreadState]) -> Deadlock:
-    """Return the error that says where each thread waits, and for what."""
+    """Build the error for a deadlock; it names where and for what each thread waits."""
     lines = [f"{task.name!r} waits at {_place(task.at)} {_reason(task)}" for task in tasks]
     return Deadlock("no thread can continue, and none has a timeout: " + "; ".join(lines))
 

@@ -1,4 +1,4 @@
-"""Virtual time that user code spends, and what is sent in the meantime."""
+"""Virtual time that user code spends; queued updates are sent in the meantime."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.scope import current_step_or_none
 from powertools_durable.testing.simulation.sandbox import SANDBOX
 
-__all__ = ["Bystander", "attend", "attend_awaited", "spend"]
+__all__ = ["PlainProbe", "await_body", "run_body", "spend"]
 
-_LINGERS = 1.0  # seconds until the START of a running step has been sent: docs/contributing/protocol.md#batching
+_LINGERS = 1.0  # seconds after which the START of a running step is sent: docs/contributing/protocol.md#batching
 _FLUSH: ContextVar[Callable[[], None] | None] = ContextVar("powertools_durable_flush", default=None)
 
 
-class Bystander:
-    """The `Probe` of ordinary runs: a body that spends time sends what is queued."""
+class PlainProbe:
+    """The `Probe` of ordinary simulations: when a body spends time, queued updates are sent."""
 
     def operation_called(self, op: OperationHandle) -> None:
         """Do nothing."""
 
     def attempt(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """Run *body*."""
-        return attend(body, flush)
+        return run_body(body, flush)
 
     async def awaited_attempt(self, run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
-        """Await what *run* gives; the seed decides when it ends."""
-        return await attend_awaited(run, flush)
+        """Await the result of *run*; the seed decides when the body ends."""
+        return await await_body(run, flush)
 
     def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         """Run *body*."""
-        return attend(body, flush)
+        return run_body(body, flush)
 
     def refused(self, frame: Frame, call: str) -> None:
         """Do nothing."""
@@ -47,8 +47,8 @@ class Bystander:
         """Do nothing."""
 
 
-def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
-    """Run *body*; if it spends time, *flush* sends what is queued in the meantime."""
+def run_body(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
+    """Run *body*; if it spends time, *flush* sends the queued updates in the meantime."""
     token = _begin(flush)  # no context manager of contextlib: it touches the traceback of what the body raises
     try:
         return body()
@@ -56,18 +56,18 @@ def attend(body: Callable[[], Any], flush: Callable[[], None]) -> Any:
         _FLUSH.reset(token)
 
 
-async def attend_awaited(run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
-    """Await what *run* gives; if it spends time, *flush* sends what is queued. The seed decides when it ends."""
-    from powertools_durable.testing.simulation.body_ends import held
+async def await_body(run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
+    """Await the result of *run* as `run_body` does; the seed decides when the body ends."""
+    from powertools_durable.testing.simulation.body_ends import wait_until_chosen
 
     token = _begin(flush)
     try:
         try:
             value = await run()
         except Exception:
-            await held()
+            await wait_until_chosen()
             raise
-        await held()
+        await wait_until_chosen()
         return value
     finally:
         _FLUSH.reset(token)
@@ -80,11 +80,11 @@ def _begin(flush: Callable[[], None]) -> Token[Callable[[], None] | None]:
 
 
 def spend(span: Duration) -> None:
-    """Advance the virtual time by *span*, as the code that is faked would take it: a ``time.sleep`` for tests.
+    """Advance the virtual time by *span*, the duration of the code that a fake replaces: a ``time.sleep`` for tests.
 
-    Outside a `Simulator` it does nothing. A step with a ``timeout`` ends with `StepTimeoutError` when that is over. At
-    the invocation's timeout the invocation is killed: its effects so far stay, it has no further ones, and the service
-    invokes again.
+    Outside a `Simulator` it does nothing. A step whose ``timeout`` has passed raises `StepTimeoutError`. When the
+    timeout of the invocation has passed, the invocation is killed: its side effects so far stay, it has no further
+    ones, and the service invokes again.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def spend(span: Duration) -> None:
     ValidationError
         *span* is not a time span.
     StepTimeoutError
-        The step's timeout is over.
+        The step's timeout has passed.
     """
     try:
         seconds = seconds_of(span)
