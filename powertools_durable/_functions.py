@@ -25,7 +25,6 @@ __all__ = [
     "UNANNOTATED",
     "below_partials",
     "code_of",
-    "finished",
     "fits",
     "innermost",
     "layers",
@@ -33,6 +32,7 @@ __all__ = [
     "name_of",
     "place_of",
     "refuse_unfinished",
+    "require_finished",
     "resolved",
     "return_annotation",
 ]
@@ -188,7 +188,7 @@ NOT_AWAITED = "which was not awaited. Await it there"
 ANSWERS_AT_ONCE = "but its answer is not awaited. Make it a 'def' function that returns the answer"
 
 
-def finished(value: T, function: object, advice: str) -> T:
+def require_finished(value: T, function: object, advice: str) -> T:
     """Return what *function* returned, unless that is a coroutine, whose code has not run and would never run.
 
     Raises

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from powertools_durable._frozen import frozen
-from powertools_durable._functions import ANSWERS_AT_ONCE, finished
+from powertools_durable._functions import ANSWERS_AT_ONCE, require_finished
 from powertools_durable.errors import ValidationError
 
 __all__ = ["BranchState", "Completion", "CompletionReason", "FanOutStatus"]
@@ -131,7 +131,7 @@ class Completion:
     def reason(self, status: FanOutStatus) -> CompletionReason | None:
         """Say why the fan-out is done; None while it is not."""
         if self.when is not None:
-            return self._ruled(finished(self.when(status), self.when, ANSWERS_AT_ONCE), status)
+            return self._ruled(require_finished(self.when(status), self.when, ANSWERS_AT_ONCE), status)
         if self._exceeds(status):
             return CompletionReason.FAILURE_TOLERANCE_EXCEEDED
         if status.succeeded + status.failed >= status.total:

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Literal, Protocol, TypeAlias
 
 from powertools_durable._frozen import frozen
-from powertools_durable._functions import ANSWERS_AT_ONCE, finished
+from powertools_durable._functions import ANSWERS_AT_ONCE, require_finished
 from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._protocol.limits import MAX_TIMER_SECONDS, MIN_TIMER_SECONDS
 from powertools_durable.errors import ValidationError
@@ -168,7 +168,7 @@ class Retry(_Timing):
         if not isinstance(error, self.retry_on):
             return False
         try:
-            return self.retry_if is None or bool(finished(self.retry_if(error), self.retry_if, ANSWERS_AT_ONCE))
+            return self.retry_if is None or bool(require_finished(self.retry_if(error), self.retry_if, ANSWERS_AT_ONCE))
         except ValidationError:  # a mistake in the filter is no answer
             raise
         except Exception:  # noqa: BLE001 - a filter that fails lets nothing through
@@ -297,7 +297,7 @@ def decide(policy: RetryPolicy, error: Exception, attempt: int, draw: RandomFrac
         return policy.delay(error, attempt, draw)
     name = getattr(policy, "__name__", type(policy).__name__)
     try:
-        answer = finished(policy(error, attempt), policy, ANSWERS_AT_ONCE)
+        answer = require_finished(policy(error, attempt), policy, ANSWERS_AT_ONCE)
     except ValidationError:  # a mistake in the policy is no answer
         raise
     except Exception as broken:  # noqa: BLE001 - the step's own error is what must be recorded

@@ -233,7 +233,7 @@ def body_timeout(duration: Duration | None) -> float | None:
 
 
 def require_retry(policy: object, call: str) -> None:
-    """Refuse a missing policy: repeating several operations must be asked for."""
+    """Refuse a missing policy, because several operations are repeated only on explicit request."""
     if policy is None:
         message = f"{call_name(call)}() takes retry=, such as Retry(max_attempts=3)"
         raise ValidationError(message)
@@ -280,7 +280,7 @@ def item_names(inputs: Sequence[Any], item_name: Callable[[Any, int], str] | Non
     check_callable(item_name, "map", role="item_name")
     bind(item_name, 2, "map", role="item_name", before="the item")
     names = (item_name(item, index) for index, item in enumerate(inputs))
-    return [name_of(None, _functions.finished(name, item_name, _functions.ANSWERS_AT_ONCE)) for name in names]
+    return [name_of(None, _functions.require_finished(name, item_name, _functions.ANSWERS_AT_ONCE)) for name in names]
 
 
 def check_completion(completion: object, call: str) -> None:

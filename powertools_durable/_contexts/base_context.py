@@ -48,7 +48,7 @@ class BaseContext:
         place = f"in context {self._core.frame.context_id[:8]}" if self._core.frame.context_id else "at the root"
         return f"<{type(self).__name__} {place}, {self.execution_mode.value.lower()}>"
 
-    if not TYPE_CHECKING:  # a type checker shall report unknown attributes
+    if not TYPE_CHECKING:  # so that type checkers report unknown attributes
 
         def __getattr__(self, name: str) -> Any:
             """Raise `AttributeError`; the message shows where attributes of Lambda's context are."""

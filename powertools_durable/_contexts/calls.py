@@ -298,7 +298,7 @@ def run_in_child_context(
             binding.bind(summary, 1, "run_in_child_context", role="summary", before="the result")
 
     def body(frame: Frame) -> T:
-        return core.finished(func(core.context_of(frame), *args), func)
+        return core.require_finished(func(core.context_of(frame), *args), func)
 
     if virtual:
         flow = operations.child.virtual_child(op, core.frame.child(op, virtual=True), body, result_serdes)

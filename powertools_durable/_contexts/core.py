@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from powertools_durable._contexts import arguments, binding
-from powertools_durable._functions import IN_A_DEF_HANDLER, finished
+from powertools_durable._functions import IN_A_DEF_HANDLER, require_finished
 from powertools_durable.errors.wording import class_name
 
 if TYPE_CHECKING:  # importing a context's class loads no engine
@@ -131,9 +131,9 @@ class ContextCore:
         """Refuse a function that can't be called with *count* positional arguments; see `binding.bind`."""
         binding.bind(func, count, call, role=role, before=before, awaits=self.awaits)
 
-    def finished(self, value: T, func: Callable[..., Any]) -> T:
+    def require_finished(self, value: T, func: Callable[..., Any]) -> T:
         """Return what *func* returned; refuse a coroutine, unless it will be awaited."""
-        return value if self.awaits else finished(value, func, IN_A_DEF_HANDLER)
+        return value if self.awaits else require_finished(value, func, IN_A_DEF_HANDLER)
 
     def serdes(self, func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
         """Return the format for the result of *func*."""

@@ -48,7 +48,7 @@ def parallel(
     formats: list[SerDes[Any]] = [core.serdes(body, returns, item_serdes or serdes) for body in bodies]
 
     def run(index: int, frame: Frame) -> Any:
-        return core.finished(bodies[index](core.context_of(frame)), bodies[index])
+        return core.require_finished(bodies[index](core.context_of(frame)), bodies[index])
 
     return _fan_out(
         core,
@@ -90,7 +90,7 @@ def map_(
     formats: list[SerDes[Any]] = [core.serdes(func, returns, item_serdes or serdes)] * len(inputs)
 
     def run(index: int, frame: Frame) -> Any:
-        return core.finished(func(core.context_of(frame), inputs[index]), func)
+        return core.require_finished(func(core.context_of(frame), inputs[index]), func)
 
     return _fan_out(
         core,

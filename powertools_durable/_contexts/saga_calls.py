@@ -66,6 +66,6 @@ def _compensation(core: ContextCore, registered: Compensation | Undo) -> Call[An
     def body(below: Frame) -> object:
         run = operations.compensation.without_result(undo, awaits=core.awaits)
         result = run(core.context_of(below), value) if operations.compensation.takes_context(undo) else run(value)
-        return core.finished(result, undo)
+        return core.require_finished(result, undo)
 
     return Call(frame, op, operations.child.child(op, partial(frame.child, op), body, PassThrough()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from powertools_durable._functions import ANSWERS_AT_ONCE, finished
+from powertools_durable._functions import ANSWERS_AT_ONCE, require_finished
 from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Checkpoint, Effect, Enter, Flow, Outcome, Raised, Returned
@@ -116,7 +116,7 @@ def _run(
 
 def summarised(value: Any, summary: Summary | None) -> str:
     """Return the summary of a value that is too large to record."""
-    text: object = finished(summary(value), summary, ANSWERS_AT_ONCE) if summary else ""
+    text: object = require_finished(summary(value), summary, ANSWERS_AT_ONCE) if summary else ""
     if not isinstance(text, str):
         message = f"summary returned {class_name(text)}; it must return text"
         raise TypeError(message)

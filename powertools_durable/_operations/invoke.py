@@ -22,7 +22,7 @@ def invoke(
 ) -> Flow[T]:
     """Have the service invoke the function, and suspend until it has answered (docs/contributing/protocol.md#invoke).
 
-    *options* is called after plugins were notified of the start, because the trace header may name their span.
+    *options* is called after the plugins' hooks for the start, because the trace header may name the operation's span.
     """
     while True:
         match op.status:

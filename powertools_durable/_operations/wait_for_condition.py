@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from powertools_durable._frozen import frozen
-from powertools_durable._functions import ANSWERS_AT_ONCE, finished
+from powertools_durable._functions import ANSWERS_AT_ONCE, require_finished
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Attempt, Checkpoint, Flow, Outcome, Raised, Returned, Suspend
 from powertools_durable._replay.handle import OperationHandle
@@ -105,7 +105,7 @@ def _decide(  # noqa: PLR0917 - what the decision needs
         case Returned(value):
             text, decoded = op.encode(value, serdes)
             text = op.check_size(text)
-            if finished(polling.until(decoded), polling.until, ANSWERS_AT_ONCE):
+            if require_finished(polling.until(decoded), polling.until, ANSWERS_AT_ONCE):
                 return Checkpoint(op.succeed(text))
             if number >= polling.max_attempts:
                 return _give_up(op, f"the condition of {op.label} was not met in {number} checks")

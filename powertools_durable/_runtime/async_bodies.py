@@ -93,12 +93,12 @@ class AsyncBodies:
 
 
 def awaited_result(value: Any, awaited: object) -> Any:
-    """Return what awaiting the user's code gave; refuse what should have been awaited in there.
+    """Return *value*, the result of awaiting the user's code; refuse a result that the code should have awaited.
 
     Raises
     ------
     ValidationError
-        It is a coroutine, a durable call or another future.
+        *value* is a coroutine, a durable call or another future.
     """
     if inspect.iscoroutine(value) or asyncio.isfuture(value):
         refuse_unfinished(value, awaited, NOT_AWAITED)

@@ -137,4 +137,4 @@ class _Ended(Exception):  # noqa: N818 - not an error
 
 
 def _unexpected(effect: Effect) -> InvalidStateError:
-    return InvalidStateError(f"a branch asked for {type(effect).__name__}")
+    return InvalidStateError(f"the flow of a branch yielded {type(effect).__name__}")

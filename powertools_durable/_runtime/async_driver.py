@@ -316,7 +316,7 @@ class AsyncDriver(Driving):
         except StopIteration as done:
             return Returned(done.value)
         except (CheckpointingStopped, SuspendExecution):
-            self.code.unwind(None)  # all tasks at once: a task group goes on when only its members are cancelled
+            self.code.unwind(None)  # all tasks at once: a task group continues if only its members are cancelled
             return None
         except (BranchOrphaned, asyncio.CancelledError):
             return None  # the tasks that await it are cancelled, too

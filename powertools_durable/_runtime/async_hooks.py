@@ -21,7 +21,7 @@ async def awaited(value: Awaitable[T], frame: Frame, ends: Callable[[Outcome], N
     Parameters
     ----------
     ends : Callable
-        Takes the outcome; not called if the code was cancelled by this package.
+        Takes the outcome; not called if the code was suspended or its task cancelled.
     hooks : ExitStack
         Calls the end hooks when it is closed.
     """

@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from powertools_durable._functions import IN_A_DEF_HANDLER, IS_THE_HANDLER, finished
+from powertools_durable._functions import IN_A_DEF_HANDLER, IS_THE_HANDLER, require_finished
 from powertools_durable._replay.effects import (
     Attempt,
     Call,
@@ -194,7 +194,7 @@ class BlockingDriver(Driving):
         token = SCOPE.set(self.scopes.of_step(frame, op, effect.number, ends))
         try:
             value = body() if effect.timeout is None else self._run_with_timeout(effect.timeout, body, op)
-            return Returned(finished(value, effect.body, IN_A_DEF_HANDLER))
+            return Returned(require_finished(value, effect.body, IN_A_DEF_HANDLER))
         except UNRECOVERABLE:
             raise
         except Exception as error:  # noqa: BLE001 - the step's policy decides about it
@@ -242,7 +242,7 @@ class BlockingDriver(Driving):
                 match flow.send(answer):
                     case Run(body, to_the_end):
                         answer = _outcome_of(
-                            partial(_finished_code, body, is_handler=to_the_end),
+                            partial(_run_finished, body, is_handler=to_the_end),
                             STOPS_SERIES if to_the_end else UNRECOVERABLE,
                         )
                     case Perform() as effect:
@@ -353,12 +353,12 @@ def _outcome_of(code: Callable[[], Any], passes: tuple[type[Exception], ...]) ->
         return Raised(error)
 
 
-def _finished_code(body: Callable[[], Any], *, is_handler: bool) -> Any:
-    return finished(body(), body, IS_THE_HANDLER if is_handler else IN_A_DEF_HANDLER)
+def _run_finished(body: Callable[[], Any], *, is_handler: bool) -> Any:
+    return require_finished(body(), body, IS_THE_HANDLER if is_handler else IN_A_DEF_HANDLER)
 
 
 def _run_probed(probe: Probe, frame: Frame, body: Callable[[], Any]) -> Any:
-    """Run *body*; report its end to the probe, and if it ended otherwise than by its suspension, that too."""
+    """Run *body*; tell the probe that it has ended, and whether it swallowed or replaced a suspension."""
     try:
         value = body()
     except Exception:

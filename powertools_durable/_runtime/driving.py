@@ -52,7 +52,7 @@ class Driving:
         self._probe = environment.probe
 
     def observe_call(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
-        """Return the flow of an operation called in *frame*, wrapped for plugins; the replay may have ended here."""
+        """Return the flow of an operation called in *frame*, wrapped for plugins; the replay may end with this call."""
         if self.observers is not None:
             self.observers.check_replay_end(frame)
         return self.observe(op, flow)

@@ -82,7 +82,7 @@ class DurableTask(asyncio.Future[T]):
         name = "" if self.call is None else f" {self.call.op.label}"
         return f"<DurableTask{name}, {'done' if self.done() else 'pending'}>"
 
-    if not TYPE_CHECKING:  # a type checker shall report unknown attributes
+    if not TYPE_CHECKING:  # so that type checkers report unknown attributes
 
         def __getattr__(self, name: str) -> Any:
             """Raise `AttributeError`; often the ``await`` is missing."""

@@ -168,7 +168,7 @@ class Probe(Protocol):
         ...
 
     async def awaited_attempt(self, run: Callable[[], Awaitable[Any]], flush: Callable[[], None]) -> Any:
-        """Await the body of a step; it runs on the event loop, or a part of it on a thread by `on_thread`."""
+        """Await the body of a step. A coroutine runs on the event loop, other code on a thread by `on_thread`."""
         ...
 
     def on_thread(self, body: Callable[[], Any], flush: Callable[[], None]) -> Any:

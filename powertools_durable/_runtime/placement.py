@@ -170,7 +170,7 @@ def root_of(frame: Frame) -> Frame:
 
 
 def is_in_a_hook(scope: ScopeInfo | None) -> bool:
-    """Return whether a plugin's hook runs."""
+    """Return whether the running code is a plugin's hook."""
     return scope is not None and running_frame(scope) is None and scope.step is None
 
 

@@ -76,7 +76,7 @@ class Branch:
         self.index = index
         self.op = op
         self.flow = flow
-        self.code: Enter  # once the flow has asked for it
+        self.code: Enter  # set by the flow's `Enter`
 
 
 class BranchPool:
@@ -106,7 +106,7 @@ class BranchPool:
         self._ready: deque[Branch] = deque()
         self._started: list[threading.Thread] = []
         self._sleeping: list[Signal] = []  # of threads that wait for a branch
-        self._idle = 0  # threads that wait, or are about to go on
+        self._idle = 0  # threads that wait, or were woken and have not run yet
 
     def submit(self, branch: Branch) -> None:
         """Queue a branch, whose code then runs on a thread of the pool."""
@@ -380,7 +380,7 @@ class Coordinator:
                         self._pool.submit(branch)
                         return None
                     case effect:
-                        return InvalidStateError(f"a branch asked for {type(effect).__name__}")
+                        return InvalidStateError(f"the flow of a branch yielded {type(effect).__name__}")
         except StopIteration as done:
             return Returned(done.value)
         except UNRECOVERABLE as error:

@@ -32,7 +32,7 @@ class TaskReplayState:
 
     @property
     def frame(self) -> Frame:
-        """The context."""
+        """The frame of the context."""
         return self._run.frame
 
     @property

@@ -32,8 +32,8 @@ def warn_of_replaced(error: Exception) -> None:
 def warn_of_swallowed(frame: Frame, waited_at: str = "") -> None:
     """Warn, once per suspension, of code that returned although a suspension was raised in it.
 
-    Async code is cancelled in place of that, so no traceback says where: *waited_at* is the line of the call that it
-    awaited.
+    Async code is cancelled instead, so there is no traceback with the line: *waited_at* is the line of the call that
+    the code awaited.
     """
     signal = frame.suspension
     if signal is None or signal.is_reported:
@@ -52,7 +52,7 @@ def warn_of_call(frame: Frame, raised_as: type[BaseException] | None = None, wai
     frame : Frame
         The context that is suspended.
     raised_as : type[BaseException] | None
-        The class by which code learns of it, if that is not the suspension itself.
+        The class of the exception that the code gets, if it is not the suspension itself.
     waited_at : str
         See `warn_of_swallowed`.
     """

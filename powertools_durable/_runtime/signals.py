@@ -47,4 +47,4 @@ UNRECOVERABLE: Final = (
 """Errors that pass through steps and contexts unchanged: they are neither retried nor recorded."""
 
 STOPS_SERIES: Final = (RetryableSerDesError, MemoryError, NonDeterminismError)
-"""Errors that end every series at once, also one that otherwise goes on to its end, such as deferred calls."""
+"""Errors that end any series at once, even the handler's, which otherwise still runs its deferred calls."""

@@ -86,7 +86,7 @@ class ContextRun:
     def waited_at(self) -> str:
         """The line of the call that the function awaits, as ``shop.py:12 in load``; empty if it awaits none."""
         waiting = [task for task in self.calls if task.is_awaited or task.cancelled()]
-        waiting.sort(key=lambda task: task.place is not self.place)  # its own before those of its tasks
+        waiting.sort(key=lambda task: task.place is not self.place)  # the function's own calls first
         return waiting[0].called_at if waiting else ""
 
     def note_progress(self) -> None:
