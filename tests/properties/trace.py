@@ -165,14 +165,15 @@ def _prepared(
         threads=threads,
         performer=partial(recorded, scribe),
     )
-    targets = sandboxes.around_all(
-        (name, target_of(function, backend=sandboxes, environment=environment)) for name, function in functions.items()
-    )
+    targets = {
+        name: sandboxes.wrap_target(target_of(function, backend=sandboxes, environment=environment))
+        for name, function in functions.items()
+    }
     if loops is not None:  # what an async driver does is recorded by `async_recorded`
         environment = replace(environment, performer=None, loops=loops)
-    invoker = sandboxes.around(invoker_of(handler, backend=sandboxes, environment=environment), loops)
+    invoker = sandboxes.wrap_invoker(invoker_of(handler, backend=sandboxes, environment=environment), loops)
     host.start(ARN, NAME, input_text(event))
-    return SimulatedRun(host, clock, ARN, invoker, targets, threads=threads, at_the_end=sandboxes.close)
+    return SimulatedRun(host, clock, ARN, invoker, targets, threads=threads, on_end=sandboxes.close)
 
 
 def _push(run: SimulatedRun, callbacks: Mapping[str, Any]) -> None:
