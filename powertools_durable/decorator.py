@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, Unpack, cas
 
 from powertools_durable._contexts.async_context import AsyncDurableContext
 from powertools_durable._contexts.blocking import DurableContext
-from powertools_durable._contexts.decorated import check_function, check_options
+from powertools_durable._contexts.handler_checks import check_function, check_options
 from powertools_durable._functions import innermost, place_of
 from powertools_durable._hosting import HostedFunction, durable_inside
 from powertools_durable.errors import DurableConfigError

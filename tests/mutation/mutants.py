@@ -499,14 +499,14 @@ MUTANTS = (
     Mutant(
         "swapped parameters are let through",
         _DECORATIONS,
-        "_contexts/decorated.py",
+        "_contexts/handler_checks.py",
         "if (is_context or by_name) and not _names_context(second.annotation):",
         "if False:",
     ),
     Mutant(
         "a handler with too few parameters is let through",
         _DECORATIONS,
-        "_contexts/decorated.py",
+        "_contexts/handler_checks.py",
         "if not fits(function, 2, follow_wrapped=True, without_signature=False):",
         "if False:",
     ),
