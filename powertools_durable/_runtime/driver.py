@@ -210,7 +210,7 @@ class BlockingDriver(Driving):
         return ending
 
     def run_context(self, effect: Enter) -> Ending:
-        """Run the code of a context; then check that it has asked for all its records."""
+        """Run the code of a context; then check that it has used all its records."""
         frame = effect.frame
         ending = self.run(frame, partial(self.run_body, effect), self.scopes.of_context(frame))
         if isinstance(ending, Suspended):

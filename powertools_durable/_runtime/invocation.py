@@ -73,16 +73,16 @@ def run_invocation(
     arn, token, updated = event.durable_execution_arn, event.checkpoint_token, event.updated_operation_ids
     deadline = Deadline(lambda_context, environment.clock)
     failures = Failures(program, arn, execution_name(arn))
-    counted = _counted(backend, environment) if program.plugins else None
+    counted = _count_calls(backend, environment) if program.plugins else None
     try:
-        state = _load(event, counted or backend)
+        state = _load_state(event, counted or backend)
     except BackendError as error:
-        return to_wire(_refused(error, failures))  # type: ignore[no-any-return]
+        return to_wire(_answer_interruption(error, failures))  # type: ignore[no-any-return]
     del event  # frees its copy of the records
     record = execution_record(state.operations.values(), arn)
     name = (record.name if record else None) or execution_name(arn)
     started_at = record.start_timestamp if record else None
-    payload, misfit = _payload(program, record)
+    payload, payload_error = _read_payload(program, record)
     observers = None
     if counted is not None:
         facts: dict[str, Any] = {
@@ -90,11 +90,11 @@ def run_invocation(
             "request_id": getattr(lambda_context, "aws_request_id", None),
             "started_at": started_at,
         }
-        observers = _observers(program, state, facts, environment, updated)
+        observers = _create_observers(program, state, facts, environment, updated)
 
     def answer() -> InvocationResult:
-        if misfit is not None:
-            return _rejected(misfit, program, state, failures)
+        if payload_error is not None:
+            return _answer_payload_error(payload_error, program, state, failures)
         session = Session(
             program,
             state,
@@ -113,7 +113,7 @@ def run_invocation(
         program.on_start(session)
         interrupted = False
         try:
-            return _answer(session, _handle(session, payload), failures)
+            return _answer(session, _run_handler(session, payload), failures)
         except KeyboardInterrupt:  # a developer has pressed Ctrl-C: don't wait for bodies that still run
             interrupted = True
             raise
@@ -124,23 +124,23 @@ def run_invocation(
     return to_wire(result)  # type: ignore[no-any-return]
 
 
-def _counted(backend: DurableBackend, environment: Environment) -> CountedBackend:
+def _count_calls(backend: DurableBackend, environment: Environment) -> CountedBackend:
     from powertools_durable._runtime.counted_backend import CountedBackend
 
     return CountedBackend(backend, environment.clock)
 
 
-def _observers(
+def _create_observers(
     program: Program, state: ExecutionState, facts: dict[str, Any], environment: Environment, updated: Sequence[str]
 ) -> Observers:
     from powertools_durable._runtime.observers import Observers
     from powertools_durable.plugins import InvocationInfo
 
-    about = InvocationInfo(execution_arn=state.durable_execution_arn, is_first=not _is_running(state), **facts)
+    about = InvocationInfo(execution_arn=state.durable_execution_arn, is_first=not _has_history(state), **facts)
     return Observers(program.plugins, state, about, environment.clock, updated)
 
 
-def _payload(program: Program, record: Operation | None) -> tuple[object, PayloadValidationError | None]:
+def _read_payload(program: Program, record: Operation | None) -> tuple[object, PayloadValidationError | None]:
     details = record.execution_details if record else None
     try:
         return program.read_payload(details.input_payload if details else None), None
@@ -148,11 +148,11 @@ def _payload(program: Program, record: Operation | None) -> tuple[object, Payloa
         return None, error
 
 
-def _is_running(state: ExecutionState) -> bool:
+def _has_history(state: ExecutionState) -> bool:
     return any(record.type is not OperationType.EXECUTION for record in state.operations.values())
 
 
-def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionState:
+def _load_state(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionState:
     """Load all pages of records that are not in the event (docs/contributing/protocol.md#loading-all-pages)."""
     from powertools_durable.parser.event import execution_record
 
@@ -171,25 +171,25 @@ def _load(event: DurableInvocationEvent, backend: DurableBackend) -> ExecutionSt
     return state
 
 
-def _rejected(
+def _answer_payload_error(
     error: PayloadValidationError, program: Program, state: ExecutionState, failures: Failures
 ) -> InvocationResult:
     """Fail a new execution. Raise for a running one: its payload did fit before, so the new deployment is at fault."""
-    if _is_running(state) and program.config.on_model_change == "raise":
+    if _has_history(state) and program.config.on_model_change == "raise":
         logger.error("the input of a running execution no longer fits the handler's model: %s", error)
         from powertools_durable.parser.payload import model_changed
 
         raise model_changed(error) from None
-    return _failed(error, failures)
+    return _answer_failed(error, failures)
 
 
-def _handle(session: Session, payload: object) -> Ending | CheckpointingStopped:
+def _run_handler(session: Session, payload: object) -> Ending | CheckpointingStopped:
     """Run the handler, then wait until every queued update is acknowledged."""
     root, context = session.root, session.program.make_context(session)
     scope = session.scopes.of_context(root)
     outcome: Ending | CheckpointingStopped
     try:
-        outcome = session.driver.run_handler(Composite(root, _to_its_end(session, payload, context)), scope)
+        outcome = session.driver.run_handler(Composite(root, _run_to_end(session, payload, context)), scope)
     except MemoryError:
         raise
     except UNRECOVERABLE as error:
@@ -201,7 +201,7 @@ def _handle(session: Session, payload: object) -> Ending | CheckpointingStopped:
     return outcome
 
 
-def _to_its_end(session: Session, payload: object, context: Any) -> Series[object]:
+def _run_to_end(session: Session, payload: object, context: Any) -> Series[object]:
     """Run the handler, then its deferred calls, if the handler ended rather than suspended."""
     outcome: Outcome = yield Run(partial(session.program.handler, payload, context), to_the_end=True)
     first = outcome.error if isinstance(outcome, Raised) else None
@@ -223,26 +223,26 @@ def _to_its_end(session: Session, payload: object, context: Any) -> Series[objec
 def _answer(session: Session, outcome: Ending | CheckpointingStopped, failures: Failures) -> InvocationResult:
     engine = session.engine
     if engine.interruption is not None and not engine.revoked:
-        return _refused(engine.interruption, failures)
+        return _answer_interruption(engine.interruption, failures)
     if engine.revoked:
         return PENDING
     match outcome:
         case Suspended():
             return PENDING
         case CheckpointingStopped():
-            return _refused(outcome.reason, failures)
+            return _answer_interruption(outcome.reason, failures)
         case Raised(RetryableSerDesError() as error):
             raise error
         case Raised(error):
-            return _failed(error, failures)
+            return _answer_failed(error, failures)
         case Returned(value):
             try:
-                return _succeeded(session, session.program.write_result(value), failures)
+                return _answer_succeeded(session, session.program.write_result(value), failures)
             except SerDesError as error:
-                return _failed(error, failures)
+                return _answer_failed(error, failures)
 
 
-def _succeeded(session: Session, text: str, failures: Failures) -> InvocationResult:
+def _answer_succeeded(session: Session, text: str, failures: Failures) -> InvocationResult:
     """Answer with the result; checkpoint one that is too large (docs/contributing/protocol.md#handler-result)."""
     if len(text) * 4 <= MAX_RESPONSE_BYTES or len(text.encode()) <= MAX_RESPONSE_BYTES:
         return InvocationResult(status=InvocationStatus.SUCCEEDED, result=text)
@@ -256,20 +256,20 @@ def _succeeded(session: Session, text: str, failures: Failures) -> InvocationRes
     try:
         session.checkpointer.checkpoint(session.root, update)
     except CheckpointingStopped as stopped:
-        return _refused(stopped.reason, failures)
+        return _answer_interruption(stopped.reason, failures)
     except SuspendExecution:
         return PENDING
     return InvocationResult(status=InvocationStatus.SUCCEEDED, result="")
 
 
-def _refused(reason: BaseException, failures: Failures) -> InvocationResult:
+def _answer_interruption(reason: BaseException, failures: Failures) -> InvocationResult:
     """Answer FAILED, or raise what may be transient (docs/contributing/protocol.md#api-errors)."""
     match reason:
         case NonDeterminismError() | ValidationError() | BackendError(retryable=False):
-            return _failed(reason, failures)
+            return _answer_failed(reason, failures)
         case _:
             raise reason
 
 
-def _failed(error: BaseException, failures: Failures) -> InvocationResult:
+def _answer_failed(error: BaseException, failures: Failures) -> InvocationResult:
     return InvocationResult(status=InvocationStatus.FAILED, error=failures.log_execution(error))

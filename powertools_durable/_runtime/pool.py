@@ -52,7 +52,7 @@ _MAX_SLEEP = 1.0  # seconds after which a waiting coordinator reads the clock ag
 _POLL_AGAIN = 0.1  # seconds until a timer that the service still reports as running is polled again
 
 
-class RunsBranches(Protocol):
+class BranchDriver(Protocol):
     """The part of a driver that branches need."""
 
     pool: BranchPool
@@ -132,9 +132,9 @@ class BranchPool:
         return thread in self._started
 
     def take(self, owner: Coordinator, *, nested: bool) -> Branch | None:
-        """Take a queued branch of *owner* back, to run on its own thread; with the lock held.
+        """Take a queued branch of *owner* back, to run it on the coordinating thread; with the lock held.
 
-        Only where the pool would otherwise wait for itself: on one of its threads, or if it has none.
+        Only where the pool would otherwise wait for itself: for a coordinator on one of its threads, or without threads.
         """
         if not (nested or self._limit == 0) or self._idle > 0 or len(self._started) < self._limit:
             return None
@@ -199,7 +199,7 @@ class Coordinator:
         The ends of branches that are not handled yet, with the branches' indexes.
     """
 
-    def __init__(self, effect: FanOut, driver: RunsBranches, clock: Clock) -> None:
+    def __init__(self, effect: FanOut, driver: BranchDriver, clock: Clock) -> None:
         self.events: deque[tuple[int, Event]] = deque()
         self._effect = effect
         self._frame = effect.frame

@@ -276,7 +276,7 @@ MUTANTS = (
         "row 27: never SUCCEEDED while owed updates are lost",
         INVOCATION,
         "    if engine.interruption is not None and not engine.revoked:\n"
-        "        return _refused(engine.interruption, failures)\n",
+        "        return _answer_interruption(engine.interruption, failures)\n",
         "",
     ),
     Mutant(
@@ -284,7 +284,7 @@ MUTANTS = (
         "G4",
         INVOCATION,
         "case Suspended():\n            return PENDING",
-        'case Suspended():\n            return _succeeded(session, "null", failures)',
+        'case Suspended():\n            return _answer_succeeded(session, "null", failures)',
     ),
     Mutant(
         "a durable call in a step is let through",
