@@ -134,7 +134,7 @@ class BranchPool:
     def take(self, owner: Coordinator, *, nested: bool) -> Branch | None:
         """Take a queued branch of *owner* back, to run it on the coordinating thread; with the lock held.
 
-        Only where the pool would otherwise wait for itself: for a coordinator on one of its threads, or without threads.
+        Only where the pool would otherwise wait for itself: the coordinator is one of its threads, or it has none.
         """
         if not (nested or self._limit == 0) or self._idle > 0 or len(self._started) < self._limit:
             return None
