@@ -1,4 +1,4 @@
-"""Which format the value of an operation is written in: the one that was given, else what its type asks for."""
+"""Chooses the text format of a value: the call's ``serdes``, else the decorator's, else the format for its type."""
 
 from __future__ import annotations
 
@@ -20,54 +20,57 @@ _VALUES = (str, bytes, int, float, list, tuple, dict, set, frozenset, FunctionTy
 
 
 def result_serdes(
-    func: Callable[..., Any] | None, returns: Any, given: SerDes[T] | None, instead: SerDes[Any] | None
+    func: Callable[..., Any] | None, returns: Any, serdes: SerDes[T] | None, default: SerDes[Any] | None
 ) -> SerDes[T]:
-    """How the result of *func* is written; *instead* is the decorator's serdes."""
+    """Return the format for the result of *func*; *default* is the decorator's serdes.
+
+    The type is *returns*, else the return annotation (`serdes_of`); without one the format is `TaggedJson`.
+    """
     _check_type(returns)
-    if given is None:
-        asked: SerDes[Any] = serdes_of(func, returns)
-        return asked if instead is None else in_place_of(asked, instead)
-    if isinstance(given, WrappingSerDes):
-        return cast("SerDes[T]", bound(given, serdes_of(func, returns)))
-    return given
+    if serdes is None:
+        of_type: SerDes[Any] = serdes_of(func, returns)
+        return of_type if default is None else in_place_of(of_type, default)
+    if isinstance(serdes, WrappingSerDes):
+        return cast("SerDes[T]", bound(serdes, serdes_of(func, returns)))
+    return serdes
 
 
-def answer_serdes(returns: Any, given: SerDes[T] | None) -> SerDes[T]:
-    """How an answer from outside is read: never by the tagged format, which is our own."""
-    refuse_for_answer(given)
+def answer_serdes(returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
+    """Return the format of an external system's answer: raw text, or JSON for the type *returns*."""
+    refuse_for_answer(serdes)
     _check_type(returns)
-    if given is not None:
-        return given
+    if serdes is not None:
+        return serdes
     return cast("SerDes[T]", PassThrough() if returns is None else ModelSerDes(returns))
 
 
-def answered_serdes(returns: Any, instead: SerDes[Any] | None) -> SerDes[T]:
-    """How the context around a callback repeats its answer; one without a payload is None, whatever *returns* says."""
-    asked = answered_for(returns)
-    return cast("SerDes[T]", asked if instead is None else in_place_of(asked, instead))
+def answered_serdes(returns: Any, default: SerDes[Any] | None) -> SerDes[T]:
+    """Return the format in which `wait_for_callback` records an answer; without a payload that is None for any type."""
+    of_type = answered_for(returns)
+    return cast("SerDes[T]", of_type if default is None else in_place_of(of_type, default))
 
 
-def json_serdes(returns: Any, given: SerDes[T] | None) -> SerDes[T]:
-    """How another function's answer is read: as JSON."""
-    refuse_for_answer(given)
+def json_serdes(returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
+    """Return the format of another function's answer: JSON."""
+    refuse_for_answer(serdes)
     _check_type(returns)
-    if given is not None:
-        return given
+    if serdes is not None:
+        return serdes
     return cast("SerDes[T]", PlainJson() if returns is None else ModelSerDes(returns))
 
 
-def event_serdes(asked: SerDes[Any], given: SerDes[Any] | None) -> SerDes[Any]:
-    """How an event for another function is written: as *asked*, unless something else was given."""
-    return asked if given is None else for_payload(given, asked)
+def event_serdes(default: SerDes[Any], serdes: SerDes[Any] | None) -> SerDes[Any]:
+    """Return the format of an event for another function: *serdes*, else *default*."""
+    return default if serdes is None else for_payload(serdes, default)
 
 
 def _check_type(returns: Any) -> None:
-    """Refuse a value in place of a type, which would be no promise of anything."""
+    """Refuse a value in place of a type."""
     if returns is None or isinstance(returns, type):
         return
     cls = type(returns)
     if not (isinstance(returns, _VALUES) or hasattr(cls, "__pydantic_core_schema__") or is_dataclass(cls)):
         return
-    what = "text" if isinstance(returns, str) else class_name(returns)
-    message = f"returns= takes a type, such as returns=Order or returns=list[Order], not {what}"
+    actual = "text" if isinstance(returns, str) else class_name(returns)
+    message = f"returns= takes a type, such as returns=Order or returns=list[Order], not {actual}"
     raise ValidationError(message)
