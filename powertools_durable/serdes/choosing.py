@@ -1,4 +1,7 @@
-"""Chooses the text format of a value: the call's ``serdes``, else the decorator's, else the format for its type."""
+"""Chooses the text format of a value: the call's ``serdes``, else the format for its type, else the default format.
+
+The decorator's serdes takes the place of the default format, `TaggedJson`, or wraps the format that is chosen.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def result_serdes(
 ) -> SerDes[T]:
     """Return the format for the result of *func*; *default* is the decorator's serdes.
 
-    The type is *returns*, else the return annotation (`serdes_of`); without one the format is `TaggedJson`.
+    The type is *returns*, else the return annotation (`serdes_of`).
     """
     _check_type(returns)
     if serdes is None:
