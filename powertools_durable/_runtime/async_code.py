@@ -98,7 +98,8 @@ class AsyncCode:
         try:
             return await inside()
         except asyncio.CancelledError as error:
-            self._cancel_below(run)
+            if not self.is_unwinding:  # which has cancelled them, once: a ``finally`` block may await something
+                self._cancel_below(run)
             if self.is_unwinding or runner.is_abandoned:
                 raise
             return Raised(error)  # type: ignore[arg-type]  # raised by user code: the context fails with it
@@ -139,7 +140,12 @@ class AsyncCode:
     def _report_to_probe(self, run: ContextRun) -> None:
         """Report code that swallowed or replaced the cancellation that suspends the execution."""
         if self._probe is not None and run.frame.suspension is not None:
-            self._probe.swallowed(run.frame, self._cancelled_at.get(current_task(), ""))
+            self._probe.swallowed(run.frame, self.cancelled_at)
+
+    @property
+    def cancelled_at(self) -> str:
+        """Where the running task waited when the execution was suspended; empty if nobody asks for it."""
+        return self._cancelled_at.get(current_task(), "")
 
     # -- tasks and calls that code leaves running ------------------------------------------------------------
 
@@ -153,6 +159,20 @@ class AsyncCode:
         for task in tasks:
             task.cancel()
         return tasks
+
+    def calls_in(self, context: Frame) -> list[DurableTask[Any]]:
+        """Return the durable calls that run in a context, but for those in contexts inside it."""
+        return [call for run in self._runs if run.frame is context for call in run.calls]
+
+    def abandon_below(self, context: Frame) -> None:
+        """Cancel the operations that run in a context, and in those inside it, because it is cancelled itself."""
+        for run in self._runs:
+            frame: Frame | None = run.frame
+            while frame is not None and frame is not context:
+                frame = frame.parent
+            for call in run.calls if frame is not None else ():
+                if call.runner is not None:
+                    self._driver.abandon(call.runner)
 
     async def _end_tasks_below(self, run: ContextRun, outcome: Outcome) -> Outcome:
         """End everything below a context whose function has ended.

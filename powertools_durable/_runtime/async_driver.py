@@ -303,8 +303,10 @@ class AsyncDriver(Driving):
                     case Attempt():
                         answer = await self.bodies.attempt(frame, op, effect)
                     case Enter():
+                        task.inside = effect.frame
                         answer = await self.code.enter(effect, task.path)
                     case FanOut():
+                        task.inside = effect.frame
                         with self.limit_failure_lines(op, effect):
                             answer = await BranchTasks(self, effect, task.path).run()
                     case Suspend(until):

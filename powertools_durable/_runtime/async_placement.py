@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from powertools_durable._runtime.placement import (
@@ -56,7 +57,10 @@ class AsyncPlacement:
         context = frame if run is None else run.frame  # not that of a task
         if context.suspension is not None:
             if self._probe is not None:
-                self._probe.refused(context, call)
+                if isinstance(sys.exception(), asyncio.CancelledError):
+                    self._probe.refused(context, call)
+                else:
+                    self._probe.swallowed(context, self._driver.code.cancelled_at)
             warn_of_call(context, asyncio.CancelledError, "" if run is None else run.waited_at)
         raise asyncio.CancelledError
 

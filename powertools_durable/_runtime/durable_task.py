@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from powertools_durable._replay.effects import Call
+    from powertools_durable._replay.frame import Frame
     from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.task_places import PlacedTask, TaskPlace
 
@@ -36,6 +37,7 @@ class DurableTask(asyncio.Future[T]):
         "_driver",
         "_waiters",
         "call",
+        "inside",
         "is_awaited",
         "is_contestant",
         "is_parked",
@@ -55,6 +57,7 @@ class DurableTask(asyncio.Future[T]):
         self.call = call
         self.place = place
         self.line = line
+        self.inside: Frame | None = None  # the context that the operation runs, once it has begun
         self.outcome: Outcome | None = None  # set when the operation ends, before the result is handed over
         self.runner: PlacedTask | None = None
         self.is_parked = False

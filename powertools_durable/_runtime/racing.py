@@ -102,6 +102,8 @@ class Race:
             next(self._until_recorded, None)
             if self._cancel:
                 for loser in self._losers(key):
+                    if isinstance(loser, DurableTask):
+                        self._stop(loser)  # on a replay: a virtual context, which has no record that says so
                     loser.cancel()
             winner = self._contestants[key]
             try:
@@ -134,11 +136,28 @@ class Race:
 
     def _cancel_loser(self, loser: DurableTask[Any]) -> None:
         """Stop a losing operation that runs, and record that it was cancelled."""
-        if loser.call is None or loser.runner is None or loser.is_parked or loser.call.op.type not in _CANCELLABLE:
+        if loser.call is None:
             return
-        self._driver.abandon(loser.runner)
+        frame, op, inside = loser.call.frame, loser.call.op, loser.inside
+        is_virtual = inside is not None and inside.parent_id != op.id  # it has no record, what runs in it has
+        for call in self._driver.code.calls_in(inside) if inside is not None and is_virtual else ():
+            self._cancel_loser(call)
+        if not self._stop(loser) or is_virtual:
+            return
         error = OperationCancelledError("cancelled, because another contestant has won the race")
-        self._driver.checkpointer.submit(loser.call.frame, loser.call.op.fail(error), wait=False, held=True)
+        self._driver.checkpointer.submit(frame, op.fail(error), wait=False, closes=inside, held=True)
+
+    def _stop(self, loser: DurableTask[Any]) -> bool:
+        """Stop an operation that runs; return False if nothing of it runs on this side."""
+        if loser.call is None or loser.runner is None or loser.is_parked or loser.call.op.type not in _CANCELLABLE:
+            return False
+        if loser.runner.is_abandoned:
+            return False
+        self._driver.abandon(loser.runner)
+        if loser.inside is not None:
+            self._driver.code.abandon_below(loser.inside)
+            loser.inside.finished = True  # its ``finally`` blocks record nothing
+        return True
 
 
 def _until_recorded() -> Flow[None]:
