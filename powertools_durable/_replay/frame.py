@@ -351,8 +351,10 @@ class Frame:
         differences = "; ".join(
             f"{field}: recorded {_quoted(recorded[field])}, asked {_quoted(value)}" for field, value in asked.items()
         )
+        task: str = getattr(self.owner, "task", "")
+        label = f"{op.label} of {task}" if task else op.label
         error = NonDeterminismError(
-            f"{op.label} at {place} is not what this execution recorded there: {differences}. "
+            f"{label} at {place} is not what this execution recorded there: {differences}. "
             "The code changed while this execution was running, or it branches on something that differs between "
             "runs (time, random numbers, a global). Deploy the old version for running executions, or guard the "
             "change with ctx.patched(...)",

@@ -75,7 +75,7 @@ class AsyncCode:
         run = ContextRun(self._driver, effect.frame, path)
         outcome = await self._run_context(run, partial(self._run_effect, run, effect))
         if isinstance(outcome, Returned):
-            check_context_end(effect.frame)
+            check_context_end(effect.frame, self._driver.unrecorded)
         elif self._driver.failures is not None:
             self._driver.failures.log_virtual_context(effect.frame, outcome.error)
         return outcome

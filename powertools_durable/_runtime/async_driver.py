@@ -17,6 +17,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from powertools_durable._protocol.update import OperationAction
 from powertools_durable._replay.effects import (
     Attempt,
     Call,
@@ -46,6 +47,8 @@ from powertools_durable._runtime.placement import is_in_a_hook
 from powertools_durable._runtime.replay_progress import ReplayProgress
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import PlacedTask, TaskFactory, TaskPlace, current_place
+from powertools_durable._runtime.unconsumed import check_suspension
+from powertools_durable._runtime.wakeups import waits_only_for_durable_calls
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.scope import SCOPE, ScopeInfo
 
@@ -62,6 +65,7 @@ __all__ = ["LOOPS", "AsyncDriver"]
 T = TypeVar("T")
 
 LOOPS = Loops()
+_MOST_UNRECORDED = 100
 
 
 class AsyncDriver(Driving):
@@ -152,6 +156,13 @@ class AsyncDriver(Driving):
         """
         line = _users_line() if series is None else series.line
         op, flow = call.op, call.flow
+        if (
+            line is not None
+            and not self.engine.begins
+            and len(self.unrecorded) < _MOST_UNRECORDED
+            and op.record is None
+        ):
+            self.unrecorded.append((op, line))
         if self._performer is not None:
             flow = self._performer.begin(call)
         elif self.observers is not None or self._probe is not None:
@@ -250,6 +261,8 @@ class AsyncDriver(Driving):
     def _unwind(self, signal: SuspendExecution | None) -> None:
         """Cancel the code, unless a performer can make it continue."""
         if signal is None or self._performer is None or not self._performer.is_stuck():
+            if signal is not None and self.unrecorded and all(map(waits_only_for_durable_calls, self.code.tasks)):
+                check_suspension(self.engine, self.unrecorded)
             self.code.unwind(signal)
 
     def abandon(self, runner: PlacedTask) -> None:
@@ -298,6 +311,7 @@ class AsyncDriver(Driving):
                 answer: object = None
                 match effect:
                     case Checkpoint():
+                        task.is_ending = effect.update.action is not OperationAction.START
                         self.log_failure(frame, op, effect)
                         await self.sending.checkpoint(frame, effect)
                     case Attempt():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.failures import Failures
     from powertools_durable._runtime.observers import Observers
     from powertools_durable._runtime.scopes import Scopes
+    from powertools_durable._runtime.unconsumed import Asked
 
 __all__ = ["Driving"]
 
@@ -30,6 +31,9 @@ class Driving:
     ----------
     failures : Failures | None
         Logs failures; None in a context without an invocation.
+    unrecorded : list
+        The first operations that the code asked for in a later invocation although nothing was recorded of them, with
+        code and line; kept for ``async def`` handlers, whose operations are not found by their order.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Driving:
         self.scopes = scopes
         self.observers = observers
         self.failures: Failures | None = None
+        self.unrecorded: list[Asked] = []
         self._environment = environment
         self._probe = environment.probe
 

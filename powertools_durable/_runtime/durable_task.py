@@ -40,6 +40,7 @@ class DurableTask(asyncio.Future[T]):
         "inside",
         "is_awaited",
         "is_contestant",
+        "is_ending",
         "is_parked",
         "is_retrieved",
         "line",
@@ -64,6 +65,7 @@ class DurableTask(asyncio.Future[T]):
         self.is_awaited = False
         self.is_retrieved = False
         self.is_contestant = False
+        self.is_ending = False  # the end of the operation, or of an attempt, is queued or sent
         self.turn = 0  # the number of this result among all that were handed over
         self.was_ended = False  # in an earlier invocation
 

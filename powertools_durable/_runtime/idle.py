@@ -118,6 +118,7 @@ class IdleWatch:
         self._tasks = tasks
         self._time = SteadyTime(clock)
         self._ended: list[tuple[float, tuple[Any, ...], int, DurableTask[Any]]] = []
+        self._turns: list[tuple[float, int, asyncio.Future[None]]] = []  # what happens between results
         self._lone: DurableTask[Any] | None = None  # the only task that has ended: its time need not be read
         self._handed_over = -inf  # the time of the last result; a result without a time gets the same
         self._unread: Call[Any] | None = None  # the call of the last result, if its time was not read
@@ -174,10 +175,31 @@ class IdleWatch:
 
     def hand_over_next(self) -> bool:
         """Hand over the next result; return whether there was one."""
+        if self._turns and self._take_turn():
+            return True
         if (task := self._next_ended()) is None:
             return False
         self._waits_since = None
         self._hand_over(task)
+        return True
+
+    def turn_after(self, calls: Iterable[Call[Any]]) -> asyncio.Future[None]:
+        """Return what is completed between the results before the first of *calls* ended, and those since then."""
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._sequence += 1
+        heapq.heappush(self._turns, (min(map(self._time_of, calls)), self._sequence, turn))
+        return turn
+
+    def _take_turn(self) -> bool:
+        """Complete what waits for its turn, unless a result comes first."""
+        if self._lone is not None:
+            lone, self._lone = self._lone, None
+            self._queue(lone)
+        if self._ended and self._ended[0][0] < self._turns[0][0]:
+            return False
+        *_, turn = heapq.heappop(self._turns)
+        if not turn.done():
+            turn.set_result(None)
         return True
 
     def _hand_over(self, task: DurableTask[Any]) -> None:
@@ -238,7 +260,7 @@ class IdleWatch:
 
     def busy_for_long(self) -> None:
         """Hand over a result although callbacks are ready: the code may be polling for it in a loop."""
-        if (self._ended or self._lone) and not self.is_over:
+        if (self._ended or self._lone or self._turns) and not self.is_over:
             logger.warning(
                 "tasks keep the event loop busy without awaiting anything that takes time, for example by 'while not "
                 "task.done(): await asyncio.sleep(0)'; await the task instead"

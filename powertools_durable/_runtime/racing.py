@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from powertools_durable._protocol.operation import OperationType
 from powertools_durable._replay.effects import Call, Flow, Suspend
+from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._replay.outcome import Outcome, Raised, Returned
 from powertools_durable._runtime.durable_task import DurableTask
 from powertools_durable._runtime.signals import BranchOrphaned, CheckpointingStopped
@@ -97,14 +98,12 @@ class Race:
             task.is_parked = True
             key = await self._won
             task.is_parked = False
-            if not self._call.op.is_over:
+            is_replayed = self._call.op.is_over
+            if not is_replayed:
                 await self._record(key)
             next(self._until_recorded, None)
             if self._cancel:
-                for loser in self._losers(key):
-                    if isinstance(loser, DurableTask):
-                        self._stop(loser)  # on a replay: a virtual context, which has no record that says so
-                    loser.cancel()
+                await self._cancel_losers(key, is_replayed=is_replayed)
             winner = self._contestants[key]
             try:
                 return Returned((key, await winner))
@@ -123,6 +122,22 @@ class Race:
 
     def _losers(self, winner: str | int) -> list[asyncio.Future[Any]]:
         return [contestant for key, contestant in self._contestants.items() if key != winner and not contestant.done()]
+
+    async def _cancel_losers(self, winner: str | int, *, is_replayed: bool) -> None:
+        """Cancel the losers, live and replayed at the same point: with the results that were recorded before, no more.
+
+        Operations that ran were ended before the race was recorded (`_record`). Of those, a virtual context has no
+        record that says so.
+        """
+        if is_replayed:
+            await asyncio.wait([self._contestants[winner]])
+        losers = [loser for loser in self._losers(winner) if isinstance(loser, DurableTask) and loser.call is not None]
+        for loser in losers:
+            self._stop(loser)
+        calls = [loser.call for loser in losers if loser.call is not None and _was_cancelled(loser.call.op)]
+        await self._driver.watch.turn_after([self._call, *calls])
+        for each in self._losers(winner):
+            each.cancel()
 
     async def _record(self, winner: str | int) -> None:
         """Record the winner and, if losers are cancelled, their end in one request."""
@@ -148,16 +163,21 @@ class Race:
         self._driver.checkpointer.submit(frame, op.fail(error), wait=False, closes=inside, held=True)
 
     def _stop(self, loser: DurableTask[Any]) -> bool:
-        """Stop an operation that runs; return False if nothing of it runs on this side."""
+        """Stop an operation that runs; return False if nothing of it runs on this side, or its end is on its way."""
         if loser.call is None or loser.runner is None or loser.is_parked or loser.call.op.type not in _CANCELLABLE:
             return False
-        if loser.runner.is_abandoned:
+        if loser.runner.is_abandoned or loser.is_ending:
             return False
         self._driver.abandon(loser.runner)
         if loser.inside is not None:
             self._driver.code.abandon_below(loser.inside)
             loser.inside.finished = True  # its ``finally`` blocks record nothing
         return True
+
+
+def _was_cancelled(op: OperationHandle) -> bool:
+    """Return whether the record of *op* says that it was cancelled."""
+    return op.error is not None and op.error.error_type == OperationCancelledError.__name__
 
 
 def _until_recorded() -> Flow[None]:

@@ -153,6 +153,15 @@ class TaskPlace:
         self._is_live = False  # it stays so
 
     @property
+    def task(self) -> str:
+        """Return ``task pack 2``, with the task that made it, for messages; empty for the function of a context."""
+        if self._maker is None:
+            return ""
+        name, _, number = self._segment.removeprefix("task-").rpartition("-")
+        maker = self._maker.task
+        return f"task {name} {number}" + (f" of {maker}" if maker else "")
+
+    @property
     def replay_state(self) -> ReplayState:
         """The replay state of the code here; see `replay_progress`."""
         driver, frame = self.run.driver, self.frame

@@ -316,6 +316,76 @@ def test_it_does_so_whenever_a_process_dies(loser):
     assert [failure for failure in found.failures if "suspension passes" not in failure.differed] == []
 
 
+def race_with(loser, ends, calls):
+    """A race that is lost by several calls in a row."""
+
+    @durable
+    async def handler(event, ctx):
+        async def several(below):
+            for number in range(calls):
+                await below.step(work, number, name=f"{number}")
+                await below.step(len, "in a thread", name=f"{number} in a thread")
+            await below.wait(10 * HOUR, name="long")
+
+        async def winner():
+            if ends == "a wait":
+                return await ctx.wait(HOUR, name="short")
+            for number in range(len(ends.split("step")) - 1):
+                await ctx.step(work, number, name="winner")
+            return None
+
+        async def as_it_is(below, inside, name):
+            return await inside()
+
+        contestants = {"loser": loser(ctx, as_it_is, several), "winner": winner()}
+        won = await ctx.race(contestants, cancel=True)
+        await ctx.wait(HOUR, name="afterwards")
+        return won[0]
+
+    return handler
+
+
+ENDS = ["a wait", "a step", "a step after a step"]
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+@pytest.mark.parametrize("ends", ENDS)
+@pytest.mark.parametrize("loser", [a_task, *LOSERS])
+def test_a_loser_gets_on_a_replay_the_results_that_it_had_got_and_no_more(loser, ends, calls, caplog):
+    """Failed with losers cancelled as soon as the race's record was read, and with the end of a step sent twice."""
+    for seed in range(3):
+        run = Simulator(race_with(loser, ends, calls), seed=seed).start().finish()
+        assert (run.status, run.result) == ("SUCCEEDED", "winner"), run.error
+    assert warnings_of(caplog) == []
+
+
+@pytest.mark.parametrize("ends", ENDS)
+@pytest.mark.parametrize("loser", [a_task, a_child_context])
+def test_it_does_so_after_any_crash(loser, ends):
+    assert explore(race_with(loser, ends, 2), most=15).failures == []
+
+
+async def ends_late(ctx):
+    """Another step ends while the request with the end of the first one is under way."""
+    first, second = ctx.step(work, 1, name="first"), ctx.step(str.upper, "a", name="second")
+    return await ctx.race([first, second], cancel=True)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_step_whose_end_is_on_its_way_is_not_ended_again(seed):
+    """Failed with a FAIL after its SUCCEED, which the service refuses."""
+
+    @durable
+    async def handler(event, ctx):
+        won = await ends_late(ctx)
+        await ctx.wait(HOUR)
+        return won[0]
+
+    run = Simulator(handler, seed=seed).start().finish()
+    assert run.status == "SUCCEEDED", run.error
+    assert run.result in {0, 1}
+
+
 # -- branches that are not needed any more --------------------------------------------------------------------------
 
 

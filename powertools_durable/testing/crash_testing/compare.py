@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ _UNWINDING = (
     "ctx.defer(...) or ctx.saga() for what must happen at the execution's end"
 )
 _IDENTITY = ("type", "name", "parent")
+_ASKED_AT = re.compile(r" at (?P<location>\S+:\d+) in \S+ was not recorded$")
 _MISMATCH = re.compile(
     r"(?P<operation>.+?) at (?P<location>.+?:\d+) is not what this execution recorded there: "
     r"(?P<what>.*?)\. The code changed"
@@ -217,7 +219,15 @@ def _recomputed(outcome: Outcome) -> Iterator[Deviation]:
 def _leftovers(outcome: Outcome, home: str) -> Iterator[Deviation]:
     for name, _, text in outcome.lines:
         if name.startswith(_OWN) and "without asking for recorded operations" in text:
-            yield Deviation("the handler", home, text.partition(". It changed")[0], "path")
+            words = text.partition(". It changed")[0]
+            yield Deviation("the handler", _asked_at(outcome, words) or home, words, "path")
+
+
+def _asked_at(outcome: Outcome, words: str) -> str:
+    """Return the line, with folders, at which an operation was asked for in place of one that is recorded."""
+    at = _ASKED_AT.search(words)
+    sites = (site.location for site in outcome.watcher.sites.values())
+    return next((one for one in sites if at is not None and one.endswith(f"{os.sep}{at['location']}")), "")
 
 
 def _went_another_way(outcome: Outcome) -> bool:
