@@ -109,7 +109,9 @@ def test_at_a_suspension_the_call_is_put_off_without_a_warning(where, block, cap
     assert {record.status.value for record in run.operations} == {"SUCCEEDED"}
     assert any((record.name or "").startswith("cleanup") for record in run.operations)
     assert warnings_of(caplog) == []
-    found = explore(handler).failures  # it does nothing at a suspension, which may not be what is meant
+    if block is not in_a_helper:
+        return
+    found = explore(handler, most=5).failures  # it does nothing at a suspension, which may not be what is meant
     assert found
     assert all("is called while a suspension passes through" in failure.differed for failure in found)
 
@@ -168,9 +170,9 @@ def line_of(function, comment):
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        (catches_and_calls, "in an 'except' block that caught the CancelledError that suspends the execution"),
-        (catches_and_goes_on, "after it has caught the CancelledError that suspends the execution"),
-        (catches_in_a_task, "after it has caught the CancelledError that suspends the execution"),
+        (catches_and_calls, "makes a durable call in an 'except' block that caught the signal"),
+        (catches_and_goes_on, "caught the signal that suspends the execution"),
+        (catches_in_a_task, "caught the signal that suspends the execution"),
     ],
 )
 def test_a_call_after_the_cancellation_was_caught_is_named_with_its_line(code, says, caplog):
@@ -182,8 +184,9 @@ def test_a_call_after_the_cancellation_was_caught_is_named_with_its_line(code, s
     run = Simulator(handler).start().finish()
     assert (run.status, run.result) == ("SUCCEEDED", "end")
     (warning,) = warnings_of(caplog)
-    assert f"at test_leaving_blocks.py:{line_of(code, 'calls')} in catches_and_" in warning
-    assert f"makes a durable call {says}" in warning
+    assert says in warning
+    line = line_of(code, "calls" if code is catches_and_calls else "waits")
+    assert f"at test_leaving_blocks.py:{line} in catches_and_" in warning
 
 
 @pytest.mark.parametrize("code", [catches_and_goes_on, catches_in_a_task])
