@@ -26,17 +26,12 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from powertools_durable import AsyncDurableContext
+from powertools_durable._contexts.awaited import DURABLE_METHODS
 
 __all__ = ["Twins", "settled", "twin", "twin_module"]
 
 _CONTEXTS = frozenset({"ctx", "child", "inner", "deeper", "below"})  # parameters of these names are contexts
 _BLOCKS = frozenset({"batch", "saga"})
-_AWAITED = frozenset(
-    name
-    for name, member in inspect.getmembers(AsyncDurableContext, inspect.isfunction)
-    if str(inspect.signature(member).return_annotation).startswith("DurableTask")
-)
 _IMPORT = "from tests.twins import settled"
 _OTHER_KIND = {"DurableContext": "AsyncDurableContext"}
 
@@ -204,7 +199,7 @@ class _AsyncNames(ast.NodeVisitor):
             self.names.add(node.name)
 
     def _makes_async(self, node: ast.AST) -> bool:
-        return _is_of_a_context(node, _AWAITED | _BLOCKS) or self.is_call_of_one(node)
+        return _is_of_a_context(node, DURABLE_METHODS | _BLOCKS) or self.is_call_of_one(node)
 
     def is_call_of_one(self, node: ast.AST) -> bool:
         """Return whether *node* calls one of them by its name."""
@@ -258,7 +253,7 @@ class _Awaiting(ast.NodeTransformer):
         return ast.copy_location(ast.AsyncWith(**fields), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        is_durable = _is_of_a_context(node, _AWAITED)
+        is_durable = _is_of_a_context(node, DURABLE_METHODS)
         is_helper = not is_durable and self._may_be_async(node)
         self.generic_visit(node)
         if not self._is_async or not (is_durable or is_helper):

@@ -1,4 +1,4 @@
-"""What is different at each replay: functions of time and chance, and the order of a set.
+"""What is different at each replay: functions of time and chance, the order of a set, and limits of asyncio's clock.
 
 One list for all who look for it: `durable` in default factories (`lint.py`), ``doctor`` in a handler's lines, and
 `explore` in the code that ran outside of steps.
@@ -10,12 +10,21 @@ import ast
 import inspect
 import random
 import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any
 
 from powertools_durable._functions import below_partials
 
-__all__ = ["NESTED", "SHARED_RANDOM", "is_unstable", "set_order_lines", "source_of", "unstable_name"]
+__all__ = [
+    "NESTED",
+    "SHARED_RANDOM",
+    "is_unstable",
+    "limits_by_clock",
+    "set_order_lines",
+    "source_of",
+    "unstable_name",
+]
 
 _NOW = {"now", "utcnow", "today"}
 _CLOCKS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "localtime", "gmtime"}
@@ -71,6 +80,58 @@ def set_order_lines(tree: ast.AST, *, nested: bool) -> list[int]:
     reader = _Reader(nested=nested)
     reader.visit(tree)
     return sorted(reader.lines)
+
+
+_BLOCKS = {"timeout", "timeout_at"}
+_CALLS = {"wait_for", "wait"}
+
+
+def limits_by_clock(nodes: Iterable[ast.AST], is_durable: Callable[[ast.Call], bool]) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what limits durable calls by asyncio's clock, which begins anew at each replay.
+
+    Parameters
+    ----------
+    nodes : Iterable[ast.AST]
+        Where to look.
+    is_durable : Callable
+        Tells whether a call is a durable one.
+
+    Yields
+    ------
+    tuple[str, ast.expr]
+        The name of the function, as it is written, and the call of it.
+    """
+    for node in nodes:
+        match node:
+            case ast.AsyncWith(items=items, body=body):
+                for item in items:
+                    name = _asyncio_name(item.context_expr, _BLOCKS)
+                    if name and any(map(is_durable, _calls_in(body))):
+                        yield name, item.context_expr
+            case ast.Call(args=args):
+                name = _asyncio_name(node, _CALLS)
+                if name and _is_limited(node) and any(map(is_durable, _calls_in(args[:1]))):
+                    yield name, node
+            case _:
+                pass
+
+
+def _asyncio_name(node: ast.expr, names: set[str]) -> str:
+    """Return how a function of asyncio is written that *node* calls; empty if it calls another one."""
+    name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    return name if name.removeprefix("asyncio.") in names else ""
+
+
+def _is_limited(call: ast.Call) -> bool:
+    """Tell whether a call of ``wait_for`` or ``wait`` gives a time."""
+    limits = [keyword.value for keyword in call.keywords if keyword.arg == "timeout"]
+    if ast.unparse(call.func).endswith("wait_for"):
+        limits += call.args[1:2]
+    return any(not (isinstance(limit, ast.Constant) and limit.value is None) for limit in limits)
+
+
+def _calls_in(nodes: Iterable[ast.AST]) -> Iterator[ast.Call]:
+    return (node for part in nodes for node in ast.walk(part) if isinstance(node, ast.Call))
 
 
 _ORDERLY = {"sorted", "len", "min", "max", "sum", "any", "all", "set", "frozenset", "bool"}

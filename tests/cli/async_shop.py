@@ -62,6 +62,7 @@ async def ill(event: dict, ctx: AsyncDurableContext) -> None:
     async with asyncio.timeout(5):
         await ctx.wait(60, name="limited")
     await asyncio.wait_for(ctx.step(double, 1), 5)
+    await asyncio.wait([ctx.step(double, 3)], timeout=5)
     try:
         await ctx.step(double, 2)
     except asyncio.CancelledError:

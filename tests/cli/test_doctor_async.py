@@ -31,6 +31,7 @@ FOUND = [
     ("warning async", "the loop", "while not task.done()"),
     ("warning async", "asyncio.timeout()", "asyncio.timeout(5)"),
     ("warning async", "asyncio.wait_for()", "asyncio.wait_for(ctx"),
+    ("warning async", "asyncio.wait()", "asyncio.wait([ctx"),
     ("warning code", "'except asyncio.CancelledError:'", "except asyncio.CancelledError:"),
     ("error calls", "ctx.stepp()", "ctx.stepp("),
     ("error calls", "ctx.get_remaining_time_in_millis()", "ctx.get_remaining"),

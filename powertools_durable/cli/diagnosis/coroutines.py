@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
-from powertools_durable._contexts.async_context import AsyncDurableContext
+from powertools_durable._contexts.awaited import DURABLE_METHODS
 from powertools_durable._functions import innermost
 from powertools_durable.cli.diagnosis.finding import Finding
 from powertools_durable.cli.diagnosis.source import Source
+from powertools_durable.parser.determinism import limits_by_clock
 
 __all__ = ["coroutines"]
 
 _SUBJECT = "async"
 _CONTEXT_NAMES = {"ctx", "context", "child"}  # parameters without an annotation that are taken for contexts
 _BLOCKS = {"batch", "saga"}
-_LIMITS = ("asyncio.timeout", "asyncio.timeout_at", "timeout", "timeout_at")
 _BLOCKING_MODULES = {"requests", "urllib3", "httpx"}
 _BLOCKING_CLASSES = {  # by the module and the name of one of their bases
     ("botocore.client", "BaseClient"),
@@ -31,11 +31,6 @@ _BLOCKING_CLASSES = {  # by the module and the name of one of their bases
     ("httpx", "Client"),
 }
 _MAKERS = {"boto3.client", "boto3.resource", "requests.Session", "requests.session", "httpx.Client"}
-_AWAITABLE = frozenset(
-    name
-    for name, member in inspect.getmembers(AsyncDurableContext, inspect.isfunction)
-    if str(inspect.signature(member).return_annotation).startswith("DurableTask")
-)
 
 
 def coroutines(source: Source) -> Iterator[Finding]:
@@ -91,12 +86,12 @@ class _Reading:
             yield from self._of_call(call)
         for block in self._source.nodes(ast.With):
             yield from _blocks(self._source, block, asynchronous=True, contexts=self._contexts)
-        for limited in self._source.nodes(ast.AsyncWith):
-            yield from self._of_limit(limited)
+        for name, limit in limits_by_clock(self._source.nodes(ast.AsyncWith, ast.Call), self._is_durable):
+            yield self._clock_finding(name, limit)
         for loop in self._source.nodes(ast.While):
             yield from self._of_loop(loop)
         for line in self._source.nodes(ast.Expr):
-            if isinstance(line.value, ast.Call) and self._is_durable(line.value, _AWAITABLE):
+            if isinstance(line.value, ast.Call) and self._is_durable(line.value, DURABLE_METHODS):
                 message = f"{ast.unparse(line.value.func)}() at {self._source.place(line)} is not awaited"
                 yield Finding.warning(_SUBJECT, message, "write 'await' before it, or assign it and await it later")
 
@@ -115,8 +110,6 @@ class _Reading:
         elif self._blocks_the_loop(call.func, function):
             message = f"{name}() at {place} {_BLOCKED}"
             yield Finding.warning(_SUBJECT, message, "call it in a 'def' function of a step, which runs on a thread")
-        elif name == "asyncio.wait_for" and any(map(self._is_durable, _calls_in(call.args[:1]))):
-            yield self._clock_finding(name, call)
 
     def _is_own(self, node: ast.AST) -> bool:
         """Return whether *node* is in the handler's own lines, which run in each replay; others may be in a step."""
@@ -136,7 +129,7 @@ class _Reading:
         module = function.__module__
         return module.partition(".")[0] in _BLOCKING_MODULES or _is(function, "urllib.request", "urlopen")
 
-    def _is_durable(self, call: ast.AST, methods: frozenset[str] = _AWAITABLE) -> bool:
+    def _is_durable(self, call: ast.AST, methods: frozenset[str] = DURABLE_METHODS) -> bool:
         match call:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
                 return name in self._contexts and attr in methods
@@ -144,13 +137,6 @@ class _Reading:
                 return False
 
     # -- blocks ----------------------------------------------------------------------------------------------
-
-    def _of_limit(self, block: ast.AsyncWith) -> Iterator[Finding]:
-        for item in block.items:
-            limit = item.context_expr
-            name = ast.unparse(limit.func) if isinstance(limit, ast.Call) else ""
-            if name in _LIMITS and any(map(self._is_durable, _calls_in(block.body))):
-                yield self._clock_finding(name, limit)
 
     def _clock_finding(self, name: str, node: ast.AST) -> Finding:
         place = self._source.place(node)

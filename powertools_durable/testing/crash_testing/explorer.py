@@ -31,6 +31,7 @@ from powertools_durable.testing.simulation.simulator import Simulator
 __all__ = ["explore"]
 
 _INSIDE = ("before the body", "after the effect", "after the body")
+_TIMEOUT = "a timeout of asyncio ends the wait for a durable call"  # as the runtime logs it
 _ENOUGH = 50  # invocations and pushes that any run may take beside what its length explains
 _HOW_ANSWERED = " Callbacks are answered with callbacks={name: answer}, on the command line with --answer NAME=JSON"
 
@@ -117,6 +118,7 @@ class _Explorer:
         self._callbacks = callbacks
         self._surroundings = Surroundings(Globals(simulator.modules))
         self._longest = _ENOUGH
+        self._struck: set[str] = set()  # what was logged of timeouts of asyncio
         self._home = location_of(simulator.handler) or ""
         self._found = Exploration(innermost(simulator.handler).__qualname__)
 
@@ -165,7 +167,17 @@ class _Explorer:
             )
 
     def _hint(self, inspector: Inspector) -> None:
-        self._found.causes = inspector.asked
+        limits = dict(inspector.limits())
+        self._found.causes = {
+            location: ", ".join(source[location] for source in (inspector.asked, limits) if location in source)
+            for location in inspector.asked | limits
+        }
+        for location, name in limits.items():
+            self._found.warnings.append(
+                f"{location}: {name} limits a durable call by the clock; that is not recorded, and begins anew in each "
+                "invocation. Use ctx.race() with ctx.wait(), or the timeout= of the operation"
+            )
+        self._found.warnings += sorted(self._struck)
         for location, name in () if self._found.failures else inspector.asked.items():
             self._found.warnings.append(
                 f"{location}: {name} is called outside of a step, and says something else on each replay"
@@ -203,7 +215,13 @@ class _Explorer:
         finally:
             run.close()
         self._budget.made()
-        return Outcome.of(run, watcher, self._ledger.entries, stuck)
+        outcome = Outcome.of(run, watcher, self._ledger.entries, stuck)
+        self._struck |= {
+            text
+            for name, _, text in outcome.lines
+            if name.startswith("powertools_durable") and text.startswith(_TIMEOUT)
+        }
+        return outcome
 
     def _push(self, run: SimulatedRun) -> None:
         run.settle()

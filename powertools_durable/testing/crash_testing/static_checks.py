@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import random
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Self
 
-from powertools_durable.parser.determinism import SHARED_RANDOM, set_order_lines, source_of, unstable_name
+from powertools_durable._contexts.awaited import DURABLE_METHODS
+from powertools_durable.parser.determinism import (
+    SHARED_RANDOM,
+    limits_by_clock,
+    set_order_lines,
+    source_of,
+    unstable_name,
+)
 from powertools_durable.scope import current_scope
 from powertools_durable.testing.crash_testing.compare import Deviation
 from powertools_durable.testing.crash_testing.module_globals import is_users
@@ -52,6 +62,15 @@ class Inspector:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._watching.close()
+
+    def limits(self) -> Iterator[tuple[str, str]]:
+        """Yield where the code limits durable calls by asyncio's clock, and by which function."""
+        for code in sorted(self.codes, key=lambda one: (one.co_filename, one.co_firstlineno)):
+            tree = source_of(code) if code.co_flags & inspect.CO_COROUTINE else None
+            if tree is not None:
+                is_durable = partial(_is_durable, contexts=_contexts_in(tree))
+                for name, node in limits_by_clock(ast.walk(tree), is_durable):
+                    yield f"{code.co_filename}:{code.co_firstlineno + node.lineno - 1}", f"{name}()"
 
     def deeds(self) -> Iterator[Deviation]:
         """Yield what was done outside of steps."""
@@ -102,6 +121,24 @@ class Inspector:
 def _is_outside() -> bool:
     scope = current_scope()
     return scope is not None and scope.step is None
+
+
+_NAMES = {"ctx", "context", "child"}  # what has no annotation, and is taken for a context
+
+
+def _contexts_in(tree: ast.AST) -> set[str]:
+    """Return the names of what may be a context."""
+    arguments = (node for node in ast.walk(tree) if isinstance(node, ast.arg) and node.annotation is not None)
+    return _NAMES | {one.arg for one in arguments if "DurableContext" in ast.unparse(one.annotation or one)}
+
+
+def _is_durable(call: ast.Call, contexts: set[str]) -> bool:
+    """Tell whether a method of a context is called, or a function that is given one."""
+    match call.func:
+        case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in contexts:
+            return attr in DURABLE_METHODS
+    given = (*call.args, *(keyword.value for keyword in call.keywords))
+    return any(isinstance(one, ast.Name) and one.id in contexts for one in given)
 
 
 _PARTS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
