@@ -62,7 +62,7 @@ def bind(
             )
         raise _error(
             f"{name}() is an 'async def' function, and this handler is a 'def' function, which does not await what "
-            f"{call_name(call)}() calls. Write 'def {name}', or call asyncio.run() in it"
+            f"{call_name(call)}() calls. Make the handler 'async def', or write 'def {name}', with asyncio.run() in it"
         )
     if fits(function, count):
         return
