@@ -32,7 +32,7 @@ from powertools_durable._runtime.replay_progress import TaskReplayState
 from powertools_durable._runtime.reports import warn_of_replaced, warn_of_swallowed
 from powertools_durable._runtime.signals import STOPS_SERIES, UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import ContextRun, PlacedTask, TaskPlace, current_task, leave_scope
-from powertools_durable._runtime.unconsumed import check_context_end
+from powertools_durable._runtime.unconsumed import check_context_end, check_suspension
 from powertools_durable._runtime.wakeups import line_of, location_of, waits_only_for_durable_calls
 from powertools_durable.errors import SuspendExecution, ValidationError
 from powertools_durable.scope import SCOPE, ScopeInfo
@@ -75,7 +75,7 @@ class AsyncCode:
         run = ContextRun(self._driver, effect.frame, path)
         outcome = await self._run_context(run, partial(self._run_effect, run, effect))
         if isinstance(outcome, Returned):
-            check_context_end(effect.frame, self._driver.unrecorded)
+            check_context_end(effect.frame, self._driver.first_calls)
         elif self._driver.failures is not None:
             self._driver.failures.log_virtual_context(effect.frame, outcome.error)
         return outcome
@@ -318,6 +318,8 @@ class AsyncCode:
         """Cancel the code, to suspend the execution with *signal*, or because an error has interrupted the engine."""
         if self.is_unwinding:
             return
+        if signal is not None and all(map(waits_only_for_durable_calls, self.tasks)):
+            check_suspension(self._driver.engine, self._driver.first_calls)
         self.is_unwinding = True
         if signal is None and self._driver.engine.interruption is None:
             signal = SuspendExecution()  # the service has withdrawn the token

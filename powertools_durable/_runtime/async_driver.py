@@ -17,7 +17,6 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from powertools_durable._protocol.update import OperationAction
 from powertools_durable._replay.effects import (
     Attempt,
     Call,
@@ -47,8 +46,6 @@ from powertools_durable._runtime.placement import is_in_a_hook
 from powertools_durable._runtime.replay_progress import ReplayProgress
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import PlacedTask, TaskFactory, TaskPlace, current_place
-from powertools_durable._runtime.unconsumed import check_suspension
-from powertools_durable._runtime.wakeups import waits_only_for_durable_calls
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.scope import SCOPE, ScopeInfo
 
@@ -65,7 +62,6 @@ __all__ = ["LOOPS", "AsyncDriver"]
 T = TypeVar("T")
 
 LOOPS = Loops()
-_MOST_UNRECORDED = 100
 
 
 class AsyncDriver(Driving):
@@ -95,6 +91,7 @@ class AsyncDriver(Driving):
         self.factory = TaskFactory(self)
         self.placement = AsyncPlacement(self, environment.probe)
         self.replay_progress = ReplayProgress(engine)
+        self.first_calls = self.replay_progress.first_calls
         self.watch = IdleWatch(
             self.loop,
             engine,
@@ -155,30 +152,20 @@ class AsyncDriver(Driving):
             The call is a mistake; nothing was recorded.
         """
         line = _users_line() if series is None else series.line
-        op, flow = call.op, call.flow
-        if (
-            line is not None
-            and not self.engine.begins
-            and len(self.unrecorded) < _MOST_UNRECORDED
-            and op.record is None
-        ):
-            self.unrecorded.append((op, line))
+        frame, op, flow = call.frame, call.op, call.flow
         if self._performer is not None:
             flow = self._performer.begin(call)
         elif self.observers is not None or self._probe is not None:
-            flow = self.observe_call(call.frame, op, flow)
-        task = self._new_task(call, call.frame, line)
+            flow = self.observe_call(frame, op, flow)
+        task = self._new_task(call, frame, line)
         # A copy: context variables that plugins set, such as a span, are for the operation alone.
         context = None if self.observers is None else copy_context()
         if op.place is None:
             op.place = line  # a task of the loop performs it, whose stack does not show the call
-        frame = call.frame
         before, frame.busy_with = frame.busy_with, op  # a serdes or a rule that runs now must not call
         try:
-            if context is None:
-                effect = self._advance(frame, op, flow, None)
-            else:
-                effect = context.run(self._advance, frame, op, flow, None)
+            begin = frame, op, flow, None
+            effect = self._advance(*begin) if context is None else context.run(self._advance, *begin)
         except StopIteration as done:
             self._set_outcome(task, Returned(done.value))
         except UNRECOVERABLE:
@@ -236,7 +223,7 @@ class AsyncDriver(Driving):
         """Create the task of a call, or of a series in *frame*, and count it at its place."""
         place = self.place_of(frame)
         task: DurableTask[T] = DurableTask(self, call, place, line)
-        task.was_ended = call is not None and self.replay_progress.includes(call)
+        task.was_ended = call is not None and self.replay_progress.includes(call, line)
         place.replayed += task.was_ended
         place.run.calls[task] = None
         self.watch.open += 1
@@ -261,8 +248,6 @@ class AsyncDriver(Driving):
     def _unwind(self, signal: SuspendExecution | None) -> None:
         """Cancel the code, unless a performer can make it continue."""
         if signal is None or self._performer is None or not self._performer.is_stuck():
-            if signal is not None and self.unrecorded and all(map(waits_only_for_durable_calls, self.code.tasks)):
-                check_suspension(self.engine, self.unrecorded)
             self.code.unwind(signal)
 
     def abandon(self, runner: PlacedTask) -> None:
@@ -309,18 +294,16 @@ class AsyncDriver(Driving):
         try:
             while True:
                 answer: object = None
+                task.note(effect)
                 match effect:
                     case Checkpoint():
-                        task.is_ending = effect.update.action is not OperationAction.START
                         self.log_failure(frame, op, effect)
                         await self.sending.checkpoint(frame, effect)
                     case Attempt():
                         answer = await self.bodies.attempt(frame, op, effect)
                     case Enter():
-                        task.inside = effect.frame
                         answer = await self.code.enter(effect, task.path)
                     case FanOut():
-                        task.inside = effect.frame
                         with self.limit_failure_lines(op, effect):
                             answer = await BranchTasks(self, effect, task.path).run()
                     case Suspend(until):

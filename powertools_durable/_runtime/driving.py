@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.failures import Failures
     from powertools_durable._runtime.observers import Observers
     from powertools_durable._runtime.scopes import Scopes
-    from powertools_durable._runtime.unconsumed import Asked
+    from powertools_durable._runtime.unconsumed import FirstCall
 
 __all__ = ["Driving"]
 
@@ -31,9 +32,9 @@ class Driving:
     ----------
     failures : Failures | None
         Logs failures; None in a context without an invocation.
-    unrecorded : list
-        The first operations that the code asked for in a later invocation although nothing was recorded of them, with
-        code and line; kept for ``async def`` handlers, whose operations are not found by their order.
+    first_calls : Sequence
+        Operations that are called for the first time in a later invocation, with code and line; noted for ``async def``
+        handlers only, whose operations are not found by their order.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Driving:
         self.scopes = scopes
         self.observers = observers
         self.failures: Failures | None = None
-        self.unrecorded: list[Asked] = []
+        self.first_calls: Sequence[FirstCall] = ()
         self._environment = environment
         self._probe = environment.probe
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
+from powertools_durable._protocol.update import OperationAction
+from powertools_durable._replay.effects import Checkpoint, Enter, FanOut
 from powertools_durable._replay.outcome import Outcome, Raised
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.places import call_site, without_folders
@@ -13,7 +15,7 @@ from powertools_durable.errors.places import call_site, without_folders
 if TYPE_CHECKING:
     from types import CodeType
 
-    from powertools_durable._replay.effects import Call
+    from powertools_durable._replay.effects import Call, Effect
     from powertools_durable._replay.frame import Frame
     from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.task_places import PlacedTask, TaskPlace
@@ -82,6 +84,12 @@ class DurableTask(asyncio.Future[T]):
             return ""
         code, line = self.line
         return f"{without_folders(code.co_filename)}:{line} in {code.co_name}"
+
+    def note(self, effect: Effect) -> None:
+        """Note what the operation does now."""
+        self.is_ending = isinstance(effect, Checkpoint) and effect.update.action is not OperationAction.START
+        if isinstance(effect, (Enter, FanOut)):
+            self.inside = effect.frame
 
     def __repr__(self) -> str:
         name = "" if self.call is None else f" {self.call.op.label}"

@@ -216,7 +216,7 @@ def _run_to_end(session: Session, payload: object, context: Any) -> Series[objec
     if first is not None:
         raise first
     if session.engine.interruption is None:
-        check_execution_end(session.root, session.driver.unrecorded)
+        check_execution_end(session.root, session.driver.first_calls)
     return outcome.value if isinstance(outcome, Returned) else None
 
 

@@ -160,7 +160,7 @@ class Race:
         if not self._stop(loser) or is_virtual:
             return
         error = OperationCancelledError("cancelled, because another contestant has won the race")
-        self._driver.checkpointer.submit(frame, op.fail(error), wait=False, closes=inside, held=True)
+        self._driver.checkpointer.submit(frame, op.fail(error), wait=False, held=True)
 
     def _stop(self, loser: DurableTask[Any]) -> bool:
         """Stop an operation that runs; return False if nothing of it runs on this side, or its end is on its way."""

@@ -16,10 +16,14 @@ from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._replay.effects import Call
 from powertools_durable._replay.engine import CALLABLE_TYPES, ReplayEngine
 from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.durable_task import Line
 from powertools_durable._runtime.task_places import ContextRun, current_task
+from powertools_durable._runtime.unconsumed import FirstCall
 from powertools_durable.scope import ReplayState
 
 __all__ = ["ReplayProgress", "TaskReplayState"]
+
+_MOST_FIRST_CALLS = 100
 
 
 class TaskReplayState:
@@ -58,9 +62,12 @@ class ReplayProgress:
     ----------
     is_over : bool
         Something has happened for the first time.
+    first_calls : list
+        Operations without a record of earlier invocations, with code and line of their calls; not more than 100.
     """
 
     def __init__(self, engine: ReplayEngine) -> None:
+        self.first_calls: list[FirstCall] = []
         self._note_call = engine.note_call
         self._updated = engine.updated
         self._recorded = dict(engine.operations) if engine.is_replaying else {}
@@ -72,10 +79,12 @@ class ReplayProgress:
         if self._recorded:
             engine.note_call = self._note_first_call
 
-    def includes(self, call: Call[Any]) -> bool:
-        """Return whether the result of *call* was available in an earlier invocation."""
+    def includes(self, call: Call[Any], line: Line | None) -> bool:
+        """Return whether the result of *call*, made at that line, was available in an earlier invocation."""
         record = self._recorded.get(call.op.id)
         if record is None:
+            if line is not None and self._recorded and len(self.first_calls) < _MOST_FIRST_CALLS:
+                self.first_calls.append((call.op, line))
             return False
         return call.at_start or (record.status.is_terminal and record.id not in self._updated)
 
