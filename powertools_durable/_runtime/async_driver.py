@@ -160,8 +160,7 @@ class AsyncDriver(Driving):
         task = self._new_task(call, frame, line)
         # A copy: context variables that plugins set, such as a span, are for the operation alone.
         context = None if self.observers is None else copy_context()
-        if op.place is None:
-            op.place = line  # a task of the loop performs it, whose stack does not show the call
+        op.place = op.place or line  # a task of the loop performs it, whose stack does not show the call
         before, frame.busy_with = frame.busy_with, op  # a serdes or a rule that runs now must not call
         try:
             begin = frame, op, flow, None

@@ -260,7 +260,7 @@ class IdleWatch:
 
     def busy_for_long(self) -> None:
         """Hand over a result although callbacks are ready: the code may be polling for it in a loop."""
-        if (self._ended or self._lone or self._turns) and not self.is_over:
+        if (self._ended or self._turns or self._lone is not None) and not self.is_over:
             logger.warning(
                 "tasks keep the event loop busy without awaiting anything that takes time, for example by 'while not "
                 "task.done(): await asyncio.sleep(0)'; await the task instead"
