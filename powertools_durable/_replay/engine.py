@@ -92,6 +92,8 @@ class ReplayEngine:
         The error that decides how this invocation ends, even if the handler returns.
     updated : frozenset[str]
         Ids of the records that changed since the previous invocation, if the service names them. For telemetry only.
+    called_ids : list[str]
+        Ids of the operations that the code has called, in that order, some more than once.
     note_call : Callable
         Notes that the code has called the operation with this id.
     has_no_history : bool
@@ -115,8 +117,8 @@ class ReplayEngine:
         self.revoked = False
         self.finished = False
         self.interruption: BaseException | None = None
-        self._called: list[str] = []  # a set would take four times the memory, and is rarely needed
-        self.note_call: Callable[[str], None] = self._called.append
+        self.called_ids: list[str] = []  # a set would take four times the memory, and is rarely needed
+        self.note_call: Callable[[str], None] = self.called_ids.append
         self.updated = frozenset(updated)
         self._outbox: deque[Queued] = deque()
         self._waiting = 0
@@ -137,7 +139,7 @@ class ReplayEngine:
     @property
     def called(self) -> frozenset[str]:
         """Ids of the operations that the code has called so far."""
-        return frozenset(self._called)
+        return frozenset(self.called_ids)
 
     def get(self, operation_id: str) -> Operation | None:
         """Return the record of an operation; None if there is none."""

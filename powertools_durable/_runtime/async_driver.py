@@ -101,7 +101,7 @@ class AsyncDriver(Driving):
             grace=grace,
             unwind=self._unwind,
             poll=lambda: self.sending.poll(self._root),
-            tasks=lambda: self.code.tasks,
+            tasks=self.code.tasks,
         )
 
     # -- may this call be made here and now? -----------------------------------------------------------------
@@ -123,11 +123,11 @@ class AsyncDriver(Driving):
             or place.step is not None
             or frame.busy_with is not None
             or frame.closed
-            or self.has_other_task_factory
+            or self.loop.task_factory is not self.factory
             or (self.observers is not None and is_in_a_hook(SCOPE.get()))
         ):
             self.placement.check(frame, call, place)
-        if self.is_unwinding or self.engine.interruption is not None or frame.is_orphaned:
+        if self.code.is_unwinding or self.engine.interruption is not None or frame.is_orphaned:
             self.placement.require_open(frame, call)
 
     @property
@@ -138,8 +138,7 @@ class AsyncDriver(Driving):
     @property
     def has_other_task_factory(self) -> bool:
         """True if the user's code has replaced the task factory."""
-        factory: object = self.loop.get_task_factory()
-        return factory is not self.factory
+        return self.loop.task_factory is not self.factory
 
     # -- performing ------------------------------------------------------------------------------------------
 
@@ -343,9 +342,8 @@ class AsyncDriver(Driving):
                 self.replay_progress.note_handed_over(task.call)
             if self.observers is not None:
                 self.observers.check_replay_end(task.call.frame)
-        if not isinstance(task.outcome, Raised):
+        if not task.hand_over():
             task.place.run.calls.pop(task, None)
-        task.hand_over()
 
     def flush(self, frame: Frame) -> None:
         """Send everything that is queued, and block until the response has arrived."""
@@ -365,7 +363,7 @@ class AsyncDriver(Driving):
         loop = self.loop
         loop.attach(self.watch, self._environment)
         before = loop.get_task_factory()
-        loop.set_task_factory(self.factory)  # type: ignore[arg-type]  # takes DurableTask too
+        loop.set_task_factory(self.factory)  # takes DurableTask too
         is_clean = False
         try:
             ending = loop.run_until_complete(self.start(self.code.supervise(handler)))

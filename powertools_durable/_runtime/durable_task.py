@@ -109,7 +109,8 @@ class DurableTask(asyncio.Future[T]):
             waiter: asyncio.Future[None] = self._driver.loop.create_future()
             self._waiters.append(waiter)
             yield from waiter
-        return self.result()
+        self.is_retrieved = True
+        return super().result()
 
     def __iter__(self) -> NoReturn:
         raise self._unawaited("can't be iterated")
@@ -156,16 +157,19 @@ class DurableTask(asyncio.Future[T]):
         """Return the operation's name."""
         return "" if self.call is None else self.call.op.name or ""
 
-    def hand_over(self) -> None:
-        """Complete this future with the outcome."""
+    def hand_over(self) -> bool:
+        """Complete this future with the outcome; return whether it is a failure."""
         outcome = self.outcome
-        if outcome is not None and not self.done():
+        failed = isinstance(outcome, Raised)
+        if not self.done():
             if isinstance(outcome, Raised):
                 self.set_exception(outcome.error)
                 self._log_traceback = False  # the context reports a failure that is never retrieved
-            else:
+            elif outcome is not None:
                 self.set_result(outcome.value)
-        self._release()
+        if self._waiters:
+            self._release()
+        return failed
 
     def _release(self) -> None:
         waiters, self._waiters = self._waiters, []

@@ -78,8 +78,8 @@ class IdleWatch:
         Cancels the code, with a suspension, or with None when the engine is interrupted or revoked.
     poll : Callable
         Sends a request without an update, to learn which records have changed.
-    tasks : Callable
-        Returns the tasks that run the user's code.
+    tasks : Collection
+        The tasks that run the user's code.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class IdleWatch:
         grace: float,
         unwind: Callable[[SuspendExecution | None], None],
         poll: Callable[[], None],
-        tasks: Callable[[], Collection[PlacedTask]],
+        tasks: Collection[PlacedTask],
     ) -> None:
         self.working = 0
         self.open = 0
@@ -223,9 +223,11 @@ class IdleWatch:
 
     def hand_over_alone(self, task: DurableTask[Any]) -> bool:
         """Hand over *task* at once, if it has ended and there is no other result or task to order it with."""
-        if task.outcome is None or self.open != 1 or task.runner is not None or len(self._tasks()) != 1:
+        if task is not self._lone or self.open != 1 or task.runner is not None or len(self._tasks) != 1:
             return False
-        return self.hand_over_next()
+        self._lone, self._unread, self._waits_since = None, task.call, None
+        self._hand_over(task)
+        return True
 
     # -- parked operations ---------------------------------------------------------------------------------
 
@@ -269,7 +271,7 @@ class IdleWatch:
 
     def timeout_expires(self, limited: object) -> None:
         """Warn of a timeout that ends the wait for a durable call, because it is not recorded."""
-        for task in self._tasks():
+        for task in self._tasks:
             waits = task is limited or getattr(task, "_fut_waiter", None) is limited
             if waits and waits_only_for_durable_calls(task):
                 logger.warning(
@@ -331,7 +333,7 @@ class IdleWatch:
             self._polled |= due
             self._poll()
             return sleep
-        waiting = [task for task in self._tasks() if not waits_only_for_durable_calls(task)]
+        waiting = [task for task in self._tasks if not waits_only_for_durable_calls(task)]
         if waiting and self._loop.has_sources:
             if not any(one.task is None or one.task.has_waiters for one in parked):
                 return sleep  # no event of the service could wake the code
@@ -350,7 +352,7 @@ class IdleWatch:
         return 0
 
     def _end_at_deadline(self) -> None:
-        for task in self._tasks() if not self._parked and not self.working else ():
+        for task in self._tasks if not self._parked and not self.working else ():
             logger.error("the invocation ends while a task still waits, at %s", line_of(task))
         self._engine.interrupt(BackendError("the invocation ends while the handler still runs", retryable=True))
         self._unwind(None)

@@ -82,12 +82,15 @@ class DurableLoop(asyncio.SelectorEventLoop):
         The watch of the current invocation.
     jobs : int
         Number of calls of `run_in_executor` that have not ended.
+    task_factory : Callable | None
+        Makes tasks; see `asyncio.loop.set_task_factory`.
     """
 
     def __init__(self, reserve: Reserve | None = None, around: Callable[..., None] | None = None) -> None:
         self.watch: LoopWatch | None = None
         self.reserve = reserve
         self.jobs = 0
+        self.task_factory: object = None
         self._environment: Environment | None = None
         self._turns = 0
         self._bell: Signal | None = None  # wakes the loop while time is virtual
@@ -121,6 +124,11 @@ class DurableLoop(asyncio.SelectorEventLoop):
     def is_ready(self) -> bool:
         """True if callbacks are ready to run."""
         return bool(self._ready)  # type: ignore[attr-defined]
+
+    def set_task_factory(self, factory: Any) -> None:
+        """Have *factory* make tasks; see `asyncio.loop.set_task_factory`."""
+        self.task_factory = factory
+        super().set_task_factory(factory)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Run *func* on a thread; see `asyncio.loop.run_in_executor`."""

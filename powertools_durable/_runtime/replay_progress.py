@@ -68,16 +68,14 @@ class ReplayProgress:
 
     def __init__(self, engine: ReplayEngine) -> None:
         self.first_calls: list[FirstCall] = []
-        self._note_call = engine.note_call
         self._updated = engine.updated
         self._recorded = dict(engine.operations) if engine.is_replaying else {}
         self._uncalled: defaultdict[str | None, set[str]] = defaultdict(set)
+        self._called_ids, self._counted = engine.called_ids, 0
         self.is_over = not self._recorded
-        for record in self._recorded.values():
+        for record in () if self._updated else self._recorded.values():
             if record.type in CALLABLE_TYPES:
                 self._uncalled[record.parent_id or None].add(record.id)
-        if self._recorded:
-            engine.note_call = self._note_first_call
 
     def includes(self, call: Call[Any], line: Line | None) -> bool:
         """Return whether the result of *call*, made at that line, was available in an earlier invocation."""
@@ -90,7 +88,14 @@ class ReplayProgress:
 
     def continues(self, parent_id: str | None) -> bool:
         """Return whether code of the context with that record still replays, regardless of its own next call."""
-        return not self.is_over and (bool(self._updated) or bool(self._uncalled.get(parent_id)))
+        if self.is_over or self._updated:
+            return not self.is_over
+        for number in range(self._counted, len(self._called_ids)):
+            record = self._recorded.get(self._called_ids[number])
+            if record is not None:
+                self._uncalled[record.parent_id or None].discard(record.id)
+        self._counted = len(self._called_ids)
+        return bool(self._uncalled.get(parent_id))
 
     def note_handed_over(self, call: Call[Any]) -> None:
         """Note that the result of *call* is handed over for the first time."""
@@ -101,9 +106,3 @@ class ReplayProgress:
         """Note that *update* is queued; the first one of an operation is news."""
         if update.id not in self._recorded:
             self.is_over = True
-
-    def _note_first_call(self, operation_id: str) -> None:
-        self._note_call(operation_id)
-        record = self._recorded.get(operation_id)
-        if record is not None:
-            self._uncalled[record.parent_id or None].discard(operation_id)

@@ -243,8 +243,9 @@ def line_of_call() -> Line | None:
 
 def current_place() -> TaskPlace | None:
     """Return the place of the running task; None without a task, or if it has no place."""
-    task = current_task()
-    return None if task is None else task.place
+    loop = asyncio._get_running_loop()  # noqa: SLF001 - as in `current_task`, without a call: durable calls are many
+    task = None if loop is None else asyncio.current_task(loop)
+    return task.place if isinstance(task, PlacedTask) else None
 
 
 def leave_scope(token: Token[ScopeInfo | None]) -> None:

@@ -41,6 +41,7 @@ CODE = re.compile(r"(?<![\w.\"'/+-])([GITEFMVW]\d{1,2})(?![\w.]*\w)(?!-)")
 MODULE = re.compile(r"(?<![\w/.*{-])(?!site-packages/|src/)((?:[\w.-]+/)+[\w-]+\.py)(?:::(\w+))?(?![\w(])")
 FILE = re.compile(r"(?<!`)`(\w+\.py)`(?!`)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+CITING = (PAGE, NUMBERED, ROW, ITEM, CODE, MODULE, FILE)
 
 
 # ------------------------------------------------------------------------------------------- what is there
@@ -90,7 +91,8 @@ def numbers(text):
 
 @cache
 def prose(file, text):
-    return list(_prose(file, text))
+    """What may cite; nothing where no pattern matches anywhere, because to take a file apart costs most."""
+    return list(_prose(file, text)) if any(pattern.search(text) for pattern in CITING) else []
 
 
 def _prose(file, text) -> Iterator[tuple[bool, str]]:
