@@ -437,7 +437,7 @@ def test_a_fan_out_tells_whether_a_branch_was_cut_off(result, cut_off):
 def many_steps():
     @durable
     def handler(event, ctx):
-        for number in range(10):
+        for number in range(4):
             ctx.step(int, number, name=f"step-{number}")
 
     return handler
