@@ -92,7 +92,8 @@ def numbers(text):
 @cache
 def prose(file, text):
     """What may cite; nothing where no pattern matches anywhere, because to take a file apart costs most."""
-    return list(_prose(file, text)) if any(pattern.search(text) for pattern in CITING) else []
+    bare = text.replace('"', " ").replace("'", " ")  # no pattern matches across a quotation mark, some not after one
+    return list(_prose(file, text)) if any(pattern.search(bare) for pattern in CITING) else []
 
 
 def _prose(file, text) -> Iterator[tuple[bool, str]]:
