@@ -125,7 +125,6 @@ class BranchTasks:
         """Cancel the code of branches whose results are no longer needed; running bodies end by themselves."""
         if self._driver.is_unwinding:  # that has cancelled them, once
             return
-        self._effect.frame.finished = True  # their ``finally`` blocks record nothing
         for runner in self._running:
             if not runner.done():
                 self._driver.abandon(runner)
