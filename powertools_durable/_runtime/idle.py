@@ -268,6 +268,7 @@ class IdleWatch:
                 "task.done(): await asyncio.sleep(0)'; await the task instead"
             )
             self.hand_over_next()
+        self._checkpointer.release()
 
     def timeout_expires(self, limited: object) -> None:
         """Warn of a timeout that ends the wait for a durable call, because it is not recorded."""

@@ -69,3 +69,19 @@ def test_tasks_side_by_side_need_as_many_requests_as_one_alone(requests, count, 
     run = Simulator(handler).start({}).finish()
     assert run.result == list(range(count))
     assert len(requests) == steps
+
+
+def test_code_that_polls_for_a_result_is_handed_the_only_one(caplog):
+    """Failed with the task that had ended asked whether it is true, which is refused as a forgotten ``await``."""
+
+    @durable
+    async def handler(_: dict, ctx) -> int:
+        task = ctx.step(coroutine, 1)
+        while not task.done():  # noqa: ASYNC110 - what it is about
+            await asyncio.sleep(0)
+        return task.result()
+
+    invocation = Invocation(handler)
+    assert invocation.run() == {"Status": "SUCCEEDED", "Result": "1"}
+    assert len(invocation.service.requests) == 1
+    assert "tasks keep the event loop busy" in caplog.text
