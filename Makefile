@@ -103,6 +103,10 @@ demo: $(VENV)/.run ## run an order on this machine
 bench: $(VENV)/.dev ## measure, beside peers; HARNESS=where the scenarios are, BENCH_ARGS="--only replay" for some rows
 	$(BIN)/python -m benchmarks --harness '$(HARNESS)' $(BENCH_ARGS)
 
+.PHONY: large-store
+large-store: $(VENV)/.dev ## measure the commands beside 10,000 local executions, 2 GB; STORE_ARGS="--executions 1000" for fewer
+	$(BIN)/python -m benchmarks.large_store $(STORE_ARGS)
+
 .PHONY: growth
 growth: $(VENV)/.dev ## measure how costs grow with size; GROWTH_ARGS="--only G1" for some rows
 	$(BIN)/python -m benchmarks.growth $(GROWTH_ARGS)

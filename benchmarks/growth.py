@@ -21,7 +21,7 @@ from pathlib import Path
 
 from powertools_durable import DurableContext, durable
 from powertools_durable.local import LocalRunner, SqliteStore
-from powertools_durable.testing import Simulator
+from powertools_durable.testing import Simulator, explore, replay
 
 __all__ = ["ROWS", "Row", "cost_of", "exponent", "section"]
 
@@ -102,6 +102,13 @@ def waits(count: int, ctx: DurableContext) -> None:
 
 
 @durable
+def maps(count: int, ctx: DurableContext) -> None:
+    """Map over one item, *count* times in a row."""
+    for _ in range(count):
+        ctx.map(lambda _child, item: item, [1], name="map")
+
+
+@durable
 def echo(event: str, ctx: DurableContext) -> int:
     """Record a value of the event's size."""
     return ctx.step(len, event, name="length")
@@ -121,6 +128,17 @@ def on_this_machine(handler: Callable[..., object], count: int, folder: Path) ->
     """Run *handler* with the local runner until it suspends."""
     runner = LocalRunner(handler, folder / "store.sqlite", skip_time=True)
     return lambda: runner.run(count, wait=False)
+
+
+def replayed(handler: Callable[..., object], count: int, _folder: Path) -> Work:
+    """Replay the history of an execution of *handler*."""
+    history = {"Events": Simulator(handler).start(count).finish().history()}
+    return lambda: replay(handler, history)
+
+
+def explored(handler: Callable[..., object], count: int, _folder: Path) -> Work:
+    """Explore *handler* with 20 of the runs with crashes."""
+    return lambda: explore(handler, count, most=20)
 
 
 def filled(count: int, folder: Path) -> Path:
@@ -195,6 +213,8 @@ ROWS: dict[str, Row] = {
         "find one of n executions by name", "KB at most", (200, 400, 800), memory, finding, most=_FLAT, rounds=1
     ),
     "G4 start": Row("start one more beside n executions", "ms CPU", (200, 400, 800), cpu, starting, most=_FLAT),
+    "G6": Row("explore n steps, 20 runs with crashes", "ms CPU", (100, 200, 400), cpu, explored, rounds=1),
+    "G7": Row("replay n maps in a row", "ms CPU", (250, 500, 1000), cpu, replayed, maps),
 }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,21 +76,22 @@ def prune(
         The store can't be written.
     """
     store.check_writable()
+
+    def select(below: int) -> list[tuple[int, str]]:
+        return store.query(  # newest first: they lie at the end of the file, which is cut off
+            "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number < :below"
+            " AND (:before IS NULL OR ended < :before) AND (:name IS NULL OR name GLOB :name)"
+            " ORDER BY number DESC LIMIT :most",
+            below=below,
+            before=ended_before.timestamp() if ended_before is not None else None,
+            name=name.replace("[", "[[]") if name is not None else None,
+            most=_MOST_EXECUTIONS,
+        )
+
     before = _pages(store)
     removed, below = 0, sys.maxsize
     with nullcontext() if only_count else _shrinking(store):
-        while True:
-            rows = store.query(  # newest first: they lie at the end of the file, which is cut off
-                "SELECT number, arn FROM executions WHERE status != 'RUNNING' AND number < :below"
-                " AND (:before IS NULL OR ended < :before) AND (:name IS NULL OR name GLOB :name)"
-                " ORDER BY number DESC LIMIT :most",
-                below=below,
-                before=ended_before.timestamp() if ended_before is not None else None,
-                name=name.replace("[", "[[]") if name is not None else None,
-                most=_MOST_EXECUTIONS,
-            )
-            if not rows:
-                break
+        while rows := select(below):
             if only_count:
                 awaited = _awaited(store)
                 removed += sum(_is_unused(store, arn, awaited) for _, arn in rows)
@@ -98,7 +99,7 @@ def prune(
                 continue
             if below != sys.maxsize:
                 _rest()
-            count, below = _remove(store, rows)
+            count, below = _remove(store, select, below)
             removed += count
     smaller = max(0, before - _pages(store))
     return Pruned(removed, _bytes(store, smaller), _bytes(store, _free_pages(store)))
@@ -117,15 +118,15 @@ def _is_unused(store: SqliteStore, arn: str, awaited: set[str]) -> bool:
     return arn.rpartition("/")[2] not in awaited and not is_running(store, arn)
 
 
-def _remove(store: SqliteStore, rows: list[tuple[int, str]]) -> tuple[int, int]:
+def _remove(store: SqliteStore, select: Callable[[int], list[tuple[int, str]]], below: int) -> tuple[int, int]:
     """Remove executions until a portion is full; return their count, and the number of the last one checked."""
     removed: list[str] = []
-    number = 0
+    number = below
     with store.transaction():
         store.execute("PRAGMA auto_vacuum = FULL")  # again each time: another process may have opened the store
         awaited = _awaited(store)
         most = _free_pages(store) + _MOST_PAGES
-        for number, arn in rows:  # noqa: B007 - the last one is returned
+        for number, arn in select(below):  # noqa: B007 - the last one is returned
             if arn not in removed and _is_unused(store, arn, awaited):
                 removed += _remove_with_invoked(store, arn)
             if _free_pages(store) >= most:

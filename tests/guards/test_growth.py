@@ -11,8 +11,8 @@ import pytest
 from powertools_durable import Completion, durable
 from powertools_durable._replay.fan_out_plan import FanOutPlan
 from powertools_durable.local import LocalExecutions, LocalRunner, SqliteStore
-from powertools_durable.testing import Simulator
-from tests.guards.counts import Invocation, counted_calls, printed_by
+from powertools_durable.testing import Simulator, replay
+from tests.guards.counts import Invocation, counted_calls, counted_lines, printed_by
 
 
 @durable
@@ -48,6 +48,24 @@ def test_one_operation_more_costs_the_same_beside_many_as_beside_few(handler):
         with counted_calls() as calls:
             Simulator(handler).start(count)
         averages.append(calls.total() / count)
+    few, many = averages
+    assert many <= 1.05 * few
+
+
+@durable
+def maps(count, ctx):
+    for _ in range(count):
+        ctx.map(lambda child, item: item, [1], name="map")
+
+
+def test_the_replay_of_one_fan_out_more_costs_the_same_after_many_as_after_few():
+    """G7. Failed with the marks of patches searched in all records by each fan-out: three times as many."""
+    averages = []
+    for count in (50, 200):
+        history = {"Events": Simulator(maps).start(count).finish().history()}
+        with counted_lines("powertools_durable/testing/replays/") as lines:
+            assert replay(maps, history)
+        averages.append(lines.total() / count)
     few, many = averages
     assert many <= 1.05 * few
 

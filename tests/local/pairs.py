@@ -93,6 +93,23 @@ def two_answer(done, refused, charged):
     assert charged == 0
 
 
+def two_run(done, refused, charged):
+    assert "SUCCEEDED" in done
+    assert done == ["SUCCEEDED"] * 2 or RUN_ELSEWHERE in refused
+    assert charged == 1
+
+
+def two_prune(done, refused, charged):
+    assert sorted(done) == ["0 removed", "1 removed"], (done, refused)
+    assert (refused.strip(), charged) == ("", 0)
+
+
+def one_answers_what_the_other_stops(done, refused, charged):
+    assert done[1] == "STOPPED"
+    assert done[0] == "answered" or "can't be answered" in refused or "no open callback" in refused
+    assert charged == 0
+
+
 def one_stops_what_the_other_resumes(done, refused, charged):
     if done[0] == "SUCCEEDED":
         assert "has already ended: SUCCEEDED" in refused
@@ -112,32 +129,40 @@ def one_prunes_what_the_other_stops(done, refused, charged):
     assert charged == 0
 
 
-# what they do, whether the callback was answered before, and who judges
+# what they do, what was done before (the callback is answered, or the execution has ended), and who judges
+ANSWERED, ENDED, UNKNOWN = "answered", "ended", "unknown"
 PAIRS = (
-    (("resume", "resume"), True, two_resume),
-    (("stop", "stop"), False, two_stop),
-    (("callback", "callback"), False, two_answer),
-    (("resume", "stop"), True, one_stops_what_the_other_resumes),
-    (("resume", "prune"), True, one_prunes_what_the_other_resumes),
-    (("stop", "prune"), False, one_prunes_what_the_other_stops),
+    (("run", "run"), UNKNOWN, two_run),
+    (("prune", "prune"), ENDED, two_prune),
+    (("callback", "stop"), None, one_answers_what_the_other_stops),
+    (("resume", "resume"), ANSWERED, two_resume),
+    (("stop", "stop"), None, two_stop),
+    (("callback", "callback"), None, two_answer),
+    (("resume", "stop"), ANSWERED, one_stops_what_the_other_resumes),
+    (("resume", "prune"), ANSWERED, one_prunes_what_the_other_resumes),
+    (("stop", "prune"), None, one_prunes_what_the_other_stops),
 )
 
 
 def race_pair(folder, pair, rounds):
     """Race one pair so often, each time for another execution; return how often each outcome was seen."""
-    what, answered, judge = pair
+    what, before, judge = pair
     seen = Counter()
     with Racers(folder, 2) as two:
         runner = LocalRunner(asks, two.store)
         for number in range(rounds):
             name = f"order-{number}"
-            runner.run(name, name=name, wait=False)
-            if answered:
+            if before != UNKNOWN:
+                runner.run(name, name=name, wait=False)
+            if before == ENDED:
+                runner.executions.stop(name)
+            if before == ANSWERED:
                 runner.executions.callback("approval", execution=name).succeed("yes")
-            tasks = ({"what": one, "name": name, "handler": "asks", "value": str(n)} for n, one in enumerate(what))
+            handler = "charges" if before == UNKNOWN else "asks"
+            tasks = ({"what": one, "name": name, "handler": handler, "value": str(n)} for n, one in enumerate(what))
             done, refused = told(two.race(*tasks))
             judge(done, refused, two.charged[name])
-            if what[1] == "prune":  # it removes what has ended, as it says, and nothing else
+            if what[1] == "prune" and what[0] != "prune":  # it removes what has ended, as it says, and nothing else
                 assert done[1] == ("0 removed" if name in held(two.store) else "1 removed")
                 assert held(two.store).get(name, "pruned") in {"SUCCEEDED", "STOPPED", "pruned"}
             if what == ("callback", "callback"):
