@@ -316,6 +316,8 @@ def _has_order(collection: object) -> bool:
 
 
 def _without_order(call: str, collection: object, expected: str) -> ValidationError:
+    if hasattr(type(collection), "__await__"):
+        return ValidationError(f"{call_name(call)}() takes {expected}, not {class_name(collection)}: await it first")
     return ValidationError(
         f"{call_name(call)}() takes {expected}, not {class_name(collection)}: branches are identified by their "
         "position, which must be the same on every replay. Pass a list, sorted if the collection has no fixed order"

@@ -118,13 +118,16 @@ class DurableTask(asyncio.Future[T]):
     def __bool__(self) -> NoReturn:
         raise self._unawaited("is neither true nor false")
 
+    def __format__(self, spec: str) -> NoReturn:
+        raise self._unawaited("has no text of its own")
+
     def _unawaited(self, fact: str) -> ValidationError:
-        """Build the error for code that takes the call for its result: in a condition, it would always be true."""
+        """Build the error for code that takes the call for its result, which would be true in every condition."""
         name = "a durable call" if self.call is None else self.call.op.label
         place = without_folders(call_site())
         return ValidationError(
             f"{name} was not awaited, and a DurableTask {fact}{f' (at {place})' if place else ''}: write 'await' "
-            "before the call, or '... is not None' to ask whether there is a task"
+            "before the call. Of the task itself ask '... is not None', and show it with {...!r}"
         )
 
     def result(self) -> T:

@@ -129,8 +129,11 @@ class JsonWriter:
             case _ if _is_encodable(value):
                 return self._prepared_object(value, path, inside)
             case _:
-                remedy = "It was not awaited" if hasattr(type(value), "__await__") else self.remedy
-                raise NotJsonError(f"Object of type {_class_of(value)} at {_shown(path)}. {remedy}")
+                raise NotJsonError(f"{_unwritable(value)} at {_shown(path)}. {self._remedy_for(value)}")
+
+    def _remedy_for(self, value: object) -> str:
+        is_unawaited = hasattr(type(value), "__await__")
+        return "It was not awaited" if is_unawaited else self.remedy
 
     def _prepared_int(self, value: int, path: str) -> int:
         try:
@@ -308,6 +311,12 @@ def _adapter_of(cls: type) -> TypeAdapter[Any] | None:
 
 def _shown(path: str) -> str:
     return path if len(path) <= _PATH_CHARACTERS else f"{path[:_PATH_CHARACTERS]}…"
+
+
+def _unwritable(value: object) -> str:
+    if isinstance(value, type):
+        return f"The class {value.__qualname__}, and not an object of it,"
+    return f"Object of type {_class_of(value)}"
 
 
 def _class_of(value: object) -> str:

@@ -145,7 +145,7 @@ for _ in range(100_000):
 REFUSED = {
     "object": ({"pets": [1, {"breed": object(), "x": CANARY}]}, "[key 1][1][key 1]", "Object of type object"),
     "bytes": ([CANARY, b"canary-5e1d"], "[1]", "Object of type bytes"),
-    "class": ({"a": Order}, "[key 1]", "Object of type pydantic._internal._model_construction.ModelMetaclass"),
+    "class": ({"a": Order}, "[key 1]", "The class Order, and not an object of it,"),
     "in a model": ({"m": Unwritable(lock=threading.Event())}, "[key 1].lock", "Object of type threading.Event"),
     "in a list in a model": (Unwritable(lock=[1, object()]), ".lock[1]", "Object of type object"),
     "in a dataclass": ([Holder(ORDER)], "[0].thread", "Object of type threading.Event"),

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
 from powertools_durable import Retry, durable
+from powertools_durable.errors.declared_fields import declared_at
 from powertools_durable.errors.validation import words_of
 from powertools_durable.testing import Simulator
 
@@ -115,3 +116,29 @@ def test_so_they_are_for_an_input_for_a_step_and_for_an_answer():
     assert f"[a key] (extra_forbidden; {LINE})" in Simulator(in_a_step).start().finish().error.error_message
     run = Simulator(answered, functions={"other": lambda event: EXTRA}).start().finish()
     assert f"result[a key] (extra_forbidden; {LINE})" in run.error.error_message
+
+
+FIELDS = {"type": "model-fields", "model_name": "Order", "fields": {"id": {"schema": {"type": "int"}}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (FIELDS, "Order takes id"),
+        ({"type": "union", "choices": [(FIELDS, "a label"), {"type": "int"}]}, "Order takes id"),
+        ({"type": "model-fields", "fields": {}}, "the type takes no fields"),
+        ({"type": "model-fields", "fields": {"f" * 400: {"schema": {"type": "int"}}}}, "the type takes " + "f" * 285),
+        ({"type": "a later one"}, ""),
+        ({"no type": True}, ""),
+        ({"type": "model-fields", "fields": 3}, ""),
+        ({"type": "definition-ref", "schema_ref": "nowhere"}, ""),
+        (None, ""),
+    ],
+)
+def test_a_schema_of_any_form_hides_no_error(schema, words):
+    assert declared_at([schema], (ALICE,)) == words
+
+
+def test_two_schemas_that_say_different_things_say_nothing():
+    assert declared_at([FIELDS, FIELDS], (ALICE,)) == "Order takes id"
+    assert declared_at([FIELDS, FIELDS | {"model_name": "Other"}], (ALICE,)) == ""

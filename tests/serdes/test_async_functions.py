@@ -183,6 +183,7 @@ TAKEN = {
     "negated": (lambda task: not task, "is neither true nor false"),
     "in a loop": (list, "can't be iterated"),
     "unpacked": (unpacks, "can't be iterated"),
+    "in a text": (lambda task: f"sum: {task}", "has no text of its own"),
 }
 
 
@@ -207,6 +208,7 @@ def test_whether_there_is_a_task_may_be_asked():
     @durable
     async def handler(event, ctx):
         task = ctx.step(given, 3)
+        assert f"{task!r}" == str(task) == "<DurableTask step 'given' (#1), pending>"
         tasks = {task, ctx.step(given, 4)}
         assert task is not None
         assert task in tasks
@@ -227,6 +229,32 @@ def test_a_call_inside_of_a_value_is_to_be_awaited(where):
     message = Simulator(handler).start().finish().error.error_message
     assert "DurableTask at result[key 1]" in message
     assert "await" in message.partition("DurableTask at")[2]
+
+
+@pytest.mark.parametrize("call", ["map", "parallel"])
+def test_a_call_in_place_of_a_list_is_to_be_awaited(call):
+    @durable
+    async def handler(event, ctx):
+        rows = ctx.step(given, [1, 2])
+        with pytest.raises(ValidationError, match=rf"ctx.{call}\(\) takes .*, not a DurableTask: await it first"):
+            ctx.map(given, rows) if call == "map" else ctx.parallel(rows)
+        return await rows
+
+    assert Simulator(handler).start().finish().result == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["def", "async"])
+def test_a_class_in_place_of_an_object_is_named(kind):
+    @durable
+    def handler(event, ctx):
+        ctx.invoke("other", {"order": Order})
+
+    @durable
+    async def async_handler(event, ctx):
+        await ctx.invoke("other", {"order": Order})
+
+    run = Simulator({"def": handler, "async": async_handler}[kind], functions={"other": len}).start().finish()
+    assert "The class Order, and not an object of it, at payload[key 1]. Send plain data" in run.error.error_message
 
 
 def test_a_race_says_what_its_contestants_are_before_it_counts_them():

@@ -124,6 +124,14 @@ def test_what_fits_its_annotation(annotation, value):
     assert classes is None or fits(value, classes)
 
 
+@pytest.mark.only("def", "there is no handler")
+@pytest.mark.parametrize(("annotation", "value"), [row[:2] for row in BREAKS[:-1]], ids=[row[2] for row in BREAKS[:-1]])
+def test_what_does_not_fit_its_annotation(annotation, value):
+    classes = classes_of(annotation)
+    assert classes is not None
+    assert not fits(value, classes)
+
+
 @pytest.mark.sampled(80)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("annotation", "value", "shown", "what"), BREAKS, ids=[f"{b[2]}, {b[3]}" for b in BREAKS])
