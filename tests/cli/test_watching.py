@@ -140,7 +140,7 @@ def test_a_full_disk_ends_a_run_as_ctrl_c_does(folder):
             folder, "run", "app.py:quick", "--name", "full", stdout=full, stderr=subprocess.PIPE, capture_output=False
         )
     assert done.returncode == 130
-    assert "Go on with:" in done.stderr
+    assert "Continue with:" in done.stderr
     assert "No space left" in done.stderr
     history(folder, "full")
     assert command(folder, "resume", "full").returncode == 0
