@@ -4,8 +4,8 @@
 VENV ?= .venv
 CONFORMANCE ?= ../shared/conformance
 HARNESS ?= ../shared/bench
-# More than there are cores: many tests wait for a process or a clock.
-WORKERS ?= 4
+# More than two cores: some tests wait for a process or a clock. Each worker collects all tests, so not many more.
+WORKERS ?= 3
 SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map plugin
 CONFORMANCE_ARGS ?=
 PYTEST_ARGS ?=
