@@ -69,8 +69,19 @@ def followed_in_a_loop(ctx):
             continue
 
 
+def followed_by_another_error(ctx):
+    try:
+        ctx.wait(5)
+    except:  # noqa: E722
+        pass
+    try:
+        raise KeyError
+    except KeyError:
+        ctx.step(lambda: 1, name="next")
+
+
 SWALLOWING = [bare_except, base_exception, suppressed, returned_in_finally, around_a_child, followed_by_a_call]
-SWALLOWING += [with_a_call_inside, followed_in_a_loop]
+SWALLOWING += [with_a_call_inside, followed_in_a_loop, followed_by_another_error]
 
 
 def warnings_of(caplog, code):
@@ -100,6 +111,16 @@ def cleans_up(ctx):
         ctx.step(lambda: 1, name="clean up")
 
 
+def cleans_up_elsewhere(ctx):
+    def clean_up(ctx):
+        ctx.step(lambda: 1, name="clean up")
+
+    try:
+        ctx.wait(5)
+    finally:
+        clean_up(ctx)
+
+
 def lets_it_pass(ctx):
     try:
         ctx.wait(5)
@@ -114,6 +135,8 @@ def raises_it_again(ctx):
         raise
 
 
-@pytest.mark.parametrize("code", [cleans_up, lets_it_pass, raises_it_again], ids=lambda code: code.__name__)
+@pytest.mark.parametrize(
+    "code", [cleans_up, cleans_up_elsewhere, lets_it_pass, raises_it_again], ids=lambda code: code.__name__
+)
 def test_code_that_lets_it_pass_is_not_warned_of(code, caplog):
     assert warnings_of(caplog, code) == []
