@@ -261,14 +261,24 @@ class IdleWatch:
     # -- when the loop is idle -----------------------------------------------------------------------------
 
     def busy_for_long(self) -> None:
-        """Hand over a result although callbacks are ready: the code may be polling for it in a loop."""
-        if (self._ended or self._turns or self._lone is not None) and not self.is_over:
+        """Do what an idle loop does, although callbacks are ready: the code may be polling for a result in a loop."""
+        if self.is_over:
+            self._checkpointer.release()
+            return
+        if self._engine.interruption is not None or self._engine.revoked:
+            self._unwind(None)
+            return
+        if self._ended or self._turns or self._lone is not None:
             logger.warning(
                 "tasks keep the event loop busy without awaiting anything that takes time, for example by 'while not "
                 "task.done(): await asyncio.sleep(0)'; await the task instead"
             )
             self.hand_over_next()
         self._checkpointer.release()
+        if self._deadline.patience <= 0:
+            self._end_at_deadline()
+        elif self._parked:
+            self._until_next_timer(0)
 
     def timeout_expires(self, limited: object) -> None:
         """Warn of a timeout that ends the wait for a durable call, because it is not recorded."""

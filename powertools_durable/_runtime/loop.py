@@ -26,6 +26,7 @@ __all__ = ["DurableLoop", "LoopWatch", "Loops", "Reserve", "silence"]
 _MOST_TURNS = 1000  # turns of a loop that is never idle until it is treated as idle
 _TIMEOUTS = ("_on_timeout", "_release_waiter")  # names of the callbacks of asyncio's timeouts
 _REAL_POLL = 0.001  # seconds between two polls of real sockets while time is virtual
+_BUSY = 0.05  # seconds of virtual time that so many turns take
 _INSTANT = 1e-6  # the minimum of a pause in seconds: virtual time does not move by less
 
 T = TypeVar("T")
@@ -178,6 +179,10 @@ class DurableLoop(asyncio.SelectorEventLoop):
             if self._turns >= _MOST_TURNS:
                 self._turns = 0
                 self.watch.busy_for_long()
+                if self.reserve is not None:
+                    self.reserve.release()
+                if self._environment is not None and self._environment.threads.virtual:
+                    return self._wait_virtually(select, _BUSY)  # time and other threads move only in a pause
             return select(0)
         self._turns = 0
         if self.reserve is not None and not self.is_ready and self.reserve.release():
