@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import logging
 import threading
@@ -34,6 +35,16 @@ async def in_a_task_of_a_step(ctx):
 
     async def body():
         await asyncio.create_task(below())
+
+    await ctx.step(body, retry=Retry.none())
+
+
+async def in_a_task_of_a_step_with_other_variables(ctx):
+    async def below():
+        await ctx.step(work)
+
+    async def body():
+        await asyncio.create_task(below(), context=contextvars.Context())
 
     await ctx.step(body, retry=Retry.none())
 
@@ -163,6 +174,7 @@ async def batch_as_with(ctx):
 MISUSES = {
     in_a_step: "inside the body of step 'body'",
     in_a_task_of_a_step: "inside the body of step 'body'",
+    in_a_task_of_a_step_with_other_variables: "inside the body of step 'body'",
     in_the_thread_of_a_step: "inside the body of step 'lambda'",
     on_a_thread: "from a thread without the handler's event loop",
     on_another_loop: "from another event loop",
