@@ -12,7 +12,7 @@ from powertools_durable._protocol.operation import ErrorObject
 from powertools_durable._protocol.wire import parse_timestamp
 from powertools_durable.cli.failure_text import describe_execution_failure, describe_failure
 from powertools_durable.cli.remote_execution import RemoteExecution
-from powertools_durable.errors.places import is_users_place
+from powertools_durable.errors.places import is_own_place, is_users_place
 from powertools_durable.errors.rebuilding import raised_at_first
 from powertools_durable.local import LocalExecution
 from powertools_durable.local.executions import LocalSummary
@@ -128,8 +128,8 @@ def summarize_event(event: Mapping[str, Any]) -> EventSummary:
 
 
 def innermost_place(stack: Sequence[str] | None) -> str | None:
-    """Return the innermost line of the user's code in a recorded stack trace; None if none was recorded."""
-    lines = list(filter(is_users_place, stack or ())) or list(stack or ())
+    """Return the innermost line of the user's code in a recorded stack trace, else of a library's that it called."""
+    lines = list(filter(is_users_place, stack or ())) or [line for line in stack or () if not is_own_place(line)]
     return lines[-1] if lines else None
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Origin",
     "call_site",
     "is_own",
+    "is_own_place",
     "is_users_place",
     "line_of_user",
     "log_level_of_the_user",
@@ -35,6 +36,7 @@ __all__ = [
 
 _OWN_MODULES = f"{__name__.partition('.')[0]}."
 _OWN_FILES = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - text, no file
+_OWN_FOLDER = f"{os.path.basename(_OWN_FILES.rstrip(os.sep))}/"  # noqa: PTH119
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep  # noqa: PTH100, PTH120
 _LAMBDA = "/var/runtime/"  # what calls the handler there
 _INSTALLED = _SITE, _DIST = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -82,6 +84,11 @@ def is_users_place(text: str) -> bool:
     """Tell whether *text*, which `place` made, is a line of the user's own code."""
     file = text.partition(":")[0]
     return "/" not in file and not file.startswith("<frozen ")
+
+
+def is_own_place(text: str) -> bool:
+    """Tell whether *text*, which `place` made, is a line of this package, which helps no user."""
+    return text.removeprefix("site-packages/").removeprefix("dist-packages/").startswith(_OWN_FOLDER)
 
 
 def _below_its_root(file: str) -> str:

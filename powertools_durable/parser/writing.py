@@ -133,7 +133,7 @@ class JsonWriter:
 
     def _remedy_for(self, value: object) -> str:
         is_unawaited = hasattr(type(value), "__await__")
-        return "It was not awaited" if is_unawaited else self.remedy
+        return "It was not awaited: write 'await' before the call" if is_unawaited else self.remedy
 
     def _prepared_int(self, value: int, path: str) -> int:
         try:

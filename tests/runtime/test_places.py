@@ -243,6 +243,17 @@ def test_of_a_whole_stack_the_user_s_line_is_shown_though_its_file_is_called_as_
     assert stack[-1].partition("/")[2].startswith("json/decoder.py:")
 
 
+@pytest.mark.parametrize("folder", ["", "site-packages/"])
+def test_of_a_stack_without_the_user_s_code_no_line_of_ours_is_shown(folder):
+    config = DurableConfig(stack_traces=True)
+    run = Simulator(durable(config=config)(lambda event, ctx: {"result": object()})).start({}).finish()
+    stack = [f"{folder}{line}" for line in run.error.stack_trace]
+    assert stack
+    assert place_on_the_command_line(stack) is None
+    library = "site-packages/boto3/session.py:7 in client"
+    assert place_on_the_command_line([library, *stack]) == library
+
+
 def test_an_import_that_fails_in_a_library_is_placed_in_the_user_s_file(tmp_path):
     (tmp_path / "orders.py").write_text("import json\njson.loads('{')\n")
     with pytest.raises(UsageError, match=r"orders\.py:2\)"):
