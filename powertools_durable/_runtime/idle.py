@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.environment import SteadyTime
@@ -43,6 +43,9 @@ __all__ = ["IdleWatch"]
 logger = logging.getLogger(__name__)
 
 _POLL_AGAIN = 0.1  # seconds until a timer that the service still reports as running is polled again
+
+
+_Turn: TypeAlias = "tuple[float, int, asyncio.Future[None], asyncio.Future[Any] | None]"
 
 
 class _Parked:
@@ -118,7 +121,7 @@ class IdleWatch:
         self._tasks = tasks
         self._time = SteadyTime(clock)
         self._ended: list[tuple[float, tuple[Any, ...], int, DurableTask[Any]]] = []
-        self._turns: list[tuple[float, int, asyncio.Future[None]]] = []  # what happens between results
+        self._turns: list[_Turn] = []  # what happens between results
         self._lone: DurableTask[Any] | None = None  # the only task that has ended: its time need not be read
         self._handed_over = -inf  # the time of the last result; a result without a time gets the same
         self._unread: Call[Any] | None = None  # the call of the last result, if its time was not read
@@ -175,31 +178,38 @@ class IdleWatch:
 
     def hand_over_next(self) -> bool:
         """Hand over the next result; return whether there was one."""
-        if self._turns and self._take_turn():
-            return True
+        if self._turns and (is_taken := self._take_turn()) is not None:
+            return is_taken
         if (task := self._next_ended()) is None:
             return False
         self._waits_since = None
         self._hand_over(task)
         return True
 
-    def turn_after(self, calls: Iterable[Call[Any]]) -> asyncio.Future[None]:
-        """Return what is completed between the results before the first of *calls* ended, and those since then."""
+    def turn_after(self, calls: Iterable[Call[Any]], first: asyncio.Future[Any] | None = None) -> asyncio.Future[None]:
+        """Return what is completed between the results before the first of *calls* ended, and those since then.
+
+        Later results wait for it, and it waits for *first*, as long as something that is not durable may complete that.
+        """
         turn: asyncio.Future[None] = self._loop.create_future()
         self._sequence += 1
-        heapq.heappush(self._turns, (min(map(self._time_of, calls)), self._sequence, turn))
+        heapq.heappush(self._turns, (min(map(self._time_of, calls)), self._sequence, turn, first))
         return turn
 
-    def _take_turn(self) -> bool:
-        """Complete what waits for its turn, unless a result comes first."""
+    def _take_turn(self) -> bool | None:
+        """Complete what waits for its turn; None if a result comes first, False if both have to wait."""
         if self._lone is not None:
             lone, self._lone = self._lone, None
             self._queue(lone)
         if self._ended and self._ended[0][0] < self._turns[0][0]:
+            return None
+        _, _, turn, first = self._turns[0]
+        if not turn.done() and first is not None and not first.done() and self._loop.has_sources:
             return False
-        *_, turn = heapq.heappop(self._turns)
-        if not turn.done():
-            turn.set_result(None)
+        heapq.heappop(self._turns)
+        if turn.done():  # what waited for it was cancelled
+            return self.hand_over_next()
+        turn.set_result(None)
         return True
 
     def _hand_over(self, task: DurableTask[Any]) -> None:

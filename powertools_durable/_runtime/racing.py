@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class Race:
         self._cancel = cancel
         self._won: asyncio.Future[str | int] = driver.loop.create_future()
         self._until_recorded: Flow[None]
+        self._turn: asyncio.Future[None] | None = None  # of a race that was recorded earlier
 
     def begin(self) -> DurableTask[tuple[Any, Any]]:
         """Begin the race and return its task.
@@ -73,6 +74,9 @@ class Race:
                 keys = ", ".join(map(repr, self._contestants))
                 raise self._call.frame.mismatch(op, {"winner": repr(winner)}, {"winner": f"one of {keys}"})
             self._won.set_result(winner)
+            if self._cancel:
+                # Now, so that the losers get no results that were recorded later, while the winner's code still runs.
+                self._turn = self._turn_of(self._losers(winner), self._contestants[winner])
         else:
             done = [key for key, contestant in self._contestants.items() if contestant.done()]
             for key in sorted(done, key=lambda key: getattr(self._contestants[key], "turn", 0)):
@@ -134,10 +138,16 @@ class Race:
         losers = [loser for loser in self._losers(winner) if isinstance(loser, DurableTask) and loser.call is not None]
         for loser in losers:
             self._stop(loser)
-        calls = [loser.call for loser in losers if loser.call is not None and _was_cancelled(loser.call.op)]
-        await self._driver.watch.turn_after([self._call, *calls])
+        await (self._turn_of(losers) if self._turn is None else self._turn)
         for each in self._losers(winner):
             each.cancel()
+
+    def _turn_of(
+        self, losers: Iterable[asyncio.Future[Any]], winner: asyncio.Future[Any] | None = None
+    ) -> asyncio.Future[None]:
+        """Return what is completed when the losers are to be cancelled, after *winner* has ended."""
+        calls = [loser.call for loser in losers if isinstance(loser, DurableTask) and loser.call is not None]
+        return self._driver.watch.turn_after([self._call, *(c for c in calls if _was_cancelled(c.op))], winner)
 
     async def _record(self, winner: str | int) -> None:
         """Record the winner and, if losers are cancelled, their end in one request."""
