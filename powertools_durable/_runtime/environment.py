@@ -122,6 +122,13 @@ class Threads(Protocol):
         ...
 
 
+LONGEST_WAIT = 0.5
+"""Seconds that the thread of the handler waits at a stretch.
+
+A signal such as Ctrl-C that arrives just before Python begins to wait is noticed only when the wait ends.
+"""
+
+
 class _LockSignal:
     """A signal made of a lock, which stays locked until the event is set; cheaper than `threading.Event`."""
 
@@ -135,7 +142,13 @@ class _LockSignal:
         self._taken.release()
 
     def wait(self, timeout: float | None = None) -> bool:
-        return self._taken.acquire(timeout=-1 if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+        if timeout is None:
+            return self._taken.acquire()
+        while timeout > LONGEST_WAIT:
+            if self._taken.acquire(timeout=LONGEST_WAIT):
+                return True
+            timeout -= LONGEST_WAIT
+        return self._taken.acquire(timeout=max(timeout, 0))
 
 
 class SystemThreads:

@@ -18,7 +18,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-from powertools_durable._runtime.environment import Environment, Signal
+from powertools_durable._runtime.environment import LONGEST_WAIT, Environment, Signal
 from powertools_durable.errors import ValidationError
 
 __all__ = ["DurableLoop", "LoopWatch", "Loops", "Reserve", "silence"]
@@ -26,7 +26,8 @@ __all__ = ["DurableLoop", "LoopWatch", "Loops", "Reserve", "silence"]
 _MOST_TURNS = 1000  # turns of a loop that is never idle until it is treated as idle
 _TIMEOUTS = ("_on_timeout", "_release_waiter")  # names of the callbacks of asyncio's timeouts
 _REAL_POLL = 0.001  # seconds between two polls of real sockets while time is virtual
-_BUSY = 0.05  # seconds of virtual time that so many turns take
+_BUSY = 0.05  # seconds of virtual time that so many turns take at first; twice as many each time, up to the longest
+_LONGEST_BUSY = 60.0
 _INSTANT = 1e-6  # the minimum of a pause in seconds: virtual time does not move by less
 
 T = TypeVar("T")
@@ -94,6 +95,7 @@ class DurableLoop(asyncio.SelectorEventLoop):
         self.task_factory: object = None
         self._environment: Environment | None = None
         self._turns = 0
+        self._pause = _BUSY
         self._bell: Signal | None = None  # wakes the loop while time is virtual
         self._own_selector = _Selector(self)
         super().__init__(self._own_selector)
@@ -182,15 +184,18 @@ class DurableLoop(asyncio.SelectorEventLoop):
                 if self.reserve is not None:
                     self.reserve.release()
                 if self._environment is not None and self._environment.threads.virtual:
-                    return self._wait_virtually(select, _BUSY)  # time and other threads move only in a pause
+                    pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_BUSY)
+                    return self._wait_virtually(select, pause)  # time and other threads move only in a pause
             return select(0)
-        self._turns = 0
+        self._turns, self._pause = 0, _BUSY
         if self.reserve is not None and not self.is_ready and self.reserve.release():
             return select(0)
         timeout = self.watch.idle(timeout)
         if self.is_ready:  # the watch has made something ready, or another thread has
             timeout = 0
-        if self._environment is None or not self._environment.threads.virtual or (timeout is not None and timeout <= 0):
+        if self._environment is None or not self._environment.threads.virtual:
+            return select(LONGEST_WAIT if timeout is None else min(timeout, LONGEST_WAIT))
+        if timeout is not None and timeout <= 0:
             return select(timeout)
         return self._wait_virtually(select, timeout)
 

@@ -44,6 +44,19 @@ def test_the_simulator_ends_with_the_result(call):
     assert run.result == {"a gather": [1, 1], "a timer": None}.get(call, 1)
 
 
+def test_code_that_polls_for_what_never_comes_ends_with_its_invocation():
+    """Looked like a hang: 15 minutes of virtual time took minutes."""
+
+    @durable
+    async def handler(event, ctx):
+        if ctx.is_replaying:
+            return "later"
+        return await polled(await ctx.step(work) and asyncio.get_running_loop().create_future())
+
+    run = Simulator(handler).start().finish()
+    assert (run.status, run.result) == ("SUCCEEDED", "later")
+
+
 @pytest.mark.slow
 def test_it_survives_a_crash_at_every_moment():
     @durable
