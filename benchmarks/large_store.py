@@ -112,8 +112,10 @@ def prune(path: Path) -> None:
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
-        wall, cpu = run(path, "prune", "--name", "order-*")
-        writer.kill()
+        try:
+            wall, cpu = run(path, "prune", "--name", "order-*")
+        finally:
+            writer.kill()
         longest = writer.stdout.read().split()
     with closing(sqlite3.connect(path)) as connection:
         count = connection.execute("SELECT count(*) FROM executions").fetchone()[0]

@@ -48,9 +48,11 @@ def check_suspension(engine: ReplayEngine, first_calls: Sequence[FirstCall]) -> 
 
     A program that is deterministic has by then made all calls that are recorded.
     """
+    if not first_calls or engine.rules.on_unconsumed == "ignore":
+        return
     kinds = {(op.type, op.name) for op, _ in first_calls}
     left = [record for record in engine.uncalled() if (record.type, record.name) in kinds]
-    if left and engine.rules.on_unconsumed != "ignore":
+    if left:
         logger.warning(_described("was suspended", left, _called_instead(left, first_calls)))
 
 

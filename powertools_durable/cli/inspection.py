@@ -166,11 +166,12 @@ def _draw(page: Console, one: AnyExecution, source: ExecutionSource) -> None:
     for event in one.history():
         lines.add(summarize_event(event))
     page.print(render_outcome(one))
-    if not one.open_callbacks and isinstance(one, LocalExecution) and display_status(one) in {"KILLED", "SUSPENDED"}:
+    is_own = isinstance(one, LocalExecution) and "" in one.targets  # else another execution invoked it
+    if is_own and not one.open_callbacks and display_status(one) in {"KILLED", "SUSPENDED"}:
         command = command_line(f"resume {one.id[:8]}{source.options(one)}")
         page.print(Text(f"  continue with: {command}"), soft_wrap=True)
     for record in one.open_callbacks:
-        page.print(Text(f"  answer with: {answer_command(one.label(record), source.options(one))}"), soft_wrap=True)
+        page.print(Text(f"  answer with: {answer_command(one, record, source.options(one))}"), soft_wrap=True)
 
 
 def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from powertools_durable.cli.usage import UsageError, absolute, command_line
 from powertools_durable.local import SqliteStore
+
+if TYPE_CHECKING:
+    from powertools_durable._protocol.operation import Operation
+    from powertools_durable.cli.describe import AnyExecution
 
 __all__ = [
     "DEFAULT_STORE",
@@ -61,6 +65,11 @@ def store_option(path: Path) -> str:
     return "" if path == absolute(DEFAULT_STORE) else f" --store {shlex.quote(str(path))}"
 
 
-def answer_command(callback: str, options: str) -> str:
-    """Return the command that answers a callback; *options* say where it is."""
-    return command_line(f"callback {shlex.quote(callback)} succeed JSON{options}")
+def answer_command(one: AnyExecution, record: Operation, options: str) -> str:
+    """Return the command that answers a callback of *one*; *options* say where the execution is."""
+    callback = shlex.quote(one.label(record))
+    if not record.name and "--execution" not in options:  # in all executions of a handler it has the same id
+        options += f" --execution {one.id[:8]}"
+    if callback.startswith("-"):
+        return command_line(f"callback{options} -- {callback} succeed JSON")
+    return command_line(f"callback {callback} succeed JSON{options}")

@@ -18,7 +18,7 @@ from powertools_durable.cli.interrupts import Interrupt, handle_interrupts
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store, store_option
 from powertools_durable.cli.output import LossyStream, own_output
-from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve_targets
+from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve_target, resolve_targets
 from powertools_durable.cli.timeline import JsonLines, Timeline
 from powertools_durable.cli.trace import HandlerWrapper, tracing
 from powertools_durable.cli.usage import UsageError, command_line
@@ -96,17 +96,21 @@ def resume(
     texts = one.targets | parse_targets(target, function)
     if "" not in texts:
         raise UsageError(f"{one.name} was not started by this command; pass its handler: --target TARGET")
-    try:
-        targets = resolve_targets(texts)
-    except UsageError as error:
-        if target is not None:
-            raise
-        raise UsageError(f"{error}; if the handler was moved, pass --target TARGET") from None
+    targets = {key: _resolve_again(key, text) for key, text in texts.items()}
     with _display(store, as_json=as_json) as display, tracing(display, wanted=trace) as wrap:
         runner = _make_runner(targets, opened, wrap, skip_time=skip_time)
         opened.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
         code = _run_to_end(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
+
+
+def _resolve_again(name: str, text: str) -> ResolvedTarget:
+    """Resolve a target that an earlier command was given; *name* is empty for the handler itself."""
+    try:
+        return resolve_target(text)
+    except UsageError as error:
+        option = f"--function {name}=TARGET" if name else "--target TARGET"
+        raise UsageError(f"{error}; if it was moved, pass {option}") from None
 
 
 def parse_targets(target: str | None, functions: list[str] | None) -> dict[str, str]:

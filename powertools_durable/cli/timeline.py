@@ -163,7 +163,7 @@ def _footer_lines(one: LocalExecution, store: Path) -> Iterable[Text]:
         return
     for record in one.open_callbacks:
         yield Text.assemble(("  waits for ", "dim"), (one.label(record), "bold"), ("; answer with:", "dim"))
-        yield Text(f"    {answer_command(one.label(record), store_option(store))}")
+        yield Text(f"    {answer_command(one, record, store_option(store))}")
 
 
 # -- for programs ----------------------------------------------------------------------------------------------
@@ -193,8 +193,11 @@ class JsonLines:
             for event in events:
                 self._print(summarize_event(event).as_json())
             if one.open_callbacks and any(event["EventType"] == "InvocationCompleted" for event in events):
-                names = map(one.label, one.open_callbacks)
-                waiting = [{"name": name, "answer": answer_command(name, store_option(self._store))} for name in names]
+                options = store_option(self._store)
+                waiting = [
+                    {"name": one.label(record), "answer": answer_command(one, record, options)}
+                    for record in one.open_callbacks
+                ]
                 self._print({"event": "Waiting", "callbacks": waiting})
 
     def trace(self, trace: Trace) -> None:

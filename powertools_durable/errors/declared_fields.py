@@ -40,13 +40,13 @@ def declared_at(schemas: Iterable[object], location: tuple[object, ...]) -> str:
         The class at that place and the names that its input may have; empty unless there is exactly one class.
     """
     try:
-        found = {text for schema in schemas for text in _texts(schema, location[:-1])}
+        found = {text for schema in schemas for text in _texts(schema, location[:-1], location[-1])}
     except Exception:  # noqa: BLE001 - a schema of a later pydantic must not hide the error
         return ""
     return found.pop() if len(found) == 1 else ""
 
 
-def _texts(schema: object, location: tuple[object, ...]) -> Iterator[str]:
+def _texts(schema: object, location: tuple[object, ...], refused: object) -> Iterator[str]:
     definitions = _definitions(schema)
     nodes = list(_opened([(_NO_NAMES, schema)], definitions))
     for part in location:
@@ -56,6 +56,8 @@ def _texts(schema: object, location: tuple[object, ...]) -> Iterator[str]:
         if node["type"] in _FIELDS:
             names = [_input_name(name, field) for name, field in _fields(node)]
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            if refused in names:  # declared, and refused for another reason
+                continue
             takes = ", ".join(names[:_MOST_NAMED]) + more if names else "no fields"
             yield f"{_owner(node)} takes {takes}"[:_LONGEST]
 
@@ -94,9 +96,10 @@ def _below(nodes: Iterable[_Node], part: object) -> Iterator[tuple[frozenset[str
     """Yield the schemas of what lies at *part*."""
     for _, node in nodes:
         if node["type"] in _FIELDS:
-            for name, field in _fields(node):
-                if part in {name, _input_name(name, field)}:
-                    yield _NO_NAMES, field["schema"]
+            declared = [field for name, field in _fields(node) if part in {name, _input_name(name, field)}]
+            yield from ((_NO_NAMES, field["schema"]) for field in declared)
+            if not declared and "extras_schema" in node:
+                yield _NO_NAMES, node["extras_schema"]
         elif node["type"] == "dict":
             yield _NO_NAMES, node.get("values_schema")
         elif isinstance(part, int):

@@ -382,7 +382,7 @@ def ambiguous(name: str, executions: Sequence[str]) -> str:
         one = executions[0]
         return f"{len(executions)} callbacks of {one} are named {name!r}; use the id, which `show {one} --json` prints"
     names = ", ".join(dict.fromkeys(executions))
-    return f"{len(executions)} callbacks are named {name!r}; name the execution: {names}"
+    return f"{len(executions)} callbacks are named {name!r}; add --execution ID, of one of these: {names}"
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Removes ended executions from a store, and copies a store into one file.
 
 SQLite lets one process write at a time, and the others give up after some seconds. So `prune` works in portions: each
-is a transaction that frees or moves a bounded number of pages, and between two of them it rests until every waiting
-process had its turn.
+is a transaction that frees or moves a bounded number of pages, or those of one execution. Between two of them it rests
+until every waiting process had its turn.
 """
 
 from __future__ import annotations
@@ -163,13 +163,16 @@ def _shrinking(store: SqliteStore) -> Iterator[None]:
     """
     can_shrink = store.query("PRAGMA auto_vacuum")[0][0] != _NO_AUTO_VACUUM
     if can_shrink:
-        for _ in range(_free_pages(store) // _MOST_PAGES):
+        for _ in range(-(-_free_pages(store) // _MOST_PAGES)):
             store.maintain(f"PRAGMA incremental_vacuum({_MOST_PAGES})")
             _rest()
     before = _free_pages(store)
-    yield
+    try:
+        yield
+    finally:
+        with suppress(StoreError):
+            store.maintain("PRAGMA auto_vacuum = INCREMENTAL")
     with suppress(StoreError):
-        store.maintain("PRAGMA auto_vacuum = INCREMENTAL")
         if not can_shrink and _free_pages(store) != before and _pages(store) - _free_pages(store) <= _MOST_PAGES:
             _rest()
             store.maintain("VACUUM")  # writes all that is left, in one transaction

@@ -329,7 +329,9 @@ def _awaited(annotation: Any) -> Any:
         is_awaitable = isinstance(cls, type) and issubclass(cls, Awaitable)
     except Exception:  # noqa: BLE001 - __subclasshook__ is the user's code
         return annotation
-    return (typing.get_args(annotation) or (Any,))[-1] if is_awaitable else annotation
+    if not is_awaitable or _is_class_to_keep(cls):  # a model of the user's may have `__await__`, too
+        return annotation
+    return (typing.get_args(annotation) or (Any,))[-1]
 
 
 @functools.lru_cache(maxsize=1024)

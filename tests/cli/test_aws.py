@@ -163,7 +163,7 @@ def test_a_name_that_several_executions_wait_for_is_not_guessed(account, folder)
     cli("run", f"{SHOP}:handler", "--event", "{}", "--name", "order-43", "--skip-time", "--no-wait", "--store", store)
     done = cli("callback", "approval", "succeed", *ORDERS)
     assert done.exit_code == 2
-    assert "2 callbacks are named 'approval'; name the execution: order-43, order-42" in done.stderr
+    assert "2 callbacks are named 'approval'; add --execution ID, of one of these: order-43, order-42" in done.stderr
 
 
 def test_too_many_running_executions_are_not_searched(account, monkeypatch):

@@ -334,6 +334,19 @@ housekeeping.prune(SqliteStore(sys.argv[1]), name="order-*")
 """
 
 
+def test_ctrl_c_during_prune_leaves_no_mode_behind_either(path, monkeypatch):
+    store = filled(path, 4)
+    monkeypatch.setattr(housekeeping, "_MOST_EXECUTIONS", 1)
+    monkeypatch.setattr(housekeeping, "forget_lock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prune(store, name="order-*")
+    assert store.query("PRAGMA auto_vacuum") == [(2,)]
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 def test_kill_9_during_prune_leaves_no_mode_behind_that_slows_the_next_writers(path):
     """Failed without the look at the mode when a store is opened."""
     filled(path, 4).close()

@@ -211,7 +211,7 @@ def test_a_name_that_two_executions_wait_for_needs_the_execution(path):
     runner = LocalRunner(asks, path, skip_time=True)
     first = runner.run(name="first", wait=False)
     runner.run(name="second", wait=False)
-    with pytest.raises(LookupError, match="2 callbacks .* name the execution: first, second"):
+    with pytest.raises(LookupError, match="2 callbacks .* add --execution ID, of one of these: first, second"):
         runner.executions.callback("approval")
     runner.executions.callback("approval", execution="first").succeed("yes")
     assert runner.resume("first").result == '"yes"'

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from powertools_durable._operations.compensation import run_and_register
+from powertools_durable._operations.patch import patched_once
 from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._protocol.result import StatePage
 from powertools_durable._protocol.update import OperationUpdate
@@ -297,9 +299,9 @@ class Scribe:
 
     def asked_for(self, number: int, op: OperationHandle, flow: Flow[Any]) -> str:
         """Note that the code asks for an operation; return which call it is."""
-        while (around := flow.gi_code.co_name) == "registering":  # a step that has a compensation
+        while (around := flow.gi_code.co_name) == run_and_register.__name__:  # a step that has a compensation
             flow = flow.gi_frame.f_locals["call"].flow
-        call = {"remembered": "patched"}.get(around, around)
+        call = {patched_once.__name__: "patched"}.get(around, around)
         at_most_once = call == "step" and bool(flow.gi_frame and flow.gi_frame.f_locals.get("at_most_once"))
         branch = op.sub_type in {"MapIteration", "ParallelBranch"}
         status = op.status

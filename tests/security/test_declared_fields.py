@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import field
 from typing import Annotated, Literal
 
 import pytest
@@ -60,6 +61,18 @@ class Priced(TypedDict):
     price: int
 
 
+@dataclass(config=CLOSED)
+class Summed:
+    weight: int = 1
+    total: int = field(init=False, default=0)
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Line] = Field(init=False)
+    b: int = 1
+
+
 Wide = create_model("Wide", __config__=CLOSED, **{f"f{n}": (int, 1) for n in range(14)})
 Bare = create_model("Bare", __config__=CLOSED)
 
@@ -82,6 +95,8 @@ CASES = {
     "a union that can't be told apart": (dict[str, Cat] | Dog, EXTRA, "Dog[a key] (extra_forbidden)"),
     "a dataclass": (Parcel, EXTRA, "[a key] (unexpected_keyword_argument; Parcel takes weight)"),
     "a TypedDict": (Priced, {"price": 1} | EXTRA, "[a key] (extra_forbidden; Priced takes price)"),
+    "a field that is never given": (Summed, {"total": 1}, "total (unexpected_keyword_argument)"),
+    "among extra fields": (Outer, {"x": EXTRA}, f"[a key][a key] (extra_forbidden; {LINE})"),
     "many fields": (Wide, EXTRA, "Wide takes f0, f1, f2, f3, f4, f5, f6, f7, f8, f9 and 4 more)"),
     "no fields": (Bare, EXTRA, "Bare takes no fields)"),
     "a name in place of its alias": (Order, {"lines": [{"price": 1}]}, f"lines.0.price (extra_forbidden; {LINE})"),

@@ -117,6 +117,23 @@ def test_what_is_refused_is_refused_alike_with_the_line_of_the_call(place, form)
         assert "s3cr3t" not in seen[0][2]
 
 
+class Awaited(BaseModel):
+    id: int = 1
+
+    def __await__(self):
+        yield
+        return self
+
+
+def test_a_model_that_can_be_awaited_is_a_model():
+    run = Simulator(durable(lambda event, ctx: ctx.step(awaited_model).id)).start().finish()
+    assert run.result == 1
+
+
+def awaited_model() -> Awaited:
+    return Awaited()
+
+
 @pytest.mark.parametrize("made", [asyncio.Future, Awaitable, Coroutine], ids=str)
 def test_an_awaitable_that_says_nothing_of_its_result_promises_nothing(made):
     assert serdes_for(made) is serdes_for(None)
