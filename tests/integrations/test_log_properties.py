@@ -164,6 +164,9 @@ def test_without_a_crash_each_line_comes_out_exactly_once(program):
     assert set(states) == {"LIVE"}
 
 
+@pytest.mark.only(
+    "def", "a line can be missing after a death that no record shows: docs/async.md#suspension-and-cancellation"
+)
 @pytest.mark.sized
 @settings(max_examples=tenth(60))
 @given(program=PROGRAMS, crashes=st.lists(st.integers(0, 40), max_size=3))
