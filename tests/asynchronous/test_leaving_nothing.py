@@ -176,8 +176,14 @@ def is_ours_or_of_asyncio(thing):
     return is_ours(thing) or isinstance(thing, (asyncio.Future, asyncio.Handle))
 
 
+@pytest.fixture
+def others():
+    """The tasks of clients that other tests keep open on this thread's loop."""
+    return asyncio.all_tasks(LOOPS.take())
+
+
 @pytest.mark.sized
-def test_a_thousand_warm_invocations_leave_no_thread_task_file_or_object():
+def test_a_thousand_warm_invocations_leave_no_thread_task_file_or_object(others):
     invoked(2 * len(KINDS))  # what is made once is made
     objects, files = Objects(is_ours_or_of_asyncio), open_files()
     with started_threads() as started:
@@ -187,12 +193,12 @@ def test_a_thousand_warm_invocations_leave_no_thread_task_file_or_object():
     new = Counter(type(thing).__qualname__ for thing in objects.new())
     assert sum(new.values()) <= 50, new.most_common(10)  # the last invocation, as the loop and its error know it
     assert started.alive == []
-    assert asyncio.all_tasks(LOOPS.take()) == set()
+    assert asyncio.all_tasks(LOOPS.take()) <= others
     assert len(left_open(files)) <= 3
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_one_execution_leaves_no_scope_and_no_task_to_the_next(kind):
+def test_one_execution_leaves_no_scope_and_no_task_to_the_next(kind, others):
     loops = [LOOPS.take()]
     try:
         served(handler, KINDS.index(kind)).settle()
@@ -201,13 +207,13 @@ def test_one_execution_leaves_no_scope_and_no_task_to_the_next(kind):
     loops.append(LOOPS.take())
     assert current_scope() is None
     assert current_step_or_none() is None
-    assert asyncio.all_tasks(loops[-1]) == set()
+    assert asyncio.all_tasks(loops[-1]) <= others
     assert loops[0] is loops[1] or (loops[0].is_closed() and kind in {dies, dies_in_a_task})
     assert served(handler, KINDS.index(is_batched)).settle().result == [1] * 5
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_parked_waits_are_no_threads_and_leave_nothing(count):
+def test_parked_waits_are_no_threads_and_leave_nothing(count, others):
     @durable
     async def waits(event: int, ctx: AsyncDurableContext) -> int:
         return len(await asyncio.gather(*(ctx.wait(60) for _ in range(event))))
@@ -219,7 +225,7 @@ def test_parked_waits_are_no_threads_and_leave_nothing(count):
         assert run.finish().result == count
     assert set(started.names) <= {"powertools-durable-checkpointer"}
     assert started.alive == []
-    assert asyncio.all_tasks(LOOPS.take()) == set()
+    assert asyncio.all_tasks(LOOPS.take()) <= others
 
 
 _CLEAN = """
