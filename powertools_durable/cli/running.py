@@ -136,7 +136,7 @@ def _make_runner(
     loaded = load_targets(targets)
     for handler in loaded.values():
         _refuse_wrong_decorators(handler)
-        record_stack_traces(handler)  # whoever reads them here may see the code
+        record_stack_traces(handler)  # only the owner of the store can read them
     loaded = {name: wrap(handler) for name, handler in loaded.items()}
     return LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
 
