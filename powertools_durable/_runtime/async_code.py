@@ -91,6 +91,7 @@ class AsyncCode:
         runner = current_task()
         if runner is None:
             raise AssertionError
+        self._check_unwinding()
         before, runner.place = runner.place, run.place
         token = SCOPE.set(self._scope_of(run))
         self._runs[run] = None
@@ -111,6 +112,11 @@ class AsyncCode:
             self._runs.pop(run, None)
             leave_scope(token)
             runner.place = before
+
+    def _check_unwinding(self) -> None:
+        """End the running task if an unwind has begun: only the tasks that were in a context then were cancelled."""
+        if self.is_unwinding:
+            raise asyncio.CancelledError
 
     def _scope_of(self, run: ContextRun) -> ScopeInfo:
         return replace(self._driver.scopes.of_context(run.frame), where=TaskReplayState(run))

@@ -22,12 +22,13 @@ __all__ = ["BodyThreads"]
 class _Body:
     """A body, and the future that gets its outcome."""
 
-    __slots__ = ("future", "is_running", "run")
+    __slots__ = ("future", "is_abandoned", "is_running", "run")
 
     def __init__(self, run: Callable[[], Any], future: asyncio.Future[Any]) -> None:
         self.run = run
         self.future = future
         self.is_running = False
+        self.is_abandoned = False
 
 
 class BodyThreads:
@@ -71,6 +72,7 @@ class BodyThreads:
         except asyncio.CancelledError:
             with self._lock:
                 if item.is_running:
+                    item.is_abandoned = True
                     self._abandoned += 1
                 elif item in self._ready:
                     self._ready.remove(item)
@@ -97,10 +99,10 @@ class BodyThreads:
                 outcome = error
             with self._lock:
                 item.is_running = False
-                is_abandoned = item.future.cancelled()
-                if is_abandoned:
+                # Not "was cancelled": a body can end between the cancellation and the moment its task notices.
+                if item.is_abandoned:
                     self._abandoned -= 1
-            if not is_abandoned and not self._loop.is_closed():
+            if not item.future.cancelled() and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(_complete, item.future, outcome)
 
     def _next(self) -> _Body | None:

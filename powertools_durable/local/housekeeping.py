@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -88,21 +88,30 @@ def prune(
             most=_MOST_EXECUTIONS,
         )
 
+    if only_count:
+        return Pruned(_count(store, select), 0, _bytes(store, _free_pages(store)))
     before = _pages(store)
     removed, below = 0, sys.maxsize
-    with nullcontext() if only_count else _shrinking(store):
-        while rows := select(below):
-            if only_count:
-                awaited = _awaited(store)
-                removed += sum(_is_unused(store, arn, awaited) for _, arn in rows)
-                below = rows[-1][0]
-                continue
+    with _shrinking(store):
+        while select(below):
             if below != sys.maxsize:
                 _rest()
             count, below = _remove(store, select, below)
             removed += count
     smaller = max(0, before - _pages(store))
     return Pruned(removed, _bytes(store, smaller), _bytes(store, _free_pages(store)))
+
+
+def _count(store: SqliteStore, select: Callable[[int], list[tuple[int, str]]]) -> int:
+    """Return how many executions would be removed, those that they invoked included."""
+    counted: set[str] = set()
+    below = sys.maxsize
+    while rows := select(below):
+        awaited = _awaited(store)
+        for below, arn in rows:  # noqa: B007 - the last one is where the next portion begins
+            if arn not in counted and _is_unused(store, arn, awaited):
+                counted.update(_with_invoked(store, arn))
+    return len(counted)
 
 
 def _awaited(store: SqliteStore) -> set[str]:
@@ -137,13 +146,20 @@ def _remove(store: SqliteStore, select: Callable[[int], list[tuple[int, str]]], 
 
 
 def _remove_with_invoked(store: SqliteStore, arn: str) -> list[str]:
-    removed = [arn]
-    for one in removed:  # grows: the executions that it invoked are appended
-        removed += [child for child in _invoked_by(store, one) if child not in removed]
+    removed = _with_invoked(store, arn)
+    for one in removed:
         for table in _TABLES:
             store.execute(f"DELETE FROM {table} WHERE arn = ?", one)  # noqa: S608 - our own names
         store.forget(one)
     return removed
+
+
+def _with_invoked(store: SqliteStore, arn: str) -> list[str]:
+    """Return an execution and all that it invoked, by whatever number of steps."""
+    arns = [arn]
+    for one in arns:  # grows: the executions that it invoked are appended
+        arns += [child for child in _invoked_by(store, one) if child not in arns]
+    return arns
 
 
 def _invoked_by(store: SqliteStore, arn: str) -> Iterator[str]:

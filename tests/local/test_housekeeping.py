@@ -276,6 +276,7 @@ def test_an_invoked_execution_whose_answer_nobody_has_taken_stays_and_its_effect
 def test_what_an_execution_invoked_goes_with_it(path):
     runner = LocalRunner(buys, path, functions={"payments": pays}, skip_time=True)
     runner.run(4, name="caller", answers={"approval": 1})
+    assert prune(runner.store, name="caller", only_count=True).executions == 2
     assert prune(runner.store, name="caller").executions == 2
     assert names(path) == []
 

@@ -40,7 +40,7 @@ _UNWINDING = (
     "ctx.defer(...) or ctx.saga() for what must happen at the execution's end"
 )
 _IDENTITY = ("type", "name", "parent")
-_ASKED_AT = re.compile(r" at (?P<location>\S+:\d+) in \S+ was not recorded$")
+_ASKED_AT = re.compile(r".* at (?P<location>.+:\d+) in \S+ was not recorded$")
 _MISMATCH = re.compile(
     r"(?P<operation>.+?) at (?P<location>.+?:\d+) is not what this execution recorded there: "
     r"(?P<what>.*?)\. The code changed"
@@ -225,7 +225,7 @@ def _leftovers(outcome: Outcome, home: str) -> Iterator[Deviation]:
 
 def _asked_at(outcome: Outcome, words: str) -> str:
     """Return the line, with folders, at which an operation was asked for in place of one that is recorded."""
-    at = _ASKED_AT.search(words)
+    at = _ASKED_AT.match(words)
     sites = (site.location for site in outcome.watcher.sites.values())
     return next((one for one in sites if at is not None and one.endswith(f"{os.sep}{at['location']}")), "")
 
