@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -107,21 +108,48 @@ def test_an_operation_page_says_when_how_with_what_options_and_how_it_fails(page
 
 def test_the_readme_shows_the_five_lines_that_are_tested():
     handler = sections(ROOT / "examples" / "five_lines.py")["handler"].strip().splitlines()
-    async_handler = sections(ROOT / "examples" / "five_lines.py")["async_handler"].strip().splitlines()
-    assert len(handler) == len(async_handler) == 5
-    assert python_blocks(README) == [handler, async_handler]
+    assert len(handler) == 5
+    assert python_blocks(README) == [handler]
 
 
-def test_every_make_target_of_the_readme_exists():
+@pytest.mark.parametrize("page", ["README.md", "docs/contributing/index.md", "docs/index.md"])
+def test_every_make_target_of_a_page_exists(page):
+    text = (ROOT / page).read_text()
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", README, re.MULTILINE)) - targets == set()
+    named = set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", text, re.MULTILINE))
+    assert named - targets == set()
+    assert named
 
 
-def test_every_promise_of_the_readme_names_tests_that_exist():
-    promises = [row for row in README.splitlines() if re.match(r"\| G\d+ \|", row)]
-    assert [row.split()[1] for row in promises] == [f"G{number}" for number in range(1, 11)]
-    for row in promises:
-        named = TEST.findall(row)
-        assert named, row
+def test_the_readme_links_to_pages_and_files_that_are_there():
+    """It is read on PyPI too, where only absolute links work."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    links = [*re.findall(r"^\[[\w-]+\]: (\S+)$", README, re.MULTILINE), *re.findall(r"\]\(([^)]+)\)", README)]
+    assert links
+    for link in links:
+        assert link.startswith("https://"), link
+        page = link.removeprefix(urls["Documentation"]).rstrip("/")
+        file = link.removeprefix(f"{urls['Source']}/blob/main/")
+        if page != link.rstrip("/"):
+            assert (ROOT / "docs" / f"{page}.md").is_file() or (ROOT / "docs" / page / "index.md").is_file(), link
+        elif file != link:
+            assert (ROOT / file).exists(), link
+
+
+def test_every_promise_names_tests_that_exist():
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    _, _, held = page.partition("## Tests of the promises")
+    held, _, _ = held.partition("\n## ")
+    promises = held.split("\n* **G")[1:]
+    assert [promise.partition("**")[0] for promise in promises] == [str(number) for number in range(1, 11)]
+    for promise in promises:
+        named = TEST.findall(promise)
+        assert named, promise
         for file, test in named:
-            assert f"def {test}(" in (ROOT / file).read_text(), row
+            assert f"def {test}(" in (ROOT / file).read_text(), promise
+
+
+def test_the_readme_promises_as_much_as_the_page_on_reliability():
+    promises = re.findall(r"^(\d+)\. ", README, re.MULTILINE)
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    assert promises == re.findall(r"^\| G(\d+) \|", page, re.MULTILINE)
