@@ -92,7 +92,8 @@ coverage: $(VENV)/.dev ## the tests, and which branches they miss
 
 .PHONY: docs
 docs: $(VENV)/.docs ## the documentation, into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m docsite.mermaid
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 .PHONY: demo
 demo: $(VENV)/.run ## run an order on this machine

@@ -58,7 +58,9 @@ def think(messages: list[Message]) -> Thought:
         case "tool" if last.text.startswith("found"):
             return Question(text=f"I {last.text}. Shall I book it?")
         case "person" if last.text.lower().startswith("yes"):
-            return ToolCall(tool="book", argument=messages[1].text.removeprefix("found "))
+            return ToolCall(
+                tool="book", argument=messages[1].text.removeprefix("found ")
+            )
         case _:
             return Answer(text=f"{last.text}; that is all")
 
@@ -82,9 +84,14 @@ def act(thought: ToolCall | Question, turn: int, ctx: DurableContext) -> Message
     """Do what the model wants, and write down what came of it."""
     match thought:
         case ToolCall(tool=tool, argument=argument) if tool in TOOLS:
-            return Message(role="tool", text=ctx.step(TOOLS[tool], argument, name=f"{tool}-{turn}"))
+            return Message(
+                role="tool", text=ctx.step(TOOLS[tool], argument, name=f"{tool}-{turn}")
+            )
         case ToolCall(tool=tool):
-            return Message(role="tool", text=f"there is no tool {tool!r}; there are {', '.join(TOOLS)}")
+            return Message(
+                role="tool",
+                text=f"there is no tool {tool!r}; there are {', '.join(TOOLS)}",
+            )
         case Question(text=text):
             answer = ctx.wait_for_callback(ask_person, text, name="person", returns=str)
             return Message(role="person", text=answer)
@@ -95,7 +102,9 @@ def handler(event: Task, ctx: DurableContext) -> str:
     """Work on a task until the model says that it is done."""
     messages = [Message(role="user", text=event.task)]
     for turn in range(1, MAX_TURNS + 1):
-        thought = ctx.step(think, messages, name=f"think-{turn}", retry=Retry.transient())
+        thought = ctx.step(
+            think, messages, name=f"think-{turn}", retry=Retry.transient()
+        )
         if isinstance(thought, Answer):
             return thought.text
         messages.append(act(thought, turn, ctx))

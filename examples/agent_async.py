@@ -44,7 +44,7 @@ class Message(BaseModel):
 
 
 async def think(messages: list[Message]) -> Thought:
-    """Ask the model what to do next; a fake one, which only looks at how far the talk is."""
+    """Ask the model what to do next; this one only looks at how far the talk is."""
     if len(messages) == 1:
         return Thought(
             calls=[
@@ -82,7 +82,9 @@ async def weather(ctx: AsyncDurableContext, when: str) -> str:
 
 async def ask(ctx: AsyncDurableContext, question: str) -> str:
     answer = ctx.wait_for_callback(send_question, question, name="person", returns=str)
-    winner, value = await ctx.race({"answer": answer, "nobody": ctx.wait(timedelta(days=7))}, name="patience")
+    winner, value = await ctx.race(
+        {"answer": answer, "nobody": ctx.wait(timedelta(days=7))}, name="patience"
+    )
     return str(value) if winner == "answer" else "nobody answered"
 
 
@@ -94,9 +96,11 @@ TOOLS: dict[str, Callable[[AsyncDurableContext, str], Awaitable[str]]] = {
 
 
 async def use(ctx: AsyncDurableContext, call: ToolCall) -> Message:
-    """Use one tool: a child context, named by the id that the model gave to the call."""
+    """Use one tool in a child context that has the name of the call."""
     try:
-        text = await ctx.run_in_child_context(TOOLS[call.tool], call.argument, name=call.id)
+        text = await ctx.run_in_child_context(
+            TOOLS[call.tool], call.argument, name=call.id
+        )
     except KeyError:
         text = f"there is no tool {call.tool}; there are {', '.join(TOOLS)}"
     except ChildContextError as error:
@@ -109,7 +113,9 @@ async def handler(event: Task, ctx: AsyncDurableContext) -> str:
     """Work on a task until the model has nothing left to call."""
     messages = [Message(role="user", text=event.task)]
     for turn in range(1, MAX_TURNS + 1):
-        thought = await ctx.step(think, messages, name=f"think-{turn}", retry=Retry.transient())
+        thought = await ctx.step(
+            think, messages, name=f"think-{turn}", retry=Retry.transient()
+        )
         if not thought.calls:
             return thought.text
         async with asyncio.TaskGroup() as group:

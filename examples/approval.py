@@ -57,7 +57,9 @@ def decision_of(request: Request, ctx: DurableContext) -> Decision:
 
     # A refusal to decide is a failure of the person's branch: it must not wait for the calendar.
     first = Completion(min_successful=1, tolerated_failure_count=0)
-    race = ctx.parallel({"person": person, "calendar": calendar}, name="decision", completion=first)
+    race = ctx.parallel(
+        {"person": person, "calendar": calendar}, name="decision", completion=first
+    )
     race.raise_if_failed()
     return race.results[0]
 

@@ -52,7 +52,9 @@ def put_aside(document: str) -> None:
 
 def process(child: DurableContext, document: str) -> Document:
     """Read one document; several steps would do as well, each branch has a context of its own."""
-    return child.step(read, document, retry=Retry(max_attempts=3, retry_if=is_worth_another_look))
+    return child.step(
+        read, document, retry=Retry(max_attempts=3, retry_if=is_worth_another_look)
+    )
 
 
 def is_worth_another_look(error: Exception) -> bool:
@@ -75,4 +77,8 @@ def handler(job: Job, ctx: DurableContext) -> Report:
     damaged = [documents[item.index] for item in batch.failed]
     for document in damaged:
         ctx.step(put_aside, document)
-    return Report(read=batch.success_count, words=sum(one.words for one in batch.results), put_aside=damaged)
+    return Report(
+        read=batch.success_count,
+        words=sum(one.words for one in batch.results),
+        put_aside=damaged,
+    )

@@ -16,7 +16,13 @@ import asyncio
 
 from pydantic import BaseModel, Field
 
-from powertools_durable import AsyncDurableContext, Completion, Retry, StepError, durable
+from powertools_durable import (
+    AsyncDurableContext,
+    Completion,
+    Retry,
+    StepError,
+    durable,
+)
 
 
 class Job(BaseModel):
@@ -56,7 +62,9 @@ async def put_aside(document: str) -> None:
     """Move a document to where a person looks at it."""
 
 
-READ = Retry(max_attempts=3, retry_if=lambda error: not isinstance(error, UnreadableError))
+READ = Retry(
+    max_attempts=3, retry_if=lambda error: not isinstance(error, UnreadableError)
+)
 
 
 # --8<-- [start:gather]
@@ -71,12 +79,20 @@ async def read_if_possible(ctx: AsyncDurableContext, document: str) -> Document 
 async def gathered(job: Job, ctx: AsyncDurableContext) -> Report:
     """Read all documents of a folder at once."""
     documents = await ctx.step(list_documents, job)
-    done = await asyncio.gather(*[read_if_possible(ctx, document) for document in documents])
+    done = await asyncio.gather(
+        *[read_if_possible(ctx, document) for document in documents]
+    )
 
     readable = [document for document in done if document is not None]
-    damaged = [name for name, document in zip(documents, done, strict=True) if document is None]
+    damaged = [
+        name for name, document in zip(documents, done, strict=True) if document is None
+    ]
     await asyncio.gather(*[ctx.step(put_aside, name) for name in damaged])
-    return Report(read=len(readable), words=sum(document.words for document in readable), put_aside=damaged)
+    return Report(
+        read=len(readable),
+        words=sum(document.words for document in readable),
+        put_aside=damaged,
+    )
 
 
 # --8<-- [end:gather]
@@ -89,7 +105,7 @@ async def process(child: AsyncDurableContext, document: str) -> Document:
 
 @durable
 async def mapped(job: Job, ctx: AsyncDurableContext) -> Report:
-    """Read all documents of a folder, twenty at a time; a second damaged one would fail the job."""
+    """Read a folder, twenty documents at a time; a second damaged one fails the job."""
     documents = await ctx.step(list_documents, job)
     batch = await ctx.map(
         process,
@@ -102,7 +118,11 @@ async def mapped(job: Job, ctx: AsyncDurableContext) -> Report:
         batch.raise_if_failed()
     damaged = [documents[item.index] for item in batch.failed]
     await asyncio.gather(*[ctx.step(put_aside, document) for document in damaged])
-    return Report(read=batch.success_count, words=sum(each.words for each in batch.results), put_aside=damaged)
+    return Report(
+        read=batch.success_count,
+        words=sum(each.words for each in batch.results),
+        put_aside=damaged,
+    )
 
 
 # --8<-- [end:map]

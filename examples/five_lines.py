@@ -48,7 +48,9 @@ async def pack(order_id: str) -> str:
 # --8<-- [start:async_handler]
 @durable
 async def async_handler(order_id: str, ctx: AsyncDurableContext) -> str:
-    payment, parcel = await asyncio.gather(ctx.step(charge_card, order_id), ctx.step(pack, order_id))
+    payment, parcel = await asyncio.gather(
+        ctx.step(charge_card, order_id), ctx.step(pack, order_id)
+    )
     await ctx.wait(timedelta(days=1))
     return await ctx.step(ship, parcel, payment)
 

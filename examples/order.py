@@ -85,14 +85,22 @@ def ship(ctx: DurableContext, order: Order) -> list[str]:
 def handler(order: Order, ctx: DurableContext) -> Receipt:
     """Take an order from card to parcel."""
     ctx.step(reserve, order)
-    payment = ctx.step(charge, order, retry=Retry(max_attempts=5, initial_delay=1, retry_on=(CardNetworkBusyError,)))
+    payment = ctx.step(
+        charge,
+        order,
+        retry=Retry(max_attempts=5, initial_delay=1, retry_on=(CardNetworkBusyError,)),
+    )
     ctx.wait(timedelta(seconds=5), name="cooling-off")
 
-    approval = ctx.create_callback(name="approval", timeout=timedelta(days=2), returns=Approval)
+    approval = ctx.create_callback(
+        name="approval", timeout=timedelta(days=2), returns=Approval
+    )
     ctx.step(ask_for_approval, order, approval.callback_id)
     decision = approval.result()
     if not decision.approved:
         raise PermissionError(f"{decision.by} did not approve")
 
     parcels = ctx.run_in_child_context(ship, order)
-    return Receipt(order=order.id, payment=payment, approved_by=decision.by, parcels=parcels)
+    return Receipt(
+        order=order.id, payment=payment, approved_by=decision.by, parcels=parcels
+    )

@@ -79,7 +79,9 @@ def label(sku: str) -> str:
 
 async def ship(ctx: AsyncDurableContext, order: Order) -> list[str]:
     """Pack all items at once; a context of its own keeps the steps together in the history."""
-    return await asyncio.gather(*[ctx.step(label, item.sku, name=f"label-{item.sku}") for item in order.items])
+    return await asyncio.gather(
+        *[ctx.step(label, item.sku, name=f"label-{item.sku}") for item in order.items]
+    )
 
 
 BUSY = Retry(max_attempts=5, initial_delay=1, retry_on=(CardNetworkBusyError,))
@@ -88,14 +90,20 @@ BUSY = Retry(max_attempts=5, initial_delay=1, retry_on=(CardNetworkBusyError,))
 @durable
 async def handler(order: Order, ctx: AsyncDurableContext) -> Receipt:
     """Take an order from card to parcel."""
-    _, payment = await asyncio.gather(ctx.step(reserve, order), ctx.step(charge, order, retry=BUSY))
+    _, payment = await asyncio.gather(
+        ctx.step(reserve, order), ctx.step(charge, order, retry=BUSY)
+    )
     await ctx.wait(timedelta(seconds=5), name="cooling-off")
 
-    approval = await ctx.create_callback(name="approval", timeout=timedelta(days=2), returns=Approval)
+    approval = await ctx.create_callback(
+        name="approval", timeout=timedelta(days=2), returns=Approval
+    )
     await ctx.step(ask_for_approval, order, approval.callback_id)
     decision = await approval.result()
     if not decision.approved:
         raise PermissionError(f"{decision.by} did not approve")
 
     parcels = await ctx.run_in_child_context(ship, order)
-    return Receipt(order=order.id, payment=payment, approved_by=decision.by, parcels=parcels)
+    return Receipt(
+        order=order.id, payment=payment, approved_by=decision.by, parcels=parcels
+    )

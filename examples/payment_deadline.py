@@ -41,7 +41,7 @@ async def release(order: Order) -> str:
 
 
 async def remind(ctx: AsyncDurableContext, order: Order) -> None:
-    """Remind the customer each day. A task of its own, which is cancelled when the race is over."""
+    """Remind the customer each day, until the race is over and this is cancelled."""
     for day in (1, 2):
         await ctx.wait(timedelta(days=1), name=f"day-{day}")
         await ctx.step(send_reminder, order, name=f"reminder-{day}")
@@ -55,7 +55,11 @@ async def handler(order: Order, ctx: AsyncDurableContext) -> str:
     paid = await ctx.create_callback(name="paid", returns=Payment)
     await ctx.step(send_link, order, paid.callback_id)
     try:
-        _, payment = await ctx.race({"paid": paid.result(), "late": remind(ctx, order)}, name="payment", cancel=True)
+        _, payment = await ctx.race(
+            {"paid": paid.result(), "late": remind(ctx, order)},
+            name="payment",
+            cancel=True,
+        )
     except CallbackExternalError as error:  # a failure wins, too
         return f"the payment failed: {error.message}"
     if payment is None:  # `remind` has come to its end

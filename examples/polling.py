@@ -36,7 +36,9 @@ def look(job: Job) -> Job:
     percent = min(job.percent + 25, 100)
     if job.id == "render-dracula" and percent == 50:
         return Job(id=job.id, status="failed", percent=percent)
-    return Job(id=job.id, status="done" if percent == 100 else "running", percent=percent)
+    return Job(
+        id=job.id, status="done" if percent == 100 else "running", percent=percent
+    )
 
 
 def publish(job: Job) -> str:

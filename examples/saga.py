@@ -96,7 +96,9 @@ def deliver(order: Order, ctx: DurableContext) -> str:
     """Book an insured courier; when that can't be had, undo what was booked for it and take the post."""
     try:
         with ctx.saga():
-            courier = ctx.step_with_compensation(book_courier, order, compensate=cancel_courier)
+            courier = ctx.step_with_compensation(
+                book_courier, order, compensate=cancel_courier
+            )
             ctx.step(insure, order, retry=ASK_ONCE)
             return courier
     except StepError:

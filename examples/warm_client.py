@@ -32,7 +32,9 @@ class RatesClient:
     def __init__(self) -> None:
         self.opened = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._questions: asyncio.Queue[tuple[str, asyncio.Future[Decimal]]] = asyncio.Queue()
+        self._questions: asyncio.Queue[tuple[str, asyncio.Future[Decimal]]] = (
+            asyncio.Queue()
+        )
         self._connection: asyncio.Task[None] | None = None
 
     async def rate(self, currency: str) -> Decimal:
@@ -47,7 +49,9 @@ class RatesClient:
         await self._questions.put((currency, answer))
         return await answer
 
-    async def _serve(self, questions: asyncio.Queue[tuple[str, asyncio.Future[Decimal]]]) -> None:
+    async def _serve(
+        self, questions: asyncio.Queue[tuple[str, asyncio.Future[Decimal]]]
+    ) -> None:
         while True:
             currency, answer = await questions.get()
             if currency in PRICES:
@@ -57,7 +61,8 @@ class RatesClient:
 
 
 # --8<-- [start:warm]
-client = RatesClient()  # made when the module loads; it connects when it is first used, inside a step
+# Made when the module loads; it connects when it is first used, inside a step.
+client = RatesClient()
 
 
 async def rate(currency: str) -> Decimal:
@@ -69,7 +74,9 @@ async def handler(currencies: list[str], ctx: AsyncDurableContext) -> list[Decim
     """Ask for rates today and tomorrow, and return how much each has changed."""
     today = await asyncio.gather(*[ctx.step(rate, currency) for currency in currencies])
     await ctx.wait(timedelta(days=1))
-    tomorrow = await asyncio.gather(*[ctx.step(rate, currency) for currency in currencies])
+    tomorrow = await asyncio.gather(
+        *[ctx.step(rate, currency) for currency in currencies]
+    )
     return [after - before for before, after in zip(today, tomorrow, strict=True)]
 
 

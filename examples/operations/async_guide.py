@@ -6,7 +6,13 @@ import asyncio
 from datetime import timedelta
 from typing import Self
 
-from powertools_durable import AsyncDurableContext, DurableConfig, Retry, StepError, durable
+from powertools_durable import (
+    AsyncDurableContext,
+    DurableConfig,
+    Retry,
+    StepError,
+    durable,
+)
 
 LOG: list[str] = []
 
@@ -40,7 +46,9 @@ async def reserve_room(ctx: AsyncDurableContext, hotel: str) -> str:
 
 @durable
 async def plan(city: str, ctx: AsyncDurableContext) -> list[str]:
-    hotels, weather = await asyncio.gather(ctx.step(search, city), ctx.step(forecast, city))
+    hotels, weather = await asyncio.gather(
+        ctx.step(search, city), ctx.step(forecast, city)
+    )
     async with asyncio.TaskGroup() as group:
         rooms = [group.create_task(reserve_room(ctx, hotel)) for hotel in hotels]
     return [weather, *(room.result() for room in rooms)]
@@ -77,7 +85,8 @@ class Connection:
 # --8<-- [start:cleanup]
 @durable
 async def report(text: str, ctx: AsyncDurableContext) -> str:
-    async with Connection() as connection:  # closed at the suspension, opened anew when the code comes back
+    # Closed when the execution suspends, opened again when the code comes back.
+    async with Connection() as connection:
         await ctx.wait(timedelta(days=1))
         return await ctx.step(connection.send, text)
 
@@ -93,7 +102,9 @@ async def ask_support(callback_id: str, question: str) -> None:
 @durable
 async def answer(question: str, ctx: AsyncDurableContext) -> str:
     reply = ctx.wait_for_callback(ask_support, question, name="support", returns=str)
-    winner, text = await ctx.race({"reply": reply, "late": ctx.wait(timedelta(days=2))}, name="in-time")
+    winner, text = await ctx.race(
+        {"reply": reply, "late": ctx.wait(timedelta(days=2))}, name="in-time"
+    )
     return str(text) if winner == "reply" else "nobody knows"
 
 

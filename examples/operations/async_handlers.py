@@ -7,17 +7,28 @@ from datetime import timedelta
 
 from examples.operations.callback import Decision
 from examples.operations.child_context import Parcel, label
-from examples.operations.compensation import book_car, book_flight, book_hotel, cancel_flight, cancel_hotel
+from examples.operations.compensation import (
+    book_car,
+    book_flight,
+    book_hotel,
+    cancel_flight,
+    cancel_hotel,
+)
 from examples.operations.map import Photo, shrink
-from examples.operations.parallel import Check, Offer, check_fraud, check_stock
-from examples.operations.parallel import Order as CheckedOrder
+from examples.operations.parallel import Cart, Check, Offer, check_fraud, check_stock
 from examples.operations.patches import greet, say_goodbye, send_gift
 from examples.operations.step import Order, Payment
 from examples.operations.wait import send
 from examples.operations.wait_for_callback import Scan
 from examples.operations.wait_for_condition import Stack, is_up
 from examples.operations.with_retry import NEW_OFFER, book, get_offer
-from powertools_durable import AsyncDurableContext, CallbackTimeoutError, Polling, Retry, durable
+from powertools_durable import (
+    AsyncDurableContext,
+    CallbackTimeoutError,
+    Polling,
+    Retry,
+    durable,
+)
 
 
 # --8<-- [start:step]
@@ -56,7 +67,9 @@ async def approve(order_id: str, ctx: AsyncDurableContext) -> str:
     approval = await ctx.create_callback(name="approval", returns=Decision)
     await ctx.step(ask_for_approval, order_id, approval.callback_id)
     decision = await approval.result()
-    return f"{order_id} {'approved' if decision.approved else 'declined'} by {decision.by}"
+    return (
+        f"{order_id} {'approved' if decision.approved else 'declined'} by {decision.by}"
+    )
 
 
 # --8<-- [end:callback]
@@ -65,7 +78,9 @@ async def approve(order_id: str, ctx: AsyncDurableContext) -> str:
 # --8<-- [start:callback_timeout]
 @durable
 async def approve_in_time(order_id: str, ctx: AsyncDurableContext) -> str:
-    approval = await ctx.create_callback(name="approval", timeout=timedelta(days=2), returns=Decision)
+    approval = await ctx.create_callback(
+        name="approval", timeout=timedelta(days=2), returns=Decision
+    )
     await ctx.step(ask_for_approval, order_id, approval.callback_id)
     try:
         decision = await approval.result()
@@ -95,12 +110,18 @@ async def receive(file: str, ctx: AsyncDurableContext) -> str:
 async def look(stack: Stack) -> Stack:
     """Ask for the status of a stack; this one takes four looks to come up."""
     looks = stack.looks + 1
-    return Stack(name=stack.name, looks=looks, status="CREATE_COMPLETE" if looks == 4 else "CREATE_IN_PROGRESS")
+    return Stack(
+        name=stack.name,
+        looks=looks,
+        status="CREATE_COMPLETE" if looks == 4 else "CREATE_IN_PROGRESS",
+    )
 
 
 @durable
 async def create(name: str, ctx: AsyncDurableContext) -> str:
-    stack = await ctx.wait_for_condition(look, initial=Stack(name=name), polling=Polling(is_up, initial_delay=10))
+    stack = await ctx.wait_for_condition(
+        look, initial=Stack(name=name), polling=Polling(is_up, initial_delay=10)
+    )
     return f"{stack.name} was up after {stack.looks} looks"
 
 
@@ -129,7 +150,9 @@ async def ship(child: AsyncDurableContext, sku: str) -> Parcel:
 
 @durable
 async def ship_all(skus: list[str], ctx: AsyncDurableContext) -> list[Parcel]:
-    return await asyncio.gather(*[ctx.run_in_child_context(ship, sku, name=f"ship-{sku}") for sku in skus])
+    return await asyncio.gather(
+        *[ctx.run_in_child_context(ship, sku, name=f"ship-{sku}") for sku in skus]
+    )
 
 
 # --8<-- [end:child]
@@ -151,17 +174,17 @@ async def travel(flight: str, ctx: AsyncDurableContext) -> str:
 
 
 # --8<-- [start:parallel]
-async def stock(child: AsyncDurableContext, order: CheckedOrder) -> Check:
+async def stock(child: AsyncDurableContext, order: Cart) -> Check:
     return await child.step(check_stock, order)
 
 
-async def fraud(child: AsyncDurableContext, order: CheckedOrder) -> Check:
+async def fraud(child: AsyncDurableContext, order: Cart) -> Check:
     await child.wait(timedelta(minutes=5), name="until-the-card-network-has-it")
     return await child.step(check_fraud, order)
 
 
 @durable
-async def accept(order: CheckedOrder, ctx: AsyncDurableContext) -> bool:
+async def accept(order: Cart, ctx: AsyncDurableContext) -> bool:
     batch = await ctx.parallel(
         {
             "stock": lambda child: stock(child, order),
@@ -185,7 +208,9 @@ async def ask_carrier(callback_id: str, carrier: str) -> None:
 @durable
 async def first_offer(carriers: list[str], ctx: AsyncDurableContext) -> str:
     offers = {
-        carrier: ctx.wait_for_callback(ask_carrier, carrier, name=f"offer-{carrier}", returns=Offer)
+        carrier: ctx.wait_for_callback(
+            ask_carrier, carrier, name=f"offer-{carrier}", returns=Offer
+        )
         for carrier in carriers
     }
     carrier, offer = await ctx.race(offers, name="first-offer")
@@ -218,8 +243,12 @@ async def album(photos: list[Photo], ctx: AsyncDurableContext) -> list[str]:
 @durable
 async def travel_by_car(city: str, ctx: AsyncDurableContext) -> list[str]:
     async with ctx.saga():
-        hotel = await ctx.step_with_compensation(book_hotel, city, compensate=cancel_hotel)
-        flight = await ctx.step_with_compensation(book_flight, city, compensate=cancel_flight)
+        hotel = await ctx.step_with_compensation(
+            book_hotel, city, compensate=cancel_hotel
+        )
+        flight = await ctx.step_with_compensation(
+            book_flight, city, compensate=cancel_flight
+        )
         car = await ctx.step(book_car, city, retry=Retry.none())
         return [hotel, flight, car]
 
@@ -235,7 +264,10 @@ async def parse(line: str) -> int:
 @durable
 async def total(lines: list[str], ctx: AsyncDurableContext) -> int:
     async with ctx.batch():
-        numbers = [await ctx.step(parse, line, name=f"line-{number}") for number, line in enumerate(lines, start=1)]
+        numbers = [
+            await ctx.step(parse, line, name=f"line-{number}")
+            for number, line in enumerate(lines, start=1)
+        ]
     return sum(numbers)
 
 

@@ -16,7 +16,10 @@ def parse(line: str) -> int:
 @durable
 def total(lines: list[str], ctx: DurableContext) -> int:
     with ctx.batch():
-        numbers = [ctx.step(parse, line, name=f"line-{number}") for number, line in enumerate(lines, start=1)]
+        numbers = [
+            ctx.step(parse, line, name=f"line-{number}")
+            for number, line in enumerate(lines, start=1)
+        ]
     return sum(numbers)
 
 

@@ -6,7 +6,12 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from powertools_durable import CallbackExternalError, CallbackTimeoutError, DurableContext, durable
+from powertools_durable import (
+    CallbackExternalError,
+    CallbackTimeoutError,
+    DurableContext,
+    durable,
+)
 
 
 # --8<-- [start:approval]
@@ -24,7 +29,9 @@ def approve(order_id: str, ctx: DurableContext) -> str:
     approval = ctx.create_callback(name="approval", returns=Decision)
     ctx.step(ask_for_approval, order_id, approval.callback_id)
     decision = approval.result()
-    return f"{order_id} {'approved' if decision.approved else 'declined'} by {decision.by}"
+    return (
+        f"{order_id} {'approved' if decision.approved else 'declined'} by {decision.by}"
+    )
 
 
 # --8<-- [end:approval]
@@ -33,7 +40,9 @@ def approve(order_id: str, ctx: DurableContext) -> str:
 # --8<-- [start:timeout]
 @durable
 def approve_in_time(order_id: str, ctx: DurableContext) -> str:
-    approval = ctx.create_callback(name="approval", timeout=timedelta(days=2), returns=Decision)
+    approval = ctx.create_callback(
+        name="approval", timeout=timedelta(days=2), returns=Decision
+    )
     ctx.step(ask_for_approval, order_id, approval.callback_id)
     try:
         return "approved" if approval.result().approved else "declined"
@@ -47,14 +56,17 @@ def approve_in_time(order_id: str, ctx: DurableContext) -> str:
 
 
 def start_render(film: str, callback_id: str) -> None:
-    """Queue the film for a worker, which sends a heartbeat for each minute that is rendered."""
+    """Queue the film for a worker that sends a heartbeat for each rendered minute."""
 
 
 # --8<-- [start:heartbeat]
 @durable
 def render(film: str, ctx: DurableContext) -> str:
     rendered = ctx.create_callback(
-        name="rendered", timeout=timedelta(hours=12), heartbeat_timeout=timedelta(minutes=5), returns=str
+        name="rendered",
+        timeout=timedelta(hours=12),
+        heartbeat_timeout=timedelta(minutes=5),
+        returns=str,
     )
     ctx.step(start_render, film, rendered.callback_id)
     return rendered.result()

@@ -73,7 +73,11 @@ def read_page(number: int) -> list[str]:
 
 
 def read_catalogue(child: DurableContext, pages: int) -> list[str]:
-    return [item for number in range(pages) for item in child.step(read_page, number, name=f"page-{number}")]
+    return [
+        item
+        for number in range(pages)
+        for item in child.step(read_page, number, name=f"page-{number}")
+    ]
 
 
 def tell_size(items: list[str]) -> str:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from powertools_durable import CompensationError, DurableContext, Retry, StepError, current_step, durable
+from powertools_durable import (
+    CompensationError,
+    DurableContext,
+    Retry,
+    StepError,
+    current_step,
+    durable,
+)
 
 
 def book_hotel(city: str) -> str:

@@ -58,7 +58,12 @@ def fetch(child: DurableContext, link: str) -> int:
 
 @durable
 def broken_links(links: list[str], ctx: DurableContext) -> list[str]:
-    batch = ctx.map(fetch, links, completion=Completion.all_completed(), item_name=lambda link, _: link)
+    batch = ctx.map(
+        fetch,
+        links,
+        completion=Completion.all_completed(),
+        item_name=lambda link, _: link,
+    )
     return [links[item.index] for item in batch.failed]
 
 

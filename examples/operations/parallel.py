@@ -11,7 +11,7 @@ from powertools_durable import Completion, DurableContext, Retry, durable
 
 
 # --8<-- [start:parallel]
-class Order(BaseModel):
+class Cart(BaseModel):
     id: str
     sku: str
 
@@ -21,25 +21,25 @@ class Check(BaseModel):
     words: str
 
 
-def check_stock(order: Order) -> Check:
+def check_stock(order: Cart) -> Check:
     return Check(passed=order.sku != "unicorn", words=f"{order.sku} in stock")
 
 
-def check_fraud(order: Order) -> Check:
+def check_fraud(order: Cart) -> Check:
     return Check(passed=True, words=f"{order.id} looks honest")
 
 
-def stock(child: DurableContext, order: Order) -> Check:
+def stock(child: DurableContext, order: Cart) -> Check:
     return child.step(check_stock, order)
 
 
-def fraud(child: DurableContext, order: Order) -> Check:
+def fraud(child: DurableContext, order: Cart) -> Check:
     child.wait(timedelta(minutes=5), name="until-the-card-network-has-it")
     return child.step(check_fraud, order)
 
 
 @durable
-def accept(order: Order, ctx: DurableContext) -> bool:
+def accept(order: Cart, ctx: DurableContext) -> bool:
     batch = ctx.parallel(
         {
             "stock": lambda child: stock(child, order),
@@ -66,7 +66,9 @@ def ask_carrier(callback_id: str, carrier: str) -> None:
 
 def offer_of(carrier: str) -> Callable[[DurableContext], Offer]:
     def wait_for_offer(child: DurableContext) -> Offer:
-        return child.wait_for_callback(ask_carrier, carrier, name=f"offer-{carrier}", returns=Offer)
+        return child.wait_for_callback(
+            ask_carrier, carrier, name=f"offer-{carrier}", returns=Offer
+        )
 
     return wait_for_offer
 
@@ -97,7 +99,9 @@ def tell(channel: str) -> Callable[[DurableContext], str]:
 
 @durable
 def alarm(channels: list[str], ctx: DurableContext) -> list[str]:
-    batch = ctx.parallel([tell(channel) for channel in channels], completion=Completion.all_completed())
+    batch = ctx.parallel(
+        [tell(channel) for channel in channels], completion=Completion.all_completed()
+    )
     return batch.results + [str(error) for error in batch.errors]
 
 

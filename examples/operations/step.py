@@ -53,7 +53,9 @@ def exchange_rate(currency: str) -> Decimal:
     return Decimal("1.08") if currency == "USD" else Decimal(1)
 
 
-PATIENTLY = Retry(max_attempts=5, initial_delay=2, max_delay=60, retry_on=(ProviderBusyError,))
+PATIENTLY = Retry(
+    max_attempts=5, initial_delay=2, max_delay=60, retry_on=(ProviderBusyError,)
+)
 
 
 @durable
@@ -66,7 +68,7 @@ def convert(currency: str, ctx: DurableContext) -> Decimal:
 
 # --8<-- [start:idempotency]
 def charge_once(amount: Decimal) -> str:
-    """Charge with a key: a provider that has seen it answers as before and charges nothing."""
+    """Charge with a key: a provider that knows it repeats its answer."""
     return post_charge(amount, idempotency_key=current_step().idempotency_key)
 
 
@@ -101,7 +103,9 @@ def ask_the_bank(account: str) -> str:
 @durable
 def pay_out(account: str, ctx: DurableContext) -> str:
     try:
-        return ctx.step(transfer, account, semantics=StepSemantics.AT_MOST_ONCE, retry=Retry.none())
+        return ctx.step(
+            transfer, account, semantics=StepSemantics.AT_MOST_ONCE, retry=Retry.none()
+        )
     except StepInterruptedError:
         return ctx.step(ask_the_bank, account)
 
@@ -136,7 +140,9 @@ def reserve_what_there_is(quantity: int, ctx: DurableContext) -> int:
         return ctx.step(reserve, "teapot", quantity, retry=Retry.none())
     except StepError as error:
         shortage = error.data_as(Shortage)
-        return ctx.step(reserve, shortage.sku, quantity - shortage.missing, name="reserve-the-rest")
+        return ctx.step(
+            reserve, shortage.sku, quantity - shortage.missing, name="reserve-the-rest"
+        )
 
 
 # --8<-- [end:failure]

@@ -28,7 +28,9 @@ def welcome(user: str, ctx: DurableContext) -> list[str]:
 @durable
 def next_morning(user: str, ctx: DurableContext) -> str:
     tomorrow = ctx.started_at + timedelta(days=1)
-    ctx.wait_until(tomorrow.replace(hour=9, minute=0, second=0, microsecond=0), name="nine-o-clock")
+    ctx.wait_until(
+        tomorrow.replace(hour=9, minute=0, second=0, microsecond=0), name="nine-o-clock"
+    )
     return ctx.step(send, user, "good-morning")
 
 

@@ -17,7 +17,11 @@ class Stack(BaseModel):
 def look(stack: Stack) -> Stack:
     """Ask for the status of a stack; this one takes four looks to come up."""
     looks = stack.looks + 1
-    return Stack(name=stack.name, looks=looks, status="CREATE_COMPLETE" if looks == 4 else "CREATE_IN_PROGRESS")
+    return Stack(
+        name=stack.name,
+        looks=looks,
+        status="CREATE_COMPLETE" if looks == 4 else "CREATE_IN_PROGRESS",
+    )
 
 
 def is_up(stack: Stack) -> bool:
@@ -26,7 +30,9 @@ def is_up(stack: Stack) -> bool:
 
 @durable
 def create(name: str, ctx: DurableContext) -> str:
-    stack = ctx.wait_for_condition(look, initial=Stack(name=name), polling=Polling(is_up, initial_delay=10))
+    stack = ctx.wait_for_condition(
+        look, initial=Stack(name=name), polling=Polling(is_up, initial_delay=10)
+    )
     return f"{stack.name} was up after {stack.looks} looks"
 
 
@@ -43,11 +49,18 @@ def temperature(last: float) -> float:
 
 @durable
 def warm_up(start: float, ctx: DurableContext) -> str:
-    polling = Polling(lambda degrees: degrees >= 20, max_attempts=10, initial_delay=60, backoff_rate=1, jitter="none")
+    polling = Polling(
+        lambda degrees: degrees >= 20,
+        max_attempts=10,
+        initial_delay=60,
+        backoff_rate=1,
+        jitter="none",
+    )
     try:
-        return f"{ctx.wait_for_condition(temperature, initial=start, polling=polling)} degrees"
+        degrees = ctx.wait_for_condition(temperature, initial=start, polling=polling)
     except WaitForConditionError as error:
         return f"still too cold, or worse: {error.message}"
+    return f"{degrees} degrees"
 
 
 # --8<-- [end:failure]
@@ -66,12 +79,16 @@ class Progress(BaseModel):
 
 def watch(progress: Progress) -> Progress:
     rows = count_rows(progress.rows)
-    return Progress(rows=rows, same_for=progress.same_for + 1 if rows == progress.rows else 0)
+    return Progress(
+        rows=rows, same_for=progress.same_for + 1 if rows == progress.rows else 0
+    )
 
 
 @durable
 def import_rows(wanted: int, ctx: DurableContext) -> str:
-    polling = Polling(lambda progress: progress.rows >= wanted or progress.same_for == 3)
+    polling = Polling(
+        lambda progress: progress.rows >= wanted or progress.same_for == 3
+    )
     progress = ctx.wait_for_condition(watch, initial=Progress(), polling=polling)
     return "stuck" if progress.rows < wanted else "imported"
 

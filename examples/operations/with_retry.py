@@ -6,7 +6,13 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from powertools_durable import ChildContextError, DurableContext, OperationError, Retry, durable
+from powertools_durable import (
+    ChildContextError,
+    DurableContext,
+    OperationError,
+    Retry,
+    durable,
+)
 
 
 # --8<-- [start:retry]
@@ -38,7 +44,9 @@ def book_a_seat(child: DurableContext, flight: str) -> str:
 
 
 def has_expired(error: Exception) -> bool:
-    return isinstance(error, OperationError) and (error.error_type or "").endswith("ExpiredError")
+    return isinstance(error, OperationError) and (error.error_type or "").endswith(
+        "ExpiredError"
+    )
 
 
 NEW_OFFER = Retry(max_attempts=3, initial_delay=10, retry_if=has_expired)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig, circuit_breaker
-from aws_lambda_powertools.utilities.circuit_breaker.exceptions import CircuitBreakerOpenError
-from aws_lambda_powertools.utilities.circuit_breaker.persistence.base import CircuitBreakerPersistenceLayer
-from aws_lambda_powertools.utilities.circuit_breaker.persistence.record import CircuitStateRecord
+from aws_lambda_powertools.utilities.circuit_breaker import (
+    CircuitBreakerConfig,
+    circuit_breaker,
+)
+from aws_lambda_powertools.utilities.circuit_breaker.exceptions import (
+    CircuitBreakerOpenError,
+)
+from aws_lambda_powertools.utilities.circuit_breaker.persistence.base import (
+    CircuitBreakerPersistenceLayer,
+)
+from aws_lambda_powertools.utilities.circuit_breaker.persistence.record import (
+    CircuitStateRecord,
+)
 
 from powertools_durable import DurableContext, Retry, durable
 
@@ -25,8 +34,8 @@ class MemoryCircuits(CircuitBreakerPersistenceLayer):
     def _put_record(
         self,
         record: CircuitStateRecord,
-        condition: str | None = None,  # noqa: ARG002 - one process has no races to lose
-        expected_opened_at: int | None = None,  # noqa: ARG002
+        condition: str | None = None,
+        expected_opened_at: int | None = None,
     ) -> None:
         self.records[record.name] = record
 
@@ -34,12 +43,15 @@ class MemoryCircuits(CircuitBreakerPersistenceLayer):
         self.records[record.name] = record
 
 
-circuits = MemoryCircuits()  # CircuitBreakerDynamoDBPersistence(table_name="circuits") in a deployment
+# In a deployment: CircuitBreakerDynamoDBPersistence(table_name="circuits")
+circuits = MemoryCircuits()
 
 
 # --8<-- [start:breaker]
 @circuit_breaker(
-    name="payments", persistence_store=circuits, config=CircuitBreakerConfig(failure_threshold=2, local_cache_max_age=0)
+    name="payments",
+    persistence_store=circuits,
+    config=CircuitBreakerConfig(failure_threshold=2, local_cache_max_age=0),
 )
 def charge(order_id: str) -> str:
     CALLS.append(order_id)
@@ -52,8 +64,14 @@ def charge_in_step(order_id: str) -> str:
     return str(charge(order_id))
 
 
-# An open circuit is one more reason to try again later; until then the execution is suspended and costs nothing.
-patient = Retry(max_attempts=10, initial_delay=30, backoff_rate=1, retry_on=(CircuitBreakerOpenError, ConnectionError))
+# An open circuit is one more reason to try again later; until then the execution is
+# suspended and costs nothing.
+patient = Retry(
+    max_attempts=10,
+    initial_delay=30,
+    backoff_rate=1,
+    retry_on=(CircuitBreakerOpenError, ConnectionError),
+)
 
 
 @durable

@@ -24,13 +24,21 @@ class LocalKeyProvider(BaseProvider):
         super().__init__()
         self._key, self._cipher = key, AESGCM(key)
 
-    def encrypt(self, data: Any, provider_options: Any = None, **encryption_context: str) -> str:  # noqa: ARG002
-        """Return *data* encrypted; *encryption_context* is authenticated, not hidden."""
-        text, aad = json.dumps(data).encode(), json.dumps(encryption_context, sort_keys=True).encode()
-        nonce = hmac.digest(self._key, aad + text, "sha256")[:12]  # not random: a test's records are always the same
+    def encrypt(
+        self, data: Any, provider_options: Any = None, **encryption_context: str
+    ) -> str:
+        """Encrypt *data*; *encryption_context* is authenticated, not hidden."""
+        text, aad = (
+            json.dumps(data).encode(),
+            json.dumps(encryption_context, sort_keys=True).encode(),
+        )
+        # Not random, so that the records of a test are always the same.
+        nonce = hmac.digest(self._key, aad + text, "sha256")[:12]
         return b64encode(nonce + self._cipher.encrypt(nonce, text, aad)).decode()
 
-    def decrypt(self, data: str, provider_options: Any = None, **encryption_context: str) -> Any:  # noqa: ARG002
+    def decrypt(
+        self, data: str, provider_options: Any = None, **encryption_context: str
+    ) -> Any:
         """Return what was encrypted; raise if it, or the context, is not the same."""
         sealed = b64decode(data)
         aad = json.dumps(encryption_context, sort_keys=True).encode()
@@ -50,7 +58,9 @@ class Customer(BaseModel):
 
 def load_customer(customer_id: str) -> Customer:
     """Ask the customer service."""
-    return Customer(name=f"customer {customer_id}", card="4111 1111 1111 1111", limit=500)
+    return Customer(
+        name=f"customer {customer_id}", card="4111 1111 1111 1111", limit=500
+    )
 
 
 # --8<-- [start:mask]
@@ -85,9 +95,12 @@ provider = LocalKeyProvider(AESGCM.generate_key(bit_length=256))
 
 @durable(serdes=EncryptingSerDes(provider))
 def encrypts(event: list[str], ctx: DurableContext) -> list[str]:
-    customers = ctx.map(lambda child, each: child.step(load_customer, each), event, returns=Customer).results
+    customers = ctx.map(
+        lambda child, each: child.step(load_customer, each), event, returns=Customer
+    ).results
     ctx.wait(timedelta(days=1))
-    return [customer.card[-4:] for customer in customers]  # the handler's own result is not encrypted
+    # The handler's own result is not encrypted.
+    return [customer.card[-4:] for customer in customers]
 
 
 # --8<-- [end:encrypt]
@@ -96,9 +109,13 @@ def encrypts(event: list[str], ctx: DurableContext) -> list[str]:
 # --8<-- [start:kms]
 def with_kms(key_arn: str) -> EncryptingSerDes:
     """Encrypt under a key of AWS KMS; data keys are cached."""
-    from aws_lambda_powertools.utilities.data_masking.provider.kms import AWSEncryptionSDKProvider
+    from aws_lambda_powertools.utilities.data_masking.provider.kms import (
+        AWSEncryptionSDKProvider,
+    )
 
-    return EncryptingSerDes(AWSEncryptionSDKProvider(keys=[key_arn], max_messages_encrypted=200))
+    return EncryptingSerDes(
+        AWSEncryptionSDKProvider(keys=[key_arn], max_messages_encrypted=200)
+    )
 
 
 # --8<-- [end:kms]

@@ -26,7 +26,8 @@ metrics = Metrics(namespace="Shop", service="shop")
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @durable(metrics=metrics)
-@validator(inbound_schema=ORDER)  # below: what concerns the payload and the final result
+# Below: what concerns the payload and the final result
+@validator(inbound_schema=ORDER)
 def handler(order: dict[str, str], ctx: DurableContext) -> str:
     logger.info("accepted")
     metrics.add_metric(name="Accepted", unit=MetricUnit.Count, value=1)
@@ -40,10 +41,13 @@ def handler(order: dict[str, str], ctx: DurableContext) -> str:
 
 # --8<-- [start:middleware]
 @lambda_handler_decorator
-def watches_invocations(handler: Callable[..., Any], event: dict[str, Any], context: Any) -> Any:
+def watches_invocations(
+    handler: Callable[..., Any], event: dict[str, Any], context: Any
+) -> Any:
     INVOCATIONS.append("begins")
     answer = handler(event, context)
-    INVOCATIONS.append(answer["Status"])  # PENDING for each suspension, and how the execution ends
+    # PENDING for each suspension, and then the status in which the execution ends.
+    INVOCATIONS.append(answer["Status"])
     return answer
 
 

@@ -10,8 +10,12 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyItemAlreadyExistsError,
     IdempotencyItemNotFoundError,
 )
-from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
-from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+from aws_lambda_powertools.utilities.idempotency.persistence.base import (
+    BasePersistenceLayer,
+)
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import (
+    DataRecord,
+)
 from aws_lambda_powertools.utilities.parameters import BaseProvider
 
 
@@ -30,7 +34,11 @@ class MemoryPersistence(BasePersistenceLayer):
 
     def _put_record(self, data_record: DataRecord) -> None:
         found, now = self.records.get(data_record.idempotency_key), time.time() * 1000
-        died = found is not None and (found.in_progress_expiry_timestamp or now) < now and found.status == "INPROGRESS"
+        died = (
+            found is not None
+            and (found.in_progress_expiry_timestamp or now) < now
+            and found.status == "INPROGRESS"
+        )
         if found is not None and not found.is_expired and not died:
             raise IdempotencyItemAlreadyExistsError(old_data_record=found)
         self.records[data_record.idempotency_key] = data_record
@@ -53,7 +61,9 @@ class MemoryParameters(BaseProvider):
         return self.values[name]
 
     def _get_multiple(self, path: str, **_options: Any) -> dict[str, str]:
-        return {name: value for name, value in self.values.items() if name.startswith(path)}
+        return {
+            name: value for name, value in self.values.items() if name.startswith(path)
+        }
 
 
 class MemoryFlags(StoreProvider):

@@ -33,7 +33,8 @@ def render(title: str) -> Report:
 
 @durable
 def publish(title: str, ctx: DurableContext) -> int:
-    report = ctx.step(render, title, serdes=in_files)  # 700 kB, of which the record holds 200 bytes
+    # 700 kB, of which the record holds 200 bytes.
+    report = ctx.step(render, title, serdes=in_files)
     ctx.wait(timedelta(days=1))
     return len(report.pages)
 

@@ -15,16 +15,20 @@ from powertools_durable.integrations import correlation_paths
 logger = Logger(service="orders", level="INFO")
 
 
+# --8<-- [start:step]
 def charge(order_id: str) -> str:
     """Charge the card."""
-    # --8<-- [start:step]
     logger.info("charging")  # once for each attempt, with operationName and attempt
-    # --8<-- [end:step]
     return f"pay-{order_id}"
 
 
+# --8<-- [end:step]
+
+
 # --8<-- [start:logger]
-@logger.inject_lambda_context(clear_state=True, correlation_id_path=correlation_paths.EVENT_BRIDGE)
+@logger.inject_lambda_context(
+    clear_state=True, correlation_id_path=correlation_paths.EVENT_BRIDGE
+)
 @durable
 def handler(event: dict[str, str], ctx: DurableContext) -> str:
     logger.info("order accepted")  # once, though this line runs in each invocation
@@ -42,7 +46,7 @@ def handler(event: dict[str, str], ctx: DurableContext) -> str:
 @durable
 @logger.inject_lambda_context(log_event=True)
 def logs_its_input(event: dict[str, str], ctx: DurableContext) -> None:
-    """Log the customer's input once; above @durable the event would hold every payload."""
+    """Log the input once; above @durable the event would hold every payload."""
 
 
 # --8<-- [end:input]
@@ -52,7 +56,8 @@ def logs_its_input(event: dict[str, str], ctx: DurableContext) -> None:
 @durable
 def ships(parcels: list[str], ctx: DurableContext) -> None:
     def ship(child: DurableContext, parcel: str) -> None:
-        logger.thread_safe_append_keys(parcel=parcel)  # of this branch alone; append_keys is for all threads
+        # For this branch alone: append_keys sets keys for all threads.
+        logger.thread_safe_append_keys(parcel=parcel)
         logger.info("picked")
         child.wait(timedelta(hours=1))
         logger.info("shipped")

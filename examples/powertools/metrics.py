@@ -17,15 +17,18 @@ metrics = Metrics(namespace="Shop", service="orders")
 @metrics.log_metrics(capture_cold_start_metric=True)
 @durable(metrics=metrics)
 def handler(event: dict[str, str], ctx: DurableContext) -> None:
-    metrics.add_metric(name="OrdersAccepted", unit=MetricUnit.Count, value=1)  # once an execution
+    # Once for each execution.
+    metrics.add_metric(name="OrdersAccepted", unit=MetricUnit.Count, value=1)
     ctx.step(charge, event["id"])
-    metrics.add_metric(name="OrdersPaid", unit=MetricUnit.Count, value=1)  # behind the step: once
+    # After the step: once.
+    metrics.add_metric(name="OrdersPaid", unit=MetricUnit.Count, value=1)
     ctx.wait(timedelta(days=1))
     metrics.add_metric(name="OrdersShipped", unit=MetricUnit.Count, value=1)
 
 
 def charge(order_id: str) -> str:
-    metrics.add_metric(name="ChargesTried", unit=MetricUnit.Count, value=1)  # in the step: for each attempt
+    # In the step: once for each attempt.
+    metrics.add_metric(name="ChargesTried", unit=MetricUnit.Count, value=1)
     return f"pay-{order_id}"
 
 
@@ -37,11 +40,14 @@ def charge(order_id: str) -> str:
 @durable(metrics=metrics)
 def ships(countries: list[str], ctx: DurableContext) -> None:
     def count(country: str) -> None:
-        with single_metric(name="Parcels", unit=MetricUnit.Count, value=1, namespace="Shop") as metric:
+        with single_metric(
+            name="Parcels", unit=MetricUnit.Count, value=1, namespace="Shop"
+        ) as metric:
             metric.add_dimension(name="country", value=country)
 
     def ship(child: DurableContext, country: str) -> None:
-        child.step(count, country)  # single_metric prints at once: in a step, it does so once
+        # single_metric prints immediately, so call it in a step.
+        child.step(count, country)
         child.wait(timedelta(hours=1))
 
     ctx.map(ship, countries)

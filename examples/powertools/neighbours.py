@@ -7,13 +7,25 @@ from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.feature_flags import FeatureFlags
-from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent, idempotent_function
+from aws_lambda_powertools.utilities.idempotency import (
+    IdempotencyConfig,
+    idempotent,
+    idempotent_function,
+)
 
-from examples.powertools.in_memory import MemoryFlags, MemoryParameters, MemoryPersistence
+from examples.powertools.in_memory import (
+    MemoryFlags,
+    MemoryParameters,
+    MemoryPersistence,
+)
 from powertools_durable import Completion, DurableContext, current_step, durable
 
 CHARGED: list[str] = []
@@ -28,7 +40,8 @@ def charge(order_id: str) -> str:
 
 
 # --8<-- [start:idempotent]
-store = MemoryPersistence()  # DynamoDBPersistenceLayer(table_name="idempotency") in a deployment
+# In a deployment: DynamoDBPersistenceLayer(table_name="idempotency")
+store = MemoryPersistence()
 
 
 @durable
@@ -57,10 +70,13 @@ def start_once(lambda_client: Any, order: dict[str, str]) -> None:
 
 
 # --8<-- [start:idempotent_step]
-charges, config = MemoryPersistence(), IdempotencyConfig()  # a store keeps the first configuration it gets
+# A store keeps the first configuration that it gets.
+charges, config = MemoryPersistence(), IdempotencyConfig()
 
 
-@idempotent_function(data_keyword_argument="order_id", persistence_store=charges, config=config)  # type: ignore[untyped-decorator]
+@idempotent_function(  # type: ignore[untyped-decorator]
+    data_keyword_argument="order_id", persistence_store=charges, config=config
+)
 def charge_once(order_id: str) -> str:
     return charge(order_id)
 
@@ -81,7 +97,8 @@ def pay(order_id: str, ctx: DurableContext) -> str:
 # --8<-- [start:step_key]
 def charge_by_key(order_id: str) -> str:
     key = current_step().idempotency_key
-    return f"{charge(order_id)} under {key[:8]}"  # the payment service recognises the key
+    # The payment service recognises the key.
+    return f"{charge(order_id)} under {key[:8]}"
 
 
 # --8<-- [end:step_key]
@@ -105,7 +122,11 @@ def process_queue(event: SQSEvent, ctx: DurableContext) -> dict[str, Any]:
         return child.step(charge, record.json_body["id"])
 
     done = ctx.map(process, records, completion=Completion.all_completed())
-    return {"batchItemFailures": [{"itemIdentifier": records[item.index].message_id} for item in done.failed]}
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": records[item.index].message_id} for item in done.failed
+        ]
+    }
 
 
 # --8<-- [end:batch]
@@ -147,7 +168,8 @@ def http(event: dict[str, Any], ctx: DurableContext) -> Any:
 # -- Parameters, secrets, feature flags ------------------------------------------------------------------------
 
 # --8<-- [start:parameters]
-parameters = MemoryParameters(discount="10", api_key="s3cret")  # parameters.SSMProvider() in a deployment
+# In a deployment: parameters.SSMProvider()
+parameters = MemoryParameters(discount="10", api_key="s3cret")
 flags = FeatureFlags(store=MemoryFlags(express={"default": True}))
 
 
@@ -166,7 +188,8 @@ def charge_with_secret(order_id: str) -> str:
 
 @durable
 def price(order: dict[str, int], ctx: DurableContext) -> dict[str, Any]:
-    percent = ctx.step(discount)  # the same on every replay, whatever is configured by then
+    # The same on every replay, whatever is configured by then.
+    percent = ctx.step(discount)
     express = ctx.step(is_express)
     ctx.step(charge_with_secret, str(order["id"]))
     ctx.wait(timedelta(days=1))

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.parser import parse
-from aws_lambda_powertools.utilities.parser.envelopes import EventBridgeEnvelope, SqsEnvelope
+from aws_lambda_powertools.utilities.parser.envelopes import (
+    EventBridgeEnvelope,
+    SqsEnvelope,
+)
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -40,7 +43,9 @@ def place_order(order: Order, ctx: DurableContext) -> Receipt:
 
 # --8<-- [start:any_type]
 @durable
-def place_orders(orders: Annotated[list[Order], Field(min_length=1)], ctx: DurableContext) -> dict[int, Receipt]:
+def place_orders(
+    orders: Annotated[list[Order], Field(min_length=1)], ctx: DurableContext
+) -> dict[int, Receipt]:
     return {order.id: Receipt(order.id, order.due) for order in orders}
 
 
@@ -85,7 +90,8 @@ def shows_what_was_wrong(order: Order, ctx: DurableContext) -> None: ...
 
 # --8<-- [start:made_in_handler]
 class Request(BaseModel):
-    order: int  # and not id: UUID = Field(default_factory=uuid4), which differs at every replay
+    # Not `id: UUID = Field(default_factory=uuid4)`, which differs in every replay.
+    order: int
 
 
 @durable
@@ -100,7 +106,9 @@ def makes_its_id(request: Request, ctx: DurableContext) -> dict[str, str]:
 def read_raw_event(event: dict[str, Any]) -> tuple[str, Any]:
     """Read an event of Lambda, for example one from a log or a test."""
     invocation = parse(event, model=DurableInvocationEvent)
-    return invocation.durable_execution_arn, parse(event, model=Order, envelope=DurableEnvelope)
+    return invocation.durable_execution_arn, parse(
+        event, model=Order, envelope=DurableEnvelope
+    )
 
 
 def read_raw_queue_event(event: dict[str, Any]) -> Any:

@@ -8,7 +8,13 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from powertools_durable import DurableContext, Retry, StepError, durable
+from powertools_durable import (
+    DurableContext,
+    Retry,
+    StepError,
+    SuspendExecution,
+    durable,
+)
 
 logger = Logger(service="pitfalls")
 metrics = Metrics(namespace="Shop", service="pitfalls")
@@ -18,7 +24,8 @@ ATTEMPTS: list[str] = []
 
 # --8<-- [start:time]
 def is_weekend() -> bool:
-    return False  # datetime.now(UTC).weekday() >= 5, or a feature flag: anything that may change
+    # `datetime.now(UTC).weekday() >= 5`, or a feature flag: anything that may change.
+    return False
 
 
 @durable
@@ -63,6 +70,22 @@ def catches_errors(event: object, ctx: DurableContext) -> str:
 # --8<-- [end:catch]
 
 
+# --8<-- [start:suspension]
+@durable
+def logs_what_fails(event: object, ctx: DurableContext) -> None:
+    try:
+        ctx.wait(timedelta(days=1))
+        ctx.step(charge, retry=Retry.none())
+    except SuspendExecution:
+        raise
+    except BaseException:
+        logger.exception("not charged")
+        raise
+
+
+# --8<-- [end:suspension]
+
+
 # --8<-- [start:threads]
 def look_up(sku: str) -> str:
     logger.info("looked up", sku=sku)  # once, and with its execution
@@ -84,7 +107,8 @@ def uses_threads(skus: list[str], ctx: DurableContext) -> list[str]:
 @logger.inject_lambda_context(clear_state=True)
 @durable
 def appends_keys(order_id: str, ctx: DurableContext) -> None:
-    logger.append_keys(order_id=order_id)  # again on each replay, before the first live line
+    # Again on each replay, before the first live line.
+    logger.append_keys(order_id=order_id)
     ctx.wait(timedelta(days=1))
     logger.info("shipped")
 
@@ -95,7 +119,8 @@ def appends_keys(order_id: str, ctx: DurableContext) -> None:
 # --8<-- [start:metric]
 def ship() -> str:
     ATTEMPTS.append("ship")
-    metrics.add_metric(name="ShippingTried", unit=MetricUnit.Count, value=1)  # for each attempt
+    # Once for each attempt.
+    metrics.add_metric(name="ShippingTried", unit=MetricUnit.Count, value=1)
     if len(ATTEMPTS) < 3:
         raise ConnectionError
     return "shipped"

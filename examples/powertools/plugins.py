@@ -9,7 +9,14 @@ from time import perf_counter
 from aws_lambda_powertools import Logger
 
 from powertools_durable import DurableContext, Retry, durable
-from powertools_durable.plugins import Around, AttemptInfo, InvocationEnd, Listening, OperationEnd, Plugin
+from powertools_durable.plugins import (
+    Around,
+    AttemptInfo,
+    InvocationEnd,
+    Listening,
+    OperationEnd,
+    Plugin,
+)
 
 logger = Logger(service="orders")
 
@@ -25,7 +32,13 @@ class SlowSteps(Around):
         began = perf_counter()
         ending = yield
         if (took := perf_counter() - began) > self.seconds:
-            logger.warning("slow step", step=info.name, attempt=info.attempt, seconds=took, outcome=ending.outcome)
+            logger.warning(
+                "slow step",
+                step=info.name,
+                attempt=info.attempt,
+                seconds=took,
+                outcome=ending.outcome,
+            )
 
 
 # --8<-- [end:around]
@@ -42,7 +55,12 @@ class Tally(Plugin):
         self.ends[f"{info.type} {info.outcome}"] += 1
 
     def on_invocation_end(self, info: InvocationEnd) -> None:
-        logger.info("invocation over", outcome=info.outcome, checkpoints=info.calls.checkpoints, ends=dict(self.ends))
+        logger.info(
+            "invocation over",
+            outcome=info.outcome,
+            checkpoints=info.calls.checkpoints,
+            ends=dict(self.ends),
+        )
 
 
 # --8<-- [end:hooks]

@@ -24,7 +24,12 @@ def test_an_order_is_counted_once() -> None:
     from examples.powertools.metrics import handler
 
     run = Simulator(handler).start({"id": "42"}).finish()
-    counted = [blob["OrdersAccepted"] for one in run.invocations for blob in one.metrics if "OrdersAccepted" in blob]
+    counted = [
+        blob["OrdersAccepted"]
+        for one in run.invocations
+        for blob in one.metrics
+        if "OrdersAccepted" in blob
+    ]
     assert counted == [[1.0]]
 
 

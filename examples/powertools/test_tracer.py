@@ -7,7 +7,9 @@ from powertools_durable.testing.fixtures.xray_daemon import XRayDaemon
 
 
 # --8<-- [start:test]
-def test_an_order_is_charged_once_and_nothing_is_a_fault(xray_segments: XRayDaemon) -> None:
+def test_an_order_is_charged_once_and_nothing_is_a_fault(
+    xray_segments: XRayDaemon,
+) -> None:
     from examples.powertools.tracer import handler  # here, where a Tracer is enabled
 
     run = Simulator(handler).start({"id": "42"}, name="order-42").finish()

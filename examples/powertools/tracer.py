@@ -49,7 +49,8 @@ def write(child: DurableContext) -> None:
 def frugal(event: dict[str, str], ctx: DurableContext) -> str:
     with tracer.provider.in_subsegment("## approval") as subsegment:
         subsegment.put_annotation("OrderId", event["id"])
-        ctx.wait(timedelta(days=1), name="cooling-off")  # suspends, which is no fault of ## approval
+        # Suspends, which is not a fault of ## approval.
+        ctx.wait(timedelta(days=1), name="cooling-off")
     return "approved"
 
 

@@ -44,10 +44,15 @@ def test_ada_is_greeted(durable_simulator: Callable[..., Simulator]) -> None:
 
 
 # --8<-- [start:logs]
-def test_each_line_is_logged_once(durable_simulator: Callable[..., Simulator], captured_logs: CapturedLogs) -> None:
+def test_each_line_is_logged_once(
+    durable_simulator: Callable[..., Simulator], captured_logs: CapturedLogs
+) -> None:
     durable_simulator(handler).start("Ada").finish()
     assert captured_logs.messages == ["greeting", "greeted"]
-    assert [line["service"] for line in captured_logs.of("greetings")] == ["greetings", "greetings"]
+    assert [line["service"] for line in captured_logs.of("greetings")] == [
+        "greetings",
+        "greetings",
+    ]
 
 
 # --8<-- [end:logs]

@@ -42,7 +42,9 @@ def handler(order_id: str, ctx: DurableContext) -> str:
 
 # --8<-- [start:explore]
 def test_an_order_comes_out_the_same_wherever_lambda_dies() -> None:
-    explore(handler, "order-42", ledger=ledger, callbacks={"approval": "ada"}).assert_survives()
+    explore(
+        handler, "order-42", ledger=ledger, callbacks={"approval": "ada"}
+    ).assert_survives()
 
 
 # --8<-- [end:explore]
@@ -50,7 +52,9 @@ def test_an_order_comes_out_the_same_wherever_lambda_dies() -> None:
 
 # --8<-- [start:twice]
 def test_two_crashes_in_one_run() -> None:
-    found = explore(handler, "order-42", ledger=ledger, callbacks={"approval": "ada"}, crashes=2)
+    found = explore(
+        handler, "order-42", ledger=ledger, callbacks={"approval": "ada"}, crashes=2
+    )
     found.assert_survives()
     assert found.runs > len(found.crash_points)
 
@@ -78,7 +82,11 @@ def test_a_mail_outside_of_a_step_is_found() -> None:
 # --8<-- [start:spend]
 def count_stock(order_id: str) -> int:
     """Stand in for a slow service: the first time it takes longer than Lambda has."""
-    spend(timedelta(minutes=20) if not ledger.count("asked") and ledger.record("asked") else 1)
+    spend(
+        timedelta(minutes=20)
+        if not ledger.count("asked") and ledger.record("asked")
+        else 1
+    )
     return 7
 
 

@@ -1,4 +1,4 @@
-"""The diagrams and tables that mkdocs_hooks.py writes into the pages say what the code says."""
+"""The diagrams and tables that docsite/diagrams.py writes into the pages say what the code says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mkdocs_hooks import limits_table, on_page_markdown, state_diagram
+from docsite.diagrams import draw, limits_table, state_diagram
 from powertools_durable._protocol import limits
 from powertools_durable._protocol.lifecycle import EXTERNAL, TIMERS, TRANSITIONS
 from powertools_durable._protocol.operation import OperationType
@@ -60,13 +60,13 @@ def test_a_wait_is_drawn_like_this():
 
 
 def test_a_marker_becomes_a_mermaid_block_and_the_rest_of_the_page_stays():
-    page = on_page_markdown("before\n\n<!-- lifecycle: STEP -->\n\nafter", page=None, config=None, files=None)
+    page = draw("before\n\n<!-- lifecycle: STEP -->\n\nafter")
     assert page == f"before\n\n```mermaid\n{state_diagram(OperationType.STEP)}\n```\n\nafter"
 
 
 def test_a_marker_of_an_operation_that_does_not_exist_stops_the_build():
     with pytest.raises(KeyError, match="NAP"):
-        on_page_markdown("<!-- lifecycle: NAP -->")
+        draw("<!-- lifecycle: NAP -->")
 
 
 def test_the_limits_table_lists_every_limit_with_its_value():

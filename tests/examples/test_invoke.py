@@ -19,12 +19,15 @@ def test_place_order_is_paid_by_another_function():
     def payments(order):
         return {"order_id": order["id"], "amount": order["total"]}
 
-    run = Simulator(example.place_order, functions={"payments:1": payments}).start({"id": "42", "total": "51.00"})
+    simulator = Simulator(example.place_order, functions={"payments:1": payments})
+    run = simulator.start({"id": "42", "total": "51.00"})
     assert run.result == {"order_id": "42", "amount": "51.00"}
 
 
 def test_place_order_waits_for_a_durable_function():
-    run = Simulator(example.place_order, functions={"payments:1": example.payments}).start({"id": "42", "total": "51"})
+    functions = {"payments:1": example.payments}
+    simulator = Simulator(example.place_order, functions=functions)
+    run = simulator.start({"id": "42", "total": "51.00"})
     assert run.status == "RUNNING"
     run.advance(timedelta(hours=1))
     assert run.status == "SUCCEEDED"

@@ -67,6 +67,12 @@ def test_a_suspension_passes_what_catches_exceptions():
     assert finished(example.catches_errors).result == "failed with ConnectionError"
 
 
+def test_a_failure_is_logged_and_a_suspension_is_let_through(lines):
+    run = finished(example.logs_what_fails)
+    assert (run.status, len(run.invocations)) == ("FAILED", 2)
+    assert [line["message"] for line in lines()].count("not charged") == 1
+
+
 def test_a_swallowed_suspension_is_raised_again_by_the_next_operation():
     after = []
 

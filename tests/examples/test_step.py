@@ -35,7 +35,7 @@ def test_convert_does_not_try_again_after_another_error(monkeypatch):
 
 # --8<-- [start:crash]
 class CrashError(MemoryError):
-    """Leaves the handler as the death of its process would: nothing more is recorded."""
+    """Leaves the handler as the death of its process does: nothing more is recorded."""
 
 
 def crashing_after(function, crashes=1):
@@ -81,7 +81,7 @@ def test_pay_out_sends_the_money():
 
 
 # --8<-- [start:crash_test]
-def test_pay_out_asks_the_bank_and_does_not_send_twice_when_it_was_interrupted(monkeypatch):
+def test_an_interrupted_pay_out_asks_the_bank_and_does_not_send_twice(monkeypatch):
     transfer = crashing_after(example.transfer)
     monkeypatch.setattr(example, "transfer", transfer)
     run = finished(example.pay_out, "DE-1")

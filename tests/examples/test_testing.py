@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from examples.testing import fixtures, mocks, shop, teapots
+from examples.testing import fixtures, mocks, shop, teapots, test_histories
 from examples.testing.fixtures import test_ada_is_greeted, test_each_line_is_logged_once
 from examples.testing.mocks import (
+    test_a_declined_card_is_not_charged,
     test_a_parcel_waits_to_be_picked_up,
     test_a_payment_has_an_id,
     test_an_approved_order,
@@ -23,6 +24,7 @@ from examples.testing.shop import (
     test_two_crashes_in_one_run,
 )
 from examples.testing.teapots import test_some_seeds_sell_a_teapot_twice
+from examples.testing.test_histories import test_a_recorded_order_goes_on_with_this_code
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.testing import MockDurableContext, explore
 from powertools_durable.testing.pytest_plugin import _told
@@ -30,9 +32,11 @@ from powertools_durable.testing.pytest_plugin import _told
 ROOT = Path(__file__).parents[2]
 
 __all__ = [
+    "test_a_declined_card_is_not_charged",
     "test_a_mail_outside_of_a_step_is_found",
     "test_a_parcel_waits_to_be_picked_up",
     "test_a_payment_has_an_id",
+    "test_a_recorded_order_goes_on_with_this_code",
     "test_ada_is_greeted",
     "test_an_approved_order",
     "test_an_invocation_that_times_out_is_made_again",
@@ -47,7 +51,12 @@ __all__ = [
 
 
 def test_all_of_its_tests_are_run_here():
-    shown = [name for module in (fixtures, mocks, shop, teapots) for name in vars(module) if name.startswith("test_")]
+    shown = [
+        name
+        for module in (fixtures, mocks, shop, teapots, test_histories)
+        for name in vars(module)
+        if name.startswith("test_")
+    ]
     assert sorted(shown) == sorted(__all__)
 
 

@@ -6,10 +6,7 @@ import asyncio
 
 import pytest
 
-# --8<-- [start:imports]
 from powertools_durable import AsyncDurableContext, StepError
-
-# --8<-- [end:imports]
 from powertools_durable.errors import NonDeterminismError, SuspendExecution
 from powertools_durable.testing import MockDurableContext
 
@@ -23,7 +20,6 @@ async def notify(words: str) -> str:
     return words
 
 
-# --8<-- [start:call]
 async def pay(ctx: AsyncDurableContext, order: str) -> str:
     try:
         return await ctx.step(charge, order)
@@ -35,9 +31,6 @@ def test_who_can_not_pay_is_told() -> None:
     run = MockDurableContext().with_step_error("charge", "CardDeclined").build_async()
     assert run.call(pay, "order-42") == "order-42: CardDeclined"
     run.assert_operations(["step:notify"])
-
-
-# --8<-- [end:call]
 
 
 def test_what_is_prepared_is_returned_and_nothing_is_sent():

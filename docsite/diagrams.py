@@ -1,4 +1,4 @@
-"""Draws what the documentation must not say twice: state diagrams and limits come from the code they describe.
+"""State diagrams and limits, generated from the code that they describe.
 
 A page asks with a comment of its own line::
 
@@ -23,8 +23,8 @@ _LIMIT = re.compile(r"^(?P<name>[A-Z_]+) = .*  # \[(?P<source>\w)\] ?(?P<words>.
 _SOURCES = {"M": "service model", "P": "official SDK", "E": "official emulator"}
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
-    """Put what is generated in place of its marker; mkdocs calls this for each page."""
+def draw(markdown: str) -> str:
+    """Return *markdown* with what is generated in place of each marker."""
     return _MARKER.sub(lambda marker: _WRITERS[marker["what"]](marker["of"]), markdown)
 
 
@@ -32,7 +32,7 @@ def state_diagram(kind: OperationType) -> str:
     """Return the life of a record as mermaid draws it.
 
     An arrow's label says who makes the change: an update of ours has its action's name, a timer is "time", and
-    "outside" is whoever answers from outside.
+    "outside" is a caller that answers from outside.
     """
     arrows: dict[tuple[OperationStatus | None, OperationStatus], list[str]] = {}
     for before, after, hand in _changes(kind):
