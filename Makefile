@@ -80,7 +80,7 @@ types: $(VENV)/.dev ## mypy, strict; mypy as it comes and pyright over what user
 
 .PHONY: test
 test: $(VENV)/.dev ## the tests; PYTEST_ARGS="-k wait" for some of them, WORKERS=0 in one process
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow and not site' $(PYTEST_ARGS)
 
 .PHONY: test-long
 test-long: $(VENV)/.dev ## the rest of the tests: real kills and timers, more random programs
@@ -88,12 +88,16 @@ test-long: $(VENV)/.dev ## the rest of the tests: real kills and timers, more ra
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## the tests, and which branches they miss
-	TEST_SIZE=whole $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing $(PYTEST_ARGS)
+	TEST_SIZE=whole $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not site' --cov --cov-report=term-missing $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.docs ## the documentation, into site/
 	$(BIN)/python -m docsite.mermaid
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+.PHONY: docs-check
+docs-check: docs ## what the documentation shows: Python blocks run as they are printed
+	$(BIN)/python -m pytest tests/site $(PYTEST_ARGS)
 
 .PHONY: demo
 demo: $(VENV)/.run ## run an order on this machine

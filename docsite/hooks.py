@@ -21,14 +21,13 @@ _BASES = re.compile(r'(?P<label><p class="doc doc-class-bases">\s*Bases: )(?P<ba
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Take the address of the repository from pyproject.toml, and see that mermaid is there."""
+    """Take the addresses of site and repository from pyproject.toml, and see that mermaid is there."""
     if not mermaid.is_fetched():
         raise PluginError("docs/assets/mermaid.min.js is not there: `make docs` fetches it.")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    if repository := project.get("urls", {}).get("Repository"):
-        config.repo_url = repository
-        config.repo_name = project["name"]
-        config.edit_uri = f"edit/{BRANCH}/docs/"
+    config.site_url = project["urls"]["Documentation"]
+    config.repo_url, config.repo_name = project["urls"]["Source"], project["name"]
+    config.edit_uri = f"edit/{BRANCH}/docs/"
     return config
 
 
@@ -39,8 +38,7 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 def on_page_content(html: str, *, config: MkDocsConfig, **_: object) -> str:
     """Link the title of a block to its whole file, and leave private base classes out of the reference."""
-    if config.repo_url:
-        html = _TITLE.sub(lambda title: _linked(title["file"], f"{config.repo_url}/blob/{BRANCH}"), html)
+    html = _TITLE.sub(lambda title: _linked(title["file"], f"{config.repo_url}/blob/{BRANCH}"), html)
     return _BASES.sub(_public_bases, html)
 
 

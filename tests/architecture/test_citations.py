@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOTS = ("", "powertools_durable", "tests")  # what a path may be relative to, besides the citing file's folder
-FOLDERS = ("powertools_durable", "tests", "examples", "benchmarks", "e2e", "docs")
+FOLDERS = ("powertools_durable", "tests", "examples", "benchmarks", "e2e", "docs", "docsite")
 FILES = {
     path.relative_to(ROOT).as_posix(): path
     for path in sorted(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from docsite.python_blocks import code_of
 from powertools_durable.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +110,7 @@ def test_an_operation_page_says_when_how_with_what_options_and_how_it_fails(page
 def test_the_readme_shows_the_five_lines_that_are_tested():
     handler = sections(ROOT / "examples" / "five_lines.py")["handler"].strip().splitlines()
     assert len(handler) == 5
-    assert python_blocks(README) == [handler]
+    assert python_blocks(README) == [code_of([("examples/five_lines.py", "handler")]).splitlines()]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/contributing/index.md", "docs/index.md"])

@@ -17,6 +17,8 @@ import pytest
 
 from docsite.python_blocks import WIDTH, UnknownSectionError, code_of, complete_blocks, python_blocks
 
+pytestmark = pytest.mark.site
+
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 FOLDERS = ("", "operations", "powertools", "testing")  # of examples/: what a quoted test imports is in one of these
