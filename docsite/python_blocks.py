@@ -228,7 +228,7 @@ def _find(name: str, file: str, before: int) -> _Statement | _Import | None:
         return _import(node, alias)
     module, other = str(node.module), ROOT / f"{str(node.module).replace('.', '/')}.py"
     if _is_test(file) and other.is_file():
-        return _import(ast.ImportFrom(module.rpartition(".")[2], [alias]), alias, group=2)
+        return _import(ast.ImportFrom(module.rpartition(".")[2], [alias], 0), alias, group=2)
     if _is_test(file):
         return _import(ast.Import([alias]), alias, group=2)
     if alias.asname:

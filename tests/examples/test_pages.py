@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import builtins
 import re
 import tomllib
 from pathlib import Path
@@ -59,32 +57,6 @@ def test_every_section_of_an_operation_example_is_quoted_by_a_page_and_every_quo
     files = sorted((ROOT / "examples").rglob("*.py"))
     there = {(str(file.relative_to(ROOT)), name) for file in files for name in sections(file)}
     assert {quote for quote in quoted(PAGES) if quote[0].startswith("examples/") and quote[1]} == there
-
-
-def quoted_code(page):
-    """Return the Python of a page as a reader copies it: block after block, snippets put in."""
-
-    def put_in(match):
-        code = (ROOT / match["file"]).read_text()
-        return sections(ROOT / match["file"])[match["section"]] if match["section"] else code
-
-    blocks = ["\n".join(lines) for lines in python_blocks(page.read_text())]
-    return "\n".join(re.sub(SNIPPET.pattern, put_in, block, flags=re.MULTILINE) for block in blocks)
-
-
-def unknown_names(code):
-    """Return the names that *code* uses and neither makes nor imports; annotations count."""
-    tree = list(ast.walk(ast.parse(code)))
-    made = {node.name for node in tree if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.ExceptHandler))}
-    made |= {node.arg for node in tree if isinstance(node, ast.arg)}
-    made |= {(node.asname or node.name) for node in tree if isinstance(node, ast.alias)}
-    made |= {node.id for node in tree if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    return {node.id for node in tree if isinstance(node, ast.Name)} - made - set(dir(builtins))
-
-
-@pytest.mark.parametrize("name", ["index", "mocks", "exploring-crashes"])
-def test_the_code_of_a_page_on_testing_can_be_copied_as_it_stands(name):
-    assert unknown_names(quoted_code(ROOT / "docs" / "testing" / f"{name}.md")) == set()
 
 
 COMMAND = re.compile(r"^ *(?:\$ |- run: )?powertools-durable ([a-z]+)(.*?)$", re.MULTILINE)
