@@ -1,4 +1,4 @@
-"""``doctor``: checks a handler and its environment without running the handler."""
+"""``doctor``: checks a handler and its environment without running the handler, and the template that deploys it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.table import Table
@@ -23,7 +24,7 @@ from powertools_durable.cli.diagnosis.handler import formats, telemetry
 from powertools_durable.cli.diagnosis.installation import environment
 from powertools_durable.cli.diagnosis.policy import policy
 from powertools_durable.cli.diagnosis.source import Source
-from powertools_durable.cli.options import JsonFlag, Target
+from powertools_durable.cli.options import JsonFlag
 from powertools_durable.cli.output import console, own_output, print_json
 from powertools_durable.cli.targets import ResolvedTarget, load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, shorten_paths
@@ -33,12 +34,28 @@ __all__ = ["doctor"]
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red bold"}
 
 
-def doctor(target: Target, as_json: JsonFlag = False) -> None:
-    """Check TARGET and its environment without running it.
+_Target = Annotated[
+    str, typer.Argument(metavar="[TARGET]", help="The handler: package.module:handler or path.py:handler.")
+]
+_Template = Annotated[
+    str, typer.Option("--template", metavar="FILE", help="A SAM or CloudFormation template, YAML or JSON.")
+]
+
+
+def doctor(target: _Target = "", template: _Template = "", as_json: JsonFlag = False) -> None:
+    """Check TARGET and its environment without running it, or the template that deploys it, or both.
 
     Checks versions, the Lambda API that boto3 knows, environment variables, plugins, and the handler's decorators,
-    types, telemetry and source; prints the permissions that its role needs. The exit code is 1 if there is an error.
+    types, telemetry and source; prints the permissions that its role needs. With --template: whether the functions of
+    a template are durable, have a version or an alias, may save their progress, have time for it, and are invoked by
+    a qualified name. The exit code is 1 if there is an error.
     """
+    if not target and not template:
+        raise UsageError("give a TARGET (path.py:handler), --template FILE, or both")
+    from powertools_durable.cli.diagnosis.templates.checks import Step, check_template  # loads PyYAML
+
+    if not target:
+        _report(check_template(template), None, None, as_json)
     resolved = resolve_target(target)  # a wrong TARGET is an error of usage, not a finding
     findings = [*environment()]
     with own_output():
@@ -50,7 +67,21 @@ def doctor(target: Target, as_json: JsonFlag = False) -> None:
         source = Source(program.handler)
         findings += [*decorators(handler), *formats(program, source.functions), *telemetry(program)]
         findings += [*calls(source), *source.findings(), *coroutines(source)]
-    permissions = policy(program, source)
+    if template:
+        steps = [] if source is None else [Step(seconds, place) for seconds, place in source.step_timeouts()]
+        findings += check_template(template, _lambda_handler(target), steps)
+    _report(findings, policy(program, source), source, as_json)
+
+
+def _lambda_handler(target: str) -> str:
+    """Return what a template's ``Handler`` ends with for ``src/app.py:handler`` and ``package.app:handler``."""
+    module, _, name = target.rpartition(":")
+    return f"{Path(module).stem if module.endswith('.py') else module.rpartition('.')[2]}.{name}"
+
+
+def _report(
+    findings: list[Finding], permissions: dict[str, Any] | None, source: Source | None, as_json: bool
+) -> NoReturn:
     if as_json:
         _print_json(findings, permissions)
     else:
@@ -78,7 +109,7 @@ def _is_ours(one: warnings.WarningMessage) -> bool:
     return issubclass(one.category, UserWarning) and "durable" in str(one.message)
 
 
-def _print(findings: list[Finding], permissions: dict[str, Any], source: Source | None) -> None:
+def _print(findings: list[Finding], permissions: dict[str, Any] | None, source: Source | None) -> None:
     page = console(sys.stdout)
     table = Table.grid(padding=(0, 2))
     for _ in range(2):
@@ -89,10 +120,11 @@ def _print(findings: list[Finding], permissions: dict[str, Any], source: Source 
         if finding.advice:
             table.add_row("", "", Text(f"-> {finding.advice}", "bold"))
     page.print(table)
-    page.print(Text("\nIts role needs these permissions; fill in REGION, ACCOUNT and NAME:", "dim"))
-    page.print(Text(json.dumps(permissions, indent=2)), soft_wrap=True)
-    for note in _notes(source):
-        page.print(Text(note, "dim"), soft_wrap=True)
+    if permissions is not None:
+        page.print(Text("\nIts role needs these permissions; fill in REGION, ACCOUNT and NAME:", "dim"))
+        page.print(Text(json.dumps(permissions, indent=2)), soft_wrap=True)
+        for note in _notes(source):
+            page.print(Text(note, "dim"), soft_wrap=True)
     counts = Counter(finding.level for finding in findings)
     totals = f"{_counted(counts[Level.ERROR], 'error')}, {_counted(counts[Level.WARNING], 'warning')}"
     worst = Level.ERROR if counts[Level.ERROR] else Level.WARNING if counts[Level.WARNING] else Level.OK
@@ -105,15 +137,15 @@ def _notes(source: Source | None) -> Iterator[str]:
             "What answers its callbacks needs lambda:SendDurableExecutionCallbackSuccess, "
             "lambda:SendDurableExecutionCallbackFailure and lambda:SendDurableExecutionCallbackHeartbeat."
         )
-    yield "Not checked: the function's DurableConfig, its role, and the contents of its deployment package."
+    yield "Not checked: its deployment package; its DurableConfig, role and alias are checked with --template FILE."
 
 
 def _counted(number: int, word: str) -> str:
     return f"{number or 'no'} {word}{'s' * (number != 1)}"
 
 
-def _print_json(findings: list[Finding], permissions: dict[str, Any]) -> None:
+def _print_json(findings: list[Finding], permissions: dict[str, Any] | None) -> None:
     for finding in findings:
         print_json({"event": "Finding"} | {key: value for key, value in asdict(finding).items() if value})
     errors = sum(finding.level is Level.ERROR for finding in findings)
-    print_json({"event": "Diagnosed", "errors": errors, "policy": permissions})
+    print_json({"event": "Diagnosed", "errors": errors} | ({"policy": permissions} if permissions is not None else {}))

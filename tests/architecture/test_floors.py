@@ -65,6 +65,7 @@ PLACES = {
     "rich": ("cli/",),
     "time_machine": ("testing/crash_testing/chaos.py",),
     "typer": ("cli/",),
+    "yaml": ("cli/diagnosis/templates/",),
     "typing_extensions": ("_contexts/option_types.py",),  # for type checkers, which know it without its being installed
 }
 

@@ -21,6 +21,7 @@ HEAVY = frozenset(
         "pydantic_core",
         "rich",
         "typer",
+        "yaml",
     }
 )
 PROBE = """

@@ -10,6 +10,7 @@ import builtins
 import inspect
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple, TypeVar
@@ -147,6 +148,27 @@ class Source:
                 return attr
             case _:
                 return None
+
+    def step_timeouts(self) -> Iterator[tuple[float, str]]:
+        """Yield seconds and ``file:line`` of each step whose ``timeout=`` is written as a literal."""
+        for call in self.calls:
+            for keyword in call.node.keywords:
+                if call.method == "step" and keyword.arg == "timeout":
+                    seconds = self._seconds(keyword.value)
+                    if seconds is not None:
+                        yield seconds, self.place(call.node)
+
+    def _seconds(self, node: ast.expr) -> float | None:
+        try:
+            match node:
+                case ast.Constant(value=int() | float() as number):
+                    return float(number)
+                case ast.Call(func=function, args=args, keywords=keywords) if self.value(function) is timedelta:
+                    parts = {one.arg: ast.literal_eval(one.value) for one in keywords if one.arg}
+                    return timedelta(*map(ast.literal_eval, args), **parts).total_seconds()
+        except (TypeError, ValueError, OverflowError):
+            pass
+        return None
 
     # -- findings ---------------------------------------------------------------------------------------------
 
