@@ -65,11 +65,16 @@ COMMAND = re.compile(r"^ *(?:\$ |- run: )?powertools-durable ([a-z]+)(.*?)$", re
 def test_every_command_line_of_a_page_names_a_command_and_options_that_there_are():
     group = get_command(app)
     texts = {str(page): page.read_text() for page in PAGES} | {"README": README}
-    lines = [(name, verb, rest) for name, text in texts.items() for verb, rest in COMMAND.findall(text)]
+    whole = {name: re.sub(r"\\\n *", "", text) for name, text in texts.items()}  # a command may go on in the next line
+    lines = [(name, verb, rest) for name, text in whole.items() for verb, rest in COMMAND.findall(text)]
     assert {verb for _, verb, _ in lines} >= {"callback", "export", "replay", "explore", "doctor"}
     for name, verb, rest in lines:
         assert verb in group.commands, name
-        known = {option for parameter in group.commands[verb].params for option in parameter.opts}
+        known = {
+            option
+            for parameter in group.commands[verb].params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, (name, verb, rest)
 
 
@@ -102,7 +107,7 @@ def test_the_readme_links_to_pages_and_files_that_are_there():
     for link in links:
         assert link.startswith("https://"), link
         page = link.removeprefix(urls["Documentation"]).rstrip("/")
-        file = link.removeprefix(f"{urls['Source']}/blob/main/")
+        file = link.removeprefix(f"{urls['Repository']}/blob/main/")
         if page != link.rstrip("/"):
             assert (ROOT / "docs" / f"{page}.md").is_file() or (ROOT / "docs" / page / "index.md").is_file(), link
         elif file != link:

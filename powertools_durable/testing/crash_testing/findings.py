@@ -88,6 +88,7 @@ class Exploration:
         AssertionError
             Says which operation differs, where it is called, and the smallest crash plan that shows it.
         """
+        __tracebackhide__ = True
         if self._found:
             raise AssertionError(self.report())
 
