@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from pydantic import BaseModel
 
 from powertools_durable import (
-    CallbackExternalError,
-    CallbackSubmitterError,
-    CallbackTimeoutError,
     DurableContext,
-    Retry,
     durable,
 )
 
@@ -33,34 +27,3 @@ def receive(file: str, ctx: DurableContext) -> str:
 
 
 # --8<-- [end:submit]
-
-
-def queue_scan(callback_id: str, file: str) -> None:
-    """Queue a file; the queue takes no archives."""
-    if file.endswith(".zip"):
-        raise ConnectionError("the queue takes no archives")
-
-
-# --8<-- [start:failure]
-@durable
-def receive_in_time(file: str, ctx: DurableContext) -> str:
-    try:
-        scan = ctx.wait_for_callback(
-            queue_scan,
-            file,
-            name="scan",
-            timeout=timedelta(hours=6),
-            heartbeat_timeout=timedelta(minutes=10),
-            retry=Retry(max_attempts=2, initial_delay=1),
-            returns=Scan,
-        )
-    except CallbackSubmitterError as error:
-        return f"not even queued: {error.message}"
-    except CallbackTimeoutError:
-        return "no answer, or no sign of life"
-    except CallbackExternalError as error:
-        return f"the scanner gave up: {error.message}"
-    return "clean" if scan.clean else "infected"
-
-
-# --8<-- [end:failure]

@@ -48,7 +48,9 @@ CITING = (PAGE, NUMBERED, ROW, ITEM, CODE, MODULE, FILE)
 
 
 def slug(heading):
-    """The anchor that mkdocs makes of a heading."""
+    """The anchor that mkdocs makes of a heading, or the one that is written behind it: ``{ #anchor }``."""
+    if own := re.search(r"\{ #([\w-]+) \}$", heading):
+        return own[1]
     text = re.sub(r"[^\w\s-]", "", re.sub(r"[`*]", "", heading)).strip().lower()
     return re.sub(r"[-\s]+", "-", text)
 

@@ -1,0 +1,38 @@
+"""A callback with every option, in an ``async def`` handler.
+
+Run it: ``powertools-durable run examples/operations/complete/callback_async.py:render --event '"metropolis"'``
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import BaseModel
+
+from powertools_durable import AsyncDurableContext, CallbackExternalError, CallbackTimeoutError, durable
+
+
+class Video(BaseModel):
+    url: str
+
+
+async def start_render(film: str, callback_id: str) -> None:
+    """Queue the film for a worker, which sends a heartbeat every minute."""
+
+
+@durable
+async def render(film: str, ctx: AsyncDurableContext) -> str:
+    rendered = await ctx.create_callback(
+        name="rendered",
+        timeout=timedelta(hours=12),
+        heartbeat_timeout=timedelta(minutes=5),
+        returns=Video,
+        sub_type="Render",
+    )
+    await ctx.step(start_render, film, rendered.callback_id)
+    try:
+        return (await rendered.result()).url
+    except CallbackTimeoutError:
+        return "the worker stopped answering"
+    except CallbackExternalError as error:
+        return f"the worker failed: {error.error_type}: {error.message}"

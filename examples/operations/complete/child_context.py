@@ -1,0 +1,37 @@
+"""A child context with every option.
+
+Run it: ``powertools-durable run examples/operations/complete/child_context.py:count --event 3``
+"""
+
+from __future__ import annotations
+
+from powertools_durable import ChildContextError, DurableContext, durable
+
+
+def read_page(number: int) -> list[str]:
+    """Read one page of a catalogue, about 100 KiB."""
+    return [f"item-{number}-{line:05}" for line in range(6_000)]
+
+
+def read_catalogue(child: DurableContext, pages: int) -> list[str]:
+    return [item for page in range(pages) for item in child.step(read_page, page, name=f"page-{page}")]
+
+
+def count_items(items: list[str]) -> str:
+    return f"{len(items)} items"
+
+
+@durable
+def count(pages: int, ctx: DurableContext) -> int:
+    try:
+        items = ctx.run_in_child_context(
+            read_catalogue,
+            pages,
+            name="catalogue",
+            returns=list[str],
+            sub_type="Import",
+            summary=count_items,
+        )
+    except ChildContextError as error:
+        raise RuntimeError(f"the catalogue can't be read: {error.message}") from error
+    return len(items)

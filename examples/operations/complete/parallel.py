@@ -1,0 +1,48 @@
+"""A parallel with every option.
+
+Run it: ``powertools-durable run examples/operations/complete/parallel.py:quote --event '"berlin"'``
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pydantic import BaseModel
+
+from powertools_durable import BatchResult, Completion, DurableContext, Nesting, Retry, durable
+
+
+class Offer(BaseModel):
+    carrier: str
+    price: int
+
+
+def ask(carrier: str, city: str) -> Offer:
+    """Call the carrier's API; the snail doesn't answer."""
+    if carrier == "snail":
+        raise ConnectionError("no answer")
+    return Offer(carrier=carrier, price=len(carrier) + len(city))
+
+
+def get_offer(child: DurableContext, carrier: str, city: str) -> Offer:
+    return child.step(ask, carrier, city, retry=Retry.none())
+
+
+def summarize(batch: BatchResult[Offer]) -> str:
+    return f"{batch.success_count} offers"
+
+
+@durable
+def quote(city: str, ctx: DurableContext) -> str:
+    carriers = ["hermes", "snail", "otto"]
+    batch = ctx.parallel(
+        {carrier: partial(get_offer, carrier=carrier, city=city) for carrier in carriers},
+        name="offers",
+        max_concurrency=2,
+        completion=Completion(tolerated_failure_count=1),
+        nesting=Nesting.NESTED,
+        returns=Offer,
+        summary=summarize,
+    )
+    cheapest = min(batch.results, key=lambda offer: offer.price)
+    return f"{cheapest.carrier} for {cheapest.price}; no answer: {[item.name for item in batch.failed]}"
