@@ -1,4 +1,4 @@
-"""An at-most-once step is taken for one that runs exactly once: nobody handles that it was interrupted."""
+"""The code expects an at-most-once step to run exactly once: nothing handles the case that it was interrupted."""
 
 from __future__ import annotations
 

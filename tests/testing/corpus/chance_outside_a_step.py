@@ -1,4 +1,4 @@
-"""Chance decides who is asked, and decides otherwise on replay."""
+"""A random value decides whom to ask, and decides differently on replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time of day decides which way to go: after a crash it is another time."""
+"""The time of day decides which way to go, and it is different after a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be undone is noted in the step's body, which does not run again: after a crash nothing is undone."""
+"""A step's function notes what to undo. It does not run again, so after a crash nothing is undone."""
 
 from __future__ import annotations
 

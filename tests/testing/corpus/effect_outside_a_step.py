@@ -1,4 +1,4 @@
-"""A side effect outside of a step: each replay makes it again."""
+"""A side effect outside of a step: each replay repeats it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An environment variable decides which way to go: a deploy in the middle changes it for running executions."""
+"""An environment variable decides which way to go, and a deployment changes it for running executions."""
 
 from __future__ import annotations
 

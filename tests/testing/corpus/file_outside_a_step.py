@@ -1,4 +1,4 @@
-"""A file is written outside of a step: each replay writes to it again. No ledger is needed to see it."""
+"""A file is written outside of a step: each replay writes it again. This is found without a ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A step is skipped when a module's cache has the answer: a warm sandbox goes another way than a fresh one."""
+"""A step is skipped if a module's cache has the answer: a warm environment goes another way than a cold one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A number is counted up in a module global: each invocation of the sandbox counts on."""
+"""A counter in a module global: each invocation in the same execution environment continues counting."""
 
 from __future__ import annotations
 

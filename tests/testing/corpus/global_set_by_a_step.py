@@ -1,4 +1,4 @@
-"""A step leaves its result in a module global: in a fresh sandbox the step does not run, and nothing is there."""
+"""A step stores its result in a module global. In a cold environment the step does not run, so nothing is there."""
 
 from __future__ import annotations
 

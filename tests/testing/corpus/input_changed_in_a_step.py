@@ -1,4 +1,4 @@
-"""A step changes an object that is not its result: a replay does not see the change."""
+"""A step changes an object that is not its result, and a replay does not see the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps take from an iterator: those that are not run again take nothing, and the others get the wrong things."""
+"""Steps take items from an iterator. A step that does not run again takes none, so later steps get the wrong items."""
 
 from __future__ import annotations
 

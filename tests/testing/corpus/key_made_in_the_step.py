@@ -1,4 +1,4 @@
-"""An idempotency key that each attempt makes anew: the receiver can't recognise anything by it."""
+"""Each attempt creates a new idempotency key, so the receiver can't recognise a repeated request."""
 
 from __future__ import annotations
 

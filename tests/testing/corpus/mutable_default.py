@@ -1,4 +1,4 @@
-"""A default argument that is changed: it lives as long as the sandbox, not as long as the invocation."""
+"""A mutable default argument: it lives as long as the execution environment, not as long as the invocation."""
 
 from __future__ import annotations
 

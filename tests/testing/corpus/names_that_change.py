@@ -1,4 +1,4 @@
-"""Attempts by hand, each with a name of its own that a replay does not find again."""
+"""A retry loop of your own, in which each attempt has a name that a replay does not find again."""
 
 from __future__ import annotations
 

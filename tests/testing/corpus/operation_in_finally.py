@@ -1,4 +1,4 @@
-"""An operation in ``finally``: the block also runs when the execution is only suspended."""
+"""A durable call in ``finally``: the block also runs when the execution is only suspended."""
 
 from __future__ import annotations
 

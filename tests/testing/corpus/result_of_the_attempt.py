@@ -1,4 +1,4 @@
-"""What a step returns depends on which attempt it is; a crash makes one more of an at-most-once step."""
+"""The result of an at-most-once step depends on the attempt, and a crash adds an attempt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps add their results to a list in memory: after a crash only those of the last invocation are in it."""
+"""Steps append their results to a list in memory. After a crash, it holds only those of the last invocation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A step that is not idempotent: the card is charged again when the process dies before the step is recorded."""
+"""A step that is not idempotent: if the process dies before its result is recorded, the card is charged again."""
 
 from __future__ import annotations
 

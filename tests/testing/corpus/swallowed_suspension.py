@@ -1,4 +1,4 @@
-"""``except BaseException`` around a wait: it catches the signal that suspends the execution."""
+"""``except BaseException`` around a wait catches the signal that suspends the execution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A map over what was a set: its order is another one in another process."""
+"""A map over items from a set, whose order is different in another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An id that is drawn outside of a step: the parcel gets another one than the payment."""
+"""An id that is created outside of a step: the parcel gets another id than the payment."""
 
 from __future__ import annotations
 
