@@ -9,7 +9,12 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from powertools_durable import CallbackExternalError, CallbackTimeoutError, DurableContext, durable
+from powertools_durable import (
+    CallbackExternalError,
+    CallbackTimeoutError,
+    DurableContext,
+    durable,
+)
 
 
 class Video(BaseModel):

@@ -9,7 +9,12 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from powertools_durable import AsyncDurableContext, CallbackExternalError, CallbackTimeoutError, durable
+from powertools_durable import (
+    AsyncDurableContext,
+    CallbackExternalError,
+    CallbackTimeoutError,
+    durable,
+)
 
 
 class Video(BaseModel):

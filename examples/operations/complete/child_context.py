@@ -14,7 +14,11 @@ def read_page(number: int) -> list[str]:
 
 
 def read_catalogue(child: DurableContext, pages: int) -> list[str]:
-    return [item for page in range(pages) for item in child.step(read_page, page, name=f"page-{page}")]
+    return [
+        item
+        for page in range(pages)
+        for item in child.step(read_page, page, name=f"page-{page}")
+    ]
 
 
 def count_items(items: list[str]) -> str:

@@ -14,7 +14,11 @@ async def read_page(number: int) -> list[str]:
 
 
 async def read_catalogue(child: AsyncDurableContext, pages: int) -> list[str]:
-    return [item for page in range(pages) for item in await child.step(read_page, page, name=f"page-{page}")]
+    return [
+        item
+        for page in range(pages)
+        for item in await child.step(read_page, page, name=f"page-{page}")
+    ]
 
 
 def count_items(items: list[str]) -> str:

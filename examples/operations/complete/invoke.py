@@ -30,7 +30,9 @@ class Payment(BaseModel):
 @durable
 def checkout(order: Order, ctx: DurableContext) -> str:
     try:
-        payment = ctx.invoke("payments:live", order, name="pay", tenant_id=order.tenant, returns=Payment)
+        payment = ctx.invoke(
+            "payments:live", order, name="pay", tenant_id=order.tenant, returns=Payment
+        )
     except InvokeError as error:
         return f"not paid: {error.error_type}: {error.message}"
     return f"paid {payment.amount}"

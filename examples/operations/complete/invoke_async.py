@@ -30,7 +30,9 @@ class Payment(BaseModel):
 @durable
 async def checkout(order: Order, ctx: AsyncDurableContext) -> str:
     try:
-        payment = await ctx.invoke("payments:live", order, name="pay", tenant_id=order.tenant, returns=Payment)
+        payment = await ctx.invoke(
+            "payments:live", order, name="pay", tenant_id=order.tenant, returns=Payment
+        )
     except InvokeError as error:
         return f"not paid: {error.error_type}: {error.message}"
     return f"paid {payment.amount}"

@@ -8,7 +8,14 @@ Run it::
 
 from __future__ import annotations
 
-from powertools_durable import BatchResult, Completion, DurableContext, Nesting, Retry, durable
+from powertools_durable import (
+    BatchResult,
+    Completion,
+    DurableContext,
+    Nesting,
+    Retry,
+    durable,
+)
 
 
 class BrokenLinkError(Exception):

@@ -8,7 +8,14 @@ Run it::
 
 from __future__ import annotations
 
-from powertools_durable import AsyncDurableContext, BatchResult, Completion, Nesting, Retry, durable
+from powertools_durable import (
+    AsyncDurableContext,
+    BatchResult,
+    Completion,
+    Nesting,
+    Retry,
+    durable,
+)
 
 
 class BrokenLinkError(Exception):

@@ -9,7 +9,14 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from powertools_durable import BatchResult, Completion, DurableContext, Nesting, Retry, durable
+from powertools_durable import (
+    BatchResult,
+    Completion,
+    DurableContext,
+    Nesting,
+    Retry,
+    durable,
+)
 
 
 class Offer(BaseModel):
@@ -36,7 +43,10 @@ def summarize(batch: BatchResult[Offer]) -> str:
 def quote(city: str, ctx: DurableContext) -> str:
     carriers = ["hermes", "snail", "otto"]
     batch = ctx.parallel(
-        {carrier: partial(get_offer, carrier=carrier, city=city) for carrier in carriers},
+        {
+            carrier: partial(get_offer, carrier=carrier, city=city)
+            for carrier in carriers
+        },
         name="offers",
         max_concurrency=2,
         completion=Completion(tolerated_failure_count=1),

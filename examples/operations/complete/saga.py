@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from powertools_durable import CompensationError, DurableContext, Retry, current_step, durable
+from powertools_durable import (
+    CompensationError,
+    DurableContext,
+    Retry,
+    current_step,
+    durable,
+)
 
 
 def book_hotel(city: str) -> str:
@@ -61,8 +67,12 @@ def travel(city: str, ctx: DurableContext) -> str:
     ctx.defer(close_ticket, city)
     try:
         with ctx.saga() as saga:
-            ctx.step_with_compensation(book_hotel, city, compensate=cancel_hotel, name="hotel")
-            ctx.step_with_compensation(pay, city, compensate=refund, retry=Retry.transient())
+            ctx.step_with_compensation(
+                book_hotel, city, compensate=cancel_hotel, name="hotel"
+            )
+            ctx.step_with_compensation(
+                pay, city, compensate=refund, retry=Retry.transient()
+            )
             seat = ctx.run_in_child_context(reserve_seat, city)
             saga.undo(give_back_seat, seat)
             return ctx.step(book_car, city, retry=Retry.none())

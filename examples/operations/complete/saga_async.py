@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from powertools_durable import AsyncDurableContext, CompensationError, Retry, current_step, durable
+from powertools_durable import (
+    AsyncDurableContext,
+    CompensationError,
+    Retry,
+    current_step,
+    durable,
+)
 
 
 async def book_hotel(city: str) -> str:
@@ -61,8 +67,12 @@ async def travel(city: str, ctx: AsyncDurableContext) -> str:
     ctx.defer(close_ticket, city)
     try:
         async with ctx.saga() as saga:
-            await ctx.step_with_compensation(book_hotel, city, compensate=cancel_hotel, name="hotel")
-            await ctx.step_with_compensation(pay, city, compensate=refund, retry=Retry.transient())
+            await ctx.step_with_compensation(
+                book_hotel, city, compensate=cancel_hotel, name="hotel"
+            )
+            await ctx.step_with_compensation(
+                pay, city, compensate=refund, retry=Retry.transient()
+            )
             seat = await ctx.run_in_child_context(reserve_seat, city)
             saga.undo(give_back_seat, seat)
             return await ctx.step(book_car, city, retry=Retry.none())

@@ -9,7 +9,13 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from powertools_durable import AsyncDurableContext, Retry, StepError, StepSemantics, durable
+from powertools_durable import (
+    AsyncDurableContext,
+    Retry,
+    StepError,
+    StepSemantics,
+    durable,
+)
 
 
 class Label(BaseModel):

@@ -21,7 +21,9 @@ class Export(BaseModel):
 def check_export(last: Export) -> Export:
     """Ask for the status of an export; this one takes three checks."""
     checks = last.checks + 1
-    return Export(table=last.table, checks=checks, status="DONE" if checks == 3 else "RUNNING")
+    return Export(
+        table=last.table, checks=checks, status="DONE" if checks == 3 else "RUNNING"
+    )
 
 
 def is_done(state: Export) -> bool:
@@ -34,7 +36,14 @@ def export(table: str, ctx: DurableContext) -> str:
         state = ctx.wait_for_condition(
             check_export,
             initial=Export(table=table),
-            polling=Polling(is_done, max_attempts=20, initial_delay=10, max_delay=120, backoff_rate=2, jitter="none"),
+            polling=Polling(
+                is_done,
+                max_attempts=20,
+                initial_delay=10,
+                max_delay=120,
+                backoff_rate=2,
+                jitter="none",
+            ),
             timeout=timedelta(hours=1),
             name="export-done",
             returns=Export,

@@ -9,7 +9,12 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from powertools_durable import AsyncDurableContext, Polling, WaitForConditionError, durable
+from powertools_durable import (
+    AsyncDurableContext,
+    Polling,
+    WaitForConditionError,
+    durable,
+)
 
 
 class Export(BaseModel):
@@ -21,7 +26,9 @@ class Export(BaseModel):
 async def check_export(last: Export) -> Export:
     """Ask for the status of an export; this one takes three checks."""
     checks = last.checks + 1
-    return Export(table=last.table, checks=checks, status="DONE" if checks == 3 else "RUNNING")
+    return Export(
+        table=last.table, checks=checks, status="DONE" if checks == 3 else "RUNNING"
+    )
 
 
 def is_done(state: Export) -> bool:
@@ -34,7 +41,14 @@ async def export(table: str, ctx: AsyncDurableContext) -> str:
         state = await ctx.wait_for_condition(
             check_export,
             initial=Export(table=table),
-            polling=Polling(is_done, max_attempts=20, initial_delay=10, max_delay=120, backoff_rate=2, jitter="none"),
+            polling=Polling(
+                is_done,
+                max_attempts=20,
+                initial_delay=10,
+                max_delay=120,
+                backoff_rate=2,
+                jitter="none",
+            ),
             timeout=timedelta(hours=1),
             name="export-done",
             returns=Export,
