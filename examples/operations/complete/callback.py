@@ -1,6 +1,9 @@
-"""A callback with every option.
+r"""A callback with every option.
 
-Run it: ``powertools-durable run examples/operations/complete/callback.py:render --event '"metropolis"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/callback.py:render \
+        --event '"metropolis"'
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""A callback with every option, in an ``async def`` handler.
+r"""A callback with every option, in an ``async def`` handler.
 
-Run it: ``powertools-durable run examples/operations/complete/callback_async.py:render --event '"metropolis"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/callback_async.py:render \
+        --event '"metropolis"'
 """
 
 from __future__ import annotations

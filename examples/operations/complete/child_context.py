@@ -1,6 +1,9 @@
-"""A child context with every option.
+r"""A child context with every option.
 
-Run it: ``powertools-durable run examples/operations/complete/child_context.py:count --event 3``
+Run it::
+
+    powertools-durable run examples/operations/complete/child_context.py:count \
+        --event 3
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""A child context with every option, in an ``async def`` handler.
+r"""A child context with every option, in an ``async def`` handler.
 
-Run it: ``powertools-durable run examples/operations/complete/child_context_async.py:count --event 3``
+Run it::
+
+    powertools-durable run examples/operations/complete/child_context_async.py:count \
+        --event 3
 """
 
 from __future__ import annotations

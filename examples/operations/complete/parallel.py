@@ -1,6 +1,9 @@
-"""A parallel with every option.
+r"""A parallel with every option.
 
-Run it: ``powertools-durable run examples/operations/complete/parallel.py:quote --event '"berlin"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/parallel.py:quote \
+        --event '"berlin"'
 """
 
 from __future__ import annotations
@@ -55,4 +58,5 @@ def quote(city: str, ctx: DurableContext) -> str:
         summary=summarize,
     )
     cheapest = min(batch.results, key=lambda offer: offer.price)
-    return f"{cheapest.carrier} for {cheapest.price}; no answer: {[item.name for item in batch.failed]}"
+    silent = [item.name for item in batch.failed]
+    return f"{cheapest.carrier} for {cheapest.price}; no answer: {silent}"

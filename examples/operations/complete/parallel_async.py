@@ -1,6 +1,9 @@
-"""A parallel with every option, in an ``async def`` handler.
+r"""A parallel with every option, in an ``async def`` handler.
 
-Run it: ``powertools-durable run examples/operations/complete/parallel_async.py:quote --event '"berlin"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/parallel_async.py:quote \
+        --event '"berlin"'
 """
 
 from __future__ import annotations
@@ -55,4 +58,5 @@ async def quote(city: str, ctx: AsyncDurableContext) -> str:
         summary=summarize,
     )
     cheapest = min(batch.results, key=lambda offer: offer.price)
-    return f"{cheapest.carrier} for {cheapest.price}; no answer: {[item.name for item in batch.failed]}"
+    silent = [item.name for item in batch.failed]
+    return f"{cheapest.carrier} for {cheapest.price}; no answer: {silent}"

@@ -1,6 +1,9 @@
-"""A saga with every kind of compensation.
+r"""A saga with every kind of compensation.
 
-Run it: ``powertools-durable run examples/operations/complete/saga.py:travel --event '"venice"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/saga.py:travel \
+        --event '"venice"'
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""A saga with every kind of compensation, in an ``async def`` handler.
+r"""A saga with every kind of compensation, in an ``async def`` handler.
 
-Run it: ``powertools-durable run examples/operations/complete/saga_async.py:travel --event '"venice"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/saga_async.py:travel \
+        --event '"venice"'
 """
 
 from __future__ import annotations

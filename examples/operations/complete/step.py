@@ -1,6 +1,9 @@
-"""A step with every option.
+r"""A step with every option.
 
-Run it: ``powertools-durable run examples/operations/complete/step.py:ship --event '"42"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/step.py:ship \
+        --event '"42"'
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""A step with every option, in an ``async def`` handler.
+r"""A step with every option, in an ``async def`` handler.
 
-Run it: ``powertools-durable run examples/operations/complete/step_async.py:ship --event '"42"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/step_async.py:ship \
+        --event '"42"'
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""A wait for a callback with every option.
+r"""A wait for a callback with every option.
 
-Run it: ``powertools-durable run examples/operations/complete/wait_for_callback.py:receive --event '"a.pdf"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/wait_for_callback.py:receive \
+        --event '"a.pdf"'
 """
 
 from __future__ import annotations

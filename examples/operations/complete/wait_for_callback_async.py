@@ -1,6 +1,10 @@
-"""A wait for a callback with every option, in an ``async def`` handler.
+r"""A wait for a callback with every option, in an ``async def`` handler.
 
-Run it: ``powertools-durable run examples/operations/complete/wait_for_callback_async.py:receive --event '"a.pdf"'``
+Run it::
+
+    powertools-durable run \
+        examples/operations/complete/wait_for_callback_async.py:receive \
+        --event '"a.pdf"'
 """
 
 from __future__ import annotations

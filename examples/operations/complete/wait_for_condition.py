@@ -1,6 +1,9 @@
-"""A wait for a condition with every option.
+r"""A wait for a condition with every option.
 
-Run it: ``powertools-durable run examples/operations/complete/wait_for_condition.py:export --event '"orders"'``
+Run it::
+
+    powertools-durable run examples/operations/complete/wait_for_condition.py:export \
+        --event '"orders"'
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
-"""A wait for a condition with every option, in an ``async def`` handler.
+r"""A wait for a condition with every option, in an ``async def`` handler.
 
-Run it: ``powertools-durable run examples/operations/complete/wait_for_condition_async.py:export --event '"orders"'``
+Run it::
+
+    powertools-durable run \
+        examples/operations/complete/wait_for_condition_async.py:export \
+        --event '"orders"'
 """
 
 from __future__ import annotations
