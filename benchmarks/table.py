@@ -99,43 +99,43 @@ def last(folder: Path) -> list[Line]:
 
 
 PAGE = """\
-# How fast
+# Performance
 
-Every figure here was printed by `make bench`, which runs the same programs on this library (*ours*), on the official
-SDK 3.0.0 (*official*), on async-durable-execution 2.5.0 (*async*) and on a *floor*: the least Python that speaks the
-protocol. All of them talk to one fake service in the same run, which refuses what Lambda would refuse.
+`make bench` printed every figure on this page. It runs the same programs on this library (*ours*), on the official
+SDK 3.0.0 (*official*), on async-durable-execution 2.5.0 (*async*), and on a *floor*: the least Python that speaks the
+protocol. All of them use the same fake service in the same run, which refuses what Lambda would refuse.
 
-The ratio is ours to official, unless the unit says otherwise. Compare ratios, not milliseconds: those are this
-machine's ({machine}; Python {python}; {date}, commit {commit}; medians of {rounds} rounds taken in turns).
+The ratio is ours to official, unless the unit says otherwise. Compare ratios, not milliseconds: those depend on the
+machine ({machine}; Python {python}; {date}, commit {commit}; medians of {rounds} rounds taken in turns).
 
-On Lambda a checkpoint takes some 30 ms, so what you feel most is how an execution suspends and resumes, how fast a
-long history replays, how large values are written, how a wide map runs, and how a sandbox starts.
+On Lambda, a checkpoint takes about 30 ms. What you notice most is therefore how an execution suspends and resumes, how
+fast a long history replays, how large values are written, how fast a wide map runs, and how long a cold start takes.
 
 | Scenario | Figure | ours | official | async | floor | Ratio | At most |
 |---|---|--:|--:|--:|--:|--:|--:|
 {rows}
 
-A figure in bold is more than it should be. What is known of the reasons, with profiles from before and after in
+A figure in bold is higher than its limit. These are the known reasons; profiles from before and after are in
 `benchmarks/profiles`:
 
-* *New steps* are sent by one thread of the invocation, so that a call that hangs can be left behind. Each is handed to
-  it and its answer handed back. The rows above are older than that; measured since, on a busier machine: x0.143 wall
-  and x0.371 CPU without latency, x0.368 at 5 ms a call, x0.622 over HTTP.
-* *Maps* run each branch on a thread, so that your code may block in it, 32 at once. Threads of Python run one at a
-  time, so a map takes as long as the work of its items, and a third of it are the calls: one is made when all that run
-  wait for it. Twice as many, for half of them each, would overlap with the work at 5 ms a call, and take longer at
-  Lambda's 30 ms.
-* *The replay of a map* opens a context for each branch, on one thread; the work is all there is to its time.
-* *A log line that replays* is dropped when the standard library has made its record; most of the time goes there.
-* *Memory* of a replay is the results that your code holds, half of it, and a record for each operation.
-* *Import* loads what the annotations of a handler need. Decorating loads what runs it: both belong to the cold start.
-  In Lambda the first invocation loads nothing besides.
+* *New steps* are sent by one thread of the invocation, so that a call that hangs can be abandoned. Each update is
+  passed to this thread, and its response is passed back. The rows above are older than this design. Measured since
+  then, on a busier machine: x0.143 wall and x0.371 CPU without latency, x0.368 at 5 ms a call, x0.622 over HTTP.
+* *Maps* run each branch on a thread, 32 at once, so that your code can block in it. Python runs one thread at a time,
+  so a map takes as long as the work of its items. A third of that are the requests: one is made when everything that
+  runs waits for it. Twice as many requests, for half of the items each, would overlap with the work at 5 ms a call,
+  but would take longer at Lambda's 30 ms.
+* *The replay of a map* opens a context for each branch, on one thread. All of its time is that work.
+* *A log line that replays* is dropped after the standard library has created its record, which takes most of the time.
+* *Memory* of a replay: half of it are the results that your code holds, the rest is a record for each operation.
+* *Import* loads what the annotations of a handler need. Decorating loads what runs it. Both are part of the cold start.
+  In Lambda, the first invocation loads nothing more.
 
 ## `async def` handlers
 
-The same programs as `async def` handlers, their steps too unless a row says otherwise, beside our own `def` handlers.
-The ratio is to `def`, or to what the row says. {async_machine}; Python {async_python}; {async_date}, commit
-{async_commit}; medians of {async_rounds} rounds taken in turns.
+These are the same programs as `async def` handlers, next to our own `def` handlers. Their steps are `async def` too,
+unless a row says otherwise. The ratio is to `def`, or to what the row says. {async_machine}; Python {async_python};
+{async_date}, commit {async_commit}; medians of {async_rounds} rounds taken in turns.
 
 | Scenario | Figure | `async def` | `def` | official | async | Ratio | At most |
 |---|---|--:|--:|--:|--:|--:|--:|
@@ -145,8 +145,9 @@ The ratio is to `def`, or to what the row says. {async_machine}; Python {async_p
 
 ## How costs grow
 
-Printed by `make growth`: the cost at the largest size, and the exponent between the two largest, as it was before and
-as it is. 1 is linear, 0 does not grow at all. Memory and bytes are counted, milliseconds are of a busy machine.
+`make growth` prints the cost at the largest size, and the exponent between the two largest sizes. The table shows both
+as they were before and as they are now. An exponent of 1 is linear growth, 0 is no growth. Memory and bytes are
+counted. Milliseconds are from a busy machine.
 
 | What | n | Cost | before | exponent | now | exponent |
 |---|--:|---|--:|--:|--:|--:|
@@ -159,25 +160,25 @@ make bench
 make growth
 ```
 
-Counts that do not depend on a machine are tests: calls, updates, threads, and the Python function calls that one
-replayed operation costs (`tests/guards`).
+Figures that don't depend on the machine are tests in `tests/guards`: the number of calls, updates and threads, and the
+number of Python function calls that one replayed operation costs.
 """
 
 
 ASYNC_NOTES = """\
-The machine was busy with other work at the time, so trust what is counted, then CPU, and the clock least. Since then a
-durable call makes fewer function calls, and a replay reads fewer times; that was not measured again. What a bold figure
-is made of (profiles in `benchmarks/profiles`):
+The machine was busy with other work at the time. So trust what is counted most, then CPU time, and the clock least.
+Since then, a durable call makes fewer function calls, and a replay reads fewer times; that was not measured again.
+These are the reasons for bold figures (profiles are in `benchmarks/profiles`):
 
-* *Steps one after another* take five turns of the event loop each: the operation begins, its body ends, the service has
-  answered, the result is handed over, the code that awaits it goes on. A `def` handler blocks in place of all of them.
-* *A replay* needs no turn of the loop for a step. It makes a future for each and finds the task that asks. Where
-  results wait for each other, it reads when each operation ended, because they are handed over in that order.
-* *`def` bodies* run on threads, so each is handed over and back.
-* *Side by side* a request takes what all tasks have queued by the time the loop has nothing left to run: a gather of
-  1,000 steps needs no more requests than the service's limit of 250 updates asks for. Items of the map sleep for a
-  millisecond each and so end one by one; each end that finds no request under way makes one. What such a request takes
-  by the clock is what the machine's other work leaves of it: in a quieter moment the map took 659 ms, as `def` 816 ms.
+* *Steps one after another* take five turns of the event loop each: the operation starts, its function ends, the service
+  has answered, the result is handed over, and the code that awaits it continues. A `def` handler blocks instead.
+* *A replay* needs no turn of the loop for a step. It creates a future for each, and finds the task that asks. If
+  results wait for each other, it reads when each operation ended, because results are handed over in that order.
+* *`def` functions* run on threads, so each call is passed to a thread and back.
+* *Concurrently*, a request takes what all tasks have queued by the time the loop has nothing left to run. A gather of
+  1,000 steps needs no more requests than the service's limit of 250 updates requires. The items of the map sleep for a
+  millisecond each, and so end one by one. Each end that finds no open request makes one. How long such a request takes
+  depends on the machine's other work: in a quieter moment the map took 659 ms, and as `def` 816 ms.
 """
 
 
