@@ -26,7 +26,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         raise PluginError("docs/assets/mermaid.min.js is not there: `make docs` fetches it.")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     config.site_url = project["urls"]["Documentation"]
-    config.repo_url, config.repo_name = project["urls"]["Source"], project["name"]
+    config.repo_url, config.repo_name = project["urls"]["Repository"], project["name"]
     config.edit_uri = f"edit/{BRANCH}/docs/"
     return config
 
