@@ -485,7 +485,7 @@ DIAGNOSES = [CLI / "doctor.py", *sorted((CLI / "diagnosis").rglob("*.py"))]
 def fixed_text(node):
     """The longest part of a message that no place or name of the user's is in."""
     parts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-    return max((part.strip(" :;,.") for part in parts), key=len, default="")
+    return max((part.strip(" :;,.()") for part in parts), key=len, default="")
 
 
 def findings(tree):
