@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # ------------------------------------------------------------------------------------------------ setting up
 
-# The stamps $(VENV)/.run, .dev and .docs say which dependencies are installed.
+# The stamps $(VENV)/.run, .dev, .docs and .site say which dependencies are installed.
 ifneq ($(UV),)
 INSTALL = UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --frozen --inexact --extra all
 else
@@ -48,7 +48,7 @@ $(VENV)/.run: $(VENV)/pyvenv.cfg pyproject.toml uv.lock constraints.txt
 	$(INSTALL)
 	@touch $@
 
-$(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(VENV)/.run
+$(VENV)/.dev $(VENV)/.docs $(VENV)/.site: $(VENV)/.%: $(VENV)/.run
 	$(INSTALL) --group $*
 	@touch $@
 
@@ -96,7 +96,7 @@ docs: $(VENV)/.docs ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 .PHONY: docs-check
-docs-check: docs ## what the documentation shows: Python blocks run as they are printed
+docs-check: docs $(VENV)/.dev $(VENV)/.site ## the documentation as its readers use it: in a browser, and by copying its code
 	$(BIN)/python -m pytest tests/site $(PYTEST_ARGS)
 
 .PHONY: demo
