@@ -48,12 +48,14 @@ def complete_blocks(markdown: str) -> str:
     return _FENCE.sub(_completed, markdown)
 
 
-def python_blocks(markdown: str) -> Iterator[str]:
-    """Yield the code of each Python block of *markdown* as a reader copies it."""
+def python_blocks(markdown: str) -> Iterator[tuple[str, str]]:
+    """Yield title and code of each Python block of *markdown*, as a reader copies it; a title may be empty."""
     for fence in _FENCE.finditer(complete_blocks(markdown)):
         if fence["language"] in {"python", "py", "python3"}:
             width = len(fence["indent"])
-            yield "\n".join(line[width:] for line in fence["body"].splitlines()) + "\n"
+            title = re.search(r'title="([^"]*)"', fence["options"])
+            code = "\n".join(line[width:] for line in fence["body"].splitlines()) + "\n"
+            yield title[1] if title else "", code
 
 
 def code_of(quotations: Iterable[tuple[str, str | None]]) -> str:
@@ -130,6 +132,10 @@ class _Source:
             return statements
         raise UnknownSectionError(f"{self.file}: the section {name!r} holds no whole statement of the module.")
 
+    def automatic_fixtures(self) -> list[_Statement]:
+        """Return the fixtures that pytest applies to each test of the file."""
+        return [it for it in self._statements if _is_automatic_fixture(it.node)]
+
     def definition(self, name: str, before: int) -> _Statement | None:
         """Return the statement that binds *name*: the last one before that line, or else the first one."""
         binding = [it for it in self._statements if name in it.binds]
@@ -159,8 +165,20 @@ def _statement(file: str, node: ast.stmt, lines: list[str]) -> _Statement:
     first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
     while first > 1 and lines[first - 2].startswith("#") and not _MARKER.match(lines[first - 2]):
         first -= 1  # the comment above belongs to it
-    uses = frozenset(it.id for it in ast.walk(node) if isinstance(it, ast.Name))
+    uses = frozenset(_used(node, is_test=_is_test(file)))
     return _Statement(file, first, node.end_lineno or first, frozenset(_bound(node)), uses, node)
+
+
+def _is_automatic_fixture(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and "autouse=True" in "".join(map(ast.unparse, node.decorator_list))
+
+
+def _used(node: ast.stmt, *, is_test: bool) -> Iterator[str]:
+    for it in ast.walk(node):
+        if isinstance(it, ast.Name):
+            yield it.id
+        elif is_test and isinstance(it, ast.arg):  # a fixture, which pytest finds by the parameter's name
+            yield it.arg
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:
@@ -196,6 +214,8 @@ def _closure(quoted: list[_Statement]) -> tuple[set[_Import], list[_Statement]]:
     imports: set[_Import] = set()
     chosen: dict[tuple[str, int], _Statement] = {}
     todo = list(quoted)
+    if any(name.startswith("test_") for it in quoted for name in it.binds):
+        todo += _source(quoted[0].file).automatic_fixtures()
     while todo:
         statement = todo.pop()
         if isinstance(
