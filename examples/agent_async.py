@@ -44,7 +44,7 @@ class Message(BaseModel):
 
 
 async def think(messages: list[Message]) -> Thought:
-    """Ask the model what to do next; this one only looks at how far the talk is."""
+    """Ask the model what to do next. This fake only counts the messages."""
     if len(messages) == 1:
         return Thought(
             calls=[
@@ -61,7 +61,7 @@ async def find(what: str) -> str:
 
 
 def forecast(when: str) -> str:
-    """Ask a service by a client that blocks: a ``def`` function runs on a thread."""
+    """Ask a service with a blocking client: a ``def`` function runs on a thread."""
     if when != "tonight":
         raise LookupError(f"there is no forecast for {when}")
     return "it will rain"
@@ -96,7 +96,7 @@ TOOLS: dict[str, Callable[[AsyncDurableContext, str], Awaitable[str]]] = {
 
 
 async def use(ctx: AsyncDurableContext, call: ToolCall) -> Message:
-    """Use one tool in a child context that has the name of the call."""
+    """Use one tool in a child context with the name of the call."""
     try:
         text = await ctx.run_in_child_context(
             TOOLS[call.tool], call.argument, name=call.id

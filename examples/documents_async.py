@@ -42,16 +42,16 @@ class Report(BaseModel):
 
 
 class UnreadableError(Exception):
-    """The document is damaged; trying again doesn't help."""
+    """The document is damaged, so a retry doesn't help."""
 
 
 def list_documents(job: Job) -> list[str]:
-    """List the folder: a step, because the next look may see other files."""
+    """List the folder. This is a step, because the files can change."""
     return [f"{job.folder}/{number:04}" for number in range(job.documents)]
 
 
 async def read(document: str) -> Document:
-    """Count the words of a document; the one with number 250 is damaged."""
+    """Count the words of a document. Number 250 is damaged."""
     await asyncio.sleep(0)  # where a client would wait for the document
     if document.endswith("/0250"):
         raise UnreadableError(f"{document} is damaged")
@@ -59,7 +59,7 @@ async def read(document: str) -> Document:
 
 
 async def put_aside(document: str) -> None:
-    """Move a document to where a person looks at it."""
+    """Move a document to a folder for manual checks."""
 
 
 READ = Retry(
@@ -105,7 +105,7 @@ async def process(child: AsyncDurableContext, document: str) -> Document:
 
 @durable
 async def mapped(job: Job, ctx: AsyncDurableContext) -> Report:
-    """Read a folder, twenty documents at a time; a second damaged one fails the job."""
+    """Read a folder, twenty documents at a time. A second damaged one fails the job."""
     documents = await ctx.step(list_documents, job)
     batch = await ctx.map(
         process,

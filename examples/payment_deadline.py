@@ -28,7 +28,7 @@ class Payment(BaseModel):
 
 
 async def send_link(order: Order, callback_id: str) -> None:
-    """Send the customer a link to pay by; the payment service answers the callback."""
+    """Send the customer a payment link. The payment service answers the callback."""
 
 
 async def send_reminder(order: Order) -> None:
@@ -41,7 +41,7 @@ async def release(order: Order) -> str:
 
 
 async def remind(ctx: AsyncDurableContext, order: Order) -> None:
-    """Remind the customer each day, until the race is over and this is cancelled."""
+    """Remind the customer each day, until the race is over and cancels this."""
     for day in (1, 2):
         await ctx.wait(timedelta(days=1), name=f"day-{day}")
         await ctx.step(send_reminder, order, name=f"reminder-{day}")
@@ -60,9 +60,9 @@ async def handler(order: Order, ctx: AsyncDurableContext) -> str:
             name="payment",
             cancel=True,
         )
-    except CallbackExternalError as error:  # a failure wins, too
+    except CallbackExternalError as error:  # a failure can win, too
         return f"the payment failed: {error.message}"
-    if payment is None:  # `remind` has come to its end
+    if payment is None:  # `remind` has ended
         return await ctx.step(release, order)
     return f"order {order.id} is paid by {payment.id}"
 

@@ -40,7 +40,9 @@ class RatesClient:
     async def rate(self, currency: str) -> Decimal:
         """Return the rate of a currency."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:  # not open, or opened on a loop that is no more
+        if (
+            self._loop is not loop
+        ):  # not open, or opened on a loop that no longer exists
             self.opened += 1
             self._loop = loop
             self._questions = asyncio.Queue()
@@ -61,7 +63,7 @@ class RatesClient:
 
 
 # --8<-- [start:warm]
-# Made when the module loads; it connects when it is first used, inside a step.
+# Created when the module loads. It connects at its first use, inside a step.
 client = RatesClient()
 
 

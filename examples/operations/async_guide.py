@@ -60,7 +60,7 @@ async def plan(city: str, ctx: AsyncDurableContext) -> list[str]:
 # --8<-- [start:later]
 @durable
 async def begin_early(city: str, ctx: AsyncDurableContext) -> list[str]:
-    car = ctx.step(rent, city)  # begins now
+    car = ctx.step(rent, city)  # starts now
     weather = await ctx.step(forecast, city)
     return [weather, await car]
 
@@ -69,7 +69,7 @@ async def begin_early(city: str, ctx: AsyncDurableContext) -> list[str]:
 
 
 class Connection:
-    """A connection that must be given back."""
+    """A connection that must be closed."""
 
     async def __aenter__(self) -> Self:
         LOG.append("open")
@@ -85,7 +85,7 @@ class Connection:
 # --8<-- [start:cleanup]
 @durable
 async def report(text: str, ctx: AsyncDurableContext) -> str:
-    # Closed when the execution suspends, opened again when the code comes back.
+    # Closed at the suspension, opened again by the next invocation.
     async with Connection() as connection:
         await ctx.wait(timedelta(days=1))
         return await ctx.step(connection.send, text)
@@ -112,7 +112,7 @@ async def answer(question: str, ctx: AsyncDurableContext) -> str:
 
 
 async def warm_up_cache() -> None:
-    """Fill a cache, which is not durable."""
+    """Fill a cache. This isn't durable."""
     await asyncio.sleep(3600)
 
 

@@ -33,7 +33,7 @@ from powertools_durable import (
 
 # --8<-- [start:step]
 async def charge(order: Order) -> Payment:
-    """Charge the card: it may await an async client."""
+    """Charge the card. This function can await an async client."""
     return Payment(order_id=order.id, amount=order.total)
 
 
@@ -58,7 +58,7 @@ async def welcome(user: str, ctx: AsyncDurableContext) -> list[str]:
 
 
 async def ask_for_approval(order_id: str, callback_id: str) -> None:
-    """Send the callback id to the person who decides: by mail, chat or a queue."""
+    """Send the callback id to the person who decides, by mail, chat or a queue."""
 
 
 # --8<-- [start:callback]
@@ -107,22 +107,22 @@ async def receive(file: str, ctx: AsyncDurableContext) -> str:
 
 
 # --8<-- [start:poll]
-async def look(stack: Stack) -> Stack:
-    """Ask for the status of a stack; this one takes four looks to come up."""
-    looks = stack.looks + 1
+async def check_stack(stack: Stack) -> Stack:
+    """Ask for the status of a stack. This one is ready at the fourth check."""
+    checks = stack.checks + 1
     return Stack(
         name=stack.name,
-        looks=looks,
-        status="CREATE_COMPLETE" if looks == 4 else "CREATE_IN_PROGRESS",
+        checks=checks,
+        status="CREATE_COMPLETE" if checks == 4 else "CREATE_IN_PROGRESS",
     )
 
 
 @durable
 async def create(name: str, ctx: AsyncDurableContext) -> str:
     stack = await ctx.wait_for_condition(
-        look, initial=Stack(name=name), polling=Polling(is_up, initial_delay=10)
+        check_stack, initial=Stack(name=name), polling=Polling(is_up, initial_delay=10)
     )
-    return f"{stack.name} was up after {stack.looks} looks"
+    return f"{stack.name} was up after {stack.checks} checks"
 
 
 # --8<-- [end:poll]
@@ -278,7 +278,7 @@ async def total(lines: list[str], ctx: AsyncDurableContext) -> int:
 @durable
 async def welcome_with_gift(user: str, ctx: AsyncDurableContext) -> list[str]:
     said = [await ctx.step(greet, user)]
-    if ctx.patched("a-gift"):  # not awaited: it only looks
+    if ctx.patched("a-gift"):  # no await: it sends nothing
         said.append(await ctx.step(send_gift, user))
     await ctx.wait(timedelta(days=3), name="three-days")
     return [*said, await ctx.step(say_goodbye, user)]

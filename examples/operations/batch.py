@@ -8,7 +8,7 @@ from powertools_durable import DurableContext, durable
 
 
 def parse(line: str) -> int:
-    """Read one line of a file: quick, and no harm if it is done twice."""
+    """Parse one line of a file: quick, and harmless to repeat."""
     return int(line)
 
 

@@ -21,7 +21,7 @@ class Decision(BaseModel):
 
 
 def ask_for_approval(order_id: str, callback_id: str) -> None:
-    """Send the callback id to the person who decides: by mail, chat or a queue."""
+    """Send the callback id to the person who decides, by mail, chat or a queue."""
 
 
 @durable

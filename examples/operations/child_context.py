@@ -16,7 +16,7 @@ class Parcel(BaseModel):
 
 
 def pack(sku: str) -> str:
-    """Put the item into a box and return the box's number."""
+    """Pack the item and return the number of its box."""
     return f"box-{sku}"
 
 
@@ -41,11 +41,11 @@ def ship_all(skus: list[str], ctx: DurableContext) -> list[Parcel]:
 
 # --8<-- [start:failure]
 class FullError(Exception):
-    """No more room."""
+    """There is no more room."""
 
 
 def load(truck: str, pallets: int) -> str:
-    """Load pallets; a truck takes ten."""
+    """Load pallets. A truck takes ten."""
     if pallets > 10:
         raise FullError(f"{truck} takes ten pallets")
     return f"{pallets} on {truck}"
@@ -68,7 +68,7 @@ def dispatch_somehow(pallets: int, ctx: DurableContext) -> str:
 
 # --8<-- [start:large]
 def read_page(number: int) -> list[str]:
-    """Read one page of a catalogue: about 100 KiB."""
+    """Read one page of a catalogue, about 100 KiB."""
     return [f"item-{number}-{line:05}" for line in range(6_000)]
 
 

@@ -27,11 +27,11 @@ def book_flight(city: str) -> str:
 
 
 def cancel_flight(booking: str) -> None:
-    """Give a flight back."""
+    """Cancel a flight."""
 
 
 def book_car(city: str) -> str:
-    """Rent a car; there are none in Venice."""
+    """Rent a car. There are none in Venice."""
     if city == "venice":
         raise LookupError(f"there are no cars in {city}")
     return f"car-in-{city}"
@@ -72,7 +72,7 @@ def ask_bank(payment: str) -> str:
 
 
 def confirm(payment: str) -> None:
-    """Look whether the money is back."""
+    """Check whether the money has arrived."""
 
 
 # --8<-- [start:durable]
@@ -94,13 +94,13 @@ def sell(amount: int, ctx: DurableContext) -> str:
 
 
 def hand_over(amount: int) -> None:
-    """Hand the goods over; what costs more than 100 is out of stock."""
+    """Hand over the goods. Everything over 100 is out of stock."""
     if amount > 100:
         raise LookupError("out of stock")
 
 
 def pay_back(payment: str, key: str | None) -> None:
-    """Pay back, unless that was done under the same key."""
+    """Refund a payment, unless this key has been used before."""
 
 
 # --8<-- [start:key]
@@ -140,7 +140,7 @@ def travel_if_possible(city: str, ctx: DurableContext) -> str:
 
 
 def cancel_cheap_hotel(booking: str) -> None:
-    """Try to cancel; cheap hotels do not pay back."""
+    """Try to cancel. Cheap hotels don't refund."""
     raise PermissionError(f"{booking} is not paid back")
 
 
@@ -165,7 +165,7 @@ def lock(room: str) -> str:
 
 
 def unlock(key: str) -> None:
-    """Open the room for others."""
+    """Unlock the room."""
 
 
 def clean(room: str) -> str:

@@ -42,11 +42,11 @@ def album(photos: list[Photo], ctx: DurableContext) -> list[str]:
 
 # --8<-- [start:tolerance]
 class BrokenLinkError(Exception):
-    """There is nothing behind this link."""
+    """The link leads nowhere."""
 
 
 def get(link: str) -> int:
-    """Return the number of bytes behind a link."""
+    """Return the number of bytes at a link."""
     if link.endswith("/404"):
         raise BrokenLinkError(link)
     return 1000
@@ -105,7 +105,7 @@ def words(pages: list[str], ctx: DurableContext) -> int:
 
 # --8<-- [start:rule]
 def enough(status: FanOutStatus) -> Literal["succeeded", "failed"] | None:
-    """Two yes are a majority of three, and so are two no."""
+    """Decide when two of three judges agree."""
     if status.succeeded >= 2:
         return "succeeded"
     return "failed" if status.failed >= 2 else None
@@ -126,5 +126,5 @@ def verdict(judges: list[str], ctx: DurableContext) -> str:
 
 
 def ask(judge: str) -> bool:
-    """Ask a judge; those whose name begins with N say no."""
+    """Ask a judge. Those whose name starts with N say no."""
     return not judge.startswith("N")

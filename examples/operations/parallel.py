@@ -18,15 +18,15 @@ class Cart(BaseModel):
 
 class Check(BaseModel):
     passed: bool
-    words: str
+    reason: str
 
 
 def check_stock(order: Cart) -> Check:
-    return Check(passed=order.sku != "unicorn", words=f"{order.sku} in stock")
+    return Check(passed=order.sku != "unicorn", reason=f"{order.sku} in stock")
 
 
 def check_fraud(order: Cart) -> Check:
-    return Check(passed=True, words=f"{order.id} looks honest")
+    return Check(passed=True, reason=f"{order.id} has no known fraud")
 
 
 def stock(child: DurableContext, order: Cart) -> Check:
@@ -90,17 +90,18 @@ def first_offer(carriers: list[str], ctx: DurableContext) -> str:
 def notify(channel: str) -> str:
     if channel == "pager":
         raise ConnectionError("the pager is off")
-    return f"told by {channel}"
+    return f"notified by {channel}"
 
 
-def tell(channel: str) -> Callable[[DurableContext], str]:
+def notify_by(channel: str) -> Callable[[DurableContext], str]:
     return lambda child: child.step(notify, channel, retry=Retry.none())
 
 
 @durable
 def alarm(channels: list[str], ctx: DurableContext) -> list[str]:
     batch = ctx.parallel(
-        [tell(channel) for channel in channels], completion=Completion.all_completed()
+        [notify_by(channel) for channel in channels],
+        completion=Completion.all_completed(),
     )
     return batch.results + [str(error) for error in batch.errors]
 

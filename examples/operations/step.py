@@ -29,7 +29,7 @@ class Payment(BaseModel):
 
 
 def charge(order: Order) -> Payment:
-    """Charge the card: a plain function, which a test may call directly."""
+    """Charge the card. This is a plain function, so a test can call it directly."""
     return Payment(order_id=order.id, amount=order.total)
 
 
@@ -43,11 +43,11 @@ def place_order(order: Order, ctx: DurableContext) -> Payment:
 
 # --8<-- [start:retry]
 class ProviderBusyError(Exception):
-    """The provider asks to come back later."""
+    """The provider asks you to try again later."""
 
 
 def exchange_rate(currency: str) -> Decimal:
-    """Ask a provider who is busy the first two times."""
+    """Ask a provider that is busy in the first two attempts."""
     if current_step().attempt < 3:
         raise ProviderBusyError("come back later")
     return Decimal("1.08") if currency == "USD" else Decimal(1)
@@ -68,7 +68,7 @@ def convert(currency: str, ctx: DurableContext) -> Decimal:
 
 # --8<-- [start:idempotency]
 def charge_once(amount: Decimal) -> str:
-    """Charge with a key: a provider that knows it repeats its answer."""
+    """Charge with a key. A provider that knows the key repeats its first answer."""
     return post_charge(amount, idempotency_key=current_step().idempotency_key)
 
 
@@ -91,12 +91,12 @@ def charge_safely(amount: Decimal, ctx: DurableContext) -> str:
 
 # --8<-- [start:at_most_once]
 def transfer(account: str) -> str:
-    """Order a bank transfer; the bank knows no idempotency keys."""
+    """Order a bank transfer. The bank doesn't accept idempotency keys."""
     return f"sent to {account}"
 
 
 def ask_the_bank(account: str) -> str:
-    """Look whether the transfer is on the statement."""
+    """Check whether the transfer is on the statement."""
     return f"found on the statement of {account}"
 
 
@@ -120,7 +120,7 @@ class Shortage(BaseModel):
 
 
 class OutOfStockError(Exception):
-    """What is left is not enough; `data` is recorded with the error."""
+    """There is not enough left. `data` is recorded with the error."""
 
     def __init__(self, shortage: Shortage) -> None:
         super().__init__(f"{shortage.sku} is out of stock")
@@ -128,7 +128,7 @@ class OutOfStockError(Exception):
 
 
 def reserve(sku: str, quantity: int) -> int:
-    """Set goods aside; there are three of everything."""
+    """Reserve goods. There are three of each."""
     if quantity > 3:
         raise OutOfStockError(Shortage(sku=sku, missing=quantity - 3))
     return quantity

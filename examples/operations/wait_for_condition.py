@@ -11,16 +11,16 @@ from powertools_durable import DurableContext, Polling, WaitForConditionError, d
 class Stack(BaseModel):
     name: str
     status: str = "CREATE_IN_PROGRESS"
-    looks: int = 0
+    checks: int = 0
 
 
-def look(stack: Stack) -> Stack:
-    """Ask for the status of a stack; this one takes four looks to come up."""
-    looks = stack.looks + 1
+def check_stack(stack: Stack) -> Stack:
+    """Ask for the status of a stack. This one is ready at the fourth check."""
+    checks = stack.checks + 1
     return Stack(
         name=stack.name,
-        looks=looks,
-        status="CREATE_COMPLETE" if looks == 4 else "CREATE_IN_PROGRESS",
+        checks=checks,
+        status="CREATE_COMPLETE" if checks == 4 else "CREATE_IN_PROGRESS",
     )
 
 
@@ -31,9 +31,9 @@ def is_up(stack: Stack) -> bool:
 @durable
 def create(name: str, ctx: DurableContext) -> str:
     stack = ctx.wait_for_condition(
-        look, initial=Stack(name=name), polling=Polling(is_up, initial_delay=10)
+        check_stack, initial=Stack(name=name), polling=Polling(is_up, initial_delay=10)
     )
-    return f"{stack.name} was up after {stack.looks} looks"
+    return f"{stack.name} was up after {stack.checks} checks"
 
 
 # --8<-- [end:poll]
@@ -41,7 +41,7 @@ def create(name: str, ctx: DurableContext) -> str:
 
 # --8<-- [start:failure]
 def temperature(last: float) -> float:
-    """Read a thermometer; it gets half a degree warmer between two looks."""
+    """Read a thermometer. It gets half a degree warmer between two checks."""
     if last >= 30:
         raise OverflowError("the thermometer has burst")
     return last + 0.5
@@ -59,7 +59,7 @@ def warm_up(start: float, ctx: DurableContext) -> str:
     try:
         degrees = ctx.wait_for_condition(temperature, initial=start, polling=polling)
     except WaitForConditionError as error:
-        return f"still too cold, or worse: {error.message}"
+        return f"not warm enough: {error.message}"
     return f"{degrees} degrees"
 
 
@@ -67,7 +67,7 @@ def warm_up(start: float, ctx: DurableContext) -> str:
 
 
 def count_rows(last: int) -> int:
-    """Look how far an import is: a thousand rows more each time."""
+    """Count the imported rows: a thousand more each time."""
     return last + 1000
 
 

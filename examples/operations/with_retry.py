@@ -26,7 +26,7 @@ class ExpiredError(Exception):
 
 
 class SoldOutError(Exception):
-    """No seat is left; another offer will not help."""
+    """There are no seats left, so another offer doesn't help."""
 
 
 def get_offer(flight: str) -> Offer:

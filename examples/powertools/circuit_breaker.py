@@ -64,8 +64,8 @@ def charge_in_step(order_id: str) -> str:
     return str(charge(order_id))
 
 
-# An open circuit is one more reason to try again later; until then the execution is
-# suspended and costs nothing.
+# An open circuit is another reason to retry later. Until then, the execution is
+# suspended, and you don't pay for it.
 patient = Retry(
     max_attempts=10,
     initial_delay=30,

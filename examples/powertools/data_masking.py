@@ -18,7 +18,7 @@ from powertools_durable.serdes import EncryptingSerDes, MaskingSerDes
 
 # --8<-- [start:provider]
 class LocalKeyProvider(BaseProvider):
-    """Encrypts with a key at hand: for tests, where there is no KMS."""
+    """Encrypts with a local key, for tests without KMS."""
 
     def __init__(self, key: bytes) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class LocalKeyProvider(BaseProvider):
     def decrypt(
         self, data: str, provider_options: Any = None, **encryption_context: str
     ) -> Any:
-        """Return what was encrypted; raise if it, or the context, is not the same."""
+        """Decrypt *data*. Raise if the data or the context has changed."""
         sealed = b64decode(data)
         aad = json.dumps(encryption_context, sort_keys=True).encode()
         return json.loads(self._cipher.decrypt(sealed[:12], sealed[12:], aad))
@@ -71,7 +71,7 @@ without_card = MaskingSerDes(fields=["card"])
 def masks(event: dict[str, str], ctx: DurableContext) -> str:
     customer = ctx.step(load_customer, event["id"], serdes=without_card)
     ctx.wait(timedelta(days=1))
-    return customer.card  # "*****", in the first run as in every replay
+    return customer.card  # "*****", in the first invocation and in every replay
 
 
 # --8<-- [end:mask]
@@ -99,7 +99,7 @@ def encrypts(event: list[str], ctx: DurableContext) -> list[str]:
         lambda child, each: child.step(load_customer, each), event, returns=Customer
     ).results
     ctx.wait(timedelta(days=1))
-    # The handler's own result is not encrypted.
+    # The handler's own result isn't encrypted.
     return [customer.card[-4:] for customer in customers]
 
 
@@ -108,7 +108,7 @@ def encrypts(event: list[str], ctx: DurableContext) -> list[str]:
 
 # --8<-- [start:kms]
 def with_kms(key_arn: str) -> EncryptingSerDes:
-    """Encrypt under a key of AWS KMS; data keys are cached."""
+    """Encrypt with a key of AWS KMS. Data keys are cached."""
     from aws_lambda_powertools.utilities.data_masking.provider.kms import (
         AWSEncryptionSDKProvider,
     )
@@ -128,5 +128,5 @@ masked_and_encrypted = EncryptingSerDes(provider, inner=MaskingSerDes(fields=["c
 
 @durable
 def both(event: dict[str, str], ctx: DurableContext) -> str:
-    """Mask what nobody needs, and encrypt the rest."""
+    """Mask what your code does not need, and encrypt the rest."""
     return ctx.step(load_customer, event["id"], serdes=masked_and_encrypted).card

@@ -46,7 +46,7 @@ def watches_invocations(
 ) -> Any:
     INVOCATIONS.append("begins")
     answer = handler(event, context)
-    # PENDING for each suspension, and then the status in which the execution ends.
+    # PENDING for each suspension, and the final status at the end.
     INVOCATIONS.append(answer["Status"])
     return answer
 

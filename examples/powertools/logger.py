@@ -31,7 +31,7 @@ def charge(order_id: str) -> str:
 )
 @durable
 def handler(event: dict[str, str], ctx: DurableContext) -> str:
-    logger.info("order accepted")  # once, though this line runs in each invocation
+    logger.info("order accepted")  # once, although this line runs in each invocation
     payment = ctx.step(charge, event["id"])
     ctx.wait(timedelta(days=1))
     logger.info("order shipped", payment=payment)
@@ -46,7 +46,7 @@ def handler(event: dict[str, str], ctx: DurableContext) -> str:
 @durable
 @logger.inject_lambda_context(log_event=True)
 def logs_its_input(event: dict[str, str], ctx: DurableContext) -> None:
-    """Log the input once; above @durable the event would hold every payload."""
+    """Log the input once. Above @durable, the event would hold every payload."""
 
 
 # --8<-- [end:input]
@@ -56,7 +56,7 @@ def logs_its_input(event: dict[str, str], ctx: DurableContext) -> None:
 @durable
 def ships(parcels: list[str], ctx: DurableContext) -> None:
     def ship(child: DurableContext, parcel: str) -> None:
-        # For this branch alone: append_keys sets keys for all threads.
+        # For this branch only: append_keys sets keys for all threads.
         logger.thread_safe_append_keys(parcel=parcel)
         logger.info("picked")
         child.wait(timedelta(hours=1))

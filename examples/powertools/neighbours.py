@@ -57,7 +57,7 @@ def place_order(order: dict[str, str], ctx: DurableContext) -> str:
 
 # --8<-- [start:name]
 def start_once(lambda_client: Any, order: dict[str, str]) -> None:
-    """A second execution of this name is not started."""
+    """Start an execution, unless one of this name exists."""
     lambda_client.invoke(
         FunctionName="orders:live",
         InvocationType="Event",
@@ -106,7 +106,7 @@ def charge_by_key(order_id: str) -> str:
 
 @durable
 def pay_by_key(order_id: str, ctx: DurableContext) -> str:
-    """Need no store at all."""
+    """Charge without any store."""
     return ctx.step(charge_by_key, order_id)
 
 
@@ -188,7 +188,7 @@ def charge_with_secret(order_id: str) -> str:
 
 @durable
 def price(order: dict[str, int], ctx: DurableContext) -> dict[str, Any]:
-    # The same on every replay, whatever is configured by then.
+    # The same on every replay, even if the configuration has changed.
     percent = ctx.step(discount)
     express = ctx.step(is_express)
     ctx.step(charge_with_secret, str(order["id"]))

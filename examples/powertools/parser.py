@@ -23,7 +23,7 @@ class Order(BaseModel):
     model_config = ConfigDict(strict=True)
 
     id: int
-    due: date  # strict, and yet "2026-01-02" will do: the model reads the JSON text
+    due: date  # strict, but "2026-01-02" works: the model reads the JSON text
 
 
 @dataclass
@@ -112,7 +112,7 @@ def read_raw_event(event: dict[str, Any]) -> tuple[str, Any]:
 
 
 def read_raw_queue_event(event: dict[str, Any]) -> Any:
-    """Read one whose payload is a batch of messages."""
+    """Read an event whose payload is a batch of messages."""
     return parse(event, model=Order, envelope=DurableEnvelope.of(SqsEnvelope))
 
 

@@ -24,15 +24,15 @@ ATTEMPTS: list[str] = []
 
 # --8<-- [start:time]
 def is_weekend() -> bool:
-    # `datetime.now(UTC).weekday() >= 5`, or a feature flag: anything that may change.
+    # `datetime.now(UTC).weekday() >= 5`, or a feature flag: anything that can change.
     return False
 
 
 @durable
 def branches_on_what_a_step_found(event: object, ctx: DurableContext) -> str:
-    if ctx.step(is_weekend):  # and not: if is_weekend():
+    if ctx.step(is_weekend):  # not: if is_weekend():
         ctx.wait(timedelta(days=2))
-    return f"at {ctx.now():%H:%M}"  # and not: datetime.now()
+    return f"at {ctx.now():%H:%M}"  # not: datetime.now()
 
 
 # --8<-- [end:time]
@@ -45,7 +45,7 @@ def close(order_id: str) -> None:
 
 @durable
 def cleans_up_once(order_id: str, ctx: DurableContext) -> None:
-    ctx.defer(close, order_id)  # and not: finally, which runs at each suspension
+    ctx.defer(close, order_id)  # not: finally, which runs at each suspension
     ctx.wait(timedelta(days=1))
 
 
@@ -62,7 +62,7 @@ def catches_errors(event: object, ctx: DurableContext) -> str:
     try:
         ctx.step(charge, retry=Retry.none())
         ctx.wait(timedelta(days=1))
-    except StepError as error:  # and not: except BaseException, which a suspension is
+    except StepError as error:  # not: except BaseException, which catches a suspension
         return f"failed with {error.error_type}"
     return "charged"
 
@@ -88,7 +88,7 @@ def logs_what_fails(event: object, ctx: DurableContext) -> None:
 
 # --8<-- [start:threads]
 def look_up(sku: str) -> str:
-    logger.info("looked up", sku=sku)  # once, and with its execution
+    logger.info("looked up", sku=sku)  # once, with its execution
     return sku.upper()
 
 

@@ -23,7 +23,7 @@ logger = Logger(service="orders")
 
 # --8<-- [start:around]
 class SlowSteps(Around):
-    """Warns of steps that take long."""
+    """Warns about slow steps."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -46,7 +46,7 @@ class SlowSteps(Around):
 
 # --8<-- [start:hooks]
 class Tally(Plugin):
-    """Counts how operations end; a fresh one for each invocation."""
+    """Counts how operations end. There is a new instance for each invocation."""
 
     def __init__(self) -> None:
         self.ends: Counter[str] = Counter()

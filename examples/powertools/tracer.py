@@ -49,7 +49,7 @@ def write(child: DurableContext) -> None:
 def frugal(event: dict[str, str], ctx: DurableContext) -> str:
     with tracer.provider.in_subsegment("## approval") as subsegment:
         subsegment.put_annotation("OrderId", event["id"])
-        # Suspends, which is not a fault of ## approval.
+        # Suspends. That isn't a fault of ## approval.
         ctx.wait(timedelta(days=1), name="cooling-off")
     return "approved"
 

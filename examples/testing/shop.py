@@ -15,14 +15,14 @@ ledger = Ledger()
 
 
 def charge(order_id: str) -> str:
-    """Stand in for a payment service: it recognises a key that it has seen before."""
+    """Stand in for a payment service that recognises a key it has seen before."""
     ledger.record("charge", key=current_step().idempotency_key, order=order_id)
     return f"payment-of-{order_id}"
 
 
 @ledger.effect
 def send_mail(order_id: str) -> None:
-    """Stand in for a mail service: each call is a mail."""
+    """Stand in for a mail service. Each call sends a mail."""
 
 
 # --8<-- [end:fakes]
@@ -81,7 +81,7 @@ def test_a_mail_outside_of_a_step_is_found() -> None:
 
 # --8<-- [start:spend]
 def count_stock(order_id: str) -> int:
-    """Stand in for a slow service: the first time it takes longer than Lambda has."""
+    """Stand in for a slow service. The first call exceeds Lambda's timeout."""
     spend(
         timedelta(minutes=20)
         if not ledger.count("asked") and ledger.record("asked")

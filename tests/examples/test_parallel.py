@@ -46,5 +46,5 @@ def test_first_offer_fails_when_every_carrier_declines():
 
 def test_alarm_tells_everybody_it_can_reach():
     run = Simulator(example.alarm).start(["mail", "pager", "chat"]).finish()
-    assert (run.status, run.result) == ("SUCCEEDED", ["told by mail", "told by chat", "the pager is off"])
+    assert (run.status, run.result) == ("SUCCEEDED", ["notified by mail", "notified by chat", "the pager is off"])
     assert run.operation("parallel-branch-1").status == "FAILED"

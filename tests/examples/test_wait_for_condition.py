@@ -10,11 +10,11 @@ from examples.operations import wait_for_condition as example
 from powertools_durable.testing import Simulator
 
 
-def test_create_looks_until_the_stack_is_up():
+def test_create_checks_until_the_stack_is_up():
     run = Simulator(example.create).start("shop").finish()
-    assert (run.status, run.result) == ("SUCCEEDED", "shop was up after 4 looks")
-    look = run.operation("look")
-    assert (look.type, look.sub_type, look.attempts) == ("STEP", "WaitForCondition", 4)
+    assert (run.status, run.result) == ("SUCCEEDED", "shop was up after 4 checks")
+    check = run.operation("check_stack")
+    assert (check.type, check.sub_type, check.attempts) == ("STEP", "WaitForCondition", 4)
     assert len(run.invocations) == 4
 
 
@@ -23,8 +23,8 @@ def test_create_looks_until_the_stack_is_up():
     [
         (18.0, "20.0 degrees"),
         (15.5, "20.0 degrees"),
-        (10.0, "still too cold, or worse: the condition of step 'temperature' (#1) was not met in 10 checks"),
-        (30.0, "still too cold, or worse: the thermometer has burst"),
+        (10.0, "not warm enough: the condition of step 'temperature' (#1) was not met in 10 checks"),
+        (30.0, "not warm enough: the thermometer has burst"),
     ],
 )
 def test_warm_up_tells_how_it_ended(start, told):
@@ -32,7 +32,7 @@ def test_warm_up_tells_how_it_ended(start, told):
     assert (run.status, run.result) == ("SUCCEEDED", told)
 
 
-def test_warm_up_looks_once_a_minute():
+def test_warm_up_checks_once_a_minute():
     run = Simulator(example.warm_up).start(18.0).finish()
     temperature = run.operation("temperature")
     assert temperature.end_timestamp - temperature.start_timestamp == timedelta(minutes=3)

@@ -7,14 +7,18 @@ simulator, so time is virtual and each run prints the same.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from examples.operations.with_retry import ExpiredError
 from powertools_durable.cli.describe import summarize_event
 from powertools_durable.cli.timeline import EventLines, render_outcome
 from powertools_durable.testing import Simulator
@@ -24,13 +28,15 @@ WIDTH = 84
 
 
 class Shown(NamedTuple):
-    """One execution: the example, its input, and the answer to its callback, two hours later."""
+    """One execution: the example, its input, the answer to its callback two hours later, and a function that fails."""
 
     example: str
     event: Any
     name: str
     callback: str | None = None
     answer: Any = None
+    fails_once: str | None = None
+    error: Exception | None = None
 
 
 SHOWN = {
@@ -48,7 +54,13 @@ SHOWN = {
         "wait_for_callback.py:receive", "a.pdf", "a-pdf", "scan", {"clean": True, "engine": "clam"}
     ),
     "wait-for-condition": Shown("wait_for_condition.py:create", "shop", "create-shop"),
-    "with-retry": Shown("with_retry.py:travel", "LH1", "flight-lh1"),
+    "with-retry": Shown(
+        "with_retry.py:travel",
+        "LH1",
+        "flight-lh1",
+        fails_once="book",
+        error=ExpiredError("the offer is no longer valid"),
+    ),
 }
 
 
@@ -57,10 +69,11 @@ def timeline(shown: Shown) -> str:
     file, _, handler_name = shown.example.partition(".py:")
     example = import_module(f"examples.operations.{file.replace('/', '.')}")
     functions = {"payments:1": import_module("examples.operations.invoke").payments}
-    run = Simulator(getattr(example, handler_name), functions=functions).start(shown.event, name=shown.name)
-    if shown.callback:
-        run.advance(timedelta(hours=2)).callback(shown.callback).succeed(shown.answer)
-    run.finish()
+    with _failing_once(example, shown):
+        run = Simulator(getattr(example, handler_name), functions=functions).start(shown.event, name=shown.name)
+        if shown.callback:
+            run.advance(timedelta(hours=2)).callback(shown.callback).succeed(shown.answer)
+        run.finish()
     page = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None)
     page.print(f"$ powertools-durable show {shown.name}")
     page.print(shown.name)
@@ -83,6 +96,27 @@ def timeline(shown: Shown) -> str:
         )
     )
     return "\n".join(line.rstrip() for line in page.file.getvalue().splitlines()) + "\n"
+
+
+@contextmanager
+def _failing_once(example: ModuleType, shown: Shown) -> Iterator[None]:
+    """Let a function of the example raise at its first call."""
+    if shown.fails_once is None or shown.error is None:
+        yield
+        return
+    function, outcomes = getattr(example, shown.fails_once), iter([shown.error])
+
+    @wraps(function)
+    def failing_once(*args: Any) -> Any:
+        for error in outcomes:
+            raise error
+        return function(*args)
+
+    setattr(example, shown.fails_once, failing_once)
+    try:
+        yield
+    finally:
+        setattr(example, shown.fails_once, function)
 
 
 if __name__ == "__main__":

@@ -66,14 +66,22 @@ def ship(order: Order) -> str:
 @durable(tracer=tracer)
 def handler(order: Order, ctx: DurableContext) -> Receipt:
     """Take an order from card to parcel."""
-    payment = ctx.step(charge, order, retry=Retry(max_attempts=5, retry_on=(CardNetworkBusyError,)))
+    payment = ctx.step(
+        charge, order, retry=Retry(max_attempts=5, retry_on=(CardNetworkBusyError,))
+    )
 
     approval = ctx.wait_for_callback(
-        request_approval, order, name="approval", timeout=timedelta(days=2), returns=Approval
+        request_approval,
+        order,
+        name="approval",
+        timeout=timedelta(days=2),
+        returns=Approval,
     )
     if not approval.approved:
         raise PermissionError(f"{approval.by} did not approve the order")
 
     ctx.wait(timedelta(minutes=1), name="cooling-off")
     parcel = ctx.step(ship, order)
-    return Receipt(order=order.id, payment=payment.id, approved_by=approval.by, parcel=parcel)
+    return Receipt(
+        order=order.id, payment=payment.id, approved_by=approval.by, parcel=parcel
+    )

@@ -1,10 +1,4 @@
-r"""A callback with every option.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/callback.py:render \
-        --event '"metropolis"'
-"""
+"""A callback with every option."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-r"""A callback with every option, in an ``async def`` handler.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/callback_async.py:render \
-        --event '"metropolis"'
-"""
+"""A callback with every option, in an ``async def`` handler."""
 
 from __future__ import annotations
 

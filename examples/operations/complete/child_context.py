@@ -1,10 +1,4 @@
-r"""A child context with every option.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/child_context.py:count \
-        --event 3
-"""
+"""A child context with every option."""
 
 from __future__ import annotations
 

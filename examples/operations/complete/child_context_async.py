@@ -1,10 +1,4 @@
-r"""A child context with every option, in an ``async def`` handler.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/child_context_async.py:count \
-        --event 3
-"""
+"""A child context with every option, in an ``async def`` handler."""
 
 from __future__ import annotations
 

@@ -1,11 +1,4 @@
-r"""An invoke with every option.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/invoke.py:checkout \
-        --event '{"id": "42", "tenant": "acme", "total": "51.00"}' \
-        --function payments:live=examples/operations/invoke.py:payments
-"""
+"""An invoke with every option."""
 
 from __future__ import annotations
 

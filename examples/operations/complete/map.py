@@ -1,10 +1,4 @@
-r"""A map with every option.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/map.py:check \
-        --event '["a.example/1", "a.example/404"]'
-"""
+"""A map with every option."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-r"""A map with every option, in an ``async def`` handler.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/map_async.py:check \
-        --event '["a.example/1", "a.example/404"]'
-"""
+"""A map with every option, in an ``async def`` handler."""
 
 from __future__ import annotations
 

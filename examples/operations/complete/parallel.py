@@ -1,10 +1,4 @@
-r"""A parallel with every option.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/parallel.py:quote \
-        --event '"berlin"'
-"""
+"""A parallel with every option."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-r"""A parallel with every option, in an ``async def`` handler.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/parallel_async.py:quote \
-        --event '"berlin"'
-"""
+"""A parallel with every option, in an ``async def`` handler."""
 
 from __future__ import annotations
 

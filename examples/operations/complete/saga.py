@@ -1,10 +1,4 @@
-r"""A saga with every kind of compensation.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/saga.py:travel \
-        --event '"venice"'
-"""
+"""A saga with every kind of compensation."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-r"""A saga with every kind of compensation, in an ``async def`` handler.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/saga_async.py:travel \
-        --event '"venice"'
-"""
+"""A saga with every kind of compensation, in an ``async def`` handler."""
 
 from __future__ import annotations
 

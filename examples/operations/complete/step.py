@@ -1,10 +1,4 @@
-r"""A step with every option.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/step.py:ship \
-        --event '"42"'
-"""
+"""A step with every option."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-r"""A step with every option, in an ``async def`` handler.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/step_async.py:ship \
-        --event '"42"'
-"""
+"""A step with every option, in an ``async def`` handler."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-r"""A wait for a callback with every option.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/wait_for_callback.py:receive \
-        --event '"a.pdf"'
-"""
+"""A wait for a callback with every option."""
 
 from __future__ import annotations
 

@@ -1,11 +1,4 @@
-r"""A wait for a callback with every option, in an ``async def`` handler.
-
-Run it::
-
-    powertools-durable run \
-        examples/operations/complete/wait_for_callback_async.py:receive \
-        --event '"a.pdf"'
-"""
+"""A wait for a callback with every option, in an ``async def`` handler."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-r"""A wait for a condition with every option.
-
-Run it::
-
-    powertools-durable run examples/operations/complete/wait_for_condition.py:export \
-        --event '"orders"'
-"""
+"""A wait for a condition with every option."""
 
 from __future__ import annotations
 

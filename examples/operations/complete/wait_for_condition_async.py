@@ -1,11 +1,4 @@
-r"""A wait for a condition with every option, in an ``async def`` handler.
-
-Run it::
-
-    powertools-durable run \
-        examples/operations/complete/wait_for_condition_async.py:export \
-        --event '"orders"'
-"""
+"""A wait for a condition with every option, in an ``async def`` handler."""
 
 from __future__ import annotations
 
