@@ -37,6 +37,11 @@ def book(offer: Offer) -> str:
     return f"booked {offer.id} for {offer.price}"
 
 
+def book_too_late(offer: Offer) -> str:
+    """Fail as an airline does whose offer has expired: for tests, in place of `book`."""
+    raise ExpiredError(f"{offer.id} is no longer valid")
+
+
 def book_a_seat(child: DurableContext, flight: str) -> str:
     offer = child.step(get_offer, flight)
     child.wait(timedelta(minutes=1), name="until-it-is-confirmed")

@@ -7,36 +7,38 @@ simulator, so time is virtual and each run prints the same.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from datetime import timedelta
 from functools import wraps
-from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from itertools import chain, repeat
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from rich.console import Console
 
-from examples.operations.with_retry import ExpiredError
+from examples.operations import invoke
 from powertools_durable.cli.describe import summarize_event
 from powertools_durable.cli.timeline import EventLines, render_outcome
 from powertools_durable.testing import Simulator
 
-FOLDER = Path(__file__).parents[2] / "examples" / "operations" / "timelines"
+OPERATIONS = Path(__file__).parents[2] / "examples" / "operations"
+FOLDER = OPERATIONS / "timelines"
 WIDTH = 84
 
 
 class Shown(NamedTuple):
-    """One execution: the example, its input, the answer to its callback two hours later, and a function that fails."""
+    """One execution: its example, input and name, the answer after two hours, and a function to replace once."""
 
     example: str
     event: Any
     name: str
     callback: str | None = None
     answer: Any = None
-    fails_once: str | None = None
-    error: Exception | None = None
+    replaced: str | None = None
+    replacement: str | None = None
 
 
 SHOWN = {
@@ -58,22 +60,23 @@ SHOWN = {
         "with_retry.py:travel",
         "LH1",
         "flight-lh1",
-        fails_once="book",
-        error=ExpiredError("the offer is no longer valid"),
+        replaced="book",
+        replacement="book_too_late",
     ),
 }
 
 
 def timeline(shown: Shown) -> str:
     """Return what ``show`` prints of an execution, with the command in front."""
-    file, _, handler_name = shown.example.partition(".py:")
-    example = import_module(f"examples.operations.{file.replace('/', '.')}")
-    functions = {"payments:1": import_module("examples.operations.invoke").payments}
-    with _failing_once(example, shown):
-        run = Simulator(getattr(example, handler_name), functions=functions).start(shown.event, name=shown.name)
-        if shown.callback:
-            run.advance(timedelta(hours=2)).callback(shown.callback).succeed(shown.answer)
-        run.finish()
+    file, _, handler_name = shown.example.partition(":")
+    example = _loaded(OPERATIONS / file)
+    functions = {"payments:1": invoke.payments}
+    if shown.replaced and shown.replacement:
+        _replace_once(example, shown.replaced, shown.replacement)
+    run = Simulator(getattr(example, handler_name), functions=functions).start(shown.event, name=shown.name)
+    if shown.callback:
+        run.advance(timedelta(hours=2)).callback(shown.callback).succeed(shown.answer)
+    run.finish()
     page = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None)
     page.print(f"$ powertools-durable show {shown.name}")
     page.print(shown.name)
@@ -98,25 +101,26 @@ def timeline(shown: Shown) -> str:
     return "\n".join(line.rstrip() for line in page.file.getvalue().splitlines()) + "\n"
 
 
-@contextmanager
-def _failing_once(example: ModuleType, shown: Shown) -> Iterator[None]:
-    """Let a function of the example raise at its first call."""
-    if shown.fails_once is None or shown.error is None:
-        yield
-        return
-    function, outcomes = getattr(example, shown.fails_once), iter([shown.error])
+def _loaded(path: Path) -> ModuleType:
+    """Import an example as the command line does: by the name of its file."""
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = module_from_spec(spec)
+    with patch.dict(sys.modules, {path.stem: module}):  # pydantic looks for the module of a model
+        spec.loader.exec_module(module)
+    return module
 
-    @wraps(function)
-    def failing_once(*args: Any) -> Any:
-        for error in outcomes:
-            raise error
-        return function(*args)
 
-    setattr(example, shown.fails_once, failing_once)
-    try:
-        yield
-    finally:
-        setattr(example, shown.fails_once, function)
+def _replace_once(example: ModuleType, name: str, replacement: str) -> None:
+    """Call another function of the example in place of the first call of *name*."""
+    functions = chain([getattr(example, replacement)], repeat(getattr(example, name)))
+
+    @wraps(getattr(example, name))
+    def replaced(*args: Any) -> Any:
+        return next(functions)(*args)
+
+    setattr(example, name, replaced)
 
 
 if __name__ == "__main__":
