@@ -1,6 +1,6 @@
 """The handlers of `official_handlers.py` in our words: what the official SDK has begun, these go on with.
 
-What to mind is in docs/testing/replaying-histories.md: the official SDK names an operation only when it is told to,
+What to mind is in docs/coming-from/official-sdk.md: the official SDK names an operation only when it is told to,
 and ours after its function.
 """
 
