@@ -13,9 +13,11 @@ from powertools_durable.plugins import (
     Around,
     AttemptInfo,
     InvocationEnd,
+    InvocationInfo,
     Listening,
     OperationEnd,
     Plugin,
+    PluginFactory,
 )
 
 logger = Logger(service="orders")
@@ -79,3 +81,16 @@ def handler(event: dict[str, str], ctx: DurableContext) -> str:
 
 
 # --8<-- [end:handler]
+
+
+# --8<-- [start:factory]
+class OfOrders(PluginFactory):
+    """Times the steps of orders, and of nothing else."""
+
+    def create_plugin(self, info: InvocationInfo) -> Plugin | None:
+        if info.execution_name.startswith("order-"):
+            return SlowSteps(seconds=5)
+        return None
+
+
+# --8<-- [end:factory]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import replace
@@ -10,12 +11,15 @@ from typing import TypeVar
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._runtime.environment import Clock
+from powertools_durable._runtime.error_origin import place_of
 from powertools_durable.backends.base import DurableBackend
 from powertools_durable.errors import BackendError
-from powertools_durable.plugins import BackendCalls
+from powertools_durable.plugins import BackendCalls, PluginFactory, PluginSource
 from powertools_durable.scope import BACKEND_CALL, SCOPE
 
 __all__ = ["CountedBackend"]
+
+logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -29,11 +33,14 @@ class CountedBackend:
         The wrapped backend.
     clock : Clock
         Measures the calls.
+    plugins : Sequence[PluginSource]
+        Those that are a `PluginFactory` set context variables for the calls.
     """
 
-    def __init__(self, backend: DurableBackend, clock: Clock) -> None:
+    def __init__(self, backend: DurableBackend, clock: Clock, plugins: Sequence[PluginSource] = ()) -> None:
         self._backend = backend
         self._clock = clock
+        self._factories = [source for source in plugins if isinstance(source, PluginFactory)]
         self.use_current_context()
         self.calls = BackendCalls()  # only one thread at a time makes calls
 
@@ -41,6 +48,12 @@ class CountedBackend:
         """Make calls with the current context variables from now on, without a scope: they belong to no operation."""
         self._context = copy_context()
         self._context.run(SCOPE.set, None)
+        for factory in self._factories:
+            try:
+                self._context.run(factory.prepare_backend_calls)
+            except Exception as error:  # noqa: BLE001 - a plugin cannot fail the execution
+                name = type(factory).__name__
+                logger.error("plugin %s failed in prepare_backend_calls; it is ignored: %s", name, place_of(error))  # noqa: TRY400
 
     def checkpoint(
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str

@@ -30,6 +30,10 @@ class Driving:
 
     Attributes
     ----------
+    observers : Observers | None
+        The plugins that observe operations, if there are any.
+    propagation : Observers | None
+        The plugins that may have a trace header for other functions.
     failures : Failures | None
         Logs failures; None in a context without an invocation.
     first_calls : Sequence
@@ -51,7 +55,8 @@ class Driving:
         self.checkpointer = checkpointer
         self.deadline = deadline
         self.scopes = scopes
-        self.observers = observers
+        self.observers = observers if observers is not None and observers.observes_operations else None
+        self.propagation = observers
         self.failures: Failures | None = None
         self.first_calls: Sequence[FirstCall] = ()
         self._environment = environment
@@ -71,7 +76,7 @@ class Driving:
 
     def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
         """Return the trace header for a function that *op* is about to invoke, if a plugin has one."""
-        return None if self.observers is None else self.observers.trace_header(op, function_name)
+        return None if self.propagation is None else self.propagation.trace_header(op, function_name)
 
     def log_failure(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
         """Log a failure that is about to be recorded."""

@@ -73,7 +73,7 @@ def run_invocation(
     arn, token, updated = event.durable_execution_arn, event.checkpoint_token, event.updated_operation_ids
     deadline = Deadline(lambda_context, environment.clock)
     failures = Failures(program, arn, execution_name(arn))
-    counted = _count_calls(backend, environment) if program.plugins else None
+    counted = _count_calls(backend, environment, program) if program.plugins else None
     try:
         state = _load_state(event, counted or backend)
     except BackendError as error:
@@ -89,6 +89,7 @@ def run_invocation(
             "execution_name": name,
             "request_id": getattr(lambda_context, "aws_request_id", None),
             "started_at": started_at,
+            "lambda_context": lambda_context,
         }
         observers = _create_observers(program, state, facts, environment, updated)
 
@@ -124,10 +125,10 @@ def run_invocation(
     return to_wire(result)  # type: ignore[no-any-return]
 
 
-def _count_calls(backend: DurableBackend, environment: Environment) -> CountedBackend:
+def _count_calls(backend: DurableBackend, environment: Environment, program: Program) -> CountedBackend:
     from powertools_durable._runtime.counted_backend import CountedBackend
 
-    return CountedBackend(backend, environment.clock)
+    return CountedBackend(backend, environment.clock, program.plugins)
 
 
 def _create_observers(

@@ -19,6 +19,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeVar
 
+from powertools_durable._functions import below_partials
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationType, SubType
 from powertools_durable._protocol.result import InvocationResult
 from powertools_durable._replay.effects import Attempt, Checkpoint, Enter, Flow, Outcome, Raised, Returned, Series
@@ -40,6 +41,7 @@ from powertools_durable.plugins import (
     OperationEnd,
     OperationInfo,
     Plugin,
+    PluginFactory,
     PluginSource,
     PropagationInfo,
     ReplayInfo,
@@ -71,6 +73,11 @@ class Observers:
         Measures attempts.
     updated_ids : Iterable[str]
         Ids of the records that the service changed since the previous invocation.
+
+    Attributes
+    ----------
+    observes_operations : bool
+        A plugin is interested in operations.
     """
 
     def __init__(
@@ -81,16 +88,7 @@ class Observers:
         clock: Clock,
         updated_ids: Iterable[str] = (),
     ) -> None:
-        plugins = list(_create_plugins(sources))
-        self._plugins_of = {
-            hook: [plugin for plugin in plugins if getattr(type(plugin), hook) is not getattr(Plugin, hook)]
-            for hook in _HOOKS
-        }
-        self._observes_operations = any(
-            interested for hook, interested in self._plugins_of.items() if hook not in _RARE_HOOKS
-        )
         self._state = state
-        self._about = about
         self._clock = clock
         self._execution_scope = ScopeInfo(execution_arn=about.execution_arn, execution_name=about.execution_name)
         records = state.operations
@@ -99,6 +97,17 @@ class Observers:
         self._records = Records(records, about.execution_arn, self._known.__contains__)
         updated = {key: self._records[key] for key in self._updated_ids if key in records}
         self._about = about = replace(about, operations=self._records, updated=updated)
+        made = list(_create_plugins(sources, about))
+        self._plugins_of = {
+            hook: [plugin for plugin in made if getattr(type(plugin), hook) is not getattr(Plugin, hook)]
+            for hook in _HOOKS
+        }
+        self.observes_operations = any(
+            plugin.observes_operations
+            for hook, interested in self._plugins_of.items()
+            if hook not in _RARE_HOOKS
+            for plugin in interested
+        )
         self._began: dict[str, datetime] = {}  # start times in this invocation of contexts without a record
         self._ended_before = frozenset(key for key, record in records.items() if record.status.is_terminal)
         self._started: set[str] = set()
@@ -181,7 +190,7 @@ class Observers:
 
     def observe(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return *flow*, wrapped so that plugins observe it."""
-        return self._observe(op, flow) if self._observes_operations and op.sub_type != SubType.PATCH else flow
+        return self._observe(op, flow) if self.observes_operations and op.sub_type != SubType.PATCH else flow
 
     def _observe(self, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         self._start_operation(op)
@@ -253,7 +262,7 @@ class Observers:
     # -- the user's code -----------------------------------------------------------------------------------
 
     def _observe_attempt(self, op: OperationHandle, effect: Attempt) -> Flow[Outcome]:
-        with self._user_function(op, effect.number) as ends:
+        with self._user_function(op, effect.number, function=below_partials(effect.body)) as ends:
             outcome: Outcome = yield effect
             ends(outcome)
         return outcome
@@ -289,7 +298,12 @@ class Observers:
 
     @contextmanager
     def _user_function(
-        self, op: OperationHandle, attempt: int | None, *, is_replaying: bool = False
+        self,
+        op: OperationHandle,
+        attempt: int | None,
+        *,
+        is_replaying: bool = False,
+        function: Callable[..., Any] | None = None,
     ) -> Iterator[Callable[[Outcome], None]]:
         """Call the hooks around user code; the outcome is INCOMPLETE unless the block reports one."""
         self.report_changes()
@@ -302,6 +316,7 @@ class Observers:
             "is_replayed": op.id in self._known,
             "is_replay_children": op.replays_children,
             "is_replaying": is_replaying,
+            "function": function,
         }
         scope = self._scope(op, attempt)
         self._call_hooks("on_user_function_start", AttemptInfo(**facts), scope)
@@ -370,17 +385,17 @@ def _error_object(error: BaseException) -> ErrorObject:
     return to_error_object(error) if isinstance(error, Exception) else ErrorObject(error_type=type(error).__name__)
 
 
-def _create_plugins(sources: Iterable[PluginSource]) -> Iterator[Plugin]:
+def _create_plugins(sources: Iterable[PluginSource], about: InvocationInfo) -> Iterator[Plugin]:
     for source in sources:
         if isinstance(source, Plugin):
             yield source
             continue
         try:
-            plugin: object = source()
+            plugin: object = source.create_plugin(about) if isinstance(source, PluginFactory) else source()
         except Exception as error:  # noqa: BLE001 - a plugin cannot fail the execution
             logger.error("a plugin could not be created; the execution continues without it: %s", place_of(error))  # noqa: TRY400
             continue
         if isinstance(plugin, Plugin):
             yield plugin
-        else:
+        elif plugin is not None or not isinstance(source, PluginFactory):
             logger.error("a plugin factory returned a %s, not a Plugin; it is ignored", type(plugin).__name__)

@@ -34,13 +34,16 @@ def plugins_of(listed: Any) -> tuple[PluginSource, ...]:
     named = _named()
     if not listed and not named:
         return ()
-    from powertools_durable.plugins import Plugin
+    from powertools_durable.plugins import Plugin, PluginFactory
 
-    if isinstance(listed, Plugin) or callable(listed):
+    if isinstance(listed, (Plugin, PluginFactory)) or callable(listed):
         raise DurableConfigError("durable(plugins=...) takes a list: plugins=[...]")
     found: list[PluginSource] = []
     for source in (*(listed or ()), *named):
-        if not isinstance(source, Plugin) and (
+        if isinstance(source, type) and issubclass(source, PluginFactory):
+            found.append(source())
+            continue
+        if not isinstance(source, (Plugin, PluginFactory)) and (
             not callable(source) or (isinstance(source, type) and not issubclass(source, Plugin))
         ):
             shown = source.__name__ if isinstance(source, type) else type(source).__name__

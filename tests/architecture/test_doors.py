@@ -41,7 +41,7 @@ DOORS = {
     """,
     "plugins": """
         Around AttemptEnd AttemptInfo BackendCalls ChangeInfo ErrorObject InvocationEnd InvocationInfo Listening
-        OperationEnd OperationInfo Plugin PluginSource PropagationInfo ReplayInfo
+        OperationEnd OperationInfo Plugin PluginFactory PluginSource PropagationInfo ReplayInfo
     """,
     "backends": "CheckpointResponse DurableBackend LambdaBackend OperationUpdate StatePage",
     "parser": "DurableEnvelope DurableInvocationEvent",

@@ -63,7 +63,7 @@ class ReplayPerformer:
         self._beginning: OperationHandle | None = None  # the one that is about to begin
         self.engine = driver.engine
         script.driver = driver
-        driver.observers = None
+        driver.observers = driver.propagation = None
         self.engine.revoked = True  # whatever else may try to send: nothing is sent
         self.engine.rules = replace(self.engine.rules, on_unconsumed="ignore")  # the script looks itself
 

@@ -1,26 +1,15 @@
-"""Hear what happens in an execution, and change nothing of it.
-
-A `Plugin` has one method for each moment; override those you need. An `Around` has one generator for each thing that
-lasts: before, ``yield``, after, so that ``with``, ``try`` and local variables do the bookkeeping. Give either to
-``@durable(plugins=[...])``: an instance is shared by all invocations, a class or another factory without arguments
-makes a fresh one for each.
-
-A hook runs on the thread of the code it is about, and that code waits for it. What a hook raises is logged and
-ignored: a plugin never changes how an execution ends. Source: docs/contributing/protocol.md#plugin-hooks.
-"""
+"""What the hooks of plugins are given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from powertools_durable._protocol.operation import ErrorObject
-from powertools_durable.errors import ValidationError
 
 __all__ = [
-    "Around",
     "AttemptEnd",
     "AttemptInfo",
     "BackendCalls",
@@ -28,11 +17,8 @@ __all__ = [
     "ErrorObject",
     "InvocationEnd",
     "InvocationInfo",
-    "Listening",
     "OperationEnd",
     "OperationInfo",
-    "Plugin",
-    "PluginSource",
     "PropagationInfo",
     "ReplayInfo",
 ]
@@ -75,6 +61,8 @@ class InvocationInfo:
         No earlier invocation recorded anything.
     started_at : datetime | None
         When the execution began.
+    lambda_context : object
+        Lambda's context, as `durable` got it. In no repr.
     input : object
         The execution's input, as the handler gets it; None when it did not fit the model. In no repr.
     operations : Mapping[str, OperationInfo]
@@ -89,6 +77,7 @@ class InvocationInfo:
     request_id: str | None
     is_first: bool
     started_at: datetime | None
+    lambda_context: Any = field(default=None, repr=False, compare=False)
     input: Any = field(default=None, repr=False, compare=False)
     operations: Mapping[str, OperationInfo] = field(default_factory=dict, repr=False, compare=False)
     updated: Mapping[str, OperationInfo] = field(default_factory=dict, repr=False, compare=False)
@@ -204,10 +193,14 @@ class AttemptInfo(OperationInfo):
         The context has ended, and its code runs only to rebuild a result too large for its record.
     is_replaying : bool
         The context's code begins with what an earlier invocation recorded.
+    function : Callable | None
+        The function of a step or a condition, without the arguments that it is called with; None for a context. In no
+        repr.
     """
 
     is_replay_children: bool = False
     is_replaying: bool = False
+    function: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,132 +246,3 @@ class PropagationInfo:
     operation_id: str
     parent_id: str | None
     function_name: str
-
-
-class Plugin:
-    """Has a method for each moment; all do nothing."""
-
-    def on_invocation_start(self, info: InvocationInfo) -> None:
-        """The handler is about to run; nothing was sent yet."""
-
-    def on_invocation_end(self, info: InvocationEnd) -> None:
-        """The last hook: the answer is made and no other code of the execution runs."""
-
-    def on_replay_end(self, info: ReplayInfo) -> None:
-        """A context goes on where no code has been before; once an invocation, at its end at the latest."""
-
-    def on_operation_start(self, info: OperationInfo) -> None:
-        """An operation begins, before its START is queued; or, ``is_replayed``, is met again and is not over."""
-
-    def on_operation_end(self, info: OperationEnd) -> None:
-        """An operation's end is seen, before the code that asked for it goes on; once an operation.
-
-        Not for what had ended in an earlier invocation, unless it ended between two. Contexts that leave no record,
-        or are rebuilt, are told each time they run.
-        """
-
-    def on_operation_replayed(self, info: OperationEnd) -> None:
-        """An operation returns what was recorded, and whose end was told by an earlier invocation."""
-
-    def on_user_function_start(self, info: AttemptInfo) -> None:
-        """The user's code of an operation is about to run, on this thread."""
-
-    def on_user_function_end(self, info: AttemptEnd) -> None:
-        """It ran; its outcome is not recorded yet."""
-
-    def on_operation_change(self, info: ChangeInfo) -> None:
-        """Records have changed; told on a thread that is about to run the user's code, several changes at a time."""
-
-    def provide_propagation_metadata(self, info: PropagationInfo) -> str | None:  # noqa: ARG002 - to override
-        """Return an X-Ray trace header for a function that is about to be invoked; the first plugin's counts."""
-        return None
-
-
-PluginSource: TypeAlias = Plugin | Callable[[], Plugin]
-"""What ``plugins=`` takes: an instance, or what makes a fresh one for each invocation."""
-
-Listening: TypeAlias = Generator[None, Any, None]
-"""What the methods of `Around` return: ``ending = yield`` gives the matching end."""
-
-
-class Around(Plugin):
-    """Has a generator for each thing that lasts: what stands before its one ``yield`` runs before, the rest after.
-
-    Examples
-    --------
-    >>> class SlowSteps(Around):
-    ...     def attempt(self, info: AttemptInfo) -> Listening:
-    ...         began = perf_counter()
-    ...         ending = yield
-    ...         if perf_counter() - began > 5:
-    ...             logger.warning("slow step", step=info.name, outcome=ending.outcome)
-    """
-
-    def invocation(self, info: InvocationInfo) -> Listening:  # noqa: ARG002 - to override
-        """Around one invocation; ``yield`` gives an `InvocationEnd`."""
-        yield
-
-    def operation(self, info: OperationInfo) -> Listening:  # noqa: ARG002
-        """Around what an invocation sees of an operation that is not over.
-
-        ``yield`` gives an `OperationEnd`, or None when the invocation ends before the operation. A branch of a
-        fan-out may end on another thread than it began on.
-        """
-        yield
-
-    def attempt(self, info: AttemptInfo) -> Listening:  # noqa: ARG002
-        """Around the user's code of an operation, on its thread; ``yield`` gives an `AttemptEnd`."""
-        yield
-
-    # -- from hooks to generators --------------------------------------------------------------------------
-
-    def on_invocation_start(self, info: InvocationInfo) -> None:
-        """Begin `invocation`."""
-        self._begin(("invocation", info.execution_arn), self.invocation, info)
-
-    def on_invocation_end(self, info: InvocationEnd) -> None:
-        """End every `operation` that is still open, then `invocation`."""
-        for key in [key for key in self._open if key[:2] == ("operation", info.execution_arn)]:
-            self._end(key, None)
-        self._end(("invocation", info.execution_arn), info)
-
-    def on_operation_start(self, info: OperationInfo) -> None:
-        """Begin `operation`."""
-        self._begin(("operation", info.execution_arn, info.id), self.operation, info)
-
-    def on_operation_end(self, info: OperationEnd) -> None:
-        """End `operation`."""
-        self._end(("operation", info.execution_arn, info.id), info)
-
-    def on_user_function_start(self, info: AttemptInfo) -> None:
-        """Begin `attempt`."""
-        self._begin(("attempt", info.execution_arn, info.id), self.attempt, info)
-
-    def on_user_function_end(self, info: AttemptEnd) -> None:
-        """End `attempt`."""
-        self._end(("attempt", info.execution_arn, info.id), info)
-
-    @property
-    def _open(self) -> dict[tuple[str, ...], Listening]:
-        """The generators that stand at their ``yield``; a subclass need not call our ``__init__``."""
-        found: dict[tuple[str, ...], Listening] = self.__dict__.setdefault("_powertools_durable_open", {})
-        return found
-
-    def _begin(self, key: tuple[str, ...], method: Callable[[Any], Listening], info: object) -> None:
-        if getattr(type(self), method.__name__, None) is getattr(Around, method.__name__):
-            return  # not overridden
-        listening = method(info)
-        next(listening)
-        self._open[key] = listening
-
-    def _end(self, key: tuple[str, ...], ending: object) -> None:
-        listening = self._open.pop(key, None)
-        if listening is None:
-            return
-        try:
-            listening.send(ending)
-        except StopIteration:
-            return
-        listening.close()
-        message = f"{type(self).__name__}.{key[0]}() has more than one yield; everything after the second is skipped"
-        raise ValidationError(message)
