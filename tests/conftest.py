@@ -22,7 +22,13 @@ XRAY = (
     "examples/test_tracer.py",
     "examples/test_decorator_order.py",
 )
-collect_ignore_glob = [] if find_spec("aws_xray_sdk") else [f"{Path(__file__).parent}/{file}" for file in XRAY]
+OTEL = ("integrations/test_otel*.py", "examples/test_opentelemetry.py")  # their SDK is in the group "dev" alone
+collect_ignore_glob = [
+    f"{Path(__file__).parent}/{file}"
+    for module, files in (("aws_xray_sdk", XRAY), ("opentelemetry", OTEL))
+    if find_spec(module) is None
+    for file in files
+]
 
 pytest_plugins = ["pytester", "powertools_durable.testing.pytest_plugin"]
 

@@ -7,15 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from powertools_durable._protocol.operation import ErrorObject
+from powertools_durable._protocol.operation import ErrorObject, SubType
 from powertools_durable.plugins import InvocationEnd, InvocationInfo, OperationInfo, ReplayInfo
 
-__all__ = ["NAMESPACE", "InvocationEnding", "OperationEnding", "OperationTracer", "ProviderTracer", "asked"]
+__all__ = ["NAMESPACE", "InvocationEnding", "OperationEnding", "OperationTracer", "ProviderTracer", "asked", "kind_of"]
 
 NAMESPACE = "powertools_durable"
 """Of everything in a trace that is not indexed."""
 
 logger = logging.getLogger(__name__)
+
+_KINDS: dict[str, str] = {  # where the type alone does not say it
+    SubType.WAIT_FOR_CONDITION: "condition",
+    SubType.MAP: "map",
+    SubType.PARALLEL: "parallel",
+    SubType.CHAINED_INVOKE: "invoke",
+}
+
+
+def kind_of(info: OperationInfo) -> str:
+    """Return what an operation is called in a trace: ``step``, ``map``, ``condition`` and so on."""
+    return _KINDS.get(info.sub_type or "") or info.type.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from powertools_durable._protocol.operation import OperationType, SubType
+from powertools_durable._protocol.operation import OperationType
 from powertools_durable.errors import SuspendExecution
-from powertools_durable.integrations.tracing import NAMESPACE, OperationEnding
+from powertools_durable.integrations.tracing import NAMESPACE, OperationEnding, kind_of
 from powertools_durable.plugins import OperationInfo
 
 __all__ = ["GuardingEmitter", "is_cancelled", "mark_suspended", "operation_metadata", "subsegment_name"]
@@ -24,20 +24,12 @@ MAX_MESSAGE = 1000  # characters of an exception in a document that is too large
 _SUSPENSION = SuspendExecution._cause_id  # noqa: SLF001 - what the SDK reads, as the error says
 _NAME_SYMBOLS = frozenset("_.:/%&#=+\\-@")  # what X-Ray allows in a name besides letters, digits and spaces
 
-_KINDS: dict[str, str] = {  # where the type alone does not say it
-    SubType.WAIT_FOR_CONDITION: "condition",
-    SubType.MAP: "map",
-    SubType.PARALLEL: "parallel",
-    SubType.CHAINED_INVOKE: "invoke",
-}
-
 
 def subsegment_name(info: OperationInfo) -> str:
     """Return ``## step charge-card``: without what X-Ray allows in no name, and not longer than one may be."""
-    kind = _KINDS.get(info.sub_type or "") or info.type.lower()
     name = " ".join((info.name or "").split())
     given = "".join(c for c in name if c.isalnum() or c == " " or c in _NAME_SYMBOLS)
-    return f"## {kind} {given.strip() or info.id[:8]}"[:MAX_NAME]
+    return f"## {kind_of(info)} {given.strip() or info.id[:8]}"[:MAX_NAME]
 
 
 def operation_metadata(info: OperationInfo, ending: OperationEnding | None) -> dict[str, Any]:

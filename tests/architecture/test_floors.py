@@ -59,6 +59,7 @@ PLACES = {
     "aws_xray_sdk": ("integrations/xray.py", "integrations/xray_context.py", "testing/fixtures/xray_daemon.py"),
     "boto3": ("backends/lambda_.py", "cli/"),
     "botocore": ("backends/lambda_.py", "cli/"),
+    "opentelemetry": ("integrations/otel",),
     "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors/", "_contexts/option_types.py"),
     "pydantic_core": ("parser/", "serdes/models.py", "backends/lambda_.py"),
     "pytest": ("testing/pytest_plugin.py",),

@@ -17,6 +17,7 @@ HEAVY = frozenset(
         "aws_xray_sdk",
         "boto3",
         "botocore",
+        "opentelemetry",
         "pydantic",
         "pydantic_core",
         "rich",
