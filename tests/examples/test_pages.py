@@ -14,7 +14,7 @@ from powertools_durable.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-OPERATION_PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))
+OPERATION_PAGES = sorted(page for page in (ROOT / "docs" / "operations").glob("*.md") if page.stem != "index")
 README = (ROOT / "README.md").read_text()
 
 FENCE = re.compile(r"^( *)(`{3,}) *(\w*)[^\n]*\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
