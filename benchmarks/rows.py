@@ -74,6 +74,9 @@ _STEPS = Run("executing", {"n": 1000, "latency_ms": 0})
 _STEPS_5_MS = Run("executing", {"n": 100, "latency_ms": 5})
 _COLD = Run("cold", {"program": "{peer}"}, others=("official",))
 
+_STORED = Run("large_values", {"stored": True}, others=())
+_PLAIN = Run("large_values", {"stored": False}, others=())
+
 ROWS: Sequence[Row] = (
     Row("replay of 1,000 steps", _REPLAY, (Figure("us_per_op", "us CPU an operation", 0.20, 0.12),)),
     Row("replay of 1,000 steps", _REPLAY, (Figure("py_peak_kb", "KB traced at most", 0.60, 0.45),)),
@@ -152,6 +155,17 @@ ROWS: Sequence[Row] = (
         "50 steps of 100 KB of dates, Decimals, UUIDs and tuples",
         Run("tagged_values", others=("official",)),
         (Figure("execute_cpu_ms", "ms CPU", 0.40, 0.25), Figure("replay_cpu_ms", "ms CPU replayed", 0.40, 0.25)),
+    ),
+    Row(
+        "50 steps of 1 MB through gzip and S3, to plain records",
+        _STORED,
+        (
+            Figure("execute_cpu_ms", "ms CPU", 8, of=_PLAIN),
+            Figure("replay_cpu_ms", "ms CPU replayed", 20, of=_PLAIN),
+            Figure("state_kb", "KB of state", 64, absolute=True),
+            Figure("execute_values", "MB traced at most", 4.5, absolute=True),
+            Figure("replay_values", "MB traced at most replayed", 4.5, absolute=True),
+        ),
     ),
     Row(
         "a log line of code that replays",

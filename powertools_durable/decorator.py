@@ -42,6 +42,7 @@ class PlainOptions(TypedDict, total=False):
     plugins: Sequence[PluginSource]
     retry: RetryPolicy | None
     serdes: SerDes[Any] | None
+    result_serdes: SerDes[Any] | None
     config: DurableConfig | None
     boto3_client: Any
     backend: DurableBackend | None
@@ -173,6 +174,9 @@ def durable(function: Callable[..., Any] | None = None, /, *, model: Any = None,
     serdes : SerDes | None
         In place of the tagged format, for operations that give none; ``EncryptingSerDes`` and its kin wrap the
         format of typed results too.
+    result_serdes : SerDes | None
+        For the handler's result; wrapping ones are around its JSON. Default: JSON alone. Whoever starts the execution
+        must be able to read it.
     config : DurableConfig | None
         Settings of the deployment.
     boto3_client : object | None
@@ -260,6 +264,7 @@ def _decorate(
         config=config,
         retry=options.get("retry"),
         serdes=options.get("serdes"),
+        result_serdes=options.get("result_serdes"),
         logger=options.get("logger"),
         tracer=options.get("tracer"),
         metrics=options.get("metrics"),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from powertools_durable._functions import ANSWERS_AT_ONCE, require_finished
+from powertools_durable._operations import transfers
 from powertools_durable._protocol.limits import MAX_CONTEXT_RESULT_BYTES
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Checkpoint, Effect, Enter, Flow, Outcome, Raised, Returned
@@ -56,7 +57,7 @@ def context(
                 rebuilt: T = yield from _rebuild(op, open_frame(), build_effect, serdes)
                 return rebuilt
             case Status.SUCCEEDED:
-                value: T = op.decode(serdes)
+                value: T = yield from transfers.decode(op, serdes)
                 return value
             case None | Status.STARTED as status:
                 if status is None:
@@ -73,8 +74,7 @@ def virtual_child(op: OperationHandle, frame: Frame, body: Body, serdes: SerDes[
     outcome: Outcome = yield Enter(frame, body)
     match outcome:
         case Returned(value):
-            _, decoded = op.encode(value, serdes)
-            result: T = decoded
+            result: T = op.as_read(value, serdes)
             return result
         case Raised(error):
             raise rebuild(op.error_object(error), ChildContextError, operation=op.name or op.id) from error
@@ -95,7 +95,7 @@ def _run(
     match outcome:
         case Returned(value):
             try:
-                text, decoded = op.encode(value, serdes)
+                text, decoded = yield from transfers.encode(op, value, serdes)
                 oversize = _bytes(text) > MAX_CONTEXT_RESULT_BYTES
                 payload = op.check_size(summarised(value, summary)) if oversize else text
             except (RetryableSerDesError, ValidationError):  # the latter of a summary
@@ -127,7 +127,7 @@ def _rebuild(op: OperationHandle, frame: Frame, build_effect: EffectBuilder, ser
     outcome: Outcome = yield build_effect(frame)
     match outcome:
         case Returned(value):
-            return op.reread(value, serdes)
+            return (yield from transfers.reread(op, value, serdes))
         case Raised(SerDesError() as error):
             raise error
         case Raised(error):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from powertools_durable._operations import transfers
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Attempt, Checkpoint, Flow, Outcome, Raised, Returned, Suspend
 from powertools_durable._replay.handle import OperationHandle
@@ -37,7 +38,7 @@ def step(
     while True:
         match op.status:
             case Status.SUCCEEDED:
-                value: T = op.decode(serdes)
+                value: T = yield from transfers.decode(op, serdes)
                 return value
             case Status.PENDING:  # a retry is scheduled
                 yield Suspend(until=op.next_attempt)
@@ -75,7 +76,7 @@ def _settle(
     match outcome:
         case Returned(value):
             try:
-                text, _ = op.encode(value, serdes)
+                text, _ = yield from transfers.encode(op, value, serdes)
                 yield Checkpoint(op.succeed(op.check_size(text)), deferrable=deferrable)
             except RetryableSerDesError:
                 raise

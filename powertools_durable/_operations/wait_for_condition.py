@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from powertools_durable._frozen import frozen
 from powertools_durable._functions import ANSWERS_AT_ONCE, require_finished
+from powertools_durable._operations import transfers
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Attempt, Checkpoint, Flow, Outcome, Raised, Returned, Suspend
 from powertools_durable._replay.handle import OperationHandle
@@ -50,30 +51,30 @@ def wait_for_condition(
     while True:
         match op.status:
             case Status.SUCCEEDED:
-                value: S = op.decode(serdes)
+                value: S = yield from transfers.decode(op, serdes)
                 return value
             case Status.PENDING:
                 yield Suspend(until=op.next_attempt)
             case None | Status.READY:
-                state = _state(op, initial, serdes)  # read it first: START may clear it
+                state = yield from _state(op, initial, serdes)  # read it first: START may clear it
                 yield Checkpoint(op.start(), wait=False)
                 yield from _check(op, check, state, polling, serdes, limit)
             case Status.STARTED:
-                yield from _check(op, check, _state(op, initial, serdes), polling, serdes, limit)
+                state = yield from _state(op, initial, serdes)
+                yield from _check(op, check, state, polling, serdes, limit)
             case _:
                 raise op.failure(WaitForConditionError)
 
 
-def _state(op: OperationHandle, initial: S, serdes: SerDes[S]) -> S:
+def _state(op: OperationHandle, initial: S, serdes: SerDes[S]) -> Flow[S]:
     """Return the state of the last check; before the first one, the initial state, written and read back."""
     record = op.record
     if record is not None and record.result is not None:
-        last: S = op.decode(serdes)
+        last: S = yield from transfers.decode(op, serdes)
         return last
     if initial is None:  # not checked against the annotation, because no check returned it
         return initial
-    _, decoded = op.encode(initial, serdes, promised=False)
-    first: S = decoded
+    first: S = op.as_read(initial, serdes, promised=False)
     return first
 
 
@@ -88,7 +89,7 @@ def _check(  # noqa: PLR0917 - what a check needs
     number = op.attempts + 1
     outcome: Outcome = yield Attempt(partial(check, state), number=number)
     try:
-        checkpoint = _decide(op, outcome, number, polling, serdes, limit)
+        checkpoint = yield from _decide(op, outcome, number, polling, serdes, limit)
     except (RetryableSerDesError, ValidationError):
         raise
     except Exception as error:  # noqa: BLE001 - errors of check, condition and serdes are not retried
@@ -98,12 +99,12 @@ def _check(  # noqa: PLR0917 - what a check needs
 
 def _decide(  # noqa: PLR0917 - what the decision needs
     op: OperationHandle, outcome: Outcome, number: int, polling: Polling, serdes: SerDes[Any], limit: Limit | None
-) -> Checkpoint:
+) -> Flow[Checkpoint]:
     match outcome:
         case Raised(error):
             return Checkpoint(op.fail(error), failure=error)
         case Returned(value):
-            text, decoded = op.encode(value, serdes)
+            text, decoded = yield from transfers.encode(op, value, serdes)
             text = op.check_size(text)
             if require_finished(polling.until(decoded), polling.until, ANSWERS_AT_ONCE):
                 return Checkpoint(op.succeed(text))

@@ -38,6 +38,7 @@ __all__ = [
     "Series",
     "Suspend",
     "Suspended",
+    "Transfer",
     "Turn",
 ]
 
@@ -67,6 +68,18 @@ class Attempt:
     body: Callable[[], Any]
     number: int
     timeout: float | None = None
+
+
+@frozen
+class Transfer:
+    """Write or read a value with a serdes that may wait for another machine. Answered by its `Outcome`.
+
+    Nothing of the engine is changed by ``work``, which may run on another thread. What ``reads`` a record, on a replay,
+    is performed at once, because results are handed over in the order of the records.
+    """
+
+    work: Callable[[], Any]
+    reads: bool = False
 
 
 @frozen
@@ -137,7 +150,7 @@ class Suspend:
     until: datetime | None = None
 
 
-Effect: TypeAlias = Checkpoint | Attempt | Enter | FanOut | Suspend
+Effect: TypeAlias = Checkpoint | Attempt | Transfer | Enter | FanOut | Suspend
 Turn: TypeAlias = Run | Perform | Flush
 
 

@@ -27,18 +27,21 @@ from powertools_durable.errors import (
     InvalidStateError,
     OperationError,
     PayloadTooLargeError,
+    RetryableSerDesError,
     SerDesError,
 )
 from powertools_durable.errors.places import call_site, line_of_user, without_folders
 from powertools_durable.errors.rebuilding import rebuild
 from powertools_durable.errors.recording import to_error_object
 from powertools_durable.serdes.base import SerDes, SerDesContext, UnkeptError, prove, read, write
+from powertools_durable.serdes.wrapping import as_read
 
 __all__ = ["OperationHandle"]
 
 E = TypeVar("E", bound=OperationError)
 _STARTED, _READY = OperationStatus.STARTED, OperationStatus.READY
 _KIND = {OperationType.CHAINED_INVOKE: "invoke"}
+_NAMED = (SerDesError, RetryableSerDesError)
 _OURS = frozenset({OperationType.STEP, OperationType.CONTEXT})  # errors of other types were written elsewhere
 
 
@@ -181,13 +184,18 @@ class OperationHandle:
             The value can't be written, or is not equal when read back. Names the operation and the user's line.
         """
         try:
-            context = SerDesContext(self.id, self.engine.state.durable_execution_arn)
-            text, decoded = prove(value, serdes, context, promised=promised)
+            text, decoded = prove(value, serdes, self.serdes_context, promised=promised)
         except SerDesError as error:
             raise self._named(error) from None
-        # Not with a wrapping serdes: reading the record must show that it can unwrap.
-        self._proved = None if text is None or hasattr(serdes, "proven") else (text, decoded)
+        self._proved = None if text is None or getattr(serdes, "reads_back", False) else (text, decoded)
         return text, decoded
+
+    def as_read(self, value: Any, serdes: SerDes[Any], *, promised: bool = True) -> Any:
+        """Return *value* as every replay will see it, where nothing is recorded; see `encode`."""
+        try:
+            return as_read(value, serdes, self.serdes_context, promised=promised)
+        except SerDesError as error:
+            raise self._named(error) from None
 
     def reread(self, value: Any, serdes: SerDes[Any]) -> Any:
         """Return *value*, written and read back; an earlier invocation has proved an equal value by `encode`.
@@ -206,13 +214,14 @@ class OperationHandle:
         """Return *error* with the operation and the user's line in its message; unchanged if it is a subclass."""
         if isinstance(error, UnkeptError):
             message = error.about(self.label)
-        elif type(error) is SerDesError:
+        elif type(error) in _NAMED:
             message = f"{self.label}: {error}"
         else:
             return error
         place = self.place if self.place is not None else call_site()
         place = without_folders(place if isinstance(place, str) else line_of_user(*place))
-        return SerDesError(f"{message} (at {place})" if place else message)
+        named = RetryableSerDesError if isinstance(error, RetryableSerDesError) else SerDesError
+        return named(f"{message} (at {place})" if place else message)
 
     def encode_event(self, value: Any, serdes: SerDes[Any]) -> str | None:
         """Write *value* as the event of another function.
@@ -274,12 +283,17 @@ class OperationHandle:
         if proved is not None and proved[0] == text:  # `encode` has read this very text
             return proved[1]
         try:
-            return read(text, serdes, SerDesContext(self.id, self.engine.state.durable_execution_arn))
+            return read(text, serdes, self.serdes_context)
         except SerDesError as error:
-            if type(error) is not SerDesError:  # a class of the serdes' own
+            if type(error) not in _NAMED:  # a class of the serdes' own
                 raise
-            failure = f"{self.label}: {error}"
-        raise SerDesError(failure)
+            failure = type(error)(f"{self.label}: {error}")
+        raise failure
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether `encode` has read back what is recorded now."""
+        return self._proved is not None
 
     @property
     def serdes_context(self) -> SerDesContext:

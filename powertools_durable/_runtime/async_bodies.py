@@ -11,10 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._functions import NOT_AWAITED, innermost, refuse_unfinished
-from powertools_durable._replay.effects import Attempt, Outcome, Raised, Returned
+from powertools_durable._replay.effects import Attempt, Outcome, Raised, Returned, Transfer
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.body_threads import BodyThreads
+from powertools_durable._runtime.driving import late_transfer, outcome_of
 from powertools_durable._runtime.signals import UNRECOVERABLE
 from powertools_durable._runtime.task_places import TaskPlace, current_task, leave_scope
 from powertools_durable.errors import StepTimeoutError
@@ -78,6 +79,17 @@ class AsyncBodies:
             leave_scope(token)
             if runner is not None:
                 runner.place = None
+
+    async def transfer(self, label: str, effect: Transfer) -> Outcome:
+        """Write a value on a thread: many are written side by side."""
+        self._driver.watch.working += 1
+        try:
+            async with asyncio.timeout(self._driver.deadline.patience):
+                return await self._threads.run(partial(outcome_of, effect))  # type: ignore[no-any-return]
+        except TimeoutError:
+            return late_transfer(label)
+        finally:
+            self._driver.watch.working -= 1
 
     async def _run_probed(self, frame: Frame, body: Callable[[], Any]) -> Any:
         if self._probe is None:

@@ -10,7 +10,17 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from powertools_durable._replay.effects import Checkpoint, Effect, Enter, FanOut, Flow, Outcome, Raised, Returned
+from powertools_durable._replay.effects import (
+    Checkpoint,
+    Effect,
+    Enter,
+    FanOut,
+    Flow,
+    Outcome,
+    Raised,
+    Returned,
+    Transfer,
+)
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
 from powertools_durable._runtime.task_places import PlacedTask
@@ -78,11 +88,14 @@ class BranchTasks:
                 raise outcome
             self._plan.ended(index, outcome)
 
-    async def _run_branch(self, index: int, op: OperationHandle, effect: tuple[Flow[Any], Enter]) -> None:
+    async def _run_branch(self, index: int, op: OperationHandle, effect: tuple[Flow[Any], Enter | Transfer]) -> None:
         try:
             while True:
-                flow, enter = effect
-                outcome = await self._driver.code.enter(enter, (*self._path, (index, 0, 0)))
+                match effect:
+                    case flow, Enter() as enter:
+                        outcome = await self._driver.code.enter(enter, (*self._path, (index, 0, 0)))
+                    case flow, Transfer() as transfer:
+                        outcome = await self._driver.bodies.transfer(op.label, transfer)
                 effect = self._advance(op, flow, outcome)
         except _Ended as ended:
             self._ended.append((index, ended.outcome))
@@ -93,8 +106,8 @@ class BranchTasks:
         if self._event is not None and not self._event.done():
             self._event.set_result(None)
 
-    def _advance(self, op: OperationHandle, flow: Flow[Any], answer: object) -> tuple[Flow[Any], Enter]:
-        """Perform the effects of a branch's own operation until the next one is to run its code.
+    def _advance(self, op: OperationHandle, flow: Flow[Any], answer: object) -> tuple[Flow[Any], Enter | Transfer]:
+        """Perform the effects of a branch's own operation until the next one takes time.
 
         The branch's own updates are not awaited: the end of the fan-out is sent after all of them, and it is awaited. A
         crash before that repeats the branch.
@@ -110,7 +123,9 @@ class BranchTasks:
                             frame, update, wait=False, ahead=True, closes=closes, held=True
                         )
                         answer = None
-                    case Enter():
+                    case Transfer(reads=True):
+                        answer = self._driver.transfer(op.label, effect)
+                    case Enter() | Transfer():
                         return flow, effect
                     case _:
                         raise _unexpected(effect)  # noqa: TRY301 - an effect like the others

@@ -11,7 +11,6 @@ ignored from then on.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from functools import partial
@@ -30,6 +29,7 @@ from powertools_durable._replay.effects import (
     Raised,
     Returned,
     Suspend,
+    Transfer,
 )
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
@@ -39,7 +39,7 @@ from powertools_durable._runtime.async_code import AsyncCode
 from powertools_durable._runtime.async_placement import AsyncPlacement
 from powertools_durable._runtime.async_sending import AsyncSending
 from powertools_durable._runtime.driving import Driving
-from powertools_durable._runtime.durable_task import DurableTask, Line
+from powertools_durable._runtime.durable_task import DurableTask, Line, users_line
 from powertools_durable._runtime.idle import IdleWatch
 from powertools_durable._runtime.loop import Loops, silence
 from powertools_durable._runtime.placement import is_in_a_hook
@@ -150,7 +150,7 @@ class AsyncDriver(Driving):
         ValidationError, NonDeterminismError
             The call is a mistake; nothing was recorded.
         """
-        line = _users_line() if series is None else series.line
+        line = users_line() if series is None else series.line
         frame, op, flow = call.frame, call.op, call.flow
         if self._performer is not None:
             flow = self._performer.begin(call)
@@ -191,7 +191,7 @@ class AsyncDriver(Driving):
         self, call: Call[Any], perform: Callable[[DurableTask[Any]], Coroutine[Any, Any, Outcome | None]]
     ) -> DurableTask[Any]:
         """Begin an operation that *perform* performs; its outcome is None if it was stopped."""
-        task = self._new_task(call, call.frame, _users_line())
+        task = self._new_task(call, call.frame, users_line())
         perform = perform if self._performer is None else partial(self._performer.race, perform)
         self._start_runner(task, perform, call.op)
         return task
@@ -275,6 +275,9 @@ class AsyncDriver(Driving):
         """Perform effects until one takes time; return that one."""
         while True:
             effect: Effect = flow.send(answer)
+            if isinstance(effect, Transfer) and effect.reads and self._performer is None:
+                answer = self.transfer(op.label, effect)
+                continue
             if not isinstance(effect, Checkpoint) or self._performer is not None:
                 return effect
             if effect.wait and not self.sending.defers(frame, effect):
@@ -283,7 +286,7 @@ class AsyncDriver(Driving):
             self.sending.submit(frame, effect)
             answer = None
 
-    async def _perform(self, flow: Any, effect: Effect, task: DurableTask[Any]) -> Outcome | None:  # noqa: C901
+    async def _perform(self, flow: Any, effect: Effect, task: DurableTask[Any]) -> Outcome | None:  # noqa: C901, PLR0912 - an arm for each effect
         """Perform the rest of an operation."""
         call = task.call
         if call is None:
@@ -299,6 +302,8 @@ class AsyncDriver(Driving):
                         await self.sending.checkpoint(frame, effect)
                     case Attempt():
                         answer = await self.bodies.attempt(frame, op, effect)
+                    case Transfer():
+                        answer = await self.bodies.transfer(op.label, effect)
                     case Enter():
                         answer = await self.code.enter(effect, task.path)
                     case FanOut():
@@ -351,7 +356,7 @@ class AsyncDriver(Driving):
 
     def run_series(self, composite: Composite[T]) -> DurableTask[T]:
         """Begin a series: the user's code and durable calls, in turn."""
-        task: DurableTask[T] = self._new_task(None, composite.frame, _users_line())
+        task: DurableTask[T] = self._new_task(None, composite.frame, users_line())
         self._start_runner(task, partial(self.code.perform_series, task.place.run, composite))
         return task
 
@@ -390,9 +395,3 @@ class AsyncDriver(Driving):
         """End the threads of bodies, then the sender; see `BlockingDriver.close`."""
         self.bodies.close(self.deadline, wait=wait)
         self.checkpointer.close(wait=wait)
-
-
-def _users_line() -> Line:
-    """Return code and line of the caller of a context's method, for messages."""
-    frame = sys._getframe(3)  # noqa: SLF001 - the documented way to read the stack
-    return frame.f_code, frame.f_lineno

@@ -32,6 +32,7 @@ from powertools_durable._replay.effects import (
     Run,
     Suspend,
     Suspended,
+    Transfer,
 )
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.frame import Frame
@@ -119,7 +120,7 @@ class BlockingDriver(Driving):
 
     # -- performing ----------------------------------------------------------------------------------------
 
-    def drive(self, call: Call[T]) -> T:
+    def drive(self, call: Call[T]) -> T:  # noqa: C901 - an arm for each effect
         """Perform the effects of *call* until it returns or raises."""
         frame, op, flow = call.frame, call.op, call.flow
         answer: object = None
@@ -136,6 +137,8 @@ class BlockingDriver(Driving):
                         answer = None
                     case Attempt() as effect:
                         answer = performer.attempt(frame, op, effect)
+                    case Transfer() as effect:
+                        answer = self.transfer(op.label, effect)
                     case Enter() as effect:
                         answer = performer.enter(frame, effect)
                     case FanOut() as effect:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from powertools_durable._replay.effects import Checkpoint, FanOut, Flow
+from powertools_durable._replay.effects import Checkpoint, FanOut, Flow, Outcome, Raised, Returned, Transfer
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
+from powertools_durable.errors import RetryableSerDesError
 
 if TYPE_CHECKING:
     from powertools_durable._replay.engine import ReplayEngine
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.scopes import Scopes
     from powertools_durable._runtime.unconsumed import FirstCall
 
-__all__ = ["Driving"]
+__all__ = ["Driving", "late_transfer", "outcome_of"]
 
 T = TypeVar("T")
 
@@ -78,6 +81,26 @@ class Driving:
         """Return the trace header for a function that *op* is about to invoke, if a plugin has one."""
         return None if self.propagation is None else self.propagation.trace_header(op, function_name)
 
+    def transfer(self, label: str, effect: Transfer) -> Outcome:
+        """Write or read a value, and wait for it, but not past the deadline; then the work is abandoned.
+
+        *label* names the operation in the error.
+        """
+        if self._environment.inline:
+            return outcome_of(effect)
+        done = self._environment.threads.signal()
+        outcomes: list[Outcome] = []
+
+        def work() -> None:
+            outcomes.append(outcome_of(effect))
+            done.set()
+
+        try:
+            self._environment.threads.spawn(partial(copy_context().run, work), "powertools-durable-transfer")
+        except RuntimeError:  # no more threads
+            return outcome_of(effect)
+        return outcomes[0] if done.wait(self.deadline.patience) else late_transfer(label)
+
     def log_failure(self, frame: Frame, op: OperationHandle, effect: Checkpoint) -> None:
         """Log a failure that is about to be recorded."""
         if effect.failure is not None and self.failures is not None:
@@ -88,3 +111,16 @@ class Driving:
         if self.failures is None:
             return nullcontext()
         return self.failures.limit_lines(effect.frame, op.name or op.id[:8])
+
+
+def outcome_of(effect: Transfer) -> Outcome:
+    """Perform *effect*."""
+    try:
+        return Returned(effect.work())
+    except Exception as error:  # noqa: BLE001 - the flow decides about it
+        return Raised(error)
+
+
+def late_transfer(label: str) -> Outcome:
+    """Return the outcome of a transfer that was abandoned."""
+    return Raised(RetryableSerDesError(f"{label}: the invocation ends while a value is being written or read"))

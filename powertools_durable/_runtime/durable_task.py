@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.async_driver import AsyncDriver
     from powertools_durable._runtime.task_places import PlacedTask, TaskPlace
 
-__all__ = ["DurableTask", "Line"]
+__all__ = ["DurableTask", "Line", "users_line"]
 
 T = TypeVar("T")
 Line: TypeAlias = "tuple[CodeType, int]"
@@ -179,3 +180,9 @@ class DurableTask(asyncio.Future[T]):
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def users_line() -> Line:
+    """Return code and line of the caller of a context's method, for messages."""
+    frame = sys._getframe(3)  # noqa: SLF001 - the documented way to read the stack
+    return frame.f_code, frame.f_lineno

@@ -17,7 +17,17 @@ from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import InvocationResult, InvocationStatus
 from powertools_durable._protocol.update import OperationAction, OperationUpdate
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable._replay.effects import Composite, Ending, Outcome, Raised, Returned, Run, Series, Suspended
+from powertools_durable._replay.effects import (
+    Composite,
+    Ending,
+    Outcome,
+    Raised,
+    Returned,
+    Run,
+    Series,
+    Suspended,
+    Transfer,
+)
 from powertools_durable._replay.state import ExecutionState
 from powertools_durable._runtime.deadline import Deadline
 from powertools_durable._runtime.environment import Environment
@@ -238,9 +248,27 @@ def _answer(session: Session, outcome: Ending | CheckpointingStopped, failures: 
             return _answer_failed(error, failures)
         case Returned(value):
             try:
-                return _answer_succeeded(session, session.program.write_result(value), failures)
+                return _answer_succeeded(session, _result_text(session, value), failures)
+            except RetryableSerDesError:
+                raise
             except SerDesError as error:
                 return _answer_failed(error, failures)
+
+
+def _result_text(session: Session, value: object) -> str:
+    """Write the handler's result as JSON, and what the decorator's ``result_serdes`` makes of it."""
+    program = session.program
+    if program.result_serdes is None:
+        return program.write_result(value)
+    from powertools_durable.serdes.choosing import write_result  # few handlers need it
+
+    arn = session.engine.state.durable_execution_arn
+    work = partial(write_result, value, program.result_serdes, program.write_result, arn)
+    match session.driver.transfer("the handler's result", Transfer(work)):
+        case Returned(text):
+            return str(text)
+        case Raised(error):
+            raise error
 
 
 def _answer_succeeded(session: Session, text: str, failures: Failures) -> InvocationResult:

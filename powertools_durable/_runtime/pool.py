@@ -32,11 +32,13 @@ from powertools_durable._replay.effects import (
     Raised,
     Returned,
     Suspended,
+    Transfer,
 )
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable._runtime.checkpointer import Checkpointer
 from powertools_durable._runtime.deadline import Deadline
+from powertools_durable._runtime.driving import outcome_of
 from powertools_durable._runtime.environment import Clock, Signal, SteadyTime, Threads
 from powertools_durable._runtime.scopes import AuxiliaryCode
 from powertools_durable._runtime.signals import UNRECOVERABLE, BranchOrphaned, CheckpointingStopped
@@ -375,6 +377,8 @@ class Coordinator:
                         # and it is awaited. A crash before that repeats the branch.
                         self._checkpointer.submit(self._frame, update, wait=False, ahead=True, closes=closes)
                         answer = None
+                    case Transfer() as effect:  # it may take as long as the branch's code may
+                        answer = outcome_of(effect)
                     case Enter() as code:
                         branch.code = code
                         self._pool.submit(branch)

@@ -62,6 +62,7 @@ class Program:
     config: DurableConfig
     retry: RetryPolicy | None = None
     serdes: SerDes[Any] | None = None
+    result_serdes: SerDes[Any] | None = None
     logger: Any = None
     tracer: Any = None
     metrics: Any = None

@@ -46,6 +46,11 @@ class ExecutionView:
         return json.loads(text) if text else None
 
     @property
+    def result_text(self) -> str | None:
+        """The JSON that the handler's result was written as; None before that."""
+        return self._execution.header.result
+
+    @property
     def error(self) -> ErrorObject | None:
         """What the execution failed with."""
         return self._execution.header.error

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._protocol.wire import to_wire
+from powertools_durable.backends.clients import Clients, shared_client
 from powertools_durable.backends.refusals import refused, secrets_of
 from powertools_durable.errors import BackendError
 
@@ -41,7 +40,7 @@ class LambdaBackend:
     def warm(self) -> None:
         """Make the client now: in Lambda's init phase the CPU is free, in the first invocation it is not."""
         if self._is_shared:
-            self._client = _shared_client()
+            self._client = shared_client(_shared, _new_client)
 
     def checkpoint(
         self, arn: str, checkpoint_token: str, updates: Sequence[OperationUpdate], client_token: str
@@ -95,23 +94,7 @@ class LambdaBackend:
 
 # -- the client -----------------------------------------------------------------------------------------------
 
-_shared: list[tuple[object, Any]] = []  # what the environment said, and the client that was made of it
-_making = threading.Lock()
-
-
-def _shared_client() -> Any:
-    settings = _settings()
-    with _making:  # a session is not safe to use from two threads
-        if not _shared or _shared[0][0] != settings:
-            _shared[:] = [(settings, _new_client())]
-        return _shared[0][1]
-
-
-def _settings() -> object:
-    """Return what the environment tells botocore; in Lambda it stays as it is, and is not looked at."""
-    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        return None
-    return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+_shared: Clients = []
 
 
 def _new_client() -> Any:

@@ -9,7 +9,7 @@ from typing import IO, ParamSpec, TypeVar, cast
 import typer
 from rich.text import Text
 
-from powertools_durable.cli import doctor, exploring, histories, inspection, pruning, running
+from powertools_durable.cli import doctor, exploring, histories, inspection, payloads, pruning, running
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.output import LossyStream, console, harmless, safe_streams
 from powertools_durable.cli.usage import UsageError, remember_folder, shorten_paths
@@ -75,6 +75,7 @@ for _function in (
     inspection.show,
     inspection.callback,
     inspection.stop,
+    payloads.payload,
     pruning.prune,
     histories.export,
     histories.replay,

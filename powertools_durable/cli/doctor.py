@@ -123,7 +123,7 @@ def _print(findings: list[Finding], permissions: dict[str, Any] | None, source: 
     if permissions is not None:
         page.print(Text("\nIts role needs these permissions; fill in REGION, ACCOUNT and NAME:", "dim"))
         page.print(Text(json.dumps(permissions, indent=2)), soft_wrap=True)
-        for note in _notes(source):
+        for note in _notes(permissions, source):
             page.print(Text(note, "dim"), soft_wrap=True)
     counts = Counter(finding.level for finding in findings)
     totals = f"{_counted(counts[Level.ERROR], 'error')}, {_counted(counts[Level.WARNING], 'warning')}"
@@ -131,11 +131,16 @@ def _print(findings: list[Finding], permissions: dict[str, Any] | None, source: 
     page.print(Text(f"\n{totals}", _STYLES[worst]))
 
 
-def _notes(source: Source | None) -> Iterator[str]:
+def _notes(permissions: dict[str, Any], source: Source | None) -> Iterator[str]:
     if source is not None and source.operations & {"create_callback", "wait_for_callback"}:
         yield (
             "What answers its callbacks needs lambda:SendDurableExecutionCallbackSuccess, "
             "lambda:SendDurableExecutionCallbackFailure and lambda:SendDurableExecutionCallbackHeartbeat."
+        )
+    if "s3:PutObject" in str(permissions):
+        yield (
+            "If the bucket encrypts with a key of KMS, its role also needs kms:GenerateDataKey and kms:Decrypt on that "
+            "key. A lifecycle rule removes objects that no record names: see 'Large values' in the documentation."
         )
     yield "Not checked: its deployment package; its DurableConfig, role and alias are checked with --template FILE."
 

@@ -5,20 +5,25 @@ The decorator's serdes takes the place of the default format, `TaggedJson`, or w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from types import FunctionType
 from typing import Any, TypeVar, cast
 
+from powertools_durable._frozen import frozen
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.wording import class_name
-from powertools_durable.serdes.base import PassThrough, PlainJson, SerDes
+from powertools_durable.serdes.base import PassThrough, PlainJson, SerDes, SerDesContext, write
 from powertools_durable.serdes.models import ModelSerDes, answered_for, serdes_of
 from powertools_durable.serdes.wrapping import WrappingSerDes, bound, for_payload, in_place_of, refuse_for_answer
 
-__all__ = ["answer_serdes", "answered_serdes", "event_serdes", "json_serdes", "result_serdes"]
+__all__ = ["RESULT", "answer_serdes", "answered_serdes", "event_serdes", "json_serdes", "result_serdes", "write_result"]
 
 T = TypeVar("T")
+RESULT = "result"
+"""Stands for the operation's id in the `SerDesContext` of a handler's result."""
+
 _VALUES = (str, bytes, int, float, list, tuple, dict, set, frozenset, FunctionType)
 
 
@@ -65,6 +70,35 @@ def json_serdes(returns: Any, serdes: SerDes[T] | None) -> SerDes[T]:
 def event_serdes(default: SerDes[Any], serdes: SerDes[Any] | None) -> SerDes[Any]:
     """Return the format of an event for another function: *serdes*, else *default*."""
     return default if serdes is None else for_payload(serdes, default)
+
+
+def write_result(value: object, serdes: SerDes[Any], text_of: Callable[[object], str], execution_arn: str) -> str:
+    """Write the handler's result, which is JSON: a text, if *serdes* compresses, encrypts or stores it.
+
+    A wrapping serdes without an inner one goes around the JSON that *text_of* writes.
+
+    Raises
+    ------
+    SerDesError
+        It can't be written.
+    """
+    text = write(value, bound(serdes, _Json(text_of)), SerDesContext(RESULT, execution_arn))
+    if text is None:
+        return "null"
+    return json.dumps(text) if isinstance(serdes, WrappingSerDes) and not serdes.portable else text
+
+
+@frozen
+class _Json:
+    """The JSON of handlers' results, as a format."""
+
+    text_of: Callable[[object], str]
+
+    def serialize(self, value: object, context: SerDesContext) -> str:  # noqa: ARG002 - the protocol's signature
+        return self.text_of(value)
+
+    def deserialize(self, text: str, context: SerDesContext) -> Any:
+        return PlainJson().deserialize(text, context)
 
 
 def _check_type(returns: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from powertools_durable.errors import DurableConfigError, RetryableSerDesError, SerDesError
 from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext
+from powertools_durable.serdes.chain import ChainLayer
 from powertools_durable.serdes.wrapping import WrappingSerDes
 
 __all__ = ["EncryptingSerDes", "EncryptionProvider"]
@@ -58,6 +59,9 @@ class EncryptingSerDes(WrappingSerDes):
     >>> @durable(serdes=EncryptingSerDes(AWSEncryptionSDKProvider(keys=[KEY])))  # doctest: +SKIP
     """
 
+    layer = ChainLayer.ENCRYPT
+    is_remote = True
+
     def __init__(
         self,
         provider: EncryptionProvider,
@@ -72,21 +76,20 @@ class EncryptingSerDes(WrappingSerDes):
                 f"EncryptingSerDes takes a provider with encrypt() and decrypt(), such as Powertools'; not {shown}"
             )
             raise DurableConfigError(message)
-        if isinstance(inner, WrappingSerDes) and not inner.portable:
-            shown = type(inner).__name__
-            message = (
-                f"{shown} inside would keep its text in clear: encrypt first, {shown}(inner=EncryptingSerDes(...))"
-            )
-            raise DurableConfigError(message)
         super().__init__(inner)
         self._provider = provider
         self._options = dict(provider_options or {})
-        # Both are shared by the copies around other formats.
-        self._tried: list[bool] = []  # once in a process is enough
-        self._fresh: dict[tuple[str, SerDesContext], str] = {}  # written, and not yet read as every record is
+        self._tried: list[bool] = []  # once in a process is enough; shared by the copies around other formats
 
     def __repr__(self) -> str:
         return f"EncryptingSerDes({type(self._provider).__name__})"
+
+    @property
+    def keys(self) -> list[str]:
+        """ARNs of the keys of KMS that the provider encrypts with; empty if it does not say so."""
+        provider = getattr(self._provider, "provider", self._provider)  # a `DataMasking` has one
+        keys = getattr(provider, "keys", None)
+        return [key for key in keys if isinstance(key, str)] if isinstance(keys, (list, tuple)) else []
 
     def wrap(self, text: str, context: SerDesContext) -> str:
         """Encrypt *text*; the first time, see that it can be decrypted before anything depends on it."""
@@ -105,16 +108,11 @@ class EncryptingSerDes(WrappingSerDes):
                 failure = SerDesError(f"{self!r}: decrypt() does not return what encrypt() was given")
             else:
                 self._tried[:] = [True]
-                if len(self._fresh) >= _FRESH:
-                    self._fresh.clear()
-                self._fresh[secret, context] = text
                 return secret
         raise failure
 
     def unwrap(self, text: str, context: SerDesContext) -> str:
-        """Decrypt *text*; the operation that wrote it reads it once without a call."""
-        if (known := self._fresh.pop((text, context), None)) is not None:
-            return known
+        """Decrypt *text*."""
         failure: Exception
         around = sys.exception()
         try:
@@ -129,8 +127,6 @@ class EncryptingSerDes(WrappingSerDes):
             failure = SerDesError(f"{self!r}: decrypt() returned {class_name(clear)}; it must return the text")
         raise failure
 
-
-_FRESH = 64  # texts; those of virtual contexts and of retries are not read in this invocation
 
 # Encrypting: what may be over in a moment. Decrypting: whatever AWS says, except that the text is none of its own;
 # a running execution must not end because somebody touched a key's policy.

@@ -6,31 +6,25 @@ written to, below the directory and not through a link (docs/reliability.md#secu
 
 from __future__ import annotations
 
-import copy
 import errno
-import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from powertools_durable.errors import DurableConfigError, RetryableSerDesError, SerDesError
-from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext
-from powertools_durable.serdes.wrapping import WrappingSerDes
+from powertools_durable.serdes.storing import OVER, StoringSerDes, folder_of
 
 __all__ = ["FileSystemSerDes"]
 
-_THRESHOLD = 255 * 1024  # bytes; 1 KiB below what a context may record: docs/contributing/protocol.md#text-formats
-_PREVIEW = 4096  # bytes
 _PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.ENOTCONN, errno.EBUSY}
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-class FileSystemSerDes(WrappingSerDes):
+class FileSystemSerDes(StoringSerDes):
     """Writes what is too large for a record to a file.
 
     Files are made with mode 0600, whole or not at all, under names that are hashes. Nothing deletes them: give the
@@ -59,91 +53,51 @@ class FileSystemSerDes(WrappingSerDes):
     >>> ctx.step(render, serdes=FileSystemSerDes("/mnt/durable"))  # doctest: +SKIP
     """
 
+    is_read_back: ClassVar[bool] = True  # a mount may say that it wrote, and lose it
+
     def __init__(
         self,
         directory: str | Path,
         *,
-        threshold: int = _THRESHOLD,
+        threshold: int = OVER,
         preview: Callable[[Any], object] | None = None,
         inner: SerDes[Any] | None = None,
     ) -> None:
-        if isinstance(inner, FileSystemSerDes):
-            message = "one FileSystemSerDes inside another would make a file of a pointer; use one"
-            raise DurableConfigError(message)
-        super().__init__(inner)
+        super().__init__(threshold, preview=preview, inner=inner)
         self._root = _durable_directory(Path(directory))
-        self._threshold = threshold
-        self._preview = preview
 
     def __repr__(self) -> str:
         return f"FileSystemSerDes({str(self._root)!r})"
 
-    def around_batch(self, batch: SerDes[Any]) -> SerDes[Any]:
-        """Return the same around *batch*; the preview is one of a branch's result."""
-        made = copy.copy(self)
-        made._preview = None  # noqa: SLF001 - it is one of these
-        return WrappingSerDes.around_batch(made, batch)
-
-    def wrap_value(self, value: Any, text: str, context: SerDesContext) -> str:
-        """Record *text*, or a pointer to it with a preview of *value*."""
-        if self._preview is None or len(text.encode()) <= self._threshold:
-            return self.wrap(text, context)
-        preview = self._preview(value)
-        size = len(json.dumps(preview).encode())
-        if size > _PREVIEW:
-            message = f"the preview of {class_name(value)} is {size:,} bytes; it may have {_PREVIEW:,}"
-            raise SerDesError(message)
-        return json.dumps({**json.loads(self.wrap(text, context)), "preview": preview})
-
-    def wrap(self, text: str, context: SerDesContext) -> str:
-        """Return *text* in an envelope, or the pointer to the file that holds it now."""
-        data = text.encode()
-        if len(data) <= self._threshold:
-            return json.dumps({"data": text})
-        digest = sha256(data).hexdigest()
+    def _keep(self, data: bytes, digest: str, context: SerDesContext) -> dict[str, object]:
         place = _place_of(context, digest)
         try:
-            self._keep(self._root / place, data)
+            self._write(self._root / place, data)
         except OSError as error:
             problem = error
         else:
-            return json.dumps({"file": place, "sha256": digest, "bytes": len(data)})
+            return {"file": place, "sha256": digest, "bytes": len(data)}
         raise _failure("written to", self._root, problem)
 
-    def unwrap(self, text: str, context: SerDesContext) -> str:
-        """Return the text of an envelope, or of the file that a pointer names."""
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError):
-            record = None
-        match record:
-            case {"data": str(data), **rest} if not rest:
-                return data
-            case {"file": str(place), "sha256": str(digest), "bytes": int(size)}:
-                return self._read(place, digest, size, context)
-            case _:
-                pass
-        message = f"a recorded value is no envelope of {type(self).__name__}"
-        raise SerDesError(message)
-
-    def _read(self, place: str, digest: str, size: int, context: SerDesContext) -> str:
-        if place != _place_of(context, digest):
+    def _fetch(self, pointer: Mapping[str, Any], context: SerDesContext) -> bytes | None:
+        place = pointer.get("file")
+        if not isinstance(place, str):
+            return None
+        if place != _place_of(context, pointer["sha256"]):
             message = "a recorded pointer is not one of this operation's"
             raise SerDesError(message)
         try:
-            data = self._content(self._root / place, size)
+            return self._content(self._root / place, pointer["bytes"])
         except OSError as error:
             problem = error
-        else:
-            if sha256(data).hexdigest() == digest:
-                return data.decode()
-            message = f"a file below {self._root} is not what was recorded of it"
-            raise SerDesError(message)
         raise _failure("read from", self._root, problem)
+
+    def _altered(self, pointer: Mapping[str, Any]) -> SerDesError:  # noqa: ARG002 - it names the file by a hash
+        return SerDesError(f"a file below {self._root} is not what was recorded of it")
 
     # -- files ---------------------------------------------------------------------------------------------
 
-    def _keep(self, file: Path, data: bytes) -> None:
+    def _write(self, file: Path, data: bytes) -> None:
         """Make *file* appear with all of its content; one that is there from an earlier attempt will do."""
         self._check_mount()
         with suppress(FileExistsError):
@@ -182,9 +136,7 @@ class FileSystemSerDes(WrappingSerDes):
 
 
 def _place_of(context: SerDesContext, digest: str) -> str:
-    execution, operation = (
-        sha256(part.encode()).hexdigest()[:32] for part in (context.execution_arn, context.operation_id)
-    )
+    execution, operation = folder_of(context)
     return f"{execution}/{operation}-{digest[:32]}.json"
 
 

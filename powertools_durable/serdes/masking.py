@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 from powertools_durable.errors import DurableConfigError, SerDesError
 from powertools_durable.errors.wording import class_name
 from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
+from powertools_durable.serdes.chain import ChainLayer
 from powertools_durable.serdes.paths import Path, keys_of
+from powertools_durable.serdes.plain_view import plain_view
 from powertools_durable.serdes.tagged import TaggedJson
 from powertools_durable.serdes.wrapping import WrappingSerDes
 
@@ -44,6 +46,7 @@ class MaskingSerDes(WrappingSerDes):
     >>> ctx.step(load_customer, serdes=MaskingSerDes(fields=["card.number"]))  # doctest: +SKIP
     """
 
+    layer = ChainLayer.MASK
     portable: ClassVar[bool] = True
 
     def __init__(
@@ -56,9 +59,6 @@ class MaskingSerDes(WrappingSerDes):
     ) -> None:
         if bool(fields) == bool(masking_rules) or isinstance(fields, str):
             message = "MaskingSerDes takes fields=[...], a list of paths, or masking_rules={...}: one of them"
-            raise DurableConfigError(message)
-        if isinstance(inner, WrappingSerDes) and not inner.portable:
-            message = f"{type(inner).__name__} leaves nothing to mask: mask first, {type(inner).__name__}(inner=...)"
             raise DurableConfigError(message)
         super().__init__(inner)
         self._fields = list(fields or ())
@@ -81,7 +81,7 @@ class MaskingSerDes(WrappingSerDes):
         if data is _NO_JSON:
             raise SerDesError(f"{self!r} masks JSON, and the text of {type(self.innermost).__name__} is none")
         is_tagged = isinstance(self.innermost or _TAGGED, TaggedJson)
-        before = _view(data) if is_tagged else data
+        before = plain_view(data) if is_tagged else data
         after = self._masked(before)
         masked = _merged(data, before, after) if is_tagged else after
         return json.dumps(masked, separators=(",", ":"), ensure_ascii=is_tagged)
@@ -89,6 +89,10 @@ class MaskingSerDes(WrappingSerDes):
     def unwrap(self, text: str, context: SerDesContext) -> str:  # noqa: ARG002
         """Return *text*: a mask is not taken off."""
         return text
+
+    def as_read(self, value: Any, context: SerDesContext, *, promised: bool = True) -> Any:
+        """Return *value* masked."""
+        return self.proven(value, context, promised=promised)[1]
 
     def proven(self, value: Any, context: SerDesContext, *, promised: bool = True) -> tuple[str | None, Any]:
         """Mask *value*, and prove of it and of the masked one that they read back as what they are."""
@@ -114,7 +118,7 @@ class MaskingSerDes(WrappingSerDes):
         def is_masked(path: Path) -> bool:
             if not masked:
                 data = json.loads(write(value, self._format, context) or "null")
-                before = _view(data) if isinstance(self.innermost or _TAGGED, TaggedJson) else data
+                before = plain_view(data) if isinstance(self.innermost or _TAGGED, TaggedJson) else data
                 masked.append(set(_changed(before, self._masked(before))))
             return keys_of(path) in masked[0]
 
@@ -122,6 +126,8 @@ class MaskingSerDes(WrappingSerDes):
         return text
 
     def _masked(self, data: Any) -> Any:
+        if data is None:  # what submits a callback is recorded so, too
+            return None
         try:
             if self._rules:
                 return self._masker.erase(data, masking_rules=self._rules)
@@ -150,21 +156,6 @@ def _data_masking() -> Any:
     return DataMasking()
 
 
-def _view(node: Any) -> Any:
-    """Return what a text in the tagged format says, as plain JSON, for paths to find their way."""
-    if not isinstance(node, dict):
-        return [_view(item) for item in node] if isinstance(node, list) else node
-    match node.get("t"), node.get("v"):
-        case "m" | "br", dict() as items:
-            return {key: _view(item) for key, item in items.items()}
-        case "t" | "l" | "xs" | "xfs", list() as items:
-            return [_view(item) for item in items]
-        case "xk", list() as pairs:
-            return {str(_view(key)): _view(item) for key, item in pairs}
-        case _, value:
-            return value
-
-
 def _changed(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yield the paths at which masking changed something."""
     if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
@@ -186,7 +177,7 @@ def _merged(node: Any, before: Any, after: Any) -> Any:
     tag, inside = node["t"], node["v"]
     if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
         if tag == "xk":
-            named = ((str(_view(key)), key, item) for key, item in inside)
+            named = ((str(plain_view(key)), key, item) for key, item in inside)
             return {"t": tag, "v": [[key, _merged(item, before[name], after[name])] for name, key, item in named]}
         return {"t": tag, "v": {key: _merged(item, before[key], after[key]) for key, item in inside.items()}}
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):

@@ -4,31 +4,64 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 from powertools_durable.errors import ValidationError
 from powertools_durable.serdes.base import SerDes, SerDesContext, prove, read, write
+from powertools_durable.serdes.chain import ChainLayer, check_order
 from powertools_durable.serdes.tagged import AnnotatedTaggedJson, TaggedJson
 
-__all__ = ["WrappingSerDes", "bound", "for_payload", "in_place_of", "innermost_of", "refuse_for_answer"]
+__all__ = ["WrappingSerDes", "as_read", "bound", "for_payload", "in_place_of", "innermost_of", "refuse_for_answer"]
 
 _TAGGED = AnnotatedTaggedJson()
 
 
 class WrappingSerDes(ABC):
-    """What `EncryptingSerDes`, `FileSystemSerDes` and `MaskingSerDes` have in common.
+    """What the serdes that mask, compress, encrypt and store have in common.
 
     Parameters
     ----------
     inner : SerDes | None
         Writes and reads the value; None is the format that ``returns`` or the annotation of the function asks for.
+
+    Raises
+    ------
+    DurableConfigError
+        *inner* can't be inside this one (`chain.check_order`).
     """
+
+    layer: ClassVar[ChainLayer | None] = None
+    """What it does to the text; None can be anywhere in a chain."""
 
     portable: ClassVar[bool] = False
     """Whether others than this execution can read its text."""
 
+    is_remote: ClassVar[bool] = False
+    is_read_back: ClassVar[bool] = False
+
     def __init__(self, inner: SerDes[Any] | None = None) -> None:
         self.inner = inner
+        inside = self.links()
+        next(inside)
+        check_order(type(self).__name__, self.layer, ((type(each).__name__, each.layer) for each in inside))
+
+    def links(self) -> Iterator[WrappingSerDes]:
+        """Yield this serdes and those inside it that wrap others, the outermost first."""
+        link: SerDes[Any] | None = self
+        while isinstance(link, WrappingSerDes):
+            yield link
+            link = link.inner
+
+    @property
+    def uses_network(self) -> bool:
+        """Whether writing or reading may wait for another machine, so it must not block an event loop."""
+        return any(link.is_remote for link in self.links())
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether a value is read from its record at once after it was recorded, to show that it can be."""
+        return any(link.is_read_back for link in self.links())
 
     @property
     def innermost(self) -> SerDes[Any] | None:
@@ -85,6 +118,16 @@ class WrappingSerDes(ABC):
         """True when the inner serdes writes text for every value."""
         return getattr(self._format, "requires_text", False)
 
+    def text_in(self, text: str, context: SerDesContext) -> str:
+        """Return the text that the innermost serdes wrote, of the recorded *text*."""
+        for link in self.links():
+            text = link.unwrap(text, context)
+        return text
+
+    def as_read(self, value: Any, context: SerDesContext, *, promised: bool = True) -> Any:
+        """Return *value* as every replay will see it, without encrypting or storing it."""
+        return as_read(value, self._format, context, promised=promised)
+
     def proven(self, value: Any, context: SerDesContext, *, promised: bool = True) -> tuple[str | None, Any]:
         """Write *value* and return it as every replay will see it: what the inner serdes proves, wrapped.
 
@@ -127,6 +170,13 @@ def for_payload(serdes: SerDes[Any], asked: SerDes[Any]) -> SerDes[Any]:
         )
         raise ValidationError(message)
     return bound(serdes, asked)
+
+
+def as_read(value: Any, serdes: SerDes[Any], context: SerDesContext, *, promised: bool = True) -> Any:
+    """Return *value* as every replay will see it, for a place that records nothing; see `prove`."""
+    if isinstance(serdes, WrappingSerDes):
+        return serdes.as_read(value, context, promised=promised)
+    return prove(value, serdes, context, promised=promised)[1]
 
 
 def innermost_of(serdes: SerDes[Any]) -> SerDes[Any]:

@@ -36,8 +36,8 @@ DOORS = {
         {OPERATION_ERRORS}
     """,
     "serdes": """
-        EncryptingSerDes FileSystemSerDes MaskingSerDes ModelSerDes PassThrough PlainJson SerDes SerDesContext
-        TaggedJson
+        CompressingSerDes EncryptingSerDes FileSystemSerDes MaskingSerDes ModelSerDes PassThrough PlainJson S3SerDes
+        SerDes SerDesContext TaggedJson
     """,
     "plugins": """
         Around AttemptEnd AttemptInfo BackendCalls ChangeInfo ErrorObject InvocationEnd InvocationInfo Listening

@@ -58,7 +58,7 @@ PLACES = {
     "aws_lambda_powertools": ("integrations/", "parser/envelope.py", "parser/lint.py", "serdes/masking.py"),
     "aws_xray_sdk": ("integrations/xray.py", "integrations/xray_context.py", "testing/fixtures/xray_daemon.py"),
     "boto3": ("backends/lambda_.py", "cli/"),
-    "botocore": ("backends/lambda_.py", "cli/"),
+    "botocore": ("backends/lambda_.py", "cli/", "serdes/s3.py"),
     "opentelemetry": ("integrations/otel",),
     "pydantic": ("parser/", "serdes/models.py", "backends/lambda_.py", "errors/", "_contexts/option_types.py"),
     "pydantic_core": ("parser/", "serdes/models.py", "backends/lambda_.py"),
@@ -67,6 +67,7 @@ PLACES = {
     "time_machine": ("testing/crash_testing/chaos.py",),
     "typer": ("cli/",),
     "yaml": ("cli/diagnosis/templates/",),
+    "zstandard": ("serdes/compressing.py",),
     "typing_extensions": ("_contexts/option_types.py",),  # for type checkers, which know it without its being installed
 }
 

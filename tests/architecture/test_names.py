@@ -43,7 +43,8 @@ THREADS = {
     "threading": (
         "_runtime/",  # the sender, the threads of a fan-out, a step with a timeout
         *("_service/clock.py", "_service/host.py", "local/store.py"),  # several runs at once
-        "backends/lambda_.py",  # one client for the process
+        "backends/clients.py",  # one client for the process
+        "serdes/s3.py",  # branches write and read side by side
         *("cli/interrupts.py", "cli/timeline.py"),
         "integrations/",  # branches are threads that count and draw in one object
         "testing/",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.s3 import s3, s3_of_the_session  # noqa: F401 - used by name
+
 
 @pytest.fixture(autouse=True)
 def no_module_of_a_test_outlives_it(tmp_path_factory):

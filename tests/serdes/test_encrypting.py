@@ -308,7 +308,7 @@ def test_what_can_t_encrypt_is_refused_when_the_serdes_is_made(wrong):
 
 
 def test_two_encryptions_are_one_too_many():
-    with pytest.raises(DurableConfigError, match="encrypt first"):
+    with pytest.raises(DurableConfigError, match="one EncryptingSerDes is enough"):
         EncryptingSerDes(Vault(), inner=EncryptingSerDes(Vault()))
 
 

@@ -194,7 +194,7 @@ def test_it_takes_fields_or_rules(wrong):
 
 
 def test_what_is_encrypted_can_t_be_masked():
-    with pytest.raises(DurableConfigError, match=r"mask first, EncryptingSerDes\(inner=...\)"):
+    with pytest.raises(DurableConfigError, match=r"mask first, EncryptingSerDes\(inner=MaskingSerDes"):
         masking("a", inner=EncryptingSerDes(Vault()))
     text, seen = prove({"a": CARD}, EncryptingSerDes(Vault(), inner=masking("a")), HERE)
     assert (seen, CARD in text) == ({"a": "*****"}, False)
@@ -258,3 +258,18 @@ def test_what_is_not_masked_must_come_back_equal(value, fields, place):
 def test_a_masked_result_must_fit_its_annotation():
     with pytest.raises(SerDesError, match="is annotated -> dict but returned a list"):
         prove([{"a": 1}], masking("[*].a", inner=serdes_for(dict)), HERE)
+
+
+def test_none_has_nothing_to_mask():
+    """It is what a step records that returns nothing, and what submits a callback."""
+    serdes = MaskingSerDes(["card"])
+    assert prove(None, serdes, HERE) == ("null", None)
+
+    @durable(serdes=serdes)
+    def handler(event, ctx):
+        ctx.step(lambda: None, name="nothing")
+        return ctx.wait_for_callback(lambda callback_id: None, name="ask", returns=Customer).card
+
+    run = Simulator(handler).start()
+    run.callback("ask").succeed({"name": "Ann", "card": CARD})
+    assert run.finish().result == "*****"

@@ -19,8 +19,8 @@ KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555
 class Vault:
     """Authenticated encryption under the context, counted; *fails* says what a call raises."""
 
-    def __init__(self):
-        self._cipher = AESGCM(AESGCM.generate_key(bit_length=256))
+    def __init__(self, key=None):
+        self._cipher = AESGCM(key or AESGCM.generate_key(bit_length=256))
         self.calls = Counter()
         self.fails = {}
         self.contexts = []

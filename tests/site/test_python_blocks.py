@@ -6,6 +6,7 @@ A block is a file of its own here. pytest imports it, and runs its tests if it h
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -53,7 +54,12 @@ def run(folder, examples, blocks):
     options = ["-q", "--import-mode=importlib", "-o", f"pythonpath={folder} {ROOT}"]
     without = [word for plugin in ("cacheprovider", "randomly", "xdist") for word in ("-p", f"no:{plugin}")]
     command = [sys.executable, "-m", "pytest", *options, *without, str(folder)]
-    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=300)
+    # moto answers in place of the addresses of AWS; the Lambda API it has not.
+    environment = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
+    environment |= {"AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9", "AWS_REGION": "us-east-1"}
+    return subprocess.run(
+        command, cwd=folder, check=False, capture_output=True, text=True, timeout=300, env=environment
+    )
 
 
 def test_there_are_blocks():

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from powertools_durable._runtime.session import Program
+from powertools_durable.cli.chains import links_of
 from powertools_durable.cli.diagnosis.source import Source
+from powertools_durable.serdes.encrypting import EncryptingSerDes
+from powertools_durable.serdes.s3 import S3SerDes
 
 __all__ = ["policy"]
 
 _ARN = "arn:aws:lambda:REGION:ACCOUNT:function"
+_KEY = "arn:aws:kms:REGION:ACCOUNT:key/KEY"
 
 
 def policy(program: Program | None, source: Source | None) -> dict[str, Any]:
@@ -34,7 +39,25 @@ def policy(program: Program | None, source: Source | None) -> dict[str, Any]:
         statements.append(_allow(["lambda:InvokeFunction"], targets or [f"{_ARN}:INVOKED:*"]))
     if program is not None and program.tracer is not None:
         statements.append(_allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]))
+    if program is not None:
+        statements += _of_serdes(program)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _of_serdes(program: Program) -> Iterator[dict[str, Any]]:
+    """Yield what the serdes of a handler need: for objects of S3, and for keys of KMS."""
+    objects: set[str] = set()
+    keys: set[str] = set()
+    for link in links_of(program):
+        if isinstance(link, S3SerDes):
+            bucket = f"{link.bucket}/object" if link.bucket.startswith("arn:") else f"arn:aws:s3:::{link.bucket}"
+            objects.add(f"{bucket}/{link.prefix}*")
+        elif isinstance(link, EncryptingSerDes):
+            keys.update(link.keys or [_KEY])
+    if objects:
+        yield _allow(["s3:PutObject", "s3:PutObjectTagging", "s3:GetObject"], sorted(objects))
+    if keys:
+        yield _allow(["kms:GenerateDataKey", "kms:Decrypt"], sorted(keys))
 
 
 def _allow(actions: list[str], resources: list[str]) -> dict[str, Any]:

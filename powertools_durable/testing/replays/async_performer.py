@@ -23,8 +23,10 @@ from powertools_durable._replay.effects import (
     Outcome,
     Raised,
     Returned,
+    Transfer,
 )
 from powertools_durable._replay.frame import Frame
+from powertools_durable._runtime.driving import outcome_of
 from powertools_durable._runtime.signals import UNRECOVERABLE
 from powertools_durable.errors import SuspendExecution
 from powertools_durable.testing.replays.performer import BehindItsRecords, ReplayPerformer
@@ -110,6 +112,8 @@ class AsyncReplayPerformer:
             case Attempt(number=number):
                 label = task.get_name() if task.call is None else task.call.op.label
                 self._script.stop(None, f"attempt {number} of {label}")
+            case Transfer():
+                return outcome_of(effect)
             case Enter():
                 outcome = await self.enter(effect, task.path)
             case FanOut():
