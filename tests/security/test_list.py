@@ -53,6 +53,9 @@ ITEMS = {
         "serdes/test_filesystem.py::test_nothing_is_read_or_written_through_a_link",
         "serdes/test_filesystem.py::test_a_large_one_is_a_file_that_only_we_may_read_under_a_name_that_tells_nothing",
         "serdes/test_filesystem.py::test_it_reads_no_answers_from_outside",
+        "serdes/test_s3.py::test_a_pointer_that_is_not_this_operation_s_is_refused_without_a_request",
+        "serdes/test_s3.py::test_it_reads_no_answers_from_outside_and_writes_no_payloads",
+        "security/test_encrypted_everywhere.py::test_nothing_is_fetched_because_of_data_of_another_place",
         "security/test_sandbox.py::test_an_arn_of_any_kind_leads_to_no_file_outside_the_store_s_folder",
     ],
     "5 everything is checked at the call": [
@@ -71,6 +74,7 @@ ITEMS = {
         "reliability/test_api_over_http.py::test_rows_19_to_21_what_cannot_heal_fails_the_execution_once_and_says_why",
     ],
     "8 encryption is bound to execution and operation": [
+        "security/test_encrypted_everywhere.py::test_no_plaintext_is_sent_stored_or_logged",
         "serdes/test_encrypting.py::test_a_record_does_not_pass_for_that_of_another_operation_or_execution",
         "serdes/test_encrypting.py::test_the_context_names_execution_and_operation",
     ],

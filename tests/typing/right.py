@@ -23,7 +23,7 @@ from powertools_durable import (
     durable,
 )
 from powertools_durable.scope import StepInfo
-from powertools_durable.serdes import ModelSerDes, PlainJson, SerDes
+from powertools_durable.serdes import CompressingSerDes, ModelSerDes, PlainJson, S3SerDes, SerDes
 
 
 class Payment(BaseModel):
@@ -106,6 +106,18 @@ def others(ctx: DurableContext) -> None:
     assert_type(ctx.run_in_child_context(in_child, 3, returns=Seat | None), Seat)
     assert_type(ctx.map(in_child, [1, 2], returns=Seat), BatchResult[Seat])
     assert_type(ctx.parallel([lambda child: in_child(child, 1)], returns=Seat | None), BatchResult[Seat])
+
+
+def wrapped(ctx: DurableContext) -> None:
+    chain = S3SerDes("values", over=10, prefix="orders/", inner=CompressingSerDes("zstd", level=3))
+    assert_type(ctx.step(load, 1, "eu", serdes=chain), Payment)
+    assert_type(ctx.run_in_child_context(in_child, 3, serdes=chain), Seat)
+    assert_type(ctx.map(in_child, [1, 2], item_serdes=chain), BatchResult[Seat])
+
+
+@durable(serdes=S3SerDes("values"), result_serdes=CompressingSerDes())
+def compressed(event: Payment, ctx: DurableContext) -> Payment:
+    return ctx.step(load, 1, "eu")
 
 
 def asked() -> str:

@@ -23,7 +23,7 @@ from powertools_durable import (
     Retry,
     durable,
 )
-from powertools_durable.serdes import ModelSerDes, SerDes
+from powertools_durable.serdes import CompressingSerDes, ModelSerDes, S3SerDes, SerDes
 
 
 class Order(BaseModel):
@@ -71,6 +71,8 @@ async def steps(ctx: AsyncDurableContext, order: Order) -> None:
     await assert_type(ctx.step(charge, order, "EUR"), DurableTask[Payment])
     assert_type(await ctx.step(charge, order, "EUR"), Payment)
     assert_type(await ctx.step(weigh, order), float)
+    chain = S3SerDes("values", inner=CompressingSerDes())
+    assert_type(await ctx.step(charge, order, "EUR", serdes=chain), Payment)
     assert_type(await ctx.step(functools.partial(charge, order, currency="EUR")), Payment)
     assert_type(await ctx.step(functools.partial(weigh, order), retry=RETRY), float)
     assert_type(await ctx.step(lambda: charge(order, "EUR"), name="charge"), Payment)

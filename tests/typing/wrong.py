@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from powertools_durable import DurableContext, current_step_or_none
-from powertools_durable.serdes import ModelSerDes, SerDes
+from powertools_durable.serdes import CompressingSerDes, ModelSerDes, S3SerDes, SerDes
 
 
 class Payment(BaseModel):
@@ -46,6 +46,10 @@ def invoked(ctx: DurableContext) -> None:
 
 
 def others(ctx: DurableContext) -> None:
+    CompressingSerDes("brotli")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    S3SerDes("values", over="1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    count: int = ctx.step(load, 1, serdes=S3SerDes("values"))  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    print(count)
     ctx.step(load, "1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     ctx.step(load, order_id=1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     number: int = ctx.step(load, 1)  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
