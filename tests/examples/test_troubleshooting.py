@@ -17,6 +17,7 @@ import pytest
 from botocore.stub import Stubber
 from pydantic import BaseModel
 
+from examples.troubleshooting import parcels, parcels_fixed
 from powertools_durable import (
     AsyncDurableContext,
     DurableConfig,
@@ -31,7 +32,7 @@ from powertools_durable import (
 from powertools_durable.backends import LambdaBackend, refusals
 from powertools_durable.errors import DurableError, RetryableSerDesError, SuspendExecution
 from powertools_durable.serdes import PlainJson
-from powertools_durable.testing import Simulator
+from powertools_durable.testing import Simulator, explore
 
 PAGES = Path(__file__).parents[2] / "docs" / "troubleshooting"
 ERRORS = (PAGES / "errors.md").read_text()
@@ -412,6 +413,29 @@ def _():
 @message_of("SuspendExecution")
 def _():
     raise SuspendExecution
+
+
+# ------------------------------------------------------------------------------------------ the page on debugging
+
+
+@pytest.mark.parametrize(
+    ("handler", "end"), [(parcels.handler, "NonDeterminismError"), (parcels_fixed.handler, "42 shipped")]
+)
+def test_a_variable_that_changes_while_it_waits(monkeypatch, handler, end):
+    monkeypatch.delenv("EXPRESS", raising=False)
+    run = Simulator(handler).start("42").finish()
+    monkeypatch.setenv("EXPRESS", "yes")
+    run.callback("packed").succeed()
+    run.finish()
+    assert (run.error.error_type if run.error else run.result) == end
+
+
+@pytest.mark.parametrize(("handler", "survives"), [(parcels.handler, False), (parcels_fixed.handler, True)])
+def test_explore_would_have_found_it_before(handler, survives):
+    found = explore(handler, "42", callbacks={"packed": True})
+    assert (not found.failures) is survives
+    shown = (PAGES / "debugging.md").read_text()
+    assert found.report().splitlines()[0] in shown
 
 
 # ------------------------------------------------------------------------------------------------- what is there
