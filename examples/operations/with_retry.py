@@ -38,7 +38,7 @@ def book(offer: Offer) -> str:
 
 
 def book_too_late(offer: Offer) -> str:
-    """Fail as an airline does whose offer has expired: for tests, in place of `book`."""
+    """Fail because the offer has expired: for tests, in place of `book`."""
     raise ExpiredError(f"{offer.id} is no longer valid")
 
 

@@ -109,7 +109,7 @@ def test_a_section_gets_the_imports_it_uses_and_what_it_calls():
         "from decimal import Decimal\n\n"
         "from powertools_durable import current_step\n\n\n"
         "def charge_once(amount: Decimal) -> str:\n"
-        '    """Charge with a key: a provider that knows it repeats its answer."""\n'
+        '    """Charge with a key. A provider that knows the key repeats its first answer."""\n'
         "    return post_charge(amount, idempotency_key=current_step().idempotency_key)\n\n\n"
         "ACCOUNTS: dict[str, Decimal] = {}\n\n\n"
         "def post_charge(amount: Decimal, idempotency_key: str) -> str:\n"
