@@ -2,7 +2,7 @@
 
 Prints its trace::
 
-    python -m examples.powertools.opentelemetry
+    python -m examples.powertools.open_telemetry
 """
 
 from __future__ import annotations
@@ -69,11 +69,21 @@ def write(child: DurableContext) -> None:
 # -- printing a trace --------------------------------------------------------------------------------------------
 
 
-def main() -> None:
-    """Run an order in virtual time, and print its trace."""
+# --8<-- [start:memory]
+def provider_in_memory() -> tuple[TracerProvider, InMemorySpanExporter]:
+    """Return a provider, and the exporter that keeps its spans."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return provider, exporter
+
+
+# --8<-- [end:memory]
+
+
+def main() -> None:
+    """Run an order in virtual time, and print its trace."""
+    provider, exporter = provider_in_memory()
     trace.set_tracer_provider(provider)
     Simulator(handler).start({"id": "42"}, name="order-42").finish()
     spans = sorted(exporter.get_finished_spans(), key=lambda span: span.start_time or 0)
