@@ -25,6 +25,7 @@ from examples.operations.with_retry import NEW_OFFER, book, get_offer
 from powertools_durable import (
     AsyncDurableContext,
     CallbackTimeoutError,
+    ChildContextError,
     Polling,
     Retry,
     durable,
@@ -55,6 +56,30 @@ async def welcome(user: str, ctx: AsyncDurableContext) -> list[str]:
 
 
 # --8<-- [end:wait]
+
+
+# --8<-- [start:wait_until]
+@durable
+async def next_morning(user: str, ctx: AsyncDurableContext) -> str:
+    tomorrow = ctx.started_at + timedelta(days=1)
+    nine = tomorrow.replace(hour=9, minute=0, second=0, microsecond=0)
+    await ctx.wait_until(nine, name="nine-o-clock")
+    return await ctx.step(send, user, "good-morning")
+
+
+# --8<-- [end:wait_until]
+
+
+# --8<-- [start:loop]
+@durable
+async def remind(letters: list[str], ctx: AsyncDurableContext) -> int:
+    for number, letter in enumerate(letters, start=1):
+        await ctx.step(send, "ada", letter, name=f"reminder-{number}")
+        await ctx.wait(timedelta(weeks=1), name=f"week-{number}")
+    return len(letters)
+
+
+# --8<-- [end:loop]
 
 
 async def ask_for_approval(order_id: str, callback_id: str) -> None:
@@ -173,6 +198,18 @@ async def travel(flight: str, ctx: AsyncDurableContext) -> str:
 # --8<-- [end:retry]
 
 
+# --8<-- [start:retry_failure]
+@durable
+async def travel_somehow(flight: str, ctx: AsyncDurableContext) -> str:
+    try:
+        return await ctx.with_retry(book_a_seat, flight, retry=NEW_OFFER)
+    except ChildContextError as error:
+        return f"by train, because {error.message}"
+
+
+# --8<-- [end:retry_failure]
+
+
 # --8<-- [start:parallel]
 async def stock(child: AsyncDurableContext, order: Cart) -> Check:
     return await child.step(check_stock, order)
@@ -272,6 +309,22 @@ async def total(lines: list[str], ctx: AsyncDurableContext) -> int:
 
 
 # --8<-- [end:batch]
+
+
+# --8<-- [start:batch_by_hand]
+@durable
+async def total_in_pieces(lines: list[str], ctx: AsyncDurableContext) -> int:
+    ctx.enable_batch_mode()
+    numbers = []
+    for number, line in enumerate(lines, start=1):
+        numbers.append(await ctx.step(parse, line, name=f"line-{number}"))
+        if ctx.pending_update_count >= 20:
+            await ctx.flush_batch()
+    await ctx.wait(timedelta(hours=1))
+    return sum(numbers)
+
+
+# --8<-- [end:batch_by_hand]
 
 
 # --8<-- [start:patched]

@@ -71,7 +71,7 @@ def travel_somehow(flight: str, ctx: DurableContext) -> str:
     try:
         return ctx.with_retry(book_a_seat, flight, retry=NEW_OFFER)
     except ChildContextError as error:
-        return f"by train, for {error.message}"
+        return f"by train, because {error.message}"
 
 
 # --8<-- [end:failure]

@@ -31,6 +31,8 @@ PHOTOS = [{"id": "a", "width": 1000}, {"id": "b", "width": 10}]
 TWINS = [
     (step.place_order, async_handlers.place_order, ORDER, {}),
     (wait.welcome, async_handlers.welcome, "ada", {}),
+    (wait.next_morning, async_handlers.next_morning, "ada", {}),
+    (wait.remind, async_handlers.remind, ["one", "two"], {}),
     (callback.approve, async_handlers.approve, "42", {"approval": DECISION}),
     (callback.approve_in_time, async_handlers.approve_in_time, "42", {"approval": DECISION}),
     (callback.approve_in_time, async_handlers.approve_in_time, "42", {}),
@@ -38,11 +40,13 @@ TWINS = [
     (wait_for_condition.create, async_handlers.create, "shop", {}),
     (invoke.place_order, async_handlers.pay, ORDER, {}),
     (with_retry.travel, async_handlers.travel, "LH 1", {}),
+    (with_retry.travel_somehow, async_handlers.travel_somehow, "LH 1", {}),
     (parallel.accept, async_handlers.accept, {"id": "42", "sku": "teapot"}, {}),
     (mapped.album, async_handlers.album, PHOTOS, {}),
     (compensation.travel, async_handlers.travel_by_car, "rome", {}),
     (compensation.travel, async_handlers.travel_by_car, "venice", {}),
     (batch.total, async_handlers.total, ["1", "2", "3"], {}),
+    (batch.total_in_pieces, async_handlers.total_in_pieces, [str(number) for number in range(25)], {}),
     (patches.welcome_with_gift, async_handlers.welcome_with_gift, "ada", {}),
 ]
 

@@ -55,4 +55,4 @@ def test_travel_gives_up_after_three_offers(bookings):
 def test_travel_somehow_does_not_ask_again_for_what_will_not_change(bookings):
     bookings.errors = [example.SoldOutError("no seat is left")]
     run = Simulator(example.travel_somehow).start("LH 1").finish()
-    assert (run.status, run.result, len(bookings)) == ("SUCCEEDED", "by train, for no seat is left", 1)
+    assert (run.status, run.result, len(bookings)) == ("SUCCEEDED", "by train, because no seat is left", 1)
