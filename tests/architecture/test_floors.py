@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -75,10 +76,16 @@ PLACES = {
 # ------------------------------------------------------------------------------------------- reading a file
 
 
+@cache
+def nodes(source: str) -> list[ast.AST]:
+    """Return all nodes of a file. They are asked for by each law."""
+    return list(ast.walk(ast.parse(source)))
+
+
 def imports(file: str, source: str) -> Iterator[str]:
     """Every module that *source* names, absolute; ``from a import b`` gives ``a.b``."""
     package = file.split("/")[:-1]
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         match node:
             case ast.Import(names=names):
                 yield from (alias.name for alias in names)
@@ -130,7 +137,7 @@ def impure(file: str, source: str) -> Iterator[str]:
         top = module.partition(".")[0]
         if top in IMPURE_MODULES or (top not in sys.stdlib_module_names and top != PACKAGE):
             yield f"{file} is pure, but imports {module}"
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         match node:
             case ast.Call(func=ast.Name(id=called)) if called in IMPURE_CALLS:
                 yield f"{file}:{node.lineno} is pure, but calls {called}()"
@@ -151,30 +158,25 @@ def misplaced(file: str, source: str) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------------------------ the house
 
-everywhere = pytest.mark.parametrize("file", FILES)
 
-
-def sins(check, file):
-    return list(check(file, FILES[file].read_text(encoding="utf-8")))
+def sins(check, files=FILES):
+    return [sin for file in files for sin in check(file, FILES[file].read_text(encoding="utf-8"))]
 
 
 def test_there_is_a_house():
     assert len(FILES) > len(FLOORS)
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file != ROOF])
-def test_a_file_imports_from_lower_floors_only(file):
-    assert sins(upward, file) == []
+def test_a_file_imports_from_lower_floors_only():
+    assert sins(upward, [file for file in FILES if file != ROOF]) == []
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.startswith(PURE)])
-def test_a_pure_file_does_no_io_and_tells_no_time(file):
-    assert sins(impure, file) == []
+def test_a_pure_file_does_no_io_and_tells_no_time():
+    assert sins(impure, [file for file in FILES if file.startswith(PURE)]) == []
 
 
-@everywhere
-def test_third_parties_are_imported_in_their_place_only(file):
-    assert sins(misplaced, file) == []
+def test_third_parties_are_imported_in_their_place_only():
+    assert sins(misplaced) == []
 
 
 # ------------------------------------------------------------------------------------ the checks can fail
