@@ -73,6 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what was collected out of later collections of garbage: 15,000 tests would be looked at in each."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 
@@ -82,4 +83,5 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("POWERTOOLS_", "AWS_"))]:
         del os.environ[name]
     os.environ.update(AWS)
+    gc.disable()  # while tests are collected, nearly nothing is garbage
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell began this in the background

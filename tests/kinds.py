@@ -7,15 +7,24 @@ test, the fixture ``kind`` is ``"def"`` or ``"async"``. What only one kind can s
 from __future__ import annotations
 
 import ast
+import hashlib
+import marshal
+import os
+import re
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
+from typing import cast
 
 import pytest
 from _pytest.assertion.rewrite import rewrite_asserts
 from _pytest.python import importtestmodule
 
+from powertools_durable._contexts.awaited import DURABLE_METHODS
+from tests import twins
 from tests.twins import twin, twin_module
 
 __all__ = ["HELPERS", "MODULES", "AsyncFile", "concerns", "file_of", "kind_of"]
@@ -61,6 +70,7 @@ MODULES = frozenset(
 """The modules that are run for both kinds, below this folder."""
 HELPERS = frozenset({"tests.serdes.places"})
 """Modules with handlers that they import, and are translated with them."""
+_TRANSLATOR = Path(twins.__file__).read_bytes()
 
 
 class AsyncFile(pytest.File):
@@ -73,15 +83,38 @@ class AsyncFile(pytest.File):
 class _AsyncModule(pytest.Module):
     def _getobj(self) -> ModuleType:
         original = importtestmodule(self.path, self.config)
-        tree = twin(self.path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module in HELPERS:
-                node.module = twin_module(import_module(node.module)).__name__
-        rewrite_asserts(tree, self.path.read_bytes(), str(self.path), self.config)
         module = ModuleType(original.__name__, original.__doc__)
         module.__file__ = original.__file__
-        exec(compile(tree, self.path, "exec", dont_inherit=True), module.__dict__)
+        for name in HELPERS & set(_imported(self.path.read_text(encoding="utf-8"))):
+            twin_module(import_module(name))
+        exec(self._code(), module.__dict__)
         return module
+
+    def _code(self) -> CodeType:
+        """Return the compiled twin, which is kept in ``__pycache__``: to translate takes longer than to import."""
+        source = self.path.read_bytes()
+        of = (source, _TRANSLATOR, sys.version, pytest.__version__, sorted(HELPERS), sorted(DURABLE_METHODS))
+        key = hashlib.sha256(repr(of).encode()).hexdigest()[:16]
+        kept = self.path.parent / "__pycache__" / f"{self.path.stem}.async-{key}.code"
+        with suppress(OSError):
+            return cast("CodeType", marshal.loads(kept.read_bytes()))
+        tree = twin(source.decode())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module in HELPERS:
+                node.module = f"{node.module}_async"
+        rewrite_asserts(tree, source, str(self.path), self.config)
+        code = compile(tree, self.path, "exec", dont_inherit=True)
+        if not sys.dont_write_bytecode:
+            with suppress(OSError):
+                kept.parent.mkdir(exist_ok=True)
+                writing = kept.with_suffix(f".{os.getpid()}")
+                writing.write_bytes(marshal.dumps(code))
+                writing.replace(kept)
+        return code
+
+
+def _imported(source: str) -> list[str]:
+    return re.findall(r"^from (\S+) import", source, re.MULTILINE)
 
 
 def kind_of(item: pytest.Item) -> str:

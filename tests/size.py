@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 import pytest
 
-__all__ = ["IS_WHOLE", "mark_the_rest_slow", "tenth"]
+__all__ = ["IS_WHOLE", "QUICK_CASES", "mark_the_rest_slow", "tenth"]
 
+QUICK_CASES = 12  # of one test, and as many of its twin with ``async def`` handlers
 IS_WHOLE = os.environ.get("TEST_SIZE") == "whole"
 
 
@@ -19,17 +20,20 @@ def tenth(number: int) -> int:
 
 
 def mark_the_rest_slow(items: Iterable[pytest.Item]) -> None:
-    """Of each test that is marked ``sampled(count)``, leave so many of its cases quick, evenly chosen.
+    """Of each test, leave at most `QUICK_CASES` cases quick, or as many as its mark ``sampled(count)`` says.
 
-    The others are marked ``slow``: no case is lost, and none runs twice.
+    They are chosen evenly in the order of their names. The others are marked ``slow``: no case is lost, and none runs
+    twice.
     """
-    families: dict[tuple[str, str], list[pytest.Item]] = defaultdict(list)
+    families: dict[tuple[pytest.Collector, str], list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("sampled") is not None:
-            families[str(item.path), getattr(item, "originalname", item.name)].append(item)
+        families[item.parent, getattr(item, "originalname", item.name)].append(item)
     for cases in families.values():
+        mark = cases[0].get_closest_marker("sampled")
+        count = QUICK_CASES if mark is None else mark.args[0]
+        if len(cases) <= count:
+            continue
         cases.sort(key=lambda item: item.name)  # pytest-randomly has shuffled them
-        count = min(len(cases), cases[0].get_closest_marker("sampled").args[0])
         quick = {number * len(cases) // count for number in range(count)}
         for number, case in enumerate(cases):
             if number not in quick:
