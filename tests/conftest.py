@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.kinds import AsyncFile, concerns, file_of, kind_of
 from tests.leaks import no_thread_outlives_a_test  # noqa: F401 - used by every test
-from tests.size import mark_the_rest_slow
+from tests.size import mark_the_rest_slow, tenth
 
 # The extra "tracer" may be missing; what needs it can't even be imported then.
 XRAY = (
@@ -44,7 +44,9 @@ AWS = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
 }
 
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "default", max_examples=tenth(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 

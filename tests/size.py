@@ -23,10 +23,12 @@ def mark_the_rest_slow(items: Iterable[pytest.Item]) -> None:
     """Of each test, leave at most `QUICK_CASES` cases quick, or as many as its mark ``sampled(count)`` says.
 
     They are chosen evenly in the order of their names. The others are marked ``slow``: no case is lost, and none runs
-    twice.
+    twice. What hypothesis draws the values of is ``sized``.
     """
     families: dict[tuple[pytest.Collector, str], list[pytest.Item]] = defaultdict(list)
     for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.sized)
         families[item.parent, getattr(item, "originalname", item.name)].append(item)
     for cases in families.values():
         mark = cases[0].get_closest_marker("sampled")

@@ -159,6 +159,7 @@ def test_the_package_has_no(check):
     assert list(check(SOURCES)) == []
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_still_split(monkeypatch):
     kept = set(KEPT)
     monkeypatch.setattr(f"{__name__}.KEPT", set())

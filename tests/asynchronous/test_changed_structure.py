@@ -122,6 +122,7 @@ def test_another_operation_at_a_place_names_the_task_and_the_line(code, task):
     assert says in run.error.error_message
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("code", [*DIFFERING, same_names_in_another_order, nested])
 def test_explore_names_the_line(code):
     found = explore(handler_of(code), most=10).failures

@@ -39,6 +39,7 @@ def calls_of(handler, count):
     return sum(entry.callcount for entry in ours)  # the simulator chooses among all bodies that are done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handler", [gathers, maps], ids=["gather", "map"])
 def test_four_times_as_many_contexts_cost_about_four_times_as_much(handler):
     calls_of(handler, 10)  # imports

@@ -7,6 +7,7 @@ import pytest
 from tests.asynchronous.hundred import differences, outcome_of, run
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("first", range(1, 21, 5))
 def test_a_random_kill_makes_no_difference(first):
     assert differences(100, range(first, first + 5)) == []

@@ -96,6 +96,7 @@ def warnings_of(caplog):
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("where", SUSPENDED)
 def test_at_a_suspension_the_call_is_put_off_without_a_warning(where, block, caplog):
@@ -189,6 +190,7 @@ def test_a_call_after_the_cancellation_was_caught_is_named_with_its_line(code, s
     assert f"at test_leaving_blocks.py:{line} in catches_and_" in warning
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("code", [catches_and_goes_on, catches_in_a_task])
 def test_explore_names_the_line_at_which_it_was_caught(code):
     @durable
@@ -287,6 +289,7 @@ def test_a_context_that_lost_a_race_records_nothing_any_more(loser, inside, bloc
     assert warnings_of(caplog) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_task_that_lost_a_race_cleans_up_and_is_found_again(block):
     @durable
@@ -305,6 +308,7 @@ def test_a_task_that_lost_a_race_cleans_up_and_is_found_again(block):
     assert explore(handler).failures == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loser", LOSERS)
 def test_it_does_so_whenever_a_process_dies(loser):
     @durable
@@ -351,6 +355,7 @@ def race_with(loser, ends, calls, *, winner_first=False):
 ENDS = ["a wait", "a step", "a step after a step"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("winner_first", [True, False])
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("loser", [a_task, *LOSERS])
@@ -362,6 +367,7 @@ def test_a_loser_gets_on_a_replay_the_results_that_it_had_got_and_no_more(loser,
     assert warnings_of(caplog) == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("loser", [a_task, a_child_context])
 def test_it_does_so_after_any_crash(loser, ends):

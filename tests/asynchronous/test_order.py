@@ -26,6 +26,7 @@ def seen(name, seed, *kills):
     return trace
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.sized
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_results_are_handed_over_in_the_recorded_order_whatever_the_process_dies_of(name):

@@ -12,6 +12,7 @@ from tests.properties.trace import observe
 from tests.size import tenth
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.sized
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_one_set_of_ids_and_one_result_whatever_a_seed_decides_and_wherever_the_process_dies(name):

@@ -87,6 +87,7 @@ def test_list_asks_for_no_payload(account):
     assert {call for call, _ in account.requests} == {"durable-executions"}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("by", ["name", "id", "beginning", "arn"])
 def test_show_tells_what_happened_and_how_to_answer(account, order, by):
     which = {"name": "order-42", "id": order.id, "beginning": order.id[:8], "arn": order.arn}[by]
@@ -197,7 +198,7 @@ CALLS = [
 ]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("words", "says"), CALLS, ids=lambda part: " ".join(part) if isinstance(part, list) else "")
 def test_a_wrong_call_is_named(account, words, says):
     done = cli(*words)
@@ -222,6 +223,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("call", "status", "code", "says"), REFUSALS)
 def test_a_refusal_says_what_to_do(account, monkeypatch, call, status, code, says):
     monkeypatch.setattr("powertools_durable.cli.aws._ATTEMPTS", 1)
@@ -243,6 +245,7 @@ def test_what_aws_repeats_of_an_answer_is_not_shown(account, order):
     assert callback_id not in done.output
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("call", ["list", "show", "export", "stop", "callback"])
 def test_no_callback_id_and_no_payload_is_told_where_nobody_asked_for_it(account, order, call):
     words = {"list": [], "callback": ["approval", "heartbeat"]}.get(call, ["order-42"])

@@ -326,6 +326,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("words", "message"), CALLS, ids=lambda part: " ".join(part[:2]) if isinstance(part, list) else ""
 )

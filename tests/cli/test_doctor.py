@@ -40,6 +40,7 @@ def place(text):
 # -- the handler -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_handler_that_is_well_ends_with_0_and_says_what_was_looked_at():
     # In a process of its own: in this one there are loggers of other tests.
     command = "from powertools_durable.cli.main import main; main()"

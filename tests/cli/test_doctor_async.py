@@ -64,6 +64,7 @@ def test_correct_async_code_has_no_finding_and_a_def_handler_still_refuses_async
     assert [one.partition(" at ")[0] for one in found] == ([] if target == "well" else ["error calls: ctx.step()"])
 
 
+@pytest.mark.slow
 def test_no_async_example_has_a_finding():
     for path in sorted((ROOT / "examples").rglob("*.py")):
         lines = path.read_text().splitlines()

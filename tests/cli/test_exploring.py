@@ -27,6 +27,7 @@ def test_a_handler_that_survives_ends_with_0():
     assert re.fullmatch(r"handler survives: \d+ runs, \d+ crash points\n", done.stdout)
 
 
+@pytest.mark.slow
 def test_callbacks_are_answered_and_files_read():
     answer = 'approval={"approved": true, "by": "ada"}'
     done = cli(f"{EXAMPLES}/order.py:handler", "--event", f"@{EXAMPLES}/order.json", "--answer", answer)
@@ -51,6 +52,7 @@ def test_places_are_relative_to_the_current_folder(monkeypatch):
     assert "outside of steps: datetime.now() at clock_in_a_branch.py:16\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_programs_read_one_json_object_a_line():
     done = cli(f"{CORPUS}/clock_in_a_branch.py:handler", "--event", '{"id": "42"}', "--json")
     failure, verdict = map(json.loads, done.stdout.splitlines())
@@ -68,6 +70,7 @@ def test_a_warning_is_a_line_too():
     assert verdict["survives"]
 
 
+@pytest.mark.slow
 def test_two_crashes_in_one_run():
     one = cli(f"{EXAMPLES}/five_lines.py:handler", "--event", '"order-42"', "--json")
     two = cli(f"{EXAMPLES}/five_lines.py:handler", "--event", '"order-42"', "--json", "--crashes", "2")

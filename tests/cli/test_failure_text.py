@@ -80,7 +80,7 @@ def failed(request, tmp_path, monkeypatch):
     return done.stdout, WORDS[request.param]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 def test_run_list_and_show_name_what_failed_and_never_what_wrapped_it(failed):
     ran, words = failed
     shown = cli("show", "it").stdout

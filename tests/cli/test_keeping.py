@@ -50,6 +50,7 @@ def test_prune_says_how_to_get_a_smaller_file_if_it_can_not_make_one(cli, monkey
     )
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("words", [(), ("--older-than", "soon"), ("--older-than", "-1d"), ("--older-than", "30")])
 def test_prune_without_a_choice_or_with_no_age_is_a_usage_error(cli, words):
     done = cli("prune", *words)

@@ -122,6 +122,7 @@ with recording() as daemon:
 """
 
 
+@pytest.mark.slow
 def test_a_tracer_that_patches_everything_traces_no_store(folder):
     """In a process of its own: what is patched stays so."""
     script = PATCHED.format(folder=str(TARGETS.parent))

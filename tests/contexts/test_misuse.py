@@ -310,7 +310,7 @@ TRIED = [
 ]
 
 
-@pytest.mark.sampled(40)
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize(("place", "call"), TRIED)
 def test_a_misplaced_call_fails_the_execution_whatever_swallows_it(place, call):
     words, where = PLACES[place]
@@ -343,7 +343,7 @@ def test_so_it_does_when_it_passes_and_when_everything_is_swallowed(place, aroun
     )
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "an at-most-once step"])
 def test_explore_comes_to_the_same_wherever_the_process_dies(place):
     """An at-most-once step's body does not run again."""

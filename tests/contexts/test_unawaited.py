@@ -93,6 +93,7 @@ def refused(handler, *words):
     assert len(run.invocations) == 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("place", BODIES.values(), ids=BODIES)
 def test_a_def_handler_awaits_no_body(place, function):
@@ -150,6 +151,7 @@ def test_a_def_handler_that_returns_a_coroutine(function):
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("place", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("kind", ["def", "async"])
 def test_a_rule_answers_at_once_in_either_kind(kind, place):
@@ -258,6 +260,7 @@ UNAWAITED = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("place", UNAWAITED.values(), ids=UNAWAITED)
 def test_what_an_async_function_forgot_to_await_is_refused(place):
     @durable

@@ -76,7 +76,7 @@ def ended(done):
     return told["result"] if "result" in told else told["error"]["message"]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("target", "event", "answers", "code", "tells"), RUNS)
 def test_an_example_runs_by_the_command_line(cli, target, event, answers, code, tells):
     event = f"@{EXAMPLES}/{event[1:]}" if event.startswith("@") else event

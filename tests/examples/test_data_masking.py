@@ -39,6 +39,7 @@ def test_masking_and_encrypting_go_together():
     assert "customer 1" not in recorded(run)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("handler", [example.encrypts, example.both, example.masks])
 def test_it_comes_out_the_same_wherever_lambda_dies(handler):
     explore(handler, ["1", "2"] if handler is example.encrypts else {"id": "1"}).assert_survives()

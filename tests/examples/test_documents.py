@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from examples import documents as example
 from powertools_durable.testing import Simulator
 
@@ -56,6 +58,7 @@ def test_a_second_damaged_document_fails_the_job_and_the_rest_is_not_started(mon
     assert "letters/0499" not in [record.name for record in run.operations]
 
 
+@pytest.mark.slow
 def test_after_a_crash_only_the_documents_that_were_not_read_are_read(monkeypatch):
     reads = []
 

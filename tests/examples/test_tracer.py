@@ -37,6 +37,7 @@ def run(tmp_path):
     return runs
 
 
+@pytest.mark.slow
 def test_each_invocation_of_the_order_has_a_tree_of_its_own(run):
     first, second, third = run("handler")
     above = {"## handler", "## durable"}
@@ -51,6 +52,7 @@ def test_each_invocation_of_the_order_has_a_tree_of_its_own(run):
     assert not any(one.get("fault") or one.get("error") for tree in (first, second, third) for one in tree.values())
 
 
+@pytest.mark.slow
 def test_a_summary_has_the_invocation_and_what_the_handler_traces_itself(run):
     first, second = run("frugal")
     assert first.keys() == second.keys() == {"## durable", "## approval"}

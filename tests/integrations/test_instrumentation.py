@@ -11,6 +11,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.logging.buffer.cache import LoggerBufferCache
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
@@ -77,6 +78,7 @@ def test_a_module_that_is_loaded_again_puts_in_nothing_twice(tmp_path, monkeypat
     del sys.modules["shop_that_is_reloaded"]
 
 
+@pytest.mark.slow
 def test_this_package_loaded_again_takes_over_what_it_left(tmp_path):
     """As a test run does that empties ``sys.modules``; in a process of its own, for it has two of everything."""
     script = tmp_path / "twice.py"

@@ -239,7 +239,7 @@ def found(request):
     return request.param
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("rate", [0.5, "0.3"])
 def test_debug_sampling_is_decided_once_an_execution(found, rate, monkeypatch):
     monkeypatch.setattr("random.random", lambda: 0.0)  # Powertools draws for DEBUG at each invocation

@@ -166,6 +166,7 @@ def test_a_thousand_invocations_leave_nothing_behind(metrics, monkeypatch):
     log.forget()
 
 
+@pytest.mark.slow
 def test_a_leak_would_be_seen():
     """The counts above are able to find one."""
     objects, before = Objects(), census()

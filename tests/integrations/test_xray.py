@@ -500,6 +500,7 @@ def test_suspending_inside_subsegments_and_methods_is_no_fault_and_errors_stay_s
 # -- sampling, headers, switches -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_unsampled_trace_sends_nothing_and_keeps_nothing(run, tracer, xray_segments):
     @tracer.capture_method
     def work():

@@ -78,6 +78,7 @@ def test_a_child_that_a_step_forks_ends_itself_alone(tmp_path, ends, code):
     assert not [event for event in one.history() if "Error" in event.get("InvocationCompletedDetails", {})]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
 def test_a_child_that_a_branch_forks_leaves_no_trace_either(tmp_path):
     done = run(tmp_path / "store.sqlite", "os._exit(3)", "in a branch")

@@ -69,7 +69,7 @@ def an_execution_with_kills(folder, moments, kills, handler="handler"):
     return len(before)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("handler", ["handler", "awaiting"])
 @pytest.mark.parametrize("seed", range(10))
 def test_after_kill_9_it_goes_on_and_no_acknowledged_step_runs_again(tmp_path, seed, handler):

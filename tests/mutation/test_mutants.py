@@ -34,6 +34,7 @@ def test_the_report_is_about_these_faults_and_nearly_all_are_noticed():
     assert len(unnoticed) <= 0.05 * len(told), unnoticed
 
 
+@pytest.mark.slow
 def test_tests_that_fail_without_any_fault_are_told_and_judge_nothing(tmp_path, monkeypatch):
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_it.py").write_text("def test_it():\n    raise AssertionError\n")

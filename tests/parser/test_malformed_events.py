@@ -19,6 +19,7 @@ from powertools_durable.errors import (
     PayloadModelChangedError,
 )
 from powertools_durable.parser.event import DurableInvocationEvent, parse_event
+from tests.size import tenth
 
 CANARY = "CANARY"
 GOOD = {
@@ -115,7 +116,7 @@ def test_the_event_these_tests_break_is_good():
     assert isinstance(parse_event(GOOD), DurableInvocationEvent)
 
 
-@settings(max_examples=300)
+@settings(max_examples=tenth(300))
 @given(st.sampled_from(list(places(GOOD))), ODD, st.booleans())
 def test_a_broken_event_raises_one_family_of_errors_without_a_word_of_it(path, value, drop):
     error = refused(changed(path, value, drop))
@@ -197,6 +198,7 @@ def told_of(error):
     return shown(error) + "".join(traceback.format_exception(error))
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 def test_row_48_every_malformed_event_is_one_family_of_errors_makes_no_call_and_shows_nothing(variant, caplog):
     caplog.set_level(logging.DEBUG)

@@ -32,6 +32,7 @@ def sent(program, seed, *, awaits):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.sized
 def test_what_is_recorded_is_the_same_byte_for_byte():
     compared = 0
@@ -48,6 +49,7 @@ def test_what_is_recorded_is_the_same_byte_for_byte():
     assert compared >= tenth(200)
 
 
+@pytest.mark.slow
 @pytest.mark.sized
 def test_random_programs_violate_nothing_as_async_def():
     with unseen_lines():

@@ -395,6 +395,7 @@ def test_nothing_is_found_in_the_trace_that_was_broken(whole):
     assert told(check(whole, whole)) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_found_wherever_its_process_dies(whole):
     for at in range(len(whole.moments)):
         assert told(check(traced(kills=[at]), whole)) == [], at
@@ -451,7 +452,7 @@ def all_is_well(handler, event=None, *, seed, same=("kills", "faults"), **option
         assert told(check(trace, reference if set(plan) <= {*same, "twice"} else None)) == [], plan
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("file", "name"), HANDLERS, ids=["-".join(pair) for pair in HANDLERS])
 def test_nothing_is_found_in_the_examples(file, name):
     handler = getattr(import_module(f"examples.operations.{file}"), name)
@@ -464,7 +465,7 @@ def test_nothing_is_found_in_the_shop():
     all_is_well(shop.handler, "order-42", seed=1, ledger=shop.ledger, callbacks={"approval": "ada"})
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(40))
 def test_nothing_is_found_in_a_random_program(seed):
     lines = program(seed)

@@ -109,6 +109,7 @@ def test_whatever_is_drawn_violates_nothing():
     hold(tenth(100))
 
 
+@pytest.mark.slow
 def test_a_bug_is_found_made_small_and_printed_as_a_script_that_shows_it(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(KINDS, "step", Kind("got = f\"{name}/{{__import__('os').urandom(4).hex()}}\""))
     with pytest.raises(AssertionError):

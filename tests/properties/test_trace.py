@@ -48,6 +48,7 @@ def test_a_trace_tells_what_happened():
     assert all(answered.answer == "token" and answered.applied for answered in of(trace, Answered))
 
 
+@pytest.mark.slow
 def test_moments_are_those_of_explore():
     found = explore(order, 42, ledger=LEDGER, callbacks={"approval": {"yes": True}})
     moments = traced().moments
@@ -79,6 +80,7 @@ def test_each_fault_of_a_page_happens(fault):
     assert (trace.status, trace.result) == ("SUCCEEDED", traced().result)
 
 
+@pytest.mark.slow
 def test_drawn_plans_have_every_fault_before_long():
     count: Counter[str] = Counter()
     for seed in range(60):

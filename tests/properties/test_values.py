@@ -59,7 +59,7 @@ def seen_twice(handler):
     return [outcomes for outcomes in found.values() if len(outcomes) > 1]
 
 
-@settings(max_examples=40, derandomize=True)
+@settings(max_examples=tenth(40), derandomize=True)
 @given(VALUES)
 def test_a_value_is_the_same_live_and_on_replay(value):
     given_ = []
@@ -79,7 +79,7 @@ def test_a_value_is_the_same_live_and_on_replay(value):
     assert given_[0] == given_[1]
 
 
-@settings(max_examples=40, derandomize=True)
+@settings(max_examples=tenth(40), derandomize=True)
 @given(st.builds(Parcel, st.decimals(0, 99, places=2), st.datetimes(timezones=st.just(UTC)), st.uuids()))
 def test_so_is_one_of_the_users_own_type(parcel):
     given_ = []

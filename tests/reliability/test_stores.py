@@ -62,6 +62,7 @@ LIMITED = """
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("limit", [120_000, 200_000, 300_000])
 def test_row_72_a_disk_that_fills_up_is_an_error_and_the_execution_goes_on_from_what_was_written(path, limit):
     code = textwrap.dedent(LIMITED.format(root=str(ROOT), path=str(path), limit=limit))
@@ -206,6 +207,7 @@ def test_row_72_a_second_runner_of_an_execution_is_refused_and_the_first_is_not_
     assert ["is being run by another process" in text for text in refused] == [True]
 
 
+@pytest.mark.slow
 def test_row_72_a_second_process_is_refused_too(path):
     runner = LocalRunner(shop([]), path, skip_time=True)
     one = runner.start(None, name="one")

@@ -102,6 +102,7 @@ def test_row_71_a_thousand_warm_invocations_with_exceptions_in_between_leave_not
     assert left_open(files) == set()
 
 
+@pytest.mark.slow
 def test_row_71_over_http_no_socket_and_no_thread_is_left_either():
     before = open_files()
     with wired() as wire:

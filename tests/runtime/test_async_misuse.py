@@ -221,6 +221,7 @@ def test_code_that_swallows_the_refusal_fails_all_the_same(misuse):
     assert MISUSES[misuse] in run.error.error_message
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("misuse", MISUSES, ids=lambda misuse: misuse.__name__)
 def test_asyncio_logs_nothing_of_it_when_the_tasks_are_collected(misuse, caplog):
     @durable

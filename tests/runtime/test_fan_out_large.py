@@ -162,7 +162,7 @@ def test_a_large_branch_of_a_large_fan_out_is_rebuilt_too():
 # -- many ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("nesting", NESTINGS)
 def test_three_thousand_items_need_few_threads_and_few_requests(nesting):
     gauge = Gauge()

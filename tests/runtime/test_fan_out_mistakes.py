@@ -88,7 +88,7 @@ FAN_OUTS = {
 }
 
 
-@pytest.mark.sampled(50)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("completion", COMPLETIONS.values(), ids=COMPLETIONS)
 @pytest.mark.parametrize("nesting", list(Nesting))
 @pytest.mark.parametrize("fan_out", FAN_OUTS.values(), ids=FAN_OUTS)
@@ -120,6 +120,7 @@ def test_a_value_that_cannot_cross_ends_the_fan_out_live_and_on_replay(mistake, 
     assert len(inner) <= 1  # no policy was asked for another attempt
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("fan_out", FAN_OUTS.values(), ids=FAN_OUTS)
 @pytest.mark.parametrize("nesting", list(Nesting))
 def test_whatever_dies_the_mistake_is_the_same(fan_out, nesting):

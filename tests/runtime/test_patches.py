@@ -36,7 +36,7 @@ def test_a_patch_in_a_loop_stays_false_in_an_execution_that_passed_it():
     assert Simulator(handler).start().finish().result == [True] * 4
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("nesting", [Nesting.FLAT, Nesting.NESTED])
 def test_an_invocation_that_dies_ends_the_fan_outs_below_it(nesting):
     def dies():

@@ -103,6 +103,7 @@ def test_the_result_of_undoing_names_the_functions():
     assert seen == [("fails", "Failed", "no"), ("note", "Succeeded", None)]
 
 
+@pytest.mark.slow
 def test_wherever_lambda_dies_the_same_is_undone():
     ledger = Ledger()
 

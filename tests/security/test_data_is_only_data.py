@@ -166,6 +166,7 @@ def hostile(folder):
     return (results, errors, results), [marker]
 
 
+@pytest.mark.slow
 def test_hostile_histories_import_unpickle_start_and_open_nothing(tmp_path):
     told, markers = hostile(tmp_path)
     code = textwrap.dedent(PROGRAM).format(
@@ -178,6 +179,7 @@ def test_hostile_histories_import_unpickle_start_and_open_nothing(tmp_path):
     assert owned == [False]
 
 
+@pytest.mark.slow
 def test_that_hook_sees_an_import_and_an_unpickling(tmp_path):
     """The test above would fail: a reader that believed such a type would be seen."""
     told, markers = hostile(tmp_path)

@@ -197,6 +197,7 @@ def test_no_other_variable_is_read():
     assert found <= VARIABLES | {"POWERTOOLS_DURABLE_"}
 
 
+@pytest.mark.slow
 def test_the_test_kit_and_the_runner_are_not_to_be_had_by_any_variable():
     settings = {f"POWERTOOLS_DURABLE_{name}": value for name, value in SWITCHES.items()}
     code = """

@@ -68,7 +68,7 @@ def test_a_value_of_any_shape_reads_back_equal_or_is_refused_with_its_place(leaf
             assert same(value, read(text, serdes, HERE)), kind
 
 
-@pytest.mark.sampled(30)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("is_annotated", [True, False], ids=["annotated", "bare"])
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_so_it_is_wherever_it_crosses_the_record(leaf, is_annotated):

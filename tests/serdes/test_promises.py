@@ -148,7 +148,7 @@ def test_what_breaks_the_promise_is_refused_by_the_operation_alike_every_time(pl
     assert "(at places.py:" in live[2]
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("wrapping", ["plain", "encrypted", "a file", "encrypted in a file"])
 @pytest.mark.parametrize("place", PLACES)
 def test_so_it_is_whatever_is_around_the_format(place, wrapping, tmp_path):

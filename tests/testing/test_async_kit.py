@@ -258,7 +258,7 @@ CORRECT = [finds_its_surroundings, has_workers, stores_cancellations, races, map
 CORRECT += [cancels_what_is_left]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("handler", CORRECT, ids=lambda handler: handler.__name__)
 def test_correct_programs_survive_a_crash_at_every_moment(handler, recwarn):
     found = explore(handler, ledger=LEDGER)
@@ -369,7 +369,7 @@ FAULTY = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("handler", FAULTY, ids=lambda handler: handler.__name__)
 def test_faulty_programs_do_not_survive(handler):
     found = explore(handler, ledger=LEDGER)

@@ -10,7 +10,7 @@ from powertools_durable.testing import Simulator
 from tests.testing.corpus.table import BUGS, PAGE, explored, page
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("bug", BUGS)
 def test_the_bug_is_found_and_its_place_is_named(bug):
     module, found = explored(bug)

@@ -19,6 +19,7 @@ from tests.leaks import started_threads
 from tests.properties.bodies import LEDGER
 from tests.properties.making import Maker, Seeded
 from tests.properties.programs import Line, Written, callbacks_of, functions_of, lines_of
+from tests.size import tenth
 
 
 def handler_of(attempts):
@@ -81,7 +82,8 @@ def test_executions_of_one_simulator_differ_and_do_not_depend_on_how_far_the_oth
     assert second.arn == again.arn
 
 
-@settings(max_examples=15)
+@pytest.mark.slow
+@settings(max_examples=tenth(15))
 @given(seed=st.integers())
 def test_any_seed_does(seed):
     assert ran(seed).trace_hash == ran(seed).trace_hash
@@ -114,7 +116,7 @@ def traced(program, max_threads, seed=0):
     return run.trace_hash, [(entry.effect, entry.operation_id) for entry in LEDGER]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("max_threads", [1, 4])
 @pytest.mark.parametrize("seed", range(18))
 def test_the_same_seed_gives_the_same_trace_of_fan_outs_inside_fan_outs(seed, max_threads):
@@ -132,6 +134,7 @@ def test_another_seed_gives_another_interleaving():
     assert len({tuple(traced(program, 4, seed)[1]) for seed in range(20)}) > 5
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("most", [1, 32])
 def test_what_an_early_end_cuts_off_is_the_same_for_the_same_seed(most):
     def race(ctx, name):
@@ -169,6 +172,7 @@ def test_two_explorations_of_a_fan_out_find_the_same_moments_in_the_same_order()
     assert explored() == first
 
 
+@pytest.mark.slow
 def test_a_process_dies_at_the_very_moment_that_the_run_before_had_there():
     died = []
 
@@ -269,6 +273,7 @@ def test_no_thread_outlives_a_push(function, seed):
     assert not run.threads.lost_baton
 
 
+@pytest.mark.slow
 def test_no_thread_outlives_a_process_that_is_killed():
     with started_threads() as started:
         explore(durable(fans_out))

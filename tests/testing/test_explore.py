@@ -59,7 +59,7 @@ CORRECT = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", CORRECT)
 def test_every_example_survives_a_crash_at_every_moment(name):
     handler, event, callbacks = CORRECT[name]
@@ -443,6 +443,7 @@ def many_steps():
     return handler
 
 
+@pytest.mark.slow
 def test_a_bound_draws_runs_by_the_seed_and_says_so():
     whole = explore(many_steps())
     some, again = (explore(many_steps(), most=5) for _ in range(2))

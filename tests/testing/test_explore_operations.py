@@ -71,7 +71,7 @@ def functions_of(file):
             return None
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("file", "name"), HANDLERS)
 def test_it_survives(file, name):
     handler = getattr(import_module(f"examples.operations.{file}"), name)

@@ -135,7 +135,7 @@ SETUPS = {
 }
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("setup", SETUPS)
 @pytest.mark.parametrize("ran_before", [False, True])
 def test_the_code_sees_what_the_test_has_set_up(shop, setup, ran_before):

@@ -88,6 +88,7 @@ def line_of(code):
     return next(at for at, line in lines if at > code.__code__.co_firstlineno and line.endswith("# limits\n"))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("code", LIMITS)
 def test_explore_warns_of_a_limit_around_a_durable_call(code):
     found = explore(handler_of(code), most=3)
@@ -123,6 +124,7 @@ async def a_race(ctx):
     return (await ctx.race([ctx.step(work), ctx.wait(5)]))[1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("code", [in_a_step, without_a_limit, around_something_else, a_race])
 def test_it_does_not_warn_of_others(code):
     found = explore(handler_of(code), most=3)

@@ -61,7 +61,7 @@ print(run())
 """
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("tool", "imported"),
     [
@@ -149,6 +149,7 @@ def use_all():
     assert mocked.ctx.step(now) == MOMENT
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("order", [(True, False, True), (False, True, False)], ids=["first with", "first without"])
 @pytest.mark.parametrize(
     "tool",

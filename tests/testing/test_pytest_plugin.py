@@ -58,6 +58,7 @@ def test_nothing_is_imported_until_a_test_asks():
     assert json.loads(told.stdout) == [[], ["powertools_durable._lazy", "powertools_durable.testing", PLUGIN]]
 
 
+@pytest.mark.slow
 def test_the_fixtures_are_listed_with_what_they_are_for(inner, pytester):
     inner("def test_nothing(): pass")
     listed = pytester.runpytest_subprocess("--fixtures")
@@ -165,6 +166,7 @@ def test_without_the_extra_a_test_of_traces_is_told_what_to_install(inner):
     ran.stdout.fnmatch_lines(["xray_segments needs aws_xray_sdk: pip install 'powertools-durable[[]tracer]'"])
 
 
+@pytest.mark.slow
 @pytest.mark.xray
 def test_documents_reach_the_daemon_of_the_test(inner):
     ran = inner(

@@ -131,6 +131,7 @@ def test_a_rule_that_answers_something_else_is_a_usage_error(answer):
 # -- the official SDK as an oracle ---------------------------------------------------------------------------------
 
 
+@pytest.mark.sized
 @given(
     total=st.integers(0, 30),
     succeeded=st.integers(0, 30),
