@@ -107,6 +107,7 @@ def test_without_interest_in_operations_none_is_observed(monkeypatch):
 
     observed = []
     monkeypatch.setattr(Observers, "_observe", lambda self, op, flow: observed.append(op.name) or flow)
+    monkeypatch.setattr(Observers, "check_replay_end", lambda self, frame: observed.append(frame))
     Simulator(durable(plugins=[Ends()])(two_invocations)).start().finish()
     assert (observed, Hears.heard) == ([], ["PENDING", "SUCCEEDED"])
     Simulator(durable(plugins=[Ends(), Hears()])(two_invocations)).start().finish()
