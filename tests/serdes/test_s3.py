@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 from pydantic import BaseModel
 
-from powertools_durable import durable
+from powertools_durable import Nesting, durable
 from powertools_durable.errors import DurableConfigError, RetryableSerDesError, SerDesError, ValidationError
 from powertools_durable.serdes import S3SerDes, SerDesContext
 from powertools_durable.serdes.base import prove, read
@@ -266,12 +266,23 @@ def test_an_object_is_read_once_for_each_invocation_that_reaches_it(serdes, s3):
     run = Simulator(handler).start()
     puts = len(s3.sent("PUT"))
     assert puts == len(s3.objects()) == 6  # the step; in the map two steps, two branches, and the whole
+    assert len(s3.sent("GET")) == 1  # the trial: what was just written is not read
     s3.requests.clear()
     run.finish()
     assert run.result == ["report 3", "report 1", "report 2"]
     assert seen[0] == seen[1]
     assert SECRET not in str(run.operations)
     assert [request.method for request in s3.requests] == ["GET", "GET"]  # the step's, and the whole map's
+
+
+@pytest.mark.parametrize(("nesting", "writes"), [(Nesting.NESTED, 3), (Nesting.FLAT, 1)])
+def test_a_context_without_a_record_stores_nothing(s3, nesting, writes):
+    @durable(serdes=S3SerDes(s3.bucket, over=100))
+    def handler(event, ctx):
+        return len(ctx.map(lambda child, n: "x" * 200, [1, 2], nesting=nesting).results)
+
+    assert Simulator(handler).start().result == 2
+    assert len(s3.sent("PUT")) == writes
 
 
 def test_what_is_read_again_in_an_invocation_is_kept_up_to_half_a_megabyte_and_for_one_execution(s3):
