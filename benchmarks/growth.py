@@ -126,7 +126,7 @@ def finished(handler: Callable[..., object], count: int, _folder: Path) -> Work:
 
 def on_this_machine(handler: Callable[..., object], count: int, folder: Path) -> Work:
     """Run *handler* with the local runner until it suspends."""
-    runner = LocalRunner(handler, folder / "store.sqlite", skip_time=True)
+    runner = LocalRunner(handler, folder / "store.sqlite")  # with skip_time it would go on when each wait has passed
     return lambda: runner.run(count, wait=False)
 
 
