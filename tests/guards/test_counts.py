@@ -56,8 +56,11 @@ def mapped_but_one(count):
 
 
 def test_a_replayed_step_costs_so_many_calls():
-    """Failed with the driver looking for a misuse where there is none (+2)."""
-    assert calls_each(lambda n: Invocation(stepping(n), finished_steps(n))) <= 30
+    """Failed with the driver looking for a misuse where there is none (+2).
+
+    One of them is the flow that fetches a value which the record only points to.
+    """
+    assert calls_each(lambda n: Invocation(stepping(n), finished_steps(n))) <= 31
 
 
 def test_a_replay_starts_no_thread_and_calls_nobody():

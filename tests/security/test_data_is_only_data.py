@@ -10,6 +10,7 @@ execution of code, start of a process, opening of a file and connection is noted
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -199,6 +200,9 @@ def test_no_file_of_ours_loads_what_could_unpickle(module):
     for file in (ROOT / "powertools_durable").rglob("*.py"):
         if (module, file.name) == ("marshal", "module_globals.py"):
             continue  # copies in memory, which the test kit has written itself; nothing of them is kept or received
+        if (module, file.name) == ("yaml", "reading.py"):
+            assert re.findall(r"yaml\.(?:\w*load\w*|Unsafe\w+|Full\w+|Loader)", file.read_text(encoding="utf-8")) == []
+            continue  # it composes nodes of a deployment template, with the safe loader, and makes no objects
         text = file.read_text(encoding="utf-8")
         assert f"import {module}" not in text, file
         assert f"from {module}" not in text, file

@@ -77,7 +77,10 @@ def test_examples_survive_two_crashes_wherever_they_are(name):
     assert found.runs > 2 * len(found.crash_points)
 
 
-EXPLORED_BESIDE_ITS_TESTS = {"agent_async", "documents_async", "order_async", "payment_deadline"}  # test_async_programs
+EXPLORED_BESIDE_ITS_TESTS = {
+    *("agent_async", "documents_async", "order_async", "payment_deadline"),  # test_async_programs
+    "invoices",  # test_invoices
+}
 NOT_EXPLORED = {"warm_client"}  # it keeps a client over invocations on purpose
 
 

@@ -48,7 +48,7 @@ EVENTS = {
         "reserve_what_there_is": 5,
     },
     "wait": {"welcome": "ada", "next_morning": "ada", "remind": ["first", "second"]},
-    "wait_for_callback": {"receive": "film", "receive_in_time": "film"},
+    "wait_for_callback": {"receive": "film"},
     "wait_for_condition": {"create": "db", "warm_up": 1.0, "import_rows": 5},
     "with_retry": {"travel": "LH1", "travel_somehow": "LH1"},
 }

@@ -133,16 +133,16 @@ def test_a_rule_that_answers_something_else_is_a_usage_error(answer):
 
 @pytest.mark.sized
 @given(
-    total=st.integers(0, 30),
-    succeeded=st.integers(0, 30),
-    failed=st.integers(0, 30),
+    running=st.integers(0, 30),
+    succeeded=st.integers(0, 15),
+    failed=st.integers(0, 15),
     enough=st.none() | st.integers(1, 30),
     count=st.none() | st.integers(0, 30),
     percentage=st.none() | st.integers(0, 100) | st.floats(0, 100),
 )
-def test_the_official_sdk_comes_to_the_same(total, succeeded, failed, enough, count, percentage):
+def test_the_official_sdk_comes_to_the_same(running, succeeded, failed, enough, count, percentage):
+    total = running + succeeded + failed
     models = pytest.importorskip("aws_durable_execution_sdk_python.concurrency.models")
-    assume(succeeded + failed <= total)
     # Theirs divides first, and rounds 7 of 100 up to more than 7 %.
     assume(percentage is None or not total or abs(failed / total * 100 - percentage) > 1e-9 or failed == 0)
     policy = models.CompletionPolicy(total, enough, count, percentage)
