@@ -149,6 +149,7 @@ def test_a_page_that_asks_for_something_else_is_noticed(readers, width):
         reader.problems.clear()
         reader.look(f"async () => {{ await {script} }}")
         assert reader.problems, script
+    reader.page.goto("about:blank")  # which ends what is on its way, before another test listens
 
 
 def test_what_is_out_of_order_is_noticed(readers):
