@@ -102,7 +102,7 @@ test: $(VENV)/.dev ## the tests; PYTEST_ARGS="-k wait" for some of them, WORKERS
 
 .PHONY: test-long
 test-long: $(VENV)/.dev ## the rest of the tests: real kills and timers, more random programs
-	TEST_SIZE=whole $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'slow or sized' $(PYTEST_ARGS)
+	TEST_SIZE=whole $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m '(slow or sized) and not site' $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## the tests, and which branches they miss

@@ -73,12 +73,13 @@ COMMANDS = {
     "stop": (("WAITING",), set()),
     "prune": (("--name", "nobody*"), set()),
     "export": (("ended",), set()),
+    "payload": (("ended", "noisy"), FROM_THE_MODULE),
     "explore": (("app.py:handler",), FROM_THE_HANDLER),
     "replay": (("app.py:handler", "ended.json"), FROM_A_REPLAY),
     "doctor": (("app.py:handler",), FROM_THE_MODULE),
 }
 JSON_BY_ITSELF = {"run", "resume"}  # in a pipe
-NO_JSON = {"callback", "stop", "export"}
+NO_JSON = {"callback", "stop", "export", "payload"}
 SHOWN = [(name, as_json) for name in COMMANDS for as_json in (False, True) if not (as_json and name in NO_JSON)]
 
 

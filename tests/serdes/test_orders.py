@@ -79,10 +79,9 @@ def tagged(*_):
 @pytest.mark.sampled(6)
 @pytest.mark.parametrize("value", [typed, tagged])
 @pytest.mark.parametrize("order", [*filter(makes_sense, ORDERS)], ids="-".join)
-def test_what_makes_sense_is_a_round_trip_at_every_place(order, value, request, tmp_path):
+def test_what_makes_sense_is_a_round_trip_at_every_place(order, value, s3, tmp_path):
     vault, seen = Vault(), []
-    s3 = request.getfixturevalue("s3") if "s3" in order else None
-    chain = build(order, s3.bucket if s3 else "bucket", tmp_path, vault)
+    chain = build(order, s3.bucket, tmp_path, vault)
 
     @durable(serdes=chain, result_serdes=chain)
     def handler(event, ctx):
@@ -117,8 +116,7 @@ def test_what_makes_sense_is_a_round_trip_at_every_place(order, value, request, 
     assert all(again == seen[0] for again in seen)  # on every replay
     assert {type(one) for one in seen[-1]} == {type(wanted)}
 
-    objects = s3.objects().values() if s3 else ()
-    stored = b"".join([*objects, *(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())])
+    stored = b"".join([*s3.objects().values(), *(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())])
     recorded = json.dumps([[dict(i.event), str(i.answer)] for i in run.invocations]) + str(run.operations)
     if is_masked or "encrypt" in order:
         assert SECRET not in recorded
