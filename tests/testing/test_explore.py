@@ -461,6 +461,21 @@ def test_a_bound_draws_runs_by_the_seed_and_says_so():
     assert (pairs.runs, len(pairs.crash_points)) == (whole.runs + 3, len(whole.crash_points))
 
 
+def test_a_bound_holds_for_the_crashes_of_one_run_too():
+    invocations = []
+
+    @durable
+    def handler(event, ctx):
+        invocations.append(None)
+        for number in range(24):
+            ctx.step(int, number, name=f"step-{number}")
+
+    found = explore(handler, most=3)
+    # two runs with at most three crashes, three with one, and those without
+    assert not found.failures
+    assert len(invocations) <= 2 * 4 + 3 * 2 + (found.runs - 5)
+
+
 def test_a_watcher_hears_of_each_run_and_can_not_hurt():
     heard = []
     found = explore(many_steps(), most=7, crashes=2, progress=lambda made, planned: heard.append((made, planned)))

@@ -58,6 +58,13 @@ class Budget:
         self.plan(len(chosen))
         return chosen
 
+    def interval(self, operations: int) -> int:
+        """Return after how many of its operations a run is killed that is killed again and again.
+
+        Each of its invocations replays all that came before, so the cost of many grows with their square.
+        """
+        return 1 if self._most is None else max(1, -(-operations // self._most))
+
     def made(self) -> None:
         """Count a run. A watcher can't hurt: one that raises watches no more."""
         self._made += 1

@@ -59,8 +59,8 @@ class CrashPlan:
     ----------
     kills : tuple[int, ...]
         The numbers of the moments at which a process dies.
-    restless : bool
-        Every process dies when the service has the end of an operation; no body is interrupted.
+    restless : int
+        A process dies when the service has the end of so many operations more; no body is interrupted. 0 for never.
     warm : bool
         What dies leaves its module globals behind, as an invocation does that only suspends.
     eager : bool
@@ -70,7 +70,7 @@ class CrashPlan:
     """
 
     kills: tuple[int, ...] = ()
-    restless: bool = False
+    restless: int = 0
     warm: bool = False
     eager: bool = False
     changed: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class CrashPlan:
     @property
     def crashes(self) -> bool:
         """True when some process dies."""
-        return bool(self.kills) or self.restless
+        return bool(self.kills or self.restless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ class Watcher:
     mismatches: dict[str, str] = field(
         default_factory=dict
     )  # their messages, which show no folders, and where they are
+    _ends: int = 0
     _sandbox: Sandbox | None = None
     _arn: str | None = None  # of the execution that is explored, and not of one that it invokes
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -160,10 +161,13 @@ class Watcher:
         """A process may die before it hears the answer."""
         ends = [self._key(update.id) for update in updates if update.action in _ENDS]
         with self._lock:
+            before = self._ends
+            self._ends += len(ends)
             self.acknowledged.update(ends)
         if updates:
-            what = _what(updates)
-            self._reach("after the checkpoint of", what, self._where(updates), dies=self.plan.restless and bool(ends))
+            every = self.plan.restless
+            dies = bool(every) and before // every < self._ends // every
+            self._reach("after the checkpoint of", _what(updates), self._where(updates), dies=dies)
 
     def after_effect(self, entry: Entry) -> None:
         """A process may die right after it did something."""

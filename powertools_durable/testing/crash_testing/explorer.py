@@ -71,7 +71,9 @@ def explore(
         answers it. Others time out.
     most : int | None
         How many runs with crashes are made at most, beside some that are always made. Of more, the simulator's seed
-        draws which are made; the report says so, and another seed draws others. None makes all of them.
+        draws which are made; the report says so, and another seed draws others. None makes all of them. It also bounds
+        the crashes of a run that is killed again and again: after each operation, or, if there are more than *most*,
+        at equal intervals.
     progress : Callable | None
         Called after each run as ``progress(made, planned)``; more may be planned on the way. If it raises, it is not
         called again.
@@ -133,7 +135,7 @@ class _Explorer:
             self._longest = _ENOUGH + 4 * len(expected.watcher.points)
             self._judge = Judge(expected, again, self._home)
             self._look(expected, otherwise, inspector)
-            others = list(_others(inspector))
+            others = list(_others(inspector, self._budget.interval(len(expected.watcher.acknowledged))))
             self._budget.plan(1 + len(others))
             started = self._try(CrashPlan(eager=True))
             inside = [point for point in started.watcher.points if point.moment.startswith(_INSIDE)]
@@ -266,11 +268,11 @@ class _Steady(Random):
         return 0.5
 
 
-def _others(inspector: Inspector) -> Iterator[CrashPlan]:
-    yield CrashPlan(restless=True)
-    yield CrashPlan(restless=True, warm=True)
+def _others(inspector: Inspector, interval: int) -> Iterator[CrashPlan]:
+    yield CrashPlan(restless=interval)
+    yield CrashPlan(restless=interval, warm=True)
     for variable in inspector.variables:
-        yield CrashPlan(restless=True, changed=(variable,))
+        yield CrashPlan(restless=interval, changed=(variable,))
 
 
 def _continued(outcomes: Sequence[Outcome]) -> Iterator[CrashPlan]:

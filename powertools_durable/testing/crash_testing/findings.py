@@ -126,7 +126,10 @@ class Exploration:
 def _in_words(plan: CrashPlan, killed: Sequence[CrashPoint]) -> str:
     changes = f"with another value of {', '.join(plan.changed)} after the first invocation" if plan.changed else ""
     if plan.restless:
-        crash = "killed after each operation" + (", in a warm sandbox" if plan.warm else "")
+        crash = (
+            "killed after each operation" if plan.restless == 1 else f"killed after every {plan.restless} operations"
+        )
+        crash += ", in a warm sandbox" if plan.warm else ""
     else:
         crash = ", then ".join(f"killed {point}" for point in killed)
         crash += ", with its START sent" if plan.eager and killed else ""
