@@ -151,9 +151,9 @@ soak: $(VENV)/.dev ## 100,000 simulated executions with crashes and faults, and 
 	$(BIN)/python -m tests.asynchronous.hundred --seeds 1000
 	$(BIN)/python -m tests.properties.soak $(SOAK_ARGS)
 
-.PHONY: compat
-compat: $(VENV)/.dev ## the lowest and the newest versions of what this builds on, with and without X-Ray
-	PYTHON=$(abspath $(BIN))/python .ci/compat
+.PHONY: versions
+versions: $(VENV)/.dev ## the lowest and the newest versions of what this builds on, with and without X-Ray
+	PYTHON=$(abspath $(BIN))/python .ci/versions
 
 .PHONY: conformance
 conformance: $(VENV)/.dev ## the official requirements, by def and by async def handlers; CONFORMANCE=where the harness is, SUITES=which
