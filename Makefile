@@ -32,11 +32,14 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # ------------------------------------------------------------------------------------------------ setting up
 
-# The stamps $(VENV)/.run, .dev, .docs and .site say which dependencies are installed.
+# On a terminal, pip and uv show how far they are.
+QUIET := $(if $(MAKE_TERMOUT),,--quiet)
+
+# The stamps $(VENV)/.run, .dev, .docs, .site and .package say which dependencies are installed.
 ifneq ($(UV),)
-INSTALL = UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --frozen --inexact --extra all
+INSTALL = UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync $(QUIET) --frozen --inexact --extra all
 else
-INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[all]'
+INSTALL = $(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -c constraints.txt -e '.[all]'
 endif
 
 $(VENV)/pyvenv.cfg:
@@ -49,11 +52,13 @@ else
 endif
 
 $(VENV)/.run: $(VENV)/pyvenv.cfg pyproject.toml uv.lock constraints.txt
-	$(INSTALL)
+	@echo 'Installing the package and its extras into $(VENV): less than a minute'
+	@$(INSTALL)
 	@touch $@
 
-$(VENV)/.dev $(VENV)/.docs $(VENV)/.site: $(VENV)/.%: $(VENV)/.run
-	$(INSTALL) --group $*
+$(VENV)/.dev $(VENV)/.docs $(VENV)/.site $(VENV)/.package: $(VENV)/.%: $(VENV)/.run
+	@echo 'Installing the tools of the group $* into $(VENV): about a minute'
+	@$(INSTALL) --group $*
 	@touch $@
 
 # What checks the examples of examples/deploy and the workflows; large, so apart from $(VENV).
@@ -121,6 +126,13 @@ docs-check: docs $(VENV)/.dev $(VENV)/.site ## the documentation as its readers 
 demo: $(VENV)/.run ## run an order on this machine
 	$(BIN)/powertools-durable run examples/order.py:handler --event @examples/order.json --skip-time --store $(VENV)/demo.sqlite \
 		--answer 'approval={"approved": true, "by": "ada"}'
+
+.PHONY: package
+package: $(VENV)/.package ## the source distribution and the wheel, into dist/; PYTHONS="python3.12 python3.13" to try it with
+	rm -f dist/*.whl dist/*.tar.gz
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+	$(BIN)/python .ci/package.py dist $(or $(PYTHONS),$(BIN)/python)
 
 .PHONY: layer
 layer: $(VENV)/.run ## the package as a Lambda layer; LAYER=where to
