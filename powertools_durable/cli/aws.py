@@ -53,10 +53,16 @@ class Account:
     ----------
     region : str | None
         The region of an ARN; None for the configured one.
+    attempts : int
+        How often a request that was throttled or got no response is sent in all; 0 for a few times.
+    adaptive : bool
+        After a request was throttled, send fewer requests per second. For commands that send many.
     """
 
-    def __init__(self, region: str | None = None) -> None:
+    def __init__(self, region: str | None = None, *, attempts: int = 0, adaptive: bool = False) -> None:
         self._region = region
+        self._attempts = attempts or _ATTEMPTS
+        self._adaptive = adaptive
 
     def executions(self, function: FunctionName, **filters: Any) -> Iterator[Mapping[str, Any]]:
         """Yield the items of ListDurableExecutionsByFunction, newest first."""
@@ -116,7 +122,7 @@ class Account:
 
         config = Config(
             connect_timeout=5,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            retries={"mode": "adaptive" if self._adaptive else "standard", "total_max_attempts": self._attempts},
             user_agent_extra="powertools-durable-cli",
         )
         # The AWS CLI and the other SDKs read AWS_REGION; boto3 reads AWS_DEFAULT_REGION only.

@@ -10,12 +10,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
 
-__all__ = ["LossyStream", "console", "harmless", "one_line", "own_output", "print_json", "safe_streams"]
+__all__ = ["LossyStream", "console", "harmless", "one_line", "own_output", "print_json", "safe_streams", "silenced"]
 
 _UNBROKEN = 1_000_000  # columns: a program reads whole lines
 
@@ -130,6 +130,45 @@ def own_output() -> Iterator[IO[str]]:
     ours = sys.stdout if isinstance(sys.stdout, LossyStream) else LossyStream(sys.stdout)
     with redirect_stdout(sys.stderr), _moved_away(ours):
         yield cast("IO[str]", ours)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Drop what the user's code prints and logs in the block, on this or any thread; to be used in `own_output`.
+
+    It may be payloads that nobody asked to see. What this package prints meanwhile, to the stream that `own_output`
+    yielded, is not dropped.
+    """
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, LossyStream)]
+    with suppress(OSError, ValueError):
+        for stream in streams:
+            stream.flush()
+    before = [(stream, stream._move_to(None)) for stream in dict.fromkeys(streams)]  # noqa: SLF001 - same module
+    with ExitStack() as descriptors:
+        for number in (1, 2):
+            descriptors.enter_context(_to_nowhere(number))
+        try:
+            yield
+        finally:
+            for stream, target in before:
+                stream._move_to(target)  # noqa: SLF001
+
+
+@contextmanager
+def _to_nowhere(descriptor: int) -> Iterator[None]:
+    """Drop what is written to *descriptor*, also by child processes and C code; nothing if it is closed."""
+    try:
+        kept = os.dup(descriptor)
+    except OSError:
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - only its descriptor is needed
+            os.dup2(nowhere.fileno(), descriptor)
+        yield
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
 
 
 @contextmanager

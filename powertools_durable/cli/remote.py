@@ -19,9 +19,11 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.errors.recording import answer_error
 from powertools_durable.local.executions import ambiguous
 
-__all__ = ["RemoteCallback", "RemoteExecutions"]
+__all__ = ["OPEN_STATUSES", "RemoteCallback", "RemoteExecutions", "region_of"]
 
-_OPEN = ["RUNNING", "PAUSING", "PAUSED"]
+OPEN_STATUSES = ["RUNNING", "PAUSING", "PAUSED"]
+"""The statuses of executions that have not ended."""
+
 _MOST_SEARCHED = 100  # executions that are searched for a callback's name
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -37,7 +39,7 @@ class RemoteExecutions:
 
     def __init__(self, function: str | None) -> None:
         self._function = None if function is None else FunctionName.parse(function)
-        self._account = Account(_region(function))
+        self._account = Account(region_of(function))
 
     def summaries(self, **filters: Any) -> Iterator[Summary]:
         """Yield summaries of the function's executions, newest first."""
@@ -69,7 +71,7 @@ class RemoteExecutions:
             There is none, or there are several.
         """
         if text.startswith("arn:"):
-            return RemoteExecution(Account(_region(text)), text, data=data)
+            return RemoteExecution(Account(region_of(text)), text, data=data)
         if self._function is None:
             raise UsageError("--aws needs --function NAME to find an execution, or use its full ARN")
         matches: list[Summary] = []
@@ -115,7 +117,7 @@ class RemoteExecutions:
         raise LookupError(message)
 
     def _running(self) -> list[RemoteExecution]:
-        running = list(islice(self.summaries(Statuses=_OPEN), _MOST_SEARCHED + 1))
+        running = list(islice(self.summaries(Statuses=OPEN_STATUSES), _MOST_SEARCHED + 1))
         if len(running) > _MOST_SEARCHED:
             raise UsageError(f"more than {_MOST_SEARCHED} executions are running; name one: --execution ID")
         return [RemoteExecution(self._account, one.arn, data=False, item=one.item) for one in running]
@@ -160,7 +162,7 @@ class RemoteCallback:
         self._account.heartbeat(self._id)
 
 
-def _region(text: str | None) -> str | None:
+def region_of(text: str | None) -> str | None:
     """Return the region of an ARN; None for the configured one."""
     parts = (text or "").split(":")
     return parts[3] if parts[0] == "arn" and len(parts) > 3 and parts[3] else None

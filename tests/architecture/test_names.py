@@ -37,7 +37,10 @@ THREADS = {
         "testing/simulation/body_ends.py",  # loaded with the loop of an async handler, as is the next
         "testing/replays/async_performer.py",
     ),
-    "concurrent": ("_runtime/loop.py",),  # the type of an executor
+    "concurrent": (
+        "_runtime/loop.py",  # the type of an executor
+        "cli/gating/history_sources.py",  # histories are read side by side
+    ),
     "multiprocessing": (),
     "queue": (),
     "threading": (
