@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from powertools_durable.cli.gating.report import github_annotations, judgement_fields, print_tally, tally_fields
 from powertools_durable.cli.gating.history_sources import HistorySource, files_in, read_ahead, running_executions
+from powertools_durable.cli.gating.report import github_annotations, judgement_fields, print_tally, tally_fields
 from powertools_durable.cli.gating.verdicts import GateVerdict, Tally, judge
 from powertools_durable.cli.options import JsonFlag, Target
 from powertools_durable.cli.output import console, own_output, print_json, silenced

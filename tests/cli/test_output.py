@@ -55,6 +55,8 @@ def folder(tmp_path_factory):
     assert command(folder, "run", "app.py:failing", "--name", "failed").returncode == 1
     assert command(folder, "run", "app.py:handler", "--name", "ended").returncode == 0
     (folder / "ended.json").write_text(command(folder, "export", "ended").stdout)
+    (folder / "histories").mkdir()
+    (folder / "histories" / "ended.json").write_text((folder / "ended.json").read_text())
     return folder
 
 
@@ -76,6 +78,7 @@ COMMANDS = {
     "payload": (("ended", "noisy"), FROM_THE_MODULE),
     "explore": (("app.py:handler",), FROM_THE_HANDLER),
     "replay": (("app.py:handler", "ended.json"), FROM_A_REPLAY),
+    "gate": (("app.py:handler", "histories"), FROM_THE_MODULE),
     "doctor": (("app.py:handler",), FROM_THE_MODULE),
 }
 JSON_BY_ITSELF = {"run", "resume"}  # in a pipe

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from powertools_durable.cli.gating.verdicts import Cause, Judgement, GateVerdict, Tally
+from powertools_durable.cli.gating.verdicts import Cause, GateVerdict, Judgement, Tally
 from powertools_durable.cli.output import one_line
 
 __all__ = ["github_annotations", "judgement_fields", "print_tally", "tally_fields"]

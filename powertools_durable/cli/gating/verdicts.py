@@ -13,7 +13,7 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.errors.places import users_location
 from powertools_durable.testing import ReplayVerdict, replay
 
-__all__ = ["Cause", "Judgement", "GateVerdict", "Tally", "judge"]
+__all__ = ["Cause", "GateVerdict", "Judgement", "Tally", "judge"]
 
 _ENDED = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionStopped")
 _MOST_NAMED = 5  # executions that a group names; all are in the JSON output
