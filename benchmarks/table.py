@@ -146,8 +146,8 @@ unless a row says otherwise. The ratio is to `def`, or to what the row says. {as
 ## How costs grow
 
 `make growth` prints the cost at the largest size, and the exponent between the two largest sizes. The table shows both
-as they were before and as they are now. An exponent of 1 is linear growth, 0 is no growth. Memory and bytes are
-counted. Milliseconds are from a busy machine.
+as they were before and as they are now. With an exponent of 1, the cost grows with n; with 0, it stays the same. Memory
+and bytes are counted. Milliseconds are from a busy machine.
 
 | What | n | Cost | before | exponent | now | exponent |
 |---|--:|---|--:|--:|--:|--:|

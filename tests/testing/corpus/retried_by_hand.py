@@ -1,4 +1,4 @@
-"""The code simply repeats an interrupted at-most-once step, which may have charged the card already."""
+"""The code repeats an interrupted at-most-once step, which may have charged the card already."""
 
 from __future__ import annotations
 
