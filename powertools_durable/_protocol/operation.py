@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from enum import StrEnum
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from powertools_durable._frozen import frozen, sharing
@@ -26,7 +27,18 @@ __all__ = [
     "StepDetails",
     "SubType",
     "WaitDetails",
+    "operation_id",
 ]
+
+
+def operation_id(text: str) -> str:
+    """Return the id of the operation with the place *text*, such as ``1`` or ``<id of its context>-1``.
+
+    It is BLAKE2b with the default digest size of 64 bytes, cut to 64 hexadecimal characters. A digest size of 32 bytes
+    would give another value
+    (docs/contributing/protocol.md#operation-ids).
+    """
+    return blake2b(text.encode()).digest()[:32].hex()
 
 
 class OpenEnum(StrEnum):

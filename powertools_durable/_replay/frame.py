@@ -36,10 +36,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from hashlib import blake2b
 from itertools import count
 
-from powertools_durable._protocol.operation import Operation, OperationStatus, OperationType
+from powertools_durable._protocol.operation import Operation, OperationStatus, OperationType, operation_id
 from powertools_durable._replay.engine import ReplayEngine
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import NonDeterminismError, SuspendExecution
@@ -52,16 +51,6 @@ __all__ = ["Frame", "operation_id"]
 REPLAY, LIVE, UNWINDING, SEALED = ReplayState.REPLAY, ReplayState.LIVE, ReplayState.UNWINDING, ReplayState.SEALED
 _STEP, _CALLBACK, _SUCCEEDED = OperationType.STEP, OperationType.CALLBACK, OperationStatus.SUCCEEDED
 _VIRTUAL_DEPTH = 4  # maximum nesting of virtual contexts that is searched for a first record
-
-
-def operation_id(text: str) -> str:
-    """Return the id of the operation with the place *text*, such as ``1`` or ``<id of its context>-1``.
-
-    It is BLAKE2b with the default digest size of 64 bytes, cut to 64 hexadecimal characters. A digest size of 32 bytes
-    would give another value
-    (docs/contributing/protocol.md#operation-ids).
-    """
-    return blake2b(text.encode()).digest()[:32].hex()
 
 
 class Frame:

@@ -6,12 +6,42 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from powertools_durable._protocol.operation import ErrorObject
+from powertools_durable._protocol.operation import ErrorObject, OperationStatus, OperationType
 from powertools_durable._protocol.wire import parse_timestamp
 
-__all__ = ["MalformedEvent", "count_in", "details_of", "error_in", "moment_in", "payload_in", "text_in"]
+__all__ = [
+    "EVENTS",
+    "MalformedEvent",
+    "count_in",
+    "details_of",
+    "error_in",
+    "moment_in",
+    "payload_in",
+    "raw_text_in",
+    "text_in",
+]
 
 _MOST: Final = 2**31
+_TYPES: Final = {
+    "Execution": OperationType.EXECUTION,
+    "Context": OperationType.CONTEXT,
+    "Step": OperationType.STEP,
+    "Wait": OperationType.WAIT,
+    "Callback": OperationType.CALLBACK,
+    "ChainedInvoke": OperationType.CHAINED_INVOKE,
+}
+_STATUSES: Final = {
+    "Started": OperationStatus.STARTED,
+    "Succeeded": OperationStatus.SUCCEEDED,
+    "Failed": OperationStatus.FAILED,
+    "Cancelled": OperationStatus.CANCELLED,
+    "TimedOut": OperationStatus.TIMED_OUT,
+    "Stopped": OperationStatus.STOPPED,
+}
+EVENTS: Final = {
+    f"{prefix}{suffix}": (kind, status) for prefix, kind in _TYPES.items() for suffix, status in _STATUSES.items()
+}
+"""What kind of operation an event is about, and its status; ``StepFailed`` may be a retry, too."""
 
 
 class MalformedEvent(Exception):  # noqa: N818 - the caller adds which event
@@ -22,6 +52,12 @@ def details_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the part that is named after the event's type."""
     details = event.get(f"{event['EventType']}Details")
     return details if isinstance(details, Mapping) else {}
+
+
+def raw_text_in(fields: Mapping[str, Any], key: str) -> str:
+    """Return a text that may have any characters; empty if there is none."""
+    value = fields.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def text_in(fields: Mapping[str, Any], key: str) -> str:

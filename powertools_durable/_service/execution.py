@@ -84,6 +84,7 @@ class ServiceExecution:
         self.header, self.operations, self.log = header, records.operations, records.log
         self.changed, self.retimed = records.changed, records.retimed
         self.events, self.history, self.saved = records.events, records.history, records.saved
+        self.place = records.place
         self._timetable = Timetable(self.operations.values(), header.callbacks)
         self._ids = ids
         self._page_items = page_items

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
 from powertools_durable._protocol.update import OperationUpdate
 from powertools_durable._service.history import HistoryEvent, record_event
+from powertools_durable._service.naming import NamedPlace, Naming
 
 __all__ = ["ENDED", "CallbackTimers", "ExecutionRecords", "Header"]
 
@@ -89,6 +90,7 @@ class ExecutionRecords:
         self.retimed: set[str] = set()  # callbacks whose timers changed
         self.log = list(self.operations.values())  # every record as it was at each change
         self._order = {key: number for number, key in enumerate(self.operations)}
+        self._naming = Naming()
         self.events: list[HistoryEvent] = []
         self.history: list[HistoryEvent] = list(history)
 
@@ -96,6 +98,10 @@ class ExecutionRecords:
     def is_terminal(self) -> bool:
         """True when the execution has ended."""
         return self.header.status in ENDED
+
+    def place(self, identifier: str) -> NamedPlace:
+        """Return where an operation is, and what it is called; raise KeyError if it is none of this execution."""
+        return self._naming.of(self.operations, identifier)
 
     def saved(self) -> None:
         """Clear `changed`, `retimed` and `events`: a store has them."""

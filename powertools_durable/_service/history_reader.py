@@ -27,6 +27,7 @@ from powertools_durable._protocol.operation import (
 )
 from powertools_durable._protocol.update import ChainedInvokeOptions
 from powertools_durable._service.event_fields import (
+    EVENTS,
     MalformedEvent,
     count_in,
     details_of,
@@ -36,27 +37,8 @@ from powertools_durable._service.event_fields import (
     text_in,
 )
 
-__all__ = ["RecordedExecution", "UnreadableHistory", "rebuild_execution"]
+__all__ = ["RecordedExecution", "UnreadableHistory", "in_order", "rebuild_execution"]
 
-_TYPES: Final = {
-    "Execution": OperationType.EXECUTION,
-    "Context": OperationType.CONTEXT,
-    "Step": OperationType.STEP,
-    "Wait": OperationType.WAIT,
-    "Callback": OperationType.CALLBACK,
-    "ChainedInvoke": OperationType.CHAINED_INVOKE,
-}
-_STATUSES: Final = {
-    "Started": OperationStatus.STARTED,
-    "Succeeded": OperationStatus.SUCCEEDED,
-    "Failed": OperationStatus.FAILED,
-    "Cancelled": OperationStatus.CANCELLED,
-    "TimedOut": OperationStatus.TIMED_OUT,
-    "Stopped": OperationStatus.STOPPED,
-}
-_KINDS: Final = {
-    f"{prefix}{suffix}": (kind, status) for prefix, kind in _TYPES.items() for suffix, status in _STATUSES.items()
-}
 _WITHOUT_RESULT: Final = (SubType.PATCH, SubType.COMPENSATION)
 _ASK_AGAIN = "get it again with IncludeExecutionData=true, or with `powertools-durable export`"
 
@@ -105,7 +87,7 @@ def rebuild_execution(events: Iterable[Any], *, require_payloads: bool = True) -
     UnreadableHistory
         Events are missing, malformed, or came without their payloads.
     """
-    ordered = _in_order(list(events))
+    ordered = in_order(list(events))
     if not ordered or ordered[0].get("EventType") != "ExecutionStarted":
         raise UnreadableHistory("a history begins with ExecutionStarted; this one does not: get all of its pages")
     number, event = 1, ordered[0]
@@ -114,7 +96,7 @@ def rebuild_execution(events: Iterable[Any], *, require_payloads: bool = True) -
             _require_payloads(ordered)
         recorded = RecordedExecution(_execution(event))
         for number, event in enumerate(ordered[1:], 2):
-            kind, status = _KINDS.get(event["EventType"], (None, OperationStatus.STARTED))
+            kind, status = EVENTS.get(event["EventType"], (None, OperationStatus.STARTED))
             if kind is OperationType.EXECUTION:
                 recorded.status = status.value
             elif kind is not None:
@@ -124,7 +106,8 @@ def rebuild_execution(events: Iterable[Any], *, require_payloads: bool = True) -
     return recorded
 
 
-def _in_order(events: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+def in_order(events: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+    """Return events in the order of their numbers; raise `UnreadableHistory` if one is missing or is no event."""
     for event in events:
         if not isinstance(event, Mapping) or not isinstance(event.get("EventType"), str):
             raise UnreadableHistory("an event has no EventType; is this what GetDurableExecutionHistory answers?")

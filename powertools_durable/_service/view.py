@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType, SubType
+from powertools_durable._protocol.operation import ErrorObject, Operation, OperationStatus, OperationType
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.execution_records import ExecutionRecords
 from powertools_durable._service.history import HistoryEvent
 
-__all__ = ["ExecutionView", "is_waited_for", "label", "label_in"]
+__all__ = ["ExecutionView", "is_waited_for"]
 
 _PENDING = (OperationStatus.STARTED, OperationStatus.PENDING)
 _WAITING = (OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
@@ -90,16 +89,27 @@ class ExecutionView:
 
     def label(self, record: Operation) -> str:
         """Return a record's display name; a callback of ``wait_for_callback`` has the name of that operation."""
-        return label_in(self._execution.operations, record)
+        return self._execution.place(record.id).called.label
+
+    def reference(self, record: Operation) -> str:
+        """Return what an open callback can be called by: its display name, or its path if others have that name."""
+        place = self._execution.place(record.id).called
+        names = (place.label, place.path, place.numbered)
+        return next((name for name in names if len(self.open_callbacks_called(name)) == 1), place.numbered)
 
     def open_callbacks_called(self, text: str) -> list[Operation]:
-        """Return the open callbacks with *text* as id, display name, or name of their ``wait_for_callback``."""
-        records = self._execution.operations
-        return [
-            record
-            for record in self.open_callbacks
-            if text in _names(record) or text in _names(records.get(record.parent_id or ""))
-        ]
+        """Return the open callbacks with *text* as id, display name or path.
+
+        That of a ``wait_for_callback`` is called as that operation is, too. A path is ``etl > map-item-7 > approval``;
+        a number after it says which of several: ``vote #2``.
+        """
+        return [record for record in self.open_callbacks if self._is_called(record, text)]
+
+    def _is_called(self, record: Operation, text: str) -> bool:
+        place = self._execution.place(record.id)
+        details = record.callback_details
+        is_its_id = details is not None and details.callback_id == text
+        return is_its_id or place.is_called(text) or place.called.is_called(text)
 
     def open_callback(self, name: str) -> Operation:
         """Return the open callback of that name; also the name of its ``wait_for_callback``.
@@ -123,26 +133,6 @@ class ExecutionView:
         return list(self._execution.history)
 
 
-def _names(record: Operation | None) -> tuple[str | None, ...]:
-    if record is None:
-        return ()
-    details = record.callback_details
-    return label(record), details.callback_id if details else None
-
-
 def is_waited_for(record: Operation) -> bool:
     """Return whether the execution waits for *record*."""
     return record.status in _PENDING and (record.type in _WAITING or record.status is OperationStatus.PENDING)
-
-
-def label_in(operations: Mapping[str, Operation], record: Operation) -> str:
-    """Return a record's display name; a callback of ``wait_for_callback`` has the name of that operation."""
-    above = operations.get(record.parent_id or "")
-    if record.type is OperationType.CALLBACK and above is not None and above.sub_type == SubType.WAIT_FOR_CALLBACK:
-        return above.name or label(record)
-    return label(record)
-
-
-def label(record: Operation) -> str:
-    """Return a record's display name: its name, or the beginning of its id."""
-    return record.name or record.id[:8]

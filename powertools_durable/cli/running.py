@@ -19,7 +19,7 @@ from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store, store_option
 from powertools_durable.cli.output import LossyStream, own_output
 from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve_target, resolve_targets
-from powertools_durable.cli.timeline import JsonLines, Timeline
+from powertools_durable.cli.timeline import JsonLines, TerminalTimeline
 from powertools_durable.cli.trace import HandlerWrapper, tracing
 from powertools_durable.cli.usage import UsageError, command_line
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
@@ -28,7 +28,7 @@ __all__ = ["Answers", "Functions", "parse_targets", "read_inputs", "resume", "ru
 
 _FAILED, _SUSPENDED = 1, 3
 
-Display: TypeAlias = Timeline | JsonLines
+Display: TypeAlias = TerminalTimeline | JsonLines
 
 Answers = Annotated[
     list[str] | None,
@@ -154,7 +154,7 @@ def _refuse_wrong_decorators(handler: Callable[..., Any]) -> None:
 def _display(store: Path, *, as_json: bool) -> Iterator[Display]:
     """Draw on a terminal, print JSON lines anywhere else."""
     if sys.stdout.isatty() and not as_json:
-        with Timeline(store, sys.stdout) as timeline:
+        with TerminalTimeline(store, sys.stdout) as timeline:
             yield timeline
     else:
         with own_output() as output:

@@ -27,7 +27,7 @@ from powertools_durable.cli.output import console, harmless, one_line, print_jso
 from powertools_durable.cli.trace import Trace, tree_of
 from powertools_durable.local import LocalExecution
 
-__all__ = ["EventLines", "JsonLines", "Timeline", "render_outcome"]
+__all__ = ["EventLines", "JsonLines", "TerminalTimeline", "render_outcome"]
 
 _SIGNS = {"ok": "✓", "bad": "✗", "again": "↻", "open": "▸", "wait": "…"}
 _PLAIN_SIGNS = {"ok": "+", "bad": "x", "again": "~", "open": ">", "wait": "."}
@@ -45,7 +45,7 @@ def render_outcome(one: AnyExecution) -> Text:
 # -- for people ------------------------------------------------------------------------------------------------
 
 
-class Timeline:
+class TerminalTimeline:
     """Draws an execution on a terminal."""
 
     def __init__(self, store: Path, output: IO[str]) -> None:

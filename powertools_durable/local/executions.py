@@ -28,6 +28,7 @@ _LAST = "\U0010ffff"  # no text is greater
 _OPEN_CALLBACKS = """
     FROM callbacks c JOIN executions e ON e.arn = c.arn WHERE e.status = 'RUNNING' AND (:arn IS NULL OR c.arn = :arn)
 """
+_LABEL = "(SELECT o.waits FROM operations o WHERE o.arn = c.arn AND o.id = c.id)"
 
 
 class LocalExecution(ExecutionView):
@@ -289,7 +290,7 @@ class LocalExecutions:
         Parameters
         ----------
         text : str
-            The callback's id or display name, or the name of its ``wait_for_callback``.
+            The callback's id, display name or path, or those of its ``wait_for_callback``.
         execution : str | None
             Only search this execution; its id or name.
 
@@ -300,23 +301,28 @@ class LocalExecutions:
         """
         arn = self.find(execution).arn if execution else None
         select = f"SELECT c.arn, c.id {_OPEN_CALLBACKS} AND"
+        name, is_whole = _name_in(text)
         rows = self._store.query(
-            f"{select} (c.callback_id = :it OR c.name = :it OR c.above = :it) ORDER BY e.number", arn=arn, it=text
+            f"{select} (c.callback_id = :it OR c.name IN (:it, :name) OR c.above IN (:it, :name)) ORDER BY e.number",
+            arn=arn,
+            it=text,
+            name=name,
         ) or self._store.query(  # the display name of one without a name
-            f"{select} c.name IS NULL AND substr(c.id, 1, 8) = :it ORDER BY e.number", arn=arn, it=text
+            f"{select} {_LABEL} IN (:it, :last) ORDER BY e.number", arn=arn, it=text, last=text.rpartition(" > ")[2]
         )
         callbacks = [
             LocalCallback(self._store, LocalExecution(self._store, arn), record)
             for arn, key in rows
             if (record := self._store.operation(arn, key)) is not None
         ]
+        if not is_whole:  # a path: only now the executions are read
+            callbacks = [one for one in callbacks if one.record in one.execution.open_callbacks_called(text)]
         if len(callbacks) == 1:
             return callbacks[0]
         if callbacks:
             raise LookupError(ambiguous(text, [callback.execution.name for callback in callbacks]))
         # An id is a secret, and *text* may be a mistyped one, so the message does not repeat it.
-        label = "(SELECT o.waits FROM operations o WHERE o.arn = c.arn AND o.id = c.id)"
-        waiting = self._store.query(f"SELECT {label}, e.name {_OPEN_CALLBACKS} ORDER BY e.number LIMIT 20", arn=arn)
+        waiting = self._store.query(f"SELECT {_LABEL}, e.name {_OPEN_CALLBACKS} ORDER BY e.number LIMIT 20", arn=arn)
         names = ", ".join(f"{label!r} of {name}" for label, name in waiting) or "none"
         message = f"no open callback in {self._store.path} has that name or id; open: {names}"
         raise LookupError(message)
@@ -374,6 +380,13 @@ class LocalCallback:
         """Restart the heartbeat timer."""
         with _answering(self._store, self.execution) as (execution, now):
             execution.heartbeat(self._id, now)
+
+
+def _name_in(text: str) -> tuple[str, bool]:
+    """Return the name in *text*, which may be a path and have a number, and whether that is all of it."""
+    name, mark, number = text.rpartition(" > ")[2].rpartition(" #")
+    name = name if mark and number.isdecimal() else f"{name}{mark}{number}"
+    return name, name == text
 
 
 def ambiguous(name: str, executions: Sequence[str]) -> str:

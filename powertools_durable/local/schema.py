@@ -9,14 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from powertools_durable._protocol.operation import Operation
-from powertools_durable._service.execution_records import CallbackTimers, Header
-from powertools_durable._service.view import is_waited_for, label_in
+from powertools_durable._service.execution_records import CallbackTimers, ExecutionRecords, Header
+from powertools_durable._service.naming import NamedPlace
+from powertools_durable._service.view import is_waited_for
 from powertools_durable.local.database_file import make_if_missing
 from powertools_durable.local.problems import StoreError
 from powertools_durable.parser.stored import Stored
@@ -97,9 +98,9 @@ def callback_row(operations: dict[str, Operation], record: Operation, timers: Ca
     return callback_id, record.name, above.name if above else None, TIMERS.write(timers)
 
 
-def waits_of(operations: dict[str, Operation], record: Operation) -> str | None:
+def waits_of(record: Operation, place: Callable[[str], NamedPlace]) -> str | None:
     """Return the display name of a record that the execution waits for; None for others."""
-    return label_in(operations, record) if is_waited_for(record) else None
+    return place(record.id).called.label if is_waited_for(record) else None
 
 
 # -- opening ---------------------------------------------------------------------------------------------------
@@ -275,9 +276,10 @@ def _mark_operations(connection: sqlite3.Connection, header: Header) -> None:
         operations = {record.id: record for record in (RECORD.read(row[0]) for row in rows)}
     except ValueError:  # reported when it is read
         return
+    place = ExecutionRecords(header, operations).place
     for record in operations.values():
         look = header.looks if record.id in header.unseen else None
-        waits = waits_of(operations, record)
+        waits = waits_of(record, place)
         if look is not None or waits is not None:
             connection.execute(
                 "UPDATE operations SET look = ?, moved = ?, waits = ? WHERE arn = ? AND id = ?",

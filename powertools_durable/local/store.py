@@ -351,7 +351,7 @@ def _id(arn: str) -> str:
 def _row(execution: ServiceExecution, record: Operation) -> tuple[object, ...]:
     header = execution.header
     look = header.looks if record.id in header.unseen else None
-    waits = waits_of(execution.operations, record)
+    waits = waits_of(record, execution.place)
     return header.arn, record.id, RECORD.write(record), look, record.id in header.moved, waits
 
 

@@ -32,6 +32,7 @@ FLOORS = (
     {"_contexts"},
     {"_hosting"},
     {"decorator"},
+    {"_timeline"},
     {"_report"},
     {"testing", "local"},
     {"cli"},

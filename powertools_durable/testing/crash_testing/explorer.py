@@ -12,7 +12,7 @@ from typing import Any
 from powertools_durable._functions import innermost, location_of
 from powertools_durable._protocol.operation import Operation
 from powertools_durable._service.host import Host
-from powertools_durable._service.view import label
+from powertools_durable._service.naming import kind_of
 from powertools_durable.errors import ValidationError
 from powertools_durable.testing.argument_checks import expect
 from powertools_durable.testing.crash_testing.budget import Budget, Progress
@@ -309,4 +309,4 @@ def _twins(expected: Outcome) -> Iterator[tuple[str, str]]:
     for twins in groups.values():
         if len(twins) > 1:
             site = expected.watcher.site(twins[0].id)
-            yield site.location, site.label if site.location else label(twins[0])
+            yield site.location, site.label if site.location else f"{kind_of(twins[0].type, twins[0].sub_type)} #1"

@@ -17,7 +17,7 @@ from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.host import Host, Invocation, Invoker
 from powertools_durable._service.invocations import Family, Target
 from powertools_durable._service.update_validation import ServiceRefusal
-from powertools_durable._service.view import ExecutionView, label
+from powertools_durable._service.view import ExecutionView
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.recording import answer_error
 from powertools_durable.parser.stored import input_text
@@ -53,7 +53,7 @@ class SimulatedRun(ExecutionView):
         self._family = Family(host, arn, invoker, functions, on_invocation=self._add_invocation)
 
     def __repr__(self) -> str:
-        waits = ", ".join(f"{record.type.value.lower()} {label(record)!r}" for record in self.waiting_for)
+        waits = ", ".join(f"{record.type.value.lower()} {self.label(record)!r}" for record in self.waiting_for)
         waiting = f", waits for {waits}" if waits else ""
         return f"<SimulatedRun {self.status}, {len(self.invocations)} invocations{waiting}>"
 
@@ -175,7 +175,7 @@ class SimulatedCallback:
     def __init__(self, run: SimulatedRun, record: Operation) -> None:
         details = record.callback_details
         self.callback_id = (details.callback_id if details else None) or ""
-        self._label = label(record)
+        self._label = run.label(record)
         self._run = run
 
     def __repr__(self) -> str:
