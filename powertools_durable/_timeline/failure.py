@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,13 @@ class TimelineFailure:
         if error is None:
             return None
         return cls(raised_at_first(error), error.error_message, tuple(error.stack_trace or ()))
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in a record; data that a caller attached to it is not counted."""
+        fields = {"ErrorType": self.type, "ErrorMessage": self.message, "StackTrace": list(self.stack) or None}
+        present = {key: value for key, value in fields.items() if value is not None}
+        return len(json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass"))
 
     @property
     def short_type(self) -> str:

@@ -33,6 +33,10 @@ class TimelineAttempt:
         When the next attempt begins, if there is to be one.
     invocation : int
         The number of the invocation in which it began.
+    result_bytes : int | None
+        The size of what it returned as UTF-8; None if it returned nothing.
+    first_event, last_event : int
+        The positions in the history of the events that began and ended it; 0 if there is none.
     """
 
     number: int
@@ -41,6 +45,9 @@ class TimelineAttempt:
     failure: TimelineFailure | None = None
     retry_at: datetime | None = None
     invocation: int = 0
+    result_bytes: int | None = None
+    first_event: int = 0
+    last_event: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,8 @@ class TimelineInvocation:
         What the invocation itself failed with, such as the death of its process.
     request_id : str | None
         Lambda's id of the request.
+    last_event : int
+        The position in the history of the event that ended it; 0 if there is none.
     """
 
     number: int
@@ -69,6 +78,7 @@ class TimelineInvocation:
     replayed: int = 0
     failure: TimelineFailure | None = None
     request_id: str | None = None
+    last_event: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,8 @@ class TimelineOperation:
         As recorded; *ended* is None while it is open.
     invocation : int
         The number of the invocation in which it started.
+    first_event, last_event : int
+        The positions in the history of the events that started and ended it; 0 if there is none.
     attempts : tuple[TimelineAttempt, ...]
         Of a step, a condition, or a group of operations that is retried.
     due : datetime | None
@@ -153,6 +165,8 @@ class TimelineOperation:
     started: datetime
     ended: datetime | None = None
     invocation: int = 0
+    first_event: int = 0
+    last_event: int = 0
     attempts: tuple[TimelineAttempt, ...] = ()
     due: datetime | None = None
     children: tuple[TimelineOperation, ...] = ()

@@ -41,11 +41,13 @@ class Node:
         "due",
         "ended",
         "failure",
+        "first_event",
         "function",
         "input",
         "input_bytes",
         "invocation",
         "is_virtual",
+        "last_event",
         "place",
         "replayable",
         "result",
@@ -60,6 +62,7 @@ class Node:
         self.above = above
         self.started = started
         self.invocation = invocation
+        self.first_event = self.last_event = 0
         self.status = "STARTED"
         self.ended: datetime | None = None
         self.due: datetime | None = None
@@ -117,9 +120,10 @@ class Node:
             inner = tuple(one for one in inner if one not in waits)
             attempts = tuple(_attempts_between(self, inner, waits))
             due = waits[-1].due if waits[-1].is_open else None
-        status, ended = self.status, self.ended
+        status, ended, last_event = self.status, self.ended, self.last_event
         if self.is_virtual:
             status, ended = _status_of_branch(inner)
+            last_event = max(one.last_event for one in inner) if ended is not None else 0
             failure = inner[-1].failure if status not in OPEN and inner[-1].has_failed else None
         return TimelineOperation(
             id=place.id,
@@ -132,6 +136,8 @@ class Node:
             started=self.started,
             ended=ended,
             invocation=self.invocation,
+            first_event=self.first_event,
+            last_event=last_event,
             attempts=attempts,
             due=due,
             children=inner,

@@ -151,6 +151,7 @@ class TimelineReader:
             status = self._take_attempt(node, event, status, now)
         if status.is_terminal:
             self._replayable += node.ended_by(status.value, now)
+            node.last_event = self._number
         elif kind is not OperationType.STEP:
             _note_start(node, event, kind, now, values=self._values)
 
@@ -158,6 +159,7 @@ class TimelineReader:
         name, sub_type = raw_text_in(event, "Name") or None, raw_text_in(event, "SubType")
         place = self._naming.note(identifier, kind, sub_type, name, raw_text_in(event, "ParentId") or None)
         node = self.nodes[identifier] = Node(place, self._above(place, now), now, len(self._invocations))
+        node.first_event = self._number
         if place.above is None:
             self._top.append(node)
         return node
@@ -169,7 +171,7 @@ class TimelineReader:
         node = self.nodes.get(place.above.id)
         if node is None:
             node = Node(place.above, self._above(place.above, now), now, len(self._invocations))
-            node.is_virtual = True
+            node.is_virtual, node.first_event = True, self._number
             self.nodes[place.above.id] = node
         return node
 
@@ -179,7 +181,9 @@ class TimelineReader:
         """Take an event of a step; return its status. With a delay it is not the step that ended, but an attempt."""
         if status is OperationStatus.STARTED:
             number = len(node.attempts) + 1
-            node.attempts.append(TimelineAttempt(number=number, started=now, invocation=len(self._invocations)))
+            node.attempts.append(
+                TimelineAttempt(number=number, started=now, invocation=len(self._invocations), first_event=self._number)
+            )
             node.status, node.due = "STARTED", None
             return status
         retry = details_of(event).get("RetryDetails")
@@ -192,7 +196,9 @@ class TimelineReader:
             )
         last = node.attempts[-1]
         number = count_in(retry, "CurrentAttempt") or last.number
-        node.attempts[-1] = replace(last, number=number, ended=now, failure=node.failure, retry_at=due)
+        size = _size(payload_in(event, "Result"))
+        last = replace(last, number=number, ended=now, failure=node.failure, retry_at=due)
+        node.attempts[-1] = replace(last, result_bytes=size, last_event=self._number)
         if due is None:
             return status
         node.status, node.due = "PENDING", due
@@ -218,6 +224,7 @@ class TimelineReader:
             ended=ended,
             failure=TimelineFailure.of(error_in(event)),
             request_id=raw_text_in(details, "RequestId") or None,
+            last_event=self._number,
         )
         self._is_invoked = False
 

@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from powertools_durable._protocol.wire import to_wire
+from powertools_durable._report import render_report
+from powertools_durable._timeline import read_execution
 from powertools_durable.cli.describe import (
     AnyExecution,
     display_status,
@@ -36,7 +38,7 @@ from powertools_durable.cli.options import (
     answer_command,
     store_option,
 )
-from powertools_durable.cli.output import console, one_line, print_json
+from powertools_durable.cli.output import console, one_line, print_json, write_report
 from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.remote_execution import Summary
 from powertools_durable.cli.sources import AwsFlag, AwsFunction, ExecutionSource
@@ -91,14 +93,17 @@ def show(
     aws: AwsFlag = False,
     function: AwsFunction = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write it to this HTML file.", callback=absolute_path)
+        Path | None, typer.Option(metavar="FILE", help="Write a report to this HTML file.", callback=absolute_path)
     ] = None,
+    values: Annotated[bool, typer.Option("--values", help="With --html: include inputs and results.")] = False,
     svg: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it to this SVG file.", callback=absolute_path)
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what an execution did: each step, attempt, wait and answer."""
+    if values and html is None:
+        raise UsageError("--values is for the report: add --html FILE")
     source = ExecutionSource(store, aws, function)
     one = source.executions().find(execution)
     if as_json:
@@ -107,11 +112,11 @@ def show(
     if html is None and svg is None:
         _draw(console(), one, source)
         return
-    page = Console(record=True, file=io.StringIO(), width=_PAGE_WIDTH, force_terminal=True, highlight=False)
-    _draw(page, one, source)
     if html is not None:
-        page.save_html(str(html), clear=False)
+        write_report(html, render_report(read_execution(one, values=values, now=_now(one)), values=values))
     if svg is not None:
+        page = Console(record=True, file=io.StringIO(), width=_PAGE_WIDTH, force_terminal=True, highlight=False)
+        _draw(page, one, source)
         page.save_svg(str(svg), title=f"{one.name} ({one.status})", clear=False)
 
 
@@ -158,6 +163,11 @@ def stop(
     """End an execution; its handler does not run again."""
     one = ExecutionSource(store, aws, function).executions().stop(execution)
     console().print(Text(f"{one.name} is stopped"))
+
+
+def _now(one: AnyExecution) -> datetime | None:
+    """Return until when it is known what an execution did: now, while it runs."""
+    return datetime.now(UTC) if one.status == "RUNNING" else None
 
 
 def _draw(page: Console, one: AnyExecution, source: ExecutionSource) -> None:

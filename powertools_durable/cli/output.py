@@ -11,11 +11,24 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
 
-__all__ = ["LossyStream", "console", "harmless", "one_line", "own_output", "print_json", "safe_streams", "silenced"]
+from powertools_durable.cli.usage import UsageError
+
+__all__ = [
+    "LossyStream",
+    "console",
+    "harmless",
+    "one_line",
+    "own_output",
+    "print_json",
+    "safe_streams",
+    "silenced",
+    "write_report",
+]
 
 _UNBROKEN = 1_000_000  # columns: a program reads whole lines
 
@@ -33,6 +46,20 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     """Return *text* as `harmless` does, with line ends and tabs escaped too."""
     return text.translate(_ESCAPED | _LINE_ENDS)
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report to a file.
+
+    Raises
+    ------
+    UsageError
+        It can't be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise UsageError(f"{path} can't be written: {problem.strerror or problem}") from None
 
 
 class LossyStream:

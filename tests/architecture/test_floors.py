@@ -34,7 +34,7 @@ FLOORS = (
     {"decorator"},
     {"_timeline"},
     {"_report"},
-    {"testing", "local", "compat"},
+    {"testing", "local"},
     {"cli"},
     {"__main__"},
 )

@@ -244,7 +244,7 @@ def test_show_as_json_has_input_and_records(cli, waiting):
     assert [record["Name"] for record in told["operations"]] == ["reserve", "cool", "approval"]
 
 
-@pytest.mark.parametrize(("option", "begins"), [("--html", "<!DOCTYPE html>"), ("--svg", "<svg ")])
+@pytest.mark.parametrize(("option", "begins"), [("--html", "<!doctype html>"), ("--svg", "<svg ")])
 def test_show_draws_into_a_file(cli, folder, waiting, option, begins):
     done = cli("show", "order-42", option, folder / "page")
     assert (done.exit_code, done.stdout) == (0, "")

@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._protocol.operation import ErrorObject, Operation
+from powertools_durable._report import render_report
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.host import Host, Invocation, Invoker
 from powertools_durable._service.invocations import Family, Target
 from powertools_durable._service.update_validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView
+from powertools_durable._timeline import read_execution
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.recording import answer_error
 from powertools_durable.parser.stored import input_text
@@ -83,6 +86,28 @@ class SimulatedRun(ExecutionView):
         """A digest of the history and all answers; the same seed gives the same digest."""
         trace = json.dumps([self.history(), [i.answer for i in self.invocations]], sort_keys=True, default=str)
         return blake2b(trace.encode(), digest_size=16).hexdigest()
+
+    def report(self, path: str | Path, *, values: bool = False) -> Path:
+        """Write what happened until now to an HTML file; return its path.
+
+        The file is complete in itself: it loads nothing, and opens in any browser.
+
+        Parameters
+        ----------
+        path : str | Path
+            Where to; a file that is there is replaced.
+        values : bool
+            Include inputs and results. Without them the file contains no payloads.
+
+        Raises
+        ------
+        OSError
+            The file can't be written.
+        """
+        file = Path(path)
+        timeline = read_execution(self, values=values, now=self.now if self.status == "RUNNING" else None)
+        file.write_text(render_report(timeline, values=values), encoding="utf-8")
+        return file
 
     # -- continuing ----------------------------------------------------------------------------------------
 

@@ -1,1 +1,0 @@
-"""The package ``aws_durable_execution_sdk_python.concurrency``."""
