@@ -14,13 +14,15 @@ from powertools_durable._frozen import frozen
 from powertools_durable._functions import ANSWERS_AT_ONCE, require_finished
 from powertools_durable._protocol.duration import Duration, seconds_of
 from powertools_durable._protocol.limits import MAX_TIMER_SECONDS, MIN_TIMER_SECONDS
-from powertools_durable.errors import ValidationError
+from powertools_durable.errors import RetryInvocation, ValidationError
 
-__all__ = ["Jitter", "Polling", "RandomFraction", "Retry", "RetryPolicy", "decide"]
+__all__ = ["Jitter", "Polling", "PollingPolicy", "RandomFraction", "Retry", "RetryPolicy", "decide", "next_check"]
 
 Jitter: TypeAlias = Literal["none", "half", "full"]
 RetryPolicy: TypeAlias = Callable[[Exception, int], Duration | None]
 """What decides about another attempt: given the error and the attempt's number, the delay or None."""
+PollingPolicy: TypeAlias = Callable[[Any, int], Duration | None]
+"""What decides about another check: given the state and the check's number, the delay or None to end."""
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +171,7 @@ class Retry(_Timing):
             return False
         try:
             return self.retry_if is None or bool(require_finished(self.retry_if(error), self.retry_if, ANSWERS_AT_ONCE))
-        except ValidationError:  # a mistake in the filter is no answer
+        except (ValidationError, RetryInvocation):  # a mistake in the filter is no answer
             raise
         except Exception:  # noqa: BLE001 - a filter that fails lets nothing through
             return False
@@ -298,7 +300,7 @@ def decide(policy: RetryPolicy, error: Exception, attempt: int, draw: RandomFrac
     name = getattr(policy, "__name__", type(policy).__name__)
     try:
         answer = require_finished(policy(error, attempt), policy, ANSWERS_AT_ONCE)
-    except ValidationError:  # a mistake in the policy is no answer
+    except (ValidationError, RetryInvocation):  # a mistake in the policy is no answer
         raise
     except Exception as broken:  # noqa: BLE001 - the step's own error is what must be recorded
         logger.warning("retry policy %r raised %s, so there is no other attempt", name, type(broken).__name__)
@@ -309,4 +311,37 @@ def decide(policy: RetryPolicy, error: Exception, attempt: int, draw: RandomFrac
         return _within_limits(seconds_of(answer))
     except (TypeError, ValueError) as problem:
         message = f"retry policy {name!r} must return a delay or None: {problem}"
+        raise ValidationError(message) from None
+
+
+def next_check(policy: PollingPolicy, state: object, number: int) -> int | None:
+    """Ask a polling policy about another check, and bring its answer into the service's limits.
+
+    Parameters
+    ----------
+    policy : Callable
+        A function of the state and the number of the check that returned it.
+    state : object
+        The state as it was recorded.
+    number : int
+        The number of the check, from 1.
+
+    Returns
+    -------
+    int | None
+        Seconds, 1 to 31,622,400; None when the condition is met.
+
+    Raises
+    ------
+    ValidationError
+        The policy's answer is no time span: negative, not a number, another type.
+    """
+    answer = require_finished(policy(state, number), policy, ANSWERS_AT_ONCE)
+    if answer is None:
+        return None
+    try:
+        return _within_limits(seconds_of(answer))
+    except (TypeError, ValueError) as problem:
+        name = getattr(policy, "__name__", type(policy).__name__)
+        message = f"polling function {name!r} must return a delay, or None when the condition is met: {problem}"
         raise ValidationError(message) from None

@@ -58,6 +58,7 @@ MODULES = frozenset(
         "runtime/test_observers.py",
         "runtime/test_plugin_factories.py",
         "runtime/test_plugin_infos.py",
+        "runtime/test_retry_invocation.py",
         "runtime/test_swallowed.py",
         "runtime/test_undo.py",
         "serdes/test_annotation_added.py",

@@ -29,7 +29,7 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.errors.wording import call_name, class_name
 
 if TYPE_CHECKING:
-    from powertools_durable.retry import Polling
+    from powertools_durable.retry import Polling, PollingPolicy
 
 __all__ = [
     "at_most_once",
@@ -324,13 +324,17 @@ def _without_order(call: str, collection: object, expected: str) -> ValidationEr
     )
 
 
-def polling_of(polling: object) -> Polling:
-    """Return *polling*; refuse what is not a `Polling`."""
+def polling_of(polling: object) -> Polling | PollingPolicy:
+    """Return *polling*; refuse what is neither a `Polling` nor a function."""
     from powertools_durable.retry import Polling
 
-    if isinstance(polling, Polling):
+    if isinstance(polling, Polling) or (callable(polling) and not isinstance(polling, type)):
         return polling
-    message = f"ctx.wait_for_condition() takes polling=Polling(until), not {class_name(polling)}"
+    actual = f"the class {polling.__name__}" if isinstance(polling, type) else class_name(polling)
+    message = (
+        "ctx.wait_for_condition() takes polling=Polling(until), or a function of the state and the check's number "
+        f"that returns a delay, or None when the condition is met; not {actual}"
+    )
     raise ValidationError(message)
 
 

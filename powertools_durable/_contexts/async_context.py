@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from powertools_durable._runtime.session import Session
     from powertools_durable.batch import BatchResult
     from powertools_durable.completion import Completion
-    from powertools_durable.retry import Polling, RetryPolicy
+    from powertools_durable.retry import Polling, PollingPolicy, RetryPolicy
     from powertools_durable.scope import ReplayState
     from powertools_durable.serdes.base import SerDes
 
@@ -244,7 +244,7 @@ class AsyncDurableContext(BaseContext):
         check: Callable[[S], Awaitable[S]],
         *,
         initial: S,
-        polling: Polling,
+        polling: Polling | PollingPolicy,
         timeout: Duration | None = None,
         name: str | None = None,
         returns: Any = None,
@@ -258,7 +258,7 @@ class AsyncDurableContext(BaseContext):
         check: Callable[[S], S],
         *,
         initial: S,
-        polling: Polling,
+        polling: Polling | PollingPolicy,
         timeout: Duration | None = None,
         name: str | None = None,
         returns: Any = None,
@@ -271,7 +271,7 @@ class AsyncDurableContext(BaseContext):
         check: Callable[..., Any],
         *,
         initial: Any,
-        polling: Polling,
+        polling: Polling | PollingPolicy,
         timeout: Duration | None = None,
         name: str | None = None,
         returns: Any = None,

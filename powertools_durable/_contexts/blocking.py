@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # this module is imported for annotations; the engine is load
     from powertools_durable.backends.base import DurableBackend
     from powertools_durable.batch import BatchResult
     from powertools_durable.completion import Completion
-    from powertools_durable.retry import Polling, RetryPolicy
+    from powertools_durable.retry import Polling, PollingPolicy, RetryPolicy
     from powertools_durable.serdes.base import SerDes
 
 __all__ = ["Callback", "DurableContext"]
@@ -271,7 +271,7 @@ class DurableContext(BaseContext):
         check: Callable[[S], S],
         *,
         initial: S,
-        polling: Polling,
+        polling: Polling | PollingPolicy,
         timeout: Duration | None = None,
         name: str | None = None,
         returns: Any = None,
@@ -286,8 +286,9 @@ class DurableContext(BaseContext):
             Called as ``check(state)``; returns the new state, which is recorded.
         initial : S
             The state before the first check.
-        polling : Polling
-            When the condition is met, and how long to wait between two checks.
+        polling : Polling | Callable
+            When the condition is met, and how long to wait between two checks. A function is called as
+            ``polling(state, number)`` after each check, and returns the delay, or None when the condition is met.
         timeout : timedelta | int | float | None
             Limit of the whole wait, counted from its recorded start; None: as long as ``polling`` continues. The last
             check is made at the end of that time.

@@ -27,7 +27,7 @@ from powertools_durable._replay.effects import Call, Composite, Enter, Flow
 from powertools_durable._replay.frame import Frame
 from powertools_durable._replay.handle import OperationHandle
 from powertools_durable.errors import ValidationError
-from powertools_durable.retry import Polling, RetryPolicy
+from powertools_durable.retry import Polling, PollingPolicy, RetryPolicy
 from powertools_durable.scope import ReplayState
 from powertools_durable.serdes import choosing
 from powertools_durable.serdes.base import SerDes
@@ -210,7 +210,7 @@ def wait_for_condition(
     check: Callable[[S], S],
     *,
     initial: S,
-    polling: Polling,
+    polling: Polling | PollingPolicy,
     timeout: Duration | None,
     name: str | None,
     returns: Any,
@@ -221,18 +221,21 @@ def wait_for_condition(
     if unknown:
         binding.refuse_unknown(check, "wait_for_condition", unknown)
     arguments.check_callable(check, "wait_for_condition")
-    polling = arguments.polling_of(polling)
+    policy = arguments.polling_of(polling)
     seconds = arguments.body_timeout(timeout)
     state_serdes = core.serdes(check, returns, serdes)
     op_name = arguments.name_of(check, name)
     op = core.begin("wait_for_condition", OperationType.STEP, SubType.WAIT_FOR_CONDITION, op_name)
     if op.runs_body:
         core.bind(check, 1, "wait_for_condition", before="the state")
-        binding.bind(polling.until, 1, "wait_for_condition", role="until", before="the state")
+        if isinstance(policy, Polling):
+            binding.bind(policy.until, 1, "wait_for_condition", role="until", before="the state")
+        else:
+            binding.bind(policy, 2, "wait_for_condition", role="polling", before="the state")
     limit = None
     if seconds is not None:
         limit = operations.wait_for_condition.Limit(seconds, core.session.environment.clock.now)
-    flow = operations.wait_for_condition.wait_for_condition(op, check, initial, polling, state_serdes, limit=limit)
+    flow = operations.wait_for_condition.wait_for_condition(op, check, initial, policy, state_serdes, limit=limit)
     return Call(core.frame, op, flow)
 
 

@@ -10,9 +10,12 @@ from powertools_durable._contexts import arguments, calls, saga_calls
 from powertools_durable._contexts.core import ContextCore
 from powertools_durable._operations.compensation import Undo, register
 from powertools_durable._replay.effects import Composite
-from powertools_durable.errors import RetryableSerDesError, ValidationError
+from powertools_durable.errors import RetryableSerDesError, RetryInvocation, ValidationError
 
 __all__ = ["AsyncBatchBlock", "AsyncSagaBlock", "Saga", "saga_block"]
+
+_CONTINUED = (RetryableSerDesError, RetryInvocation, MemoryError)
+"""The block has not failed: another invocation continues it."""
 
 Ts = TypeVarTuple("Ts")
 
@@ -67,7 +70,7 @@ def saga_block(core: ContextCore, run_series: Callable[[Composite[Any]], Any]) -
     saga = Saga(core)
     try:
         yield saga
-    except (RetryableSerDesError, MemoryError):  # the block has not failed: another invocation continues it
+    except _CONTINUED:
         raise
     except Exception as error:
         if (failure := run_series(saga_calls.undo_block(core, began, error))) is not None:
@@ -97,7 +100,7 @@ class AsyncSagaBlock:
 
     async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
         try:
-            if not isinstance(error, Exception) or isinstance(error, (RetryableSerDesError, MemoryError)):
+            if not isinstance(error, Exception) or isinstance(error, _CONTINUED):
                 return
             undone = saga_calls.undo_block(self._core, self._began, error)
             if (failure := await self._core.session.async_driver.run_series(undone)) is not None:

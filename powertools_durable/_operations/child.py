@@ -21,6 +21,7 @@ from powertools_durable.errors import (
     ChildContextError,
     NonDeterminismError,
     RetryableSerDesError,
+    RetryInvocation,
     SerDesError,
     ValidationError,
 )
@@ -86,7 +87,7 @@ def _run(
     outcome: Outcome
     try:
         effect = build_effect(frame)
-    except (ValidationError, NonDeterminismError):
+    except (ValidationError, NonDeterminismError, RetryInvocation):
         raise
     except Exception as broken:  # noqa: BLE001 - a completion rule is user code
         outcome = Raised(broken)
@@ -98,7 +99,7 @@ def _run(
                 text, decoded = yield from transfers.encode(op, value, serdes)
                 oversize = _bytes(text) > MAX_CONTEXT_RESULT_BYTES
                 payload = op.check_size(summarised(value, summary)) if oversize else text
-            except (RetryableSerDesError, ValidationError):  # the latter of a summary
+            except (RetryableSerDesError, RetryInvocation, ValidationError):  # the last one of a summary
                 raise
             except SerDesError as error:  # a subclass is recorded as SerDesError, too
                 yield Checkpoint(op.fail(SerDesError(str(error))), closes=frame, failure=error)

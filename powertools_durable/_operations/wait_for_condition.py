@@ -14,8 +14,8 @@ from powertools_durable._operations import transfers
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._replay.effects import Attempt, Checkpoint, Flow, Outcome, Raised, Returned, Suspend
 from powertools_durable._replay.handle import OperationHandle
-from powertools_durable.errors import RetryableSerDesError, ValidationError, WaitForConditionError
-from powertools_durable.retry import Polling
+from powertools_durable.errors import RetryableSerDesError, RetryInvocation, ValidationError, WaitForConditionError
+from powertools_durable.retry import Polling, PollingPolicy, next_check
 from powertools_durable.serdes.base import SerDes
 
 __all__ = ["Limit", "wait_for_condition"]
@@ -42,7 +42,7 @@ def wait_for_condition(
     op: OperationHandle,
     check: Callable[[S], S],
     initial: S,
-    polling: Polling,
+    polling: Polling | PollingPolicy,
     serdes: SerDes[S],
     *,
     limit: Limit | None = None,
@@ -82,7 +82,7 @@ def _check(  # noqa: PLR0917 - what a check needs
     op: OperationHandle,
     check: Callable[[S], S],
     state: S,
-    polling: Polling,
+    polling: Polling | PollingPolicy,
     serdes: SerDes[S],
     limit: Limit | None,
 ) -> Flow[None]:
@@ -90,7 +90,7 @@ def _check(  # noqa: PLR0917 - what a check needs
     outcome: Outcome = yield Attempt(partial(check, state), number=number)
     try:
         checkpoint = yield from _decide(op, outcome, number, polling, serdes, limit)
-    except (RetryableSerDesError, ValidationError):
+    except (RetryableSerDesError, RetryInvocation, ValidationError):
         raise
     except Exception as error:  # noqa: BLE001 - errors of check, condition and serdes are not retried
         checkpoint = Checkpoint(op.fail(error), failure=error)
@@ -98,7 +98,12 @@ def _check(  # noqa: PLR0917 - what a check needs
 
 
 def _decide(  # noqa: PLR0917 - what the decision needs
-    op: OperationHandle, outcome: Outcome, number: int, polling: Polling, serdes: SerDes[Any], limit: Limit | None
+    op: OperationHandle,
+    outcome: Outcome,
+    number: int,
+    polling: Polling | PollingPolicy,
+    serdes: SerDes[Any],
+    limit: Limit | None,
 ) -> Flow[Checkpoint]:
     match outcome:
         case Raised(error):
@@ -106,11 +111,17 @@ def _decide(  # noqa: PLR0917 - what the decision needs
         case Returned(value):
             text, decoded = yield from transfers.encode(op, value, serdes)
             text = op.check_size(text)
-            if require_finished(polling.until(decoded), polling.until, ANSWERS_AT_ONCE):
-                return Checkpoint(op.succeed(text))
-            if number >= polling.max_attempts:
+            delay: int | None
+            if not isinstance(polling, Polling):
+                delay = next_check(polling, decoded, number)
+            elif require_finished(polling.until(decoded), polling.until, ANSWERS_AT_ONCE):
+                delay = None
+            elif number >= polling.max_attempts:
                 return _give_up(op, f"the condition of {op.label} was not met in {number} checks")
-            delay = polling.delay(number, op.random)
+            else:
+                delay = polling.delay(number, op.random)
+            if delay is None:
+                return Checkpoint(op.succeed(text))
             left = limit.left(op) if limit is not None else None
             if limit is None or left is None:
                 return Checkpoint(op.retry_with(text, delay))

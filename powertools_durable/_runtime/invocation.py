@@ -43,6 +43,7 @@ from powertools_durable.errors import (
     NonDeterminismError,
     PayloadValidationError,
     RetryableSerDesError,
+    RetryInvocation,
     SerDesError,
     SuspendExecution,
     ValidationError,
@@ -242,7 +243,7 @@ def _answer(session: Session, outcome: Ending | CheckpointingStopped, failures: 
             return PENDING
         case CheckpointingStopped():
             return _answer_interruption(outcome.reason, failures)
-        case Raised(RetryableSerDesError() as error):
+        case Raised(RetryableSerDesError() | RetryInvocation() as error):
             raise error
         case Raised(error):
             return _answer_failed(error, failures)

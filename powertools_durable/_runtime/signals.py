@@ -9,6 +9,7 @@ from powertools_durable.errors import (
     InvalidStateError,
     NonDeterminismError,
     RetryableSerDesError,
+    RetryInvocation,
     ValidationError,
 )
 
@@ -41,10 +42,11 @@ UNRECOVERABLE: Final = (
     InvalidStateError,
     DurableConfigError,
     RetryableSerDesError,
+    RetryInvocation,
     MemoryError,
     RecursionError,
 )
 """Errors that pass through steps and contexts unchanged: they are neither retried nor recorded."""
 
-STOPS_SERIES: Final = (RetryableSerDesError, MemoryError, NonDeterminismError)
+STOPS_SERIES: Final = (RetryableSerDesError, RetryInvocation, MemoryError, NonDeterminismError)
 """Errors that end any series at once, even the handler's, which otherwise still runs its deferred calls."""

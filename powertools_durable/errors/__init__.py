@@ -25,6 +25,7 @@
     ├── NotADurableInvocationError
     ├── DecoratorOrderError
     ├── DurableConfigError
+    ├── RetryInvocation                     not an error: ask for another invocation
     ├── InvalidStateError                   the engine is wrong: report it
     └── BackendError                        the service refused: never passes through user code
     SuspendExecution (a BaseException)      not an error: leave it alone
@@ -62,6 +63,7 @@ __all__ = [
     "PayloadModelChangedError",
     "PayloadTooLargeError",
     "PayloadValidationError",
+    "RetryInvocation",
     "RetryableSerDesError",
     "SerDesError",
     "StepError",
@@ -172,17 +174,9 @@ class OperationError(DurableError):
         SerDesError
             There is no data, or it is not what *model* asks for.
         """
-        from pydantic import TypeAdapter
-        from pydantic import ValidationError as PydanticValidationError
+        from powertools_durable.errors.typed_data import read_data  # loads pydantic
 
-        if self.data is None:
-            message = f"{type(self).__name__} of {self.operation!r} carries no data"
-            raise SerDesError(message)
-        try:
-            return TypeAdapter(model).validate_json(self.data)
-        except PydanticValidationError as error:
-            message = f"the data of {self.operation!r} is not a {model!r}: {error.error_count()} errors"
-            raise SerDesError(message) from None
+        return read_data(self, model)
 
 
 class StepError(OperationError):
@@ -377,6 +371,16 @@ class InvalidStateError(DurableError):
     """The engine's own invariant does not hold: a bug here, or a service that broke its contract."""
 
     code = "INVALID_STATE"
+
+
+class RetryInvocation(DurableError):  # noqa: N818 - a request, not an error
+    """Raise it to end this invocation and have Lambda make another: nothing fails, and nothing is recorded.
+
+    It passes through steps, child contexts and fan-outs. The next invocation continues from the last record, so an
+    unfinished step runs again.
+    """
+
+    code = "RETRY_INVOCATION"
 
 
 class BackendError(DurableError):

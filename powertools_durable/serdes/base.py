@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Never, Protocol, TypeVar
 
 from powertools_durable._frozen import frozen
-from powertools_durable.errors import RetryableSerDesError, SerDesError
+from powertools_durable.errors import RetryableSerDesError, RetryInvocation, SerDesError
 from powertools_durable.errors.wording import class_name
 
 __all__ = ["PassThrough", "PlainJson", "SerDes", "SerDesContext", "UnkeptError", "is_equal", "prove", "read", "write"]
@@ -207,7 +207,7 @@ def read(text: str | None, serdes: SerDes[Any], context: SerDesContext) -> Any:
         return None
     try:
         return serdes.deserialize(text, context)
-    except (SerDesError, MemoryError):
+    except (SerDesError, RetryInvocation, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - a serdes may raise anything, and show anything in its words
         failure = f"a recorded value can't be read by {_name_of(type(serdes))}: {type(error).__name__}"
@@ -225,7 +225,7 @@ def write(value: Any, serdes: SerDes[Any], context: SerDesContext) -> str | None
     _check_finished(value)
     try:
         text: object = serdes.serialize(value, context)
-    except (SerDesError, RetryableSerDesError, MemoryError):
+    except (SerDesError, RetryableSerDesError, RetryInvocation, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001
         failure = f"{class_name(value)} can't be written by {_name_of(type(serdes))}: {type(error).__name__}"

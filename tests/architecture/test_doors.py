@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "powertools_durable"
-SUB_PACKAGES = ("errors", "serdes", "plugins", "backends", "parser", "integrations", "testing", "local")
+SUB_PACKAGES = ("errors", "serdes", "plugins", "backends", "parser", "integrations", "testing", "local", "compat")
 
 OPERATION_ERRORS = """
     BatchError CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError ChildContextError
@@ -32,7 +32,7 @@ DOORS = {
     "errors": f"""
         BackendError DecoratorOrderError DurableConfigError DurableError InvalidStateError NonDeterminismError
         NotADurableInvocationError PayloadModelChangedError PayloadTooLargeError PayloadValidationError
-        RetryableSerDesError SerDesError SuspendExecution ValidationError
+        RetryInvocation RetryableSerDesError SerDesError SuspendExecution ValidationError
         {OPERATION_ERRORS}
     """,
     "serdes": """
@@ -52,6 +52,7 @@ DOORS = {
         explore replay reset spend
     """,
     "integrations": "ReplaySafeProvider correlation_paths",
+    "compat": "",
     "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",
 }
 

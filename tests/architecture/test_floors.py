@@ -34,7 +34,7 @@ FLOORS = (
     {"decorator"},
     {"_timeline"},
     {"_report"},
-    {"testing", "local"},
+    {"testing", "local", "compat"},
     {"cli"},
     {"__main__"},
 )

@@ -21,6 +21,7 @@ PACKAGE = "powertools_durable"
 SOURCES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted((ROOT / PACKAGE).rglob("*.py"))
+    if "compat" not in path.parts  # its names are those of another package
 }
 
 ROLES = {"__init__", "__main__", "base"}  # said of the folder, not of the file

@@ -30,7 +30,7 @@ from powertools_durable import (
     errors,
 )
 from powertools_durable.backends import LambdaBackend, refusals
-from powertools_durable.errors import DurableError, RetryableSerDesError, SuspendExecution
+from powertools_durable.errors import DurableError, RetryableSerDesError, RetryInvocation, SuspendExecution
 from powertools_durable.serdes import PlainJson
 from powertools_durable.testing import Simulator, explore
 
@@ -300,6 +300,15 @@ def _():
             raise RetryableSerDesError("the bucket can't be reached")
 
     run = Simulator(durable(lambda order, ctx: ctx.step(reserved, serdes=Away()))).start({"id": "42"})
+    return run.invocations[0].answer.error_message
+
+
+@message_of("RetryInvocation")
+def _():
+    def handler(order, ctx):
+        raise RetryInvocation("the token has expired, and a new sandbox gets another")
+
+    run = Simulator(durable(handler)).start({"id": "42"})
     return run.invocations[0].answer.error_message
 
 

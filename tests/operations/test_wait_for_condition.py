@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 
-from powertools_durable import Polling
+from powertools_durable import Polling, durable
 from powertools_durable._operations.wait_for_condition import Limit, wait_for_condition
 from powertools_durable._protocol.operation import ErrorObject, OperationType
 from powertools_durable._replay.effects import Attempt, Checkpoint, Raised, Returned
 from powertools_durable._replay.frame import Frame
 from powertools_durable.errors import RetryableSerDesError, SerDesError, WaitForConditionError
 from powertools_durable.serdes import TaggedJson
+from powertools_durable.testing import Simulator
 from tests.kit import NOON, S, engine, play, step_record
 
 
@@ -164,3 +166,55 @@ def test_after_it_a_check_that_is_met_succeeds():
     found = record(S.READY, attempt=2, result="1", start_timestamp=NOON)
     result, _ = polled(found, Returned(3), limit=Limit(60, after(61)))
     assert result.returned == 3
+
+
+# -- a function in place of a Polling --------------------------------------------------------------------------------
+
+
+def test_a_polling_function_gets_state_and_number_and_returns_the_delay():
+    asked = []
+
+    @durable
+    def handler(event, ctx):
+        def polling(state, number):
+            asked.append((state, number))
+            return None if state == 3 else timedelta(seconds=0.5 * number)
+
+        return ctx.wait_for_condition(lambda state: state + 1, initial=0, polling=polling, name="poll")
+
+    run = Simulator(handler).start().finish()
+    assert (run.result, asked) == (3, [(1, 1), (2, 2), (3, 3)])
+    delays = [event["StepSucceededDetails"] for event in run.history() if event["EventType"] == "StepSucceeded"]
+    assert len(delays) == 3
+    assert [detail["RetryDetails"].get("NextAttemptDelaySeconds") for detail in delays][:2] == [1, 1]
+
+
+def test_a_polling_function_that_raises_fails_the_operation():
+    def give_up(state, number):
+        raise LookupError("no such export")
+
+    @durable
+    def handler(event, ctx):
+        ctx.wait_for_condition(lambda state: state, initial=0, polling=give_up)
+
+    run = Simulator(handler).start().finish()
+    assert (run.status, run.error.error_message) == ("FAILED", "no such export")
+
+
+@pytest.mark.parametrize(
+    ("polling", "words"),
+    [
+        (lambda state, number: "soon", "must return a delay, or None when the condition is met"),
+        (lambda state: None, r"takes \(state\); ctx.wait_for_condition\(polling=lambda\) passes 2"),
+        (Polling, "not the class Polling"),
+        (5, "not an int"),
+    ],
+)
+def test_what_is_no_polling_is_refused(polling, words):
+    @durable
+    def handler(event, ctx):
+        ctx.wait_for_condition(lambda state: state, initial=0, polling=polling)
+
+    run = Simulator(handler).start().finish()
+    assert run.error.error_type == "ValidationError"
+    assert re.search(words, run.error.error_message)

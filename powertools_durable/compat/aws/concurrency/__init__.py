@@ -1,0 +1,1 @@
+"""The package ``aws_durable_execution_sdk_python.concurrency``."""
