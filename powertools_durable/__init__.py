@@ -5,6 +5,7 @@ Importing this package loads nothing heavy: what needs pydantic, boto3 or Powert
 
 from __future__ import annotations
 
+import os as _os
 from typing import TYPE_CHECKING
 
 from powertools_durable._lazy import lazy
@@ -75,3 +76,8 @@ else:
             "scope": "ExecutionMode current_scope current_step current_step_or_none",
         },
     )
+
+if _os.environ.get("POWERTOOLS_DURABLE_COMPAT"):  # existing handlers and libraries import the names of another SDK
+    from powertools_durable.compat.installing import install_named
+
+    install_named(_os.environ["POWERTOOLS_DURABLE_COMPAT"])

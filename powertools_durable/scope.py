@@ -144,7 +144,7 @@ def current_step() -> StepInfo:
         from powertools_durable.errors import ValidationError
 
         message = (
-            "current_step() is called outside of a step's body. Call it in the function that ctx.step(...) runs, or "
+            "current_step() is called outside a step's body. Call it in the function that ctx.step(...) runs, or "
             "use current_step_or_none() in code that also runs elsewhere"
         )
         raise ValidationError(message)

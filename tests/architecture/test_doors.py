@@ -52,7 +52,7 @@ DOORS = {
         explore replay reset spend
     """,
     "integrations": "ReplaySafeProvider correlation_paths",
-    "compat": "",
+    "compat": "install",
     "local": "LocalCallback LocalExecution LocalExecutions LocalRunner SqliteStore StoreError",
 }
 

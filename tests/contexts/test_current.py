@@ -53,7 +53,7 @@ def test_in_a_handler_and_in_a_child_there_is_a_scope_but_no_step():
 
 def test_outside_of_a_step_current_step_says_what_to_do_and_harms_nothing():
     def refused(*_):
-        with pytest.raises(ValidationError, match=r"current_step\(\) is called outside of a step's body.*or_none"):
+        with pytest.raises(ValidationError, match=r"current_step\(\) is called outside a step's body.*or_none"):
             current_step()
         return True
 
