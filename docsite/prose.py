@@ -41,6 +41,8 @@ WRITE_GOOD = {
         "in between",
         "equivalent",
         "type of",
+        "outside of",
+        "Outside of",
         "maximum",
         "minimum",
     ],

@@ -32,7 +32,13 @@ SCHEMES = {1280: ("light", "dark"), 390: ("dark", "light")}  # of each width: th
 PALETTE = {"light": "default", "dark": "slate"}
 SEARCHES = {
     "async": "async/",
+    "IAM": "deploy/",
     "idempotency": "powertools/neighbours/",
+    "layer": "deploy/",
+    "migrate": "coming-from/official-sdk/",
+    "stuck": "troubleshooting/",
+    "terraform": "deploy/",
+    "timeout": "troubleshooting/",
 }
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: `make docs-check`")
