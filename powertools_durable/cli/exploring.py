@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from powertools_durable.cli.options import JsonFlag, Target
+from powertools_durable.cli.options import JsonFlag, Target, absolute_path
 from powertools_durable.cli.output import console, own_output, print_json
 from powertools_durable.cli.running import Answers, Functions, parse_targets, read_inputs
 from powertools_durable.cli.targets import load_targets, resolve_targets
@@ -44,6 +45,15 @@ def explore(
     ] = None,
     answer: Answers = None,
     function: Functions = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the first failure to this HTML file, the run with the crash beside the one without; others "
+            "to FILE-2 and so on.",
+            callback=absolute_path,
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Kill TARGET at every moment, and report what differs.
@@ -71,6 +81,8 @@ def explore(
         _print_json(exploration)
     else:
         _print(exploration, page)
+    if html is not None:
+        _save(exploration, html, page, quiet=as_json)
     raise typer.Exit(1 if exploration.failures else 0)
 
 
@@ -106,6 +118,18 @@ def _print(exploration: Exploration, page: Console) -> None:
     for line in lines:
         style = "yellow" if line.startswith("warning: ") else "bold" if line[:1].isdigit() else ""
         page.print(Text(line, style=style))
+
+
+def _save(exploration: Exploration, html: Path, page: Console, *, quiet: bool) -> None:
+    """Write a report of each failure."""
+    for number, _ in enumerate(exploration.failures, 1):
+        path = html if number == 1 else html.with_stem(f"{html.stem}-{number}")
+        try:
+            exploration.save_report(path, number)
+        except OSError as problem:
+            raise UsageError(f"{path} can't be written: {problem.strerror or problem}") from None
+        if not quiet:
+            page.print(Text(f"report of failure {number}: {shorten_paths(str(path))}", style="dim"), soft_wrap=True)
 
 
 def _print_json(exploration: Exploration) -> None:

@@ -45,6 +45,24 @@ def test_a_handler_that_does_not_survive_ends_with_1_and_says_where_how_and_when
     assert crash.strip() == "crash: killed after the effect 'charge' in step 'charge' (#1) (and 4 more)"
 
 
+def test_a_failure_is_written_to_an_html_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--event", '{"id": "42"}', "--ledger", "ledger", "--html", "a.html")
+    done = cli(f"{CORPUS}/step_charges_twice.py:handler", *words)
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == "report of failure 1: a.html"
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "Without a crash" in page
+    assert "With the crash" in page
+
+
+def test_a_report_that_cannot_be_written_is_an_error(tmp_path):
+    words = ("--event", '{"id": "42"}', "--ledger", "ledger", "--html", tmp_path / "no" / "a.html")
+    done = cli(f"{CORPUS}/step_charges_twice.py:handler", *words)
+    assert done.exit_code == 2
+    assert "can't be written: No such file or directory" in " ".join(done.output.split())
+
+
 def test_places_are_relative_to_the_current_folder(monkeypatch):
     monkeypatch.chdir(CORPUS)
     done = cli("clock_in_a_branch.py:handler", "--event", '{"id": "42"}')

@@ -5,29 +5,19 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.site.chromium import BROWSER, FLAGS
+
 pytestmark = pytest.mark.site
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "site"
 PAGES = sorted(f"{page.parent.relative_to(SITE).as_posix()}/".removeprefix("./") for page in SITE.rglob("index.html"))
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--no-sandbox",  # CI runs as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 SCHEMES = {1280: ("light", "dark"), 390: ("dark", "light")}  # of each width: the one that a page is opened in, and then
 PALETTE = {"light": "default", "dark": "slate"}
 SEARCHES = {

@@ -19,6 +19,7 @@ from powertools_durable.testing.crash_testing.budget import Budget, Progress
 from powertools_durable.testing.crash_testing.chaos import Surroundings
 from powertools_durable.testing.crash_testing.compare import Judge, changing_keys
 from powertools_durable.testing.crash_testing.crash_points import CrashPlan, Watcher
+from powertools_durable.testing.crash_testing.crash_report import Events
 from powertools_durable.testing.crash_testing.effect_ledger import Ledger
 from powertools_durable.testing.crash_testing.findings import Exploration
 from powertools_durable.testing.crash_testing.module_globals import Globals
@@ -122,6 +123,7 @@ class _Explorer:
         self._longest = _ENOUGH
         self._struck: set[str] = set()  # what was logged of timeouts of asyncio
         self._home = location_of(simulator.handler) or ""
+        self._history: Events = ()  # of the last run
         self._found = Exploration(innermost(simulator.handler).__qualname__)
 
     def explore(self, crashes: int) -> Exploration:
@@ -129,6 +131,7 @@ class _Explorer:
             at_the_end.callback(self._ledger.clear)
             expected = self._run(CrashPlan())
             self._must_have_ended(expected)
+            self._found.ran_clean(self._history)
             again = self._run(CrashPlan(), schedule="again")
             with Inspector() as inspector:
                 otherwise = self._run(CrashPlan(), salt="otherwise")
@@ -190,7 +193,7 @@ class _Explorer:
     def _try(self, plan: CrashPlan) -> Outcome:
         outcome = self._run(plan)
         for difference in self._judge.differences(outcome):
-            self._found.found(difference, plan, outcome.killed)
+            self._found.found(difference, plan, outcome.killed, self._history)
         return outcome
 
     # -- one run ---------------------------------------------------------------------------------------------
@@ -217,6 +220,7 @@ class _Explorer:
         finally:
             run.close()
         self._budget.made()
+        self._history = run.history()
         outcome = Outcome.of(run, watcher, self._ledger.entries, stuck)
         self._struck |= {
             text

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
+from powertools_durable.errors import ValidationError
 from powertools_durable.testing.crash_testing.compare import Deviation
 from powertools_durable.testing.crash_testing.crash_points import CrashPlan, CrashPoint
+from powertools_durable.testing.crash_testing.crash_report import Events, crash_report
 
 __all__ = ["Exploration", "Failure"]
 
@@ -65,17 +69,28 @@ class Exploration:
     left_out: int = 0
     seed: int = 0
     _found: dict[tuple[str, str], list[_Sighting]] = field(default_factory=dict)
+    _clean: Events = field(default=(), repr=False)
+    _crashed: dict[tuple[str, str], tuple[_Sighting, Events | None]] = field(default_factory=dict, repr=False)
 
     @property
     def failures(self) -> list[Failure]:
         """What does not survive: one failure for each cause, with the smallest crash plan that shows it."""
         return [self._failure(min(sightings)) for sightings in self._in_order()]
 
-    def found(self, difference: Deviation, plan: CrashPlan, killed: Sequence[CrashPoint]) -> None:
-        """Note what *plan* shows."""
+    def ran_clean(self, history: Events) -> None:
+        """Note the history of the run without a crash."""
+        self._clean = history
+
+    def found(
+        self, difference: Deviation, plan: CrashPlan, killed: Sequence[CrashPoint], history: Events | None = None
+    ) -> None:
+        """Note what *plan* shows, and the history of that run, unless no crash is needed to see it."""
         size = (len(killed) + bool(plan.changed), killed[0].number if killed else 0)
         cause = (difference.kind, "" if difference.kind == "path" else difference.location)
-        self._found.setdefault(cause, []).append((size, _in_words(plan, killed), difference))
+        sighting = (size, _in_words(plan, killed), difference)
+        self._found.setdefault(cause, []).append(sighting)
+        if cause not in self._crashed or sighting < self._crashed[cause][0]:
+            self._crashed[cause] = sighting, history
 
     def _in_order(self) -> list[list[_Sighting]]:
         return sorted(self._found.values(), key=min)
@@ -107,6 +122,41 @@ class Exploration:
             lines += ["", f"{number}. {operation}" + (f"  {location}" if location else ""), f"   {differed}"]
             lines += [f"   crash: {plan}" + (f" (and {others} more)" if others else "")]
         return "\n".join([*lines, *self._warned()])
+
+    def save_report(self, path: str | Path, failure: int = 1) -> Path:
+        """Write a failure to an HTML file: the run with the crash beside the one without; return the file's path.
+
+        The file contains no payloads, and loads nothing.
+
+        Parameters
+        ----------
+        path : str | Path
+            Where to; a file that is there is replaced.
+        failure : int
+            Which of `failures`, from 1.
+
+        Raises
+        ------
+        ValidationError
+            There is no such failure.
+        OSError
+            The file can't be written.
+        """
+        ordered = self._in_order()
+        if not 1 <= failure <= len(ordered):
+            there_are = f"there are {len(ordered)}" if ordered else f"{self.name} survives"
+            message = f"save_report(failure={failure!r}): no such failure; {there_are}"
+            raise ValidationError(message)
+        first = min(ordered[failure - 1])
+        crash, operation, location, differed = self._failure(first)
+        history = next(history for sighting, history in self._crashed.values() if sighting == first)
+        place = f"{operation} at {location}" if location else operation
+        file = Path(path)
+        here = f"{Path.cwd()}{os.sep}"  # the report may be read elsewhere
+        words = f"{place}: {differed}".replace(here, "")
+        page = crash_report(self.name, f"Crash: {crash}", [words], self._clean, history)
+        file.write_text(page, encoding="utf-8")
+        return file
 
     def _failure(self, sighting: _Sighting) -> Failure:
         _, plan, difference = sighting
