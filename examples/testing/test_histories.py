@@ -20,3 +20,11 @@ def test_a_recorded_order_goes_on_with_this_code(tmp_path: Path) -> None:
 
 
 # --8<-- [end:replay]
+
+
+# --8<-- [start:stop]
+def stop_at_the_payment(history: str) -> None:
+    replay(handler, history, stop_at="charge")
+
+
+# --8<-- [end:stop]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,10 +12,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from powertools_durable.cli.gating.history_sources import HistorySource, files_in, read_ahead, running_executions
-from powertools_durable.cli.gating.report import github_annotations, judgement_fields, print_tally, tally_fields
+from powertools_durable.cli.gating.report import (
+    PAGE,
+    RULES,
+    github_annotations,
+    judgement_fields,
+    print_tally,
+    sarif_results,
+    tally_fields,
+)
 from powertools_durable.cli.gating.verdicts import GateVerdict, Tally, judge
-from powertools_durable.cli.options import JsonFlag, Target
+from powertools_durable.cli.options import JsonFlag, Target, absolute_path
 from powertools_durable.cli.output import console, own_output, print_json, silenced
+from powertools_durable.cli.sarif import write_sarif
 from powertools_durable.cli.sources import AwsFlag, AwsFunction
 from powertools_durable.cli.targets import load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, shorten_paths
@@ -35,6 +45,10 @@ def gate(
         int, typer.Option(metavar="N", help="Histories that are read at the same time.", min=1, max=16)
     ] = 4,
     github: Annotated[bool, typer.Option("--github", help="Also print annotations for GitHub Actions.")] = False,
+    sarif: Annotated[
+        Path | None,
+        typer.Option("--sarif", metavar="FILE", help="Also write a SARIF log.", callback=absolute_path),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Check whether the executions that run now can continue with TARGET.
@@ -63,6 +77,8 @@ def gate(
                 if bar is not None and task is not None:
                     bar.advance(task)
         lines = list(github_annotations(tally)) if github else []
+    if sarif is not None:
+        write_sarif(sarif, sarif_results(tally), RULES, PAGE)
     for line in lines:
         print(line)
     if as_json:

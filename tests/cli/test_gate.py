@@ -17,6 +17,7 @@ from powertools_durable.cli.gating.history_sources import HistorySource, read_ah
 from powertools_durable.testing import Simulator
 from tests.cli.account import Refusal
 from tests.cli.history_account import HistoryAccount
+from tests.cli.test_sarif import is_valid
 from tests.histories.changes import History
 
 ROOT = Path(__file__).parents[2]
@@ -382,7 +383,9 @@ def talked():
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize("output", [(), ("--json",), ("--github",)], ids=["text", "json", "github"])
+@pytest.mark.parametrize(
+    "output", [(), ("--json", "--sarif", "out.sarif"), ("--github",)], ids=["text", "json", "github"]
+)
 @pytest.mark.parametrize(
     "code",
     [
@@ -435,6 +438,32 @@ def test_annotations_for_github_name_the_file_from_the_repository_on(orders, acc
     )
     assert "recorded name 'cool', asked name 're:st, 100%25'" in error
     assert warning.startswith("::warning title=unknown%3A 1 execution::you are not allowed")
+
+
+# -- SARIF -----------------------------------------------------------------------------------------------------
+
+
+def test_a_sarif_log_fits_the_published_schema_and_names_each_cause(orders, account):
+    server = account({"order-1": waiting(), "order-2": waiting(), "order-3": waiting()})
+    server.refusals["order-3"] = Refusal(403, "AccessDeniedException", "no")
+    done = cli("gate", orders(('name="cool"', 'name="rest"')), *RUNNING, "--sarif", "out.sarif")
+    assert done.exit_code == 1
+    log = json.loads(Path("out.sarif").read_text())
+    assert is_valid(log)
+    broken, unknown = log["runs"][0]["results"]
+    assert (broken["ruleId"], broken["level"]) == ("replay-breaks", "error")
+    assert broken["message"]["text"].startswith("broken: 2 executions. wait 'rest' (#3): recorded name 'cool'")
+    place = broken["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("orders.py", 14)
+    assert (unknown["ruleId"], unknown["level"]) == ("replay-unknown", "warning")
+    assert "locations" not in unknown
+
+
+def test_a_sarif_log_that_can_not_be_written_is_an_error(orders, account):
+    account({"order": waiting()})
+    done = cli("gate", orders(), *RUNNING, "--sarif", "nowhere/out.sarif")
+    assert done.exit_code == 2
+    assert "--sarif" in done.stderr
 
 
 # -- wrong calls -----------------------------------------------------------------------------------------------

@@ -78,11 +78,13 @@ COMMANDS = {
     "payload": (("ended", "noisy"), FROM_THE_MODULE),
     "explore": (("app.py:handler",), FROM_THE_HANDLER),
     "replay": (("app.py:handler", "ended.json"), FROM_A_REPLAY),
+    "debug": (("app.py:handler", "ended.json", "--at", "noisy"), FROM_A_REPLAY),
     "gate": (("app.py:handler", "histories"), FROM_THE_MODULE),
     "doctor": (("app.py:handler",), FROM_THE_MODULE),
 }
 JSON_BY_ITSELF = {"run", "resume"}  # in a pipe
-NO_JSON = {"callback", "stop", "export", "payload"}
+NO_JSON = {"callback", "stop", "export", "payload", "debug"}
+TO_STANDARD_OUTPUT = {"debug"}  # it is for a person, who sees what the handler prints between the commands
 SHOWN = [(name, as_json) for name in COMMANDS for as_json in (False, True) if not (as_json and name in NO_JSON)]
 
 
@@ -94,6 +96,11 @@ def test_the_table_of_commands_has_all_of_them():
 def test_what_user_code_prints_goes_to_standard_error_and_the_output_is_kept_clean(folder, name, as_json):
     """Failed by `explore`, `replay` and `doctor`, which dropped what was printed by Python."""
     words, noise = COMMANDS[name]
+    if name in TO_STANDARD_OUTPUT:
+        done = command(folder, name, *words, input="c\n")
+        assert done.returncode == 0, done.stderr
+        assert noise <= set(f"{done.stdout}{done.stderr}".splitlines())
+        return
     if name in {"resume", "callback", "stop"}:
         waiting = f"{name}-{as_json}"
         assert command(folder, "run", "app.py:waits", "--name", waiting, "--no-wait").returncode == 3

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from examples import five_lines
 from examples.testing import fixtures, mocks, shop, teapots, test_histories
 from examples.testing.fixtures import test_ada_is_greeted, test_each_line_is_logged_once
 from examples.testing.mocks import (
@@ -83,3 +87,11 @@ def test_what_the_page_shows_of_a_failing_test_is_the_real_thing(durable_simulat
     heading, *lines = (ROOT / "examples" / "testing" / "failure.txt").read_text().splitlines()
     assert lines == _told(run).splitlines()
     assert heading.strip("- ") == "Durable executions"
+
+
+def test_a_replay_stops_at_the_payment(monkeypatch):
+    stops = []
+    monkeypatch.setattr(sys, "breakpointhook", lambda: stops.append(inspect.currentframe().f_back.f_locals["order_id"]))
+    run = Simulator(five_lines.handler).start("order-42").finish()
+    test_histories.stop_at_the_payment(json.dumps({"Events": run.history()}, default=str))
+    assert stops == ["order-42"]

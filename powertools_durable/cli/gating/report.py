@@ -1,4 +1,4 @@
-"""How `gate` reports: as text, as JSON lines, as annotations of GitHub."""
+"""How `gate` reports: as text, as JSON lines, as annotations of GitHub, as SARIF."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
 from powertools_durable.cli.gating.verdicts import Cause, GateVerdict, Judgement, Tally
 from powertools_durable.cli.output import one_line
+from powertools_durable.cli.sarif import SarifResult
 
-__all__ = ["github_annotations", "judgement_fields", "print_tally", "tally_fields"]
+__all__ = ["PAGE", "RULES", "github_annotations", "judgement_fields", "print_tally", "sarif_results", "tally_fields"]
 
 _MOST_CAUSES = 20  # that are printed in full
 _STYLES = {GateVerdict.BROKEN: "red bold", GateVerdict.UNKNOWN: "yellow bold"}
@@ -101,6 +102,36 @@ def tally_fields(tally: Tally) -> dict[str, Any]:
     return {"event": "Gate"} | {outcome.value: tally.counts[outcome] for outcome in GateVerdict} | {"causes": causes}
 
 
+# -- SARIF -------------------------------------------------------------------------------------------------------
+
+RULES: Final = {
+    "replay-breaks": "running executions can't continue with this code",
+    "replay-unknown": "it is not known whether running executions can continue with this code",
+}
+PAGE: Final = "deploy/running-executions/"
+
+
+def sarif_results(tally: Tally) -> Iterator[SarifResult]:
+    """Yield a finding for each cause."""
+    for outcome, rule, level in (
+        (GateVerdict.BROKEN, "replay-breaks", "error"),
+        (GateVerdict.UNKNOWN, "replay-unknown", "warning"),
+    ):
+        for cause, count, _ in tally.causes(outcome):
+            file, _, line = cause.location.rpartition(":")
+            message = f"{outcome.value}: {_executions(count)}. {_sentence(outcome, cause)}"
+            yield SarifResult(rule, message, file, int(line or 0), level)
+
+
+def _sentence(outcome: GateVerdict, cause: Cause) -> str:
+    """Return a cause and what to do about it, for tools that show it at its line."""
+    details = "; ".join(
+        f"recorded {_value(cause.recorded, key)}, asked {_value(cause.asked, key)}" for key in _keys(cause)
+    )
+    advice = cause.advice if outcome is GateVerdict.BROKEN else ""
+    return one_line(". ".join(filter(None, (f"{cause.operation}: {details}" if details else cause.reason, advice))))
+
+
 # -- GitHub ------------------------------------------------------------------------------------------------------
 
 
@@ -109,14 +140,9 @@ def github_annotations(tally: Tally) -> Iterator[str]:
     for outcome, command in ((GateVerdict.BROKEN, "error"), (GateVerdict.UNKNOWN, "warning")):
         for cause, count, _ in tally.causes(outcome):
             title = f"{outcome.value}: {_executions(count)}"
-            details = "; ".join(
-                f"recorded {_value(cause.recorded, key)}, asked {_value(cause.asked, key)}" for key in _keys(cause)
-            )
-            advice = cause.advice if outcome is GateVerdict.BROKEN else ""
-            message = ". ".join(filter(None, (f"{cause.operation}: {details}" if details else cause.reason, advice)))
             place = _place(cause.location)
             properties = ",".join(f"{key}={_escaped(text, ':,')}" for key, text in (*place, ("title", title)))
-            yield f"::{command} {properties}::{_escaped(one_line(message))}"
+            yield f"::{command} {properties}::{_escaped(_sentence(outcome, cause))}"
 
 
 def _place(location: str) -> tuple[tuple[str, str], ...]:

@@ -164,6 +164,7 @@ class ReplayPerformer:
 
     def must_have_failed(self, frame: Frame, error: BaseException) -> None:
         """Break where the code of a context raises, and the record says that it returned."""
+        self.script.failures.note(frame.context_id, error)
         end = self.script.held.get(frame.context_id or "")
         if end is not None and end.status is OperationStatus.SUCCEEDED:
             raised = f"raised {type(error).__name__}"

@@ -19,6 +19,7 @@ from powertools_durable._service.history_reader import RecordedExecution
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError
 from powertools_durable.errors.places import call_site
+from powertools_durable.testing.replays.stops import Failures, Stop
 
 if TYPE_CHECKING:
     from powertools_durable._runtime.async_driver import AsyncDriver
@@ -39,6 +40,8 @@ class Script:
         The history.
     rebuilt : frozenset[str]
         Contexts whose recorded text turned out not to be their result, but a summary of one too large.
+    stop : Stop | None
+        Where a debugger is opened.
 
     Attributes
     ----------
@@ -48,6 +51,8 @@ class Script:
         Contexts whose code ran to its end; None is the handler.
     cut_off : set[str]
         Branches that had not ended when their fan-out did, and what is inside of them: nobody asks for it again.
+    failures : Failures
+        What the code of contexts raised.
     outcome : Outcome | None
         What the handler returned or raised; None when it was suspended.
     stopped_at : str
@@ -62,8 +67,10 @@ class Script:
         A rebuilt context whose result is too small for a summary: what is recorded of it was its result.
     """
 
-    def __init__(self, found: RecordedExecution, rebuilt: frozenset[str]) -> None:
+    def __init__(self, found: RecordedExecution, rebuilt: frozenset[str], stop: Stop | None = None) -> None:
         self.found = found
+        self.failures = Failures(found)
+        self._stop = stop
         self.held: dict[str, Operation] = {}
         self.returned: set[str | None] = set()
         self.cut_off: set[str] = set()
@@ -102,7 +109,8 @@ class Script:
         if self.looks_rebuilt(record):
             details = record.context_details or ContextDetails()
             return replace(record, context_details=replace(details, replay_children=True))
-        if self.found.status == "RUNNING" or record.sub_type == SubType.COMPENSATION:
+        is_entered = self.found.status != "RUNNING" or (self._stop is not None and record.id in self._stop.opened)
+        if not is_entered or record.sub_type == SubType.COMPENSATION:
             return record
         self.held[record.id] = record
         return replace(record, status=OperationStatus.STARTED, end_timestamp=None, context_details=ContextDetails())
@@ -121,6 +129,8 @@ class Script:
 
     def asks(self, frame: Frame, op: OperationHandle) -> None:
         """Note that the code asks for an operation; it should do so in the order that was recorded."""
+        if self._stop is not None:
+            self._stop.asks(op)
         site = call_site()
         self._sites[frame.parent_id] = self._sites[frame.context_id] = site
         order = self.found.order.get(op.id)

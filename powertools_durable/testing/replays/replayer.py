@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from random import Random
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from powertools_durable._hosting import durable_inside, invoker_of, program_of
 from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._protocol.result import CheckpointResponse, StatePage
 from powertools_durable._protocol.wire import to_wire
-from powertools_durable._replay.effects import Raised
+from powertools_durable._replay.effects import Outcome, Raised
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.history_reader import RecordedExecution, UnreadableHistory, rebuild_execution
@@ -25,9 +27,11 @@ from powertools_durable.errors import (
 )
 from powertools_durable.errors.places import users_location
 from powertools_durable.errors.wording import class_name
+from powertools_durable.testing.replays.debugger import break_at
 from powertools_durable.testing.replays.history_file import History, read_history
 from powertools_durable.testing.replays.performer import ReplayPerformer
 from powertools_durable.testing.replays.recorded import Script, label_of
+from powertools_durable.testing.replays.stops import Stop
 from powertools_durable.testing.replays.verdict import ReplayVerdict
 from powertools_durable.testing.simulation.random_schedule import RandomSchedule
 from powertools_durable.testing.simulation.sandbox_loops import SandboxLoops, without_running_loop
@@ -36,14 +40,14 @@ from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 if TYPE_CHECKING:
     from powertools_durable.testing.replays.async_performer import AsyncReplayPerformer
 
-__all__ = ["replay"]
+__all__ = ["replay", "replay_until"]
 
 _SECONDS = 900.0
 _DEEP = 40  # contexts in each other, which no code of its own fills a stack with by mistake
 _ARN = "arn:aws:lambda:us-east-1:000000000000:function:replayed:1/durable-execution"
 
 
-def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
+def replay(handler: Callable[..., Any], history: History, *, stop_at: str | None = None) -> ReplayVerdict:
     """Run *handler* over a recorded history and say whether it asks for what is recorded there.
 
     No step's body runs, nothing is sent, no time passes. Code outside of steps does run, as it does in every
@@ -59,6 +63,10 @@ def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
     history : Mapping | Sequence | str | Path
         What GetDurableExecutionHistory answers, with its data: of this package, of another SDK, of an execution
         that still runs. A mapping with ``Events``, a list of pages or events, JSON text, or a path to it.
+    stop_at : str | None
+        An operation, as ``PATH`` or ``PATH#N``: when the code calls it, `breakpoint` opens a debugger at the line of
+        the call. ``etl > load#2`` is the second operation ``load`` in the context ``etl``, in the order of their start.
+        After that the replay goes on to its end.
 
     Returns
     -------
@@ -68,7 +76,23 @@ def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
     Raises
     ------
     ValidationError
-        *handler* is not durable, or *history* is none, is not complete or was got without its payloads.
+        *handler* is not durable, or *history* is none, is not complete or was got without its payloads; or the code
+        does not come to *stop_at*.
+    """
+    return replay_until(handler, history, stop_at=stop_at)
+
+
+def replay_until(
+    handler: Callable[..., Any],
+    history: History,
+    *,
+    stop_at: str | None = None,
+    on_stop: Callable[[FrameType, str], object] = break_at,
+    on_failure: Callable[[BaseException], object] | None = None,
+) -> ReplayVerdict:
+    """Do what `replay` does; call *on_stop* at the operation, and *on_failure* with what left the handler.
+
+    *on_failure* gets the error that came first: where a context failed, what its code raised.
     """
     if durable_inside(handler) is None:
         message = f"replay() takes a function decorated with @durable, not {class_name(handler)}"
@@ -80,16 +104,32 @@ def replay(handler: Callable[..., Any], history: History) -> ReplayVerdict:
         message = f"{read or 'the history'} can't be replayed: {problem}"
         raise ValidationError(message) from None
     arn = arn or f"{_ARN}/{found.execution.name or 'replayed'}/{found.execution.id}"
+    stop = None if stop_at is None else Stop(found, stop_at, read or "the history", on_stop)
+    verdict, outcome = _verdict(handler, found, arn, read, stop)
+    if stop is not None:
+        stop.require_reached(f"{verdict.status}, {verdict.summary}")
+    if on_failure is not None and isinstance(outcome, Raised):
+        on_failure(outcome.error)
+    return verdict
+
+
+def _verdict(
+    handler: Callable[..., Any], found: RecordedExecution, arn: str, read: str, stop: Stop | None
+) -> tuple[ReplayVerdict, Outcome | None]:
+    """Return the verdict, and what became of the handler; of an error the one that came first."""
     unreadable: dict[str, ReplayVerdict] = {}
     while True:
-        script = Script(found, frozenset(unreadable))
+        script = Script(found, frozenset(unreadable), stop)
         verdict = _replayed(handler, script, arn, read)
+        outcome = script.outcome
+        if isinstance(outcome, Raised):
+            outcome = replace(outcome, error=script.failures.innermost(outcome.error))
         if script.not_summed_up is not None:
-            return unreadable[script.not_summed_up]
+            return unreadable[script.not_summed_up], outcome
         # A summary looks like a result until it is read; then its context is rebuilt, as in a real replay.
         text = script.unreadable
         if text is None or text in unreadable or not _is_context(found, text):
-            return verdict
+            return verdict, outcome
         unreadable[text] = verdict
 
 
