@@ -30,7 +30,7 @@ from examples.testing.shop import (
 from examples.testing.teapots import test_some_seeds_sell_a_teapot_twice
 from examples.testing.test_histories import test_a_recorded_order_goes_on_with_this_code
 from powertools_durable.errors import SuspendExecution
-from powertools_durable.testing import MockDurableContext, explore
+from powertools_durable.testing import MockDurableContext, Simulator, explore
 from powertools_durable.testing.pytest_plugin import _told
 
 ROOT = Path(__file__).parents[2]
