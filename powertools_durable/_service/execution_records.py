@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -124,6 +124,13 @@ class ExecutionRecords:
         self._order.setdefault(record.id, len(self._order))
         self.operations[record.id] = self.changed[record.id] = record
         self.log.append(record)
+
+    def adopt(self, records: Iterable[Operation], events: Iterable[HistoryEvent]) -> None:
+        """Take over records and events of another execution; the handler sees them in its next invocation."""
+        for record in records:
+            self._replace(record)
+        for event in events:
+            self.append_event({key: value for key, value in event.items() if key != "EventId"})
 
     def take_unseen(self) -> tuple[Operation, ...]:
         """Return what changed since the handler last looked, in the order of its start; it looks now."""

@@ -9,7 +9,18 @@ from typing import IO, ParamSpec, TypeVar, cast
 import typer
 from rich.text import Text
 
-from powertools_durable.cli import debugging, doctor, exploring, gate, histories, inspection, payloads, pruning, running
+from powertools_durable.cli import (
+    debugging,
+    doctor,
+    exploring,
+    fork,
+    gate,
+    histories,
+    inspection,
+    payloads,
+    pruning,
+    running,
+)
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.output import LossyStream, console, harmless, safe_streams
 from powertools_durable.cli.usage import UsageError, remember_folder, shorten_paths
@@ -83,5 +94,6 @@ for _function in (
     app.command()(_command(_function))
 app.command()(_command(exploring.explore))
 app.command()(_command(debugging.debug))
+app.command()(_command(fork.fork))
 app.command()(_command(gate.gate))
 app.command()(_command(doctor.doctor))

@@ -79,10 +79,11 @@ COMMANDS = {
     "explore": (("app.py:handler",), FROM_THE_HANDLER),
     "replay": (("app.py:handler", "ended.json"), FROM_A_REPLAY),
     "debug": (("app.py:handler", "ended.json", "--at", "noisy"), FROM_A_REPLAY),
+    "fork": (("app.py:handler", "ended.json", "--from", "noisy", "--store", "forks.sqlite"), FROM_THE_HANDLER),
     "gate": (("app.py:handler", "histories"), FROM_THE_MODULE),
     "doctor": (("app.py:handler",), FROM_THE_MODULE),
 }
-JSON_BY_ITSELF = {"run", "resume"}  # in a pipe
+JSON_BY_ITSELF = {"run", "resume", "fork"}  # in a pipe
 NO_JSON = {"callback", "stop", "export", "payload", "debug"}
 TO_STANDARD_OUTPUT = {"debug"}  # it is for a person, who sees what the handler prints between the commands
 SHOWN = [(name, as_json) for name in COMMANDS for as_json in (False, True) if not (as_json and name in NO_JSON)]

@@ -19,7 +19,7 @@ from powertools_durable._service.history_reader import RecordedExecution
 from powertools_durable.batch import Compact
 from powertools_durable.errors import NonDeterminismError
 from powertools_durable.errors.places import call_site
-from powertools_durable.testing.replays.stops import Failures, Stop
+from powertools_durable.testing.replays.stops import ContextFailures, Stop
 
 if TYPE_CHECKING:
     from powertools_durable._runtime.async_driver import AsyncDriver
@@ -51,7 +51,7 @@ class Script:
         Contexts whose code ran to its end; None is the handler.
     cut_off : set[str]
         Branches that had not ended when their fan-out did, and what is inside of them: nobody asks for it again.
-    failures : Failures
+    failures : ContextFailures
         What the code of contexts raised.
     outcome : Outcome | None
         What the handler returned or raised; None when it was suspended.
@@ -69,7 +69,7 @@ class Script:
 
     def __init__(self, found: RecordedExecution, rebuilt: frozenset[str], stop: Stop | None = None) -> None:
         self.found = found
-        self.failures = Failures(found)
+        self.failures = ContextFailures(found)
         self._stop = stop
         self.held: dict[str, Operation] = {}
         self.returned: set[str | None] = set()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 from types import FrameType
@@ -40,7 +40,7 @@ from powertools_durable.testing.simulation.seeded_threads import SeededThreads
 if TYPE_CHECKING:
     from powertools_durable.testing.replays.async_performer import AsyncReplayPerformer
 
-__all__ = ["replay", "replay_until"]
+__all__ = ["RecordedHistory", "read_recorded", "replay", "replay_beginning", "replay_until"]
 
 _SECONDS = 900.0
 _DEEP = 40  # contexts in each other, which no code of its own fills a stack with by mistake
@@ -97,15 +97,9 @@ def replay_until(
     if durable_inside(handler) is None:
         message = f"replay() takes a function decorated with @durable, not {class_name(handler)}"
         raise ValidationError(message)
-    events, arn, read = read_history(history)
-    try:
-        found = rebuild_execution(events)
-    except UnreadableHistory as problem:
-        message = f"{read or 'the history'} can't be replayed: {problem}"
-        raise ValidationError(message) from None
-    arn = arn or f"{_ARN}/{found.execution.name or 'replayed'}/{found.execution.id}"
-    stop = None if stop_at is None else Stop(found, stop_at, read or "the history", on_stop)
-    verdict, outcome = _verdict(handler, found, arn, read, stop)
+    recorded = read_recorded(history)
+    stop = None if stop_at is None else Stop(recorded.found, stop_at, recorded.read or "the history", on_stop)
+    verdict, outcome, _ = _verdict(handler, recorded, stop)
     if stop is not None:
         stop.require_reached(f"{verdict.status}, {verdict.summary}")
     if on_failure is not None and isinstance(outcome, Raised):
@@ -113,10 +107,62 @@ def replay_until(
     return verdict
 
 
+def replay_beginning(handler: Callable[..., Any], events: History) -> tuple[ReplayVerdict, set[str]]:
+    """Return the verdict on the beginning of a history, and the contexts whose record is not their whole result."""
+    recorded = read_recorded(events)
+    verdict, _, unreadable = _verdict(handler, recorded)
+    script = Script(recorded.found, frozenset(unreadable))
+    return verdict, {record.id for record in recorded.found.operations.values() if script.looks_rebuilt(record)}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedHistory:
+    """A history that was read.
+
+    Attributes
+    ----------
+    events : list
+        Its events.
+    found : RecordedExecution
+        The execution.
+    arn : str
+        The execution's ARN, made up if the history does not say.
+    read : str
+        The file, if it was one.
+    """
+
+    events: list[Mapping[str, Any]]
+    found: RecordedExecution
+    arn: str
+    read: str
+
+
+def read_recorded(history: History) -> RecordedHistory:
+    """Read a history in any of the forms that `replay` takes.
+
+    Raises
+    ------
+    ValidationError
+        It is none, is not complete, or was got without its payloads.
+    """
+    events, arn, read = read_history(history)
+    try:
+        found = rebuild_execution(events)
+    except UnreadableHistory as problem:
+        message = f"{read or 'the history'} can't be replayed: {problem}"
+        raise ValidationError(message) from None
+    arn = arn or f"{_ARN}/{found.execution.name or 'replayed'}/{found.execution.id}"
+    return RecordedHistory(events, found, arn, read)
+
+
 def _verdict(
-    handler: Callable[..., Any], found: RecordedExecution, arn: str, read: str, stop: Stop | None
-) -> tuple[ReplayVerdict, Outcome | None]:
-    """Return the verdict, and what became of the handler; of an error the one that came first."""
+    handler: Callable[..., Any], recorded: RecordedHistory, stop: Stop | None = None
+) -> tuple[ReplayVerdict, Outcome | None, set[str]]:
+    """Return the verdict, what became of the handler, and the contexts with a summary in the place of a result.
+
+    Of an error that passed several contexts the outcome is the one that came first.
+    """
+    found, arn, read = recorded.found, recorded.arn, recorded.read
     unreadable: dict[str, ReplayVerdict] = {}
     while True:
         script = Script(found, frozenset(unreadable), stop)
@@ -125,11 +171,11 @@ def _verdict(
         if isinstance(outcome, Raised):
             outcome = replace(outcome, error=script.failures.innermost(outcome.error))
         if script.not_summed_up is not None:
-            return unreadable[script.not_summed_up], outcome
+            return unreadable[script.not_summed_up], outcome, set()
         # A summary looks like a result until it is read; then its context is rebuilt, as in a real replay.
         text = script.unreadable
         if text is None or text in unreadable or not _is_context(found, text):
-            return verdict, outcome
+            return verdict, outcome, set(unreadable)
         unreadable[text] = verdict
 
 

@@ -14,7 +14,7 @@ from powertools_durable.errors import ValidationError
 from powertools_durable.errors.places import users_frame
 from powertools_durable.testing.replays.addresses import find_operation
 
-__all__ = ["Failures", "Stop", "handler_frames"]
+__all__ = ["ContextFailures", "Stop", "handler_frames"]
 
 _REPLAYS = "replay_until"  # the function that runs the handler
 _BRANCHES = (SubType.MAP_ITERATION, SubType.PARALLEL_BRANCH)
@@ -108,7 +108,7 @@ class Stop:
         raise ValidationError(message)
 
 
-class Failures:
+class ContextFailures:
     """What the code of contexts raised in a replay, and which of these failed the execution."""
 
     def __init__(self, found: RecordedExecution) -> None:
