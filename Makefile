@@ -121,6 +121,7 @@ docs: $(VENV)/.docs ## the documentation, into site/
 
 .PHONY: docs-check
 docs-check: docs $(VENV)/.dev $(VENV)/.site ## the documentation as its readers use it: in a browser, and by copying its code
+	$(BIN)/python -m docsite.console_blocks --check
 	$(BIN)/python -m pytest tests/site $(PYTEST_ARGS)
 
 .PHONY: prose
