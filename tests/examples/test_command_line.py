@@ -55,6 +55,7 @@ RUNS = [
     ("documents_async.py:gathered", '{"folder": "letters"}', [], 0, ["letters/0250"]),
     ("documents_async.py:mapped", '{"folder": "letters"}', [], 0, ["letters/0250"]),
     ("agent_async.py:handler", '{"task": "a table"}', ['person="Thai"'], 0, "Luigi's has a table; it will rain; Thai"),
+    ("nightly_import.py:handler", '{"month": "2026-11"}', ["approval=true"], 0, "27 files are published"),
     ("payment_deadline.py:handler", '{"id": "42", "amount": "51.00"}', [], 0, "order 42 is cancelled"),
     ("warm_client.py:handler", '["EUR", "CHF"]', [], 0, ["0.00", "0.00"]),
     ("patched.py:version_1", "@patched.json", ['packed="12 kg"'], 0, "42, 12 kg, goes by road"),

@@ -111,7 +111,8 @@ def test_the_readme_links_to_pages_and_files_that_are_there():
         page = link.removeprefix(urls["Documentation"]).rstrip("/")
         file = link.removeprefix(f"{urls['Repository']}/blob/main/")
         if page != link.rstrip("/"):
-            assert (ROOT / "docs" / f"{page}.md").is_file() or (ROOT / "docs" / page / "index.md").is_file(), link
+            files = (ROOT / "docs" / f"{page}.md", ROOT / "docs" / page / "index.md", ROOT / "docs" / page)
+            assert any(file.is_file() for file in files), link
         elif file != link:
             assert (ROOT / file).exists(), link
 
