@@ -183,6 +183,7 @@ def test_it_prints_in_light_colours_without_its_controls(window):
     page = window.open(report_of("ours/order_flow"), scheme="dark")
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator(".tools").is_visible()
     assert not page.locator(".bar").is_visible()
     assert page.locator("[data-op] .name").first.is_visible()
     assert page.pdf().startswith(b"%PDF")
