@@ -14,7 +14,8 @@ import aws_durable_execution_sdk_python as official
 import pytest
 from aws_durable_execution_sdk_python import config as official_config
 
-from examples.coming_from import async_after, official_after, states_after
+from examples.coming_from import async_after, official_after, official_compat, states_after
+from powertools_durable.compat.rewriting import rewrite
 from powertools_durable.testing import Simulator, explore, replay
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,16 @@ RECEIPT = {
 
 def test_the_moved_handler_comes_to_the_same_result():
     run = Simulator(official_after.handler).start(ORDER).finish()
+    run.callback("approval").succeed("ada")
+    assert run.finish().result == RECEIPT
+
+
+def test_the_kept_handler_is_the_official_one_with_other_imports_and_comes_to_the_same_result():
+    source = (ROOT / "examples" / "coming_from" / "official_before.py").read_text()
+    changed = rewrite(source)
+    assert changed.problems == ()
+    assert changed.source == (ROOT / "examples" / "coming_from" / "official_compat.py").read_text()
+    run = Simulator(official_compat.handler).start(ORDER).finish()
     run.callback("approval").succeed("ada")
     assert run.finish().result == RECEIPT
 

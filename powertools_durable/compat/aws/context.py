@@ -431,7 +431,7 @@ class DurableContext:
     def map(
         self,
         inputs: Sequence[U],
-        func: Callable[[DurableContext, U, int, Sequence[U]], T],
+        func: Callable[[DurableContext, U, int, Any], T],
         name: str | None = None,
         config: options.MapConfig[U] | None = None,
     ) -> BatchResult[T]:

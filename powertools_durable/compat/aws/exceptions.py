@@ -205,6 +205,15 @@ class GetExecutionStateError(BotoClientError):
 
     __module__ = _HERE
 
+    def __init__(
+        self,
+        message: str,
+        error_category: DurableApiErrorCategory = DurableApiErrorCategory.INVOCATION,
+        error: AwsErrorObj | None = None,
+        response_metadata: AwsErrorMetadata | None = None,
+    ) -> None:
+        super().__init__(message, error_category, error, response_metadata)
+
 
 class NonDeterministicExecutionError(ExecutionError, errors.NonDeterminismError):
     """The code asks for another operation than the one that is recorded."""

@@ -57,9 +57,9 @@ class RetryDecision:
 RetryStrategy: TypeAlias = Callable[[Exception, int], RetryDecision]
 
 
-@dataclass
-class _Config:
-    max_attempts: int
+class _InSeconds:
+    """Reads delays in seconds."""
+
     initial_delay: Duration
     max_delay: Duration
 
@@ -75,7 +75,7 @@ class _Config:
 
 
 @dataclass
-class RetryStrategyConfig(_Config):
+class RetryStrategyConfig(_InSeconds):
     """The options of a strategy whose delays are multiplied each time."""
 
     max_attempts: int = 3
@@ -88,7 +88,7 @@ class RetryStrategyConfig(_Config):
 
 
 @dataclass
-class LinearRetryStrategyConfig(_Config):
+class LinearRetryStrategyConfig(_InSeconds):
     """The options of a strategy whose delays grow by the same span each time."""
 
     max_attempts: int = 6
