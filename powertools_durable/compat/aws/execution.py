@@ -12,6 +12,8 @@ import powertools_durable
 from powertools_durable import DurableFunction, durable
 from powertools_durable.compat.aws.context import DurableContext
 from powertools_durable.compat.aws.injected import backend_of, event_of, is_injected
+from powertools_durable.compat.aws.plugin_bridge import adapted_plugins
+from powertools_durable.compat.aws.plugin_discovery import load_configured_plugins
 from powertools_durable.compat.aws.translation import run_branch
 from powertools_durable.errors import DurableConfigError
 
@@ -50,7 +52,8 @@ def durable_execution(
     boto3_client : object | None
         A Lambda client.
     plugins : Sequence | None
-        Plug-ins of the official SDK, or factories of them.
+        Factories of plug-ins of the official SDK, or plug-ins. Those that ``DURABLE_EXECUTION_PLUGINS`` names come
+        after them.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def durable_execution(
     Raises
     ------
     DurableConfigError
-        *func* is an ``async def`` function, which the official SDK does not have either.
+        *func* is an ``async def`` function, which the official SDK does not have either; or a plug-in is none.
     """
     if func is None:
         return functools.partial(durable_execution, boto3_client=boto3_client, plugins=plugins)
@@ -84,7 +87,7 @@ def durable_execution(
         logger=False,
         boto3_client=boto3_client,
         result_serdes=_AsWritten(),
-        plugins=_adapted(plugins),
+        plugins=adapted_plugins(load_configured_plugins(plugins)),
     )(handler)
 
     @functools.wraps(made)
@@ -94,15 +97,6 @@ def durable_execution(
         return made(event, context)
 
     return entry
-
-
-def _adapted(plugins: Sequence[Any] | None) -> Sequence[Any]:
-    if not plugins:
-        return ()
-    raise DurableConfigError(
-        "plug-ins of the official SDK are not supported yet: leave plugins= out, or use one of "
-        "powertools_durable.plugins with powertools_durable.durable"
-    )
 
 
 def _has_no_input(context: powertools_durable.DurableContext) -> bool:
