@@ -160,6 +160,10 @@ bench: $(VENV)/.dev ## measure, beside peers; HARNESS=where the scenarios are, B
 large-store: $(VENV)/.dev ## measure the commands beside 10,000 local executions, 2 GB; STORE_ARGS="--executions 1000" for fewer
 	$(BIN)/python -m benchmarks.large_store $(STORE_ARGS)
 
+.PHONY: bench-gate
+bench-gate: $(VENV)/.dev ## measure `gate` on 1,000 running executions; GATE_ARGS="--executions 100" for fewer
+	$(BIN)/python -m benchmarks.gate $(GATE_ARGS)
+
 .PHONY: growth
 growth: $(VENV)/.dev ## measure how costs grow with size; GROWTH_ARGS="--only G1" for some rows
 	$(BIN)/python -m benchmarks.growth $(GROWTH_ARGS)

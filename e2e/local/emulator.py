@@ -46,7 +46,7 @@ class Emulator:
         )
         self.executions = Executions(self._client)
 
-    def start(self, function: Function, event: object, name: str = "order-42") -> str:
+    def start(self, function: Function, event: object, name: str = "order-42", *, seconds: int = 120) -> str:
         """Start an execution, which is the emulator's own call; return its ARN."""
         started = self._post(
             "/start-durable-execution",
@@ -54,7 +54,7 @@ class Emulator:
             FunctionName=function.name,
             FunctionQualifier="1",
             ExecutionName=name,
-            ExecutionTimeoutSeconds=120,
+            ExecutionTimeoutSeconds=seconds,
             ExecutionRetentionPeriodDays=1,
             Input=json.dumps(event),
             LambdaEndpoint=f"http://{function.address}",

@@ -10,6 +10,6 @@
 
 from __future__ import annotations
 
-from powertools_durable._report.page import Pair, render_pair, render_report
+from powertools_durable._report.page import Pair, render_fork, render_pair, render_report
 
-__all__ = ["Pair", "render_pair", "render_report"]
+__all__ = ["Pair", "render_fork", "render_pair", "render_report"]

@@ -16,7 +16,7 @@ from typing import Final
 from powertools_durable._report.data import Fields, describe
 from powertools_durable._timeline import Timeline
 
-__all__ = ["Pair", "render_pair", "render_report"]
+__all__ = ["Pair", "render_fork", "render_pair", "render_report"]
 
 # In a script element, text ends at "</script" and changes its meaning at "<!--". JSON may write these in another way.
 _ESCAPES: Final = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029\u007f"})
@@ -73,6 +73,27 @@ def render_pair(pair: Pair) -> str:
         runs.append(describe(pair.crashed, values=False) | {"heading": "With the crash"})
     crash = {"title": pair.title, "where": pair.crash, "differences": list(pair.differences)}
     return _page(f"{pair.title} does not survive", {"runs": runs, "crash": crash, "differs": list(pair.operations)})
+
+
+def render_fork(original: Timeline, fork: Timeline, differences: Sequence[str], operations: Sequence[str]) -> str:
+    """Return the report of a fork: the recorded run beside the one that went on with it. It contains no payloads.
+
+    Parameters
+    ----------
+    original, fork : Timeline
+        The two runs.
+    differences : Sequence[str]
+        What differs.
+    operations : Sequence[str]
+        The ids of the operations that differ.
+    """
+    runs = [
+        describe(original, values=False) | {"heading": "As it was recorded"},
+        describe(fork, values=False) | {"heading": "The fork"},
+    ]
+    verdict = {"verdict": fork.status, "badge": fork.status}
+    what = {"title": f"fork of {original.name}", "where": "What differs", "differences": list(differences)} | verdict
+    return _page(f"fork of {original.name} ({fork.status})", {"runs": runs, "crash": what, "differs": list(operations)})
 
 
 def _page(title: str, fields: Fields) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +11,14 @@ from rich.text import Text
 
 from powertools_durable._protocol.operation import ExecutionDetails, Operation, OperationStatus, OperationType
 from powertools_durable._protocol.wire import parse_timestamp
+from powertools_durable._report import render_fork
 from powertools_durable._service.clock import WallClock
 from powertools_durable._service.execution import Header, ServiceExecution
+from powertools_durable._timeline import read_events
 from powertools_durable.cli.forked_history import ForkedHistory, fork_history
 from powertools_durable.cli.inputs import STANDARD_INPUT, read_json, refuse_second_standard_input
-from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target
-from powertools_durable.cli.output import console, one_line, own_output, print_json
+from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, absolute_path
+from powertools_durable.cli.output import console, one_line, own_output, print_json, write_report
 from powertools_durable.cli.run_difference import RunDifference, run_differences
 from powertools_durable.cli.running import Answers, Functions, Skip, Wait, parse_targets, resume
 from powertools_durable.cli.targets import load_target, resolve_targets
@@ -41,6 +44,12 @@ def fork(
     wait: Wait = True,
     answer: Answers = None,
     function: Functions = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write both runs side by side to an HTML file.", callback=absolute_path
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run a recorded execution again from an operation on, with the code of TARGET.
@@ -66,8 +75,13 @@ def fork(
     try:
         resume(one.arn, store=store, skip_time=skip_time, wait=wait, answer=answer, as_json=as_json)
     finally:
-        differences = run_differences(forked.original, one.history())
+        before = read_events(forked.original, arn=forked.arn, values=True)
+        after = read_events(one.history(), arn=one.arn, values=True)
         opened.close()
+        differences = run_differences(before, after)
+        if html is not None:
+            texts = [str(difference) for difference in differences]
+            write_report(html, render_fork(before, after, texts, [one.id for one in differences if one.id]))
         _print(differences, history, as_json=as_json or not sys.stdout.isatty())
 
 
@@ -120,4 +134,4 @@ def _print(differences: list[RunDifference], history: str, *, as_json: bool) -> 
     heading = f"what differs from {history}:" if differences else f"nothing differs from {history}"
     page.print(Text(one_line(heading), style="bold"))
     for one in differences:
-        page.print(Text(one_line(f"  {one.operation}: {one.before} -> {one.after}")))
+        page.print(Text(one_line(f"  {one}")))

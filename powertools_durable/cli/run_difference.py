@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from powertools_durable._timeline import Failure, Operation, Timeline, read_events
+from powertools_durable._timeline import Failure, Operation, Timeline
 
 __all__ = ["RunDifference", "run_differences"]
 
@@ -23,16 +22,21 @@ class RunDifference:
         Its path and number; ``the execution`` for the end of all.
     before, after : str
         How it ended in either run, without its result.
+    id : str
+        The operation's id; empty for the end of all.
     """
 
     operation: str
     before: str
     after: str
+    id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.before} -> {self.after}"
 
 
-def run_differences(before: Sequence[Any], after: Sequence[Any]) -> list[RunDifference]:
-    """Return what differs between two histories; results are compared, but not shown."""
-    one, other = read_events(before, values=True), read_events(after, values=True)
+def run_differences(one: Timeline, other: Timeline) -> list[RunDifference]:
+    """Return what differs between two runs that were read with their values; these are compared, but not shown."""
     return [*_operations(one, other), *_ends(one, other)]
 
 
@@ -41,12 +45,13 @@ def _operations(one: Timeline, other: Timeline) -> Iterator[RunDifference]:
     news = {(operation.path, operation.number): operation for operation in other.walk()}
     for key in dict.fromkeys([*olds, *news]):
         old, new = olds.get(key), news.get(key)
+        identifier = new.id if new is not None else old.id if old is not None else ""
         if _outcome(old) == _outcome(new):
             if old is None or new is None or old.result == new.result:
                 continue
-            yield RunDifference(_name(*key), _outcome(old), f"{_outcome(new)} with another result")
+            yield RunDifference(_name(*key), _outcome(old), f"{_outcome(new)} with another result", identifier)
         else:
-            yield RunDifference(_name(*key), _outcome(old), _outcome(new))
+            yield RunDifference(_name(*key), _outcome(old), _outcome(new), identifier)
 
 
 def _ends(one: Timeline, other: Timeline) -> Iterator[RunDifference]:

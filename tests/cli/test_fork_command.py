@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from powertools_durable._service.history_reader import rebuild_execution
+from powertools_durable._timeline import read_events
 from powertools_durable.cli.app import app
 from powertools_durable.cli.fork import start_fork
 from powertools_durable.cli.forked_history import fork_history
@@ -73,7 +74,7 @@ def test_the_same_code_comes_to_the_same_end_from_the_last_operation_on(name, ki
     _, one = forked(file, kind, address, tmp_path)
     ended = events[-1]["ExecutionSucceededDetails"]["Result"].get("Payload")
     assert (one.status, one.result_text) == ("SUCCEEDED", ended)
-    assert run_differences(events, one.history()) == []
+    assert run_differences(read_events(events, values=True), read_events(one.history(), values=True)) == []
 
 
 # -- the command -----------------------------------------------------------------------------------------------
@@ -227,6 +228,18 @@ def test_a_fork_that_was_interrupted_can_be_resumed(orders):
     done = cli("resume", "order-1", "--store", "forks.sqlite", "--answer", "ok=1", "--skip-time")
     assert done.exit_code == 0
     assert ran(orders) == ["box", "pick"]
+
+
+@both
+def test_both_runs_are_in_one_html_file_side_by_side(orders):
+    done = fork("--from", "pack > pick", "--edit", 'charge={"receipt": "canary"}', "--html", "fork.html")
+    assert done.exit_code == 0, done.output
+    text = Path("fork.html").read_text(encoding="utf-8")
+    page = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+    assert [run["heading"] for run in page["runs"]] == ["As it was recorded", "The fork"]
+    assert "charge: SUCCEEDED -> SUCCEEDED with another result" in page["crash"]["differences"]
+    assert len(page["differs"]) == 3
+    assert "canary" not in text
 
 
 @both
