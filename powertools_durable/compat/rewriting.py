@@ -193,6 +193,6 @@ def _ours(module: str) -> ModuleType | None:
 
 
 def _offers(module: ModuleType, name: str) -> bool:
-    if name in getattr(module, "__all__", ()):
+    if not name.startswith("_") and hasattr(module, name):
         return True
     return hasattr(module, "__path__") and _ours(f"{OFFICIAL}{module.__name__.removeprefix(OURS)}.{name}") is not None

@@ -26,6 +26,7 @@ HANDLERS = [ROOT / "tests" / "histories" / "official_handlers.py", ROOT / "tests
         (f"from {OFFICIAL} import durable_execution\n", f"from {OURS} import durable_execution\n"),
         (f"from {OFFICIAL} import *  # all\n", f"from {OURS} import *  # all\n"),
         (f"from {OFFICIAL} import config\n", f"from {OURS} import config\n"),
+        (f"from {OFFICIAL}.context import StepConfig\n", f"from {OURS}.context import StepConfig\n"),
         (f"import {OFFICIAL}\n", f"import {OURS} as {OFFICIAL}\n"),
         (f"import os, {OFFICIAL} as sdk, sys\n", f"import os, {OURS} as sdk, sys\n"),
         (f"import {OFFICIAL}.config as c\n", f"import {OURS}.config as c\n"),

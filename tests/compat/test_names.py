@@ -35,3 +35,18 @@ def test_each_operation_takes_the_same_arguments():
 @pytest.mark.parametrize("module", ["", "config", "retries", "waits", "filesystem_serdes", "preview", "types"])
 def test_what_handlers_meet_is_offered_whole(module):
     assert [name for name in names.public_names(module) if names.both(module, name)[1] is None] == []
+
+
+def test_what_a_module_passes_on_can_be_imported_from_it_too():
+    """Handlers do: ``from ....context import StepContext, StepConfig``."""
+    offered = {name for module in names.modules() for name in names.public_names(module) if names.both(module, name)[1]}
+    missing = []
+    for module in names.modules():
+        try:
+            ours = importlib.import_module(f"{names.OURS}.{module}".rstrip("."))
+        except ModuleNotFoundError:
+            continue
+        theirs = vars(importlib.import_module(f"{names.OFFICIAL}.{module}".rstrip(".")))
+        passed_on = {name for name, value in theirs.items() if str(getattr(value, "__module__", "")).startswith("aws_")}
+        missing += [f"{module}.{name}" for name in passed_on & offered if not hasattr(ours, name)]
+    assert missing == []

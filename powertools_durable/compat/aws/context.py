@@ -20,6 +20,7 @@ from powertools_durable.compat.aws.decorators import (
     durable_wait_for_callback,
     durable_with_child_context,
 )
+from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.fan_outs import BranchKey, arguments_of
 from powertools_durable.compat.aws.lambda_service import OperationSubType
 from powertools_durable.compat.aws.logger import Logger, LogInfo
@@ -46,6 +47,18 @@ __all__ = [
     "durable_wait_for_callback",
     "durable_with_child_context",
 ]
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "config": "CallbackConfig ChildConfig InvokeConfig MapConfig ParallelConfig StepConfig WaitForCallbackConfig",
+        "exceptions": (
+            "CallbackError CallbackExternalError CallbackSubmitterError CallbackTimeoutError "
+            "ChildContextError StepError SuspendExecution ValidationError"
+        ),
+        "lambda_service": "OperationType",
+        "serdes": "PassThroughSerDes SerDes deserialize",
+    },
+)
 
 P = TypeVar("P")
 R = TypeVar("R")

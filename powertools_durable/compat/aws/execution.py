@@ -11,6 +11,7 @@ from typing import Any
 import powertools_durable
 from powertools_durable import DurableFunction, durable
 from powertools_durable.compat.aws.context import DurableContext
+from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.injected import backend_of, event_of, is_injected
 from powertools_durable.compat.aws.plugin_bridge import adapted_plugins
 from powertools_durable.compat.aws.plugin_discovery import load_configured_plugins
@@ -18,6 +19,16 @@ from powertools_durable.compat.aws.translation import run_branch
 from powertools_durable.errors import DurableConfigError
 
 __all__ = ["durable_execution"]
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "exceptions": (
+            "BackgroundThreadError BotoClientError CheckpointError ExecutionError InvocationError SuspendExecution"
+        ),
+        "lambda_service": "ErrorObject InvocationStatus",
+        "plugin": "DurableInstrumentationPluginFactory",
+    },
+)
 
 
 class _Text:

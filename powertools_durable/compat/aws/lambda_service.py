@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, NoReturn, TypeAlias
 
+from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.operation_errors import DurableOperationError, SerDesError, qualified
 
 __all__ = [
@@ -20,6 +21,12 @@ __all__ = [
     "OperationSubType",
     "OperationType",
 ]
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "exceptions": "CheckpointError GetExecutionStateError",
+    },
+)
 
 OperationPayload: TypeAlias = str
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
+from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.lambda_service import ErrorObject, OperationStatus
 
 __all__ = [
@@ -29,6 +30,13 @@ __all__ = [
     "UserFunctionOutcome",
     "UserFunctionStartInfo",
 ]
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "lambda_service": "OperationAction",
+        "types": "LambdaContext",
+    },
+)
 
 
 class InvocationStatus(Enum):

@@ -7,9 +7,16 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
+from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.exceptions import PluginLoadError
 
 __all__ = ["PLUGIN_ENTRY_POINT_GROUP", "PLUGIN_ENVIRONMENT_VARIABLE", "load_configured_plugins"]
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "plugin": "DurableInstrumentationPluginFactory",
+    },
+)
 
 PLUGIN_ENTRY_POINT_GROUP = "aws_durable_execution.plugins"
 PLUGIN_ENVIRONMENT_VARIABLE = "DURABLE_EXECUTION_PLUGINS"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from powertools_durable import Retry
 from powertools_durable.compat.aws.config import ChildConfig, Duration, JitterStrategy, Numeric
+from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.translation import original_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ __all__ = [
     "create_retry_strategy",
     "with_retry",
 ]
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "exceptions": "SuspendExecution",
+    },
+)
 
 T = TypeVar("T")
 _Pattern: TypeAlias = "str | re.Pattern[str]"

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import powertools_durable
 from powertools_durable import serdes as ours
 from powertools_durable.compat.aws.concurrency.models import BatchResult, batch_of
+from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.exceptions import RetryableSerDesError, SerDesError
 from powertools_durable.errors import RetryInvocation
 from powertools_durable.errors import SerDesError as OurSerDesError
@@ -31,6 +32,12 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "exceptions": "DurableExecutionsError",
+    },
+)
 
 T = TypeVar("T")
 

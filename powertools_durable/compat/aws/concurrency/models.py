@@ -15,6 +15,7 @@ from powertools_durable.compat.aws.config import (
     CompletionOutcome,
     CompletionStatus,
 )
+from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.lambda_service import ErrorObject
 from powertools_durable.compat.aws.operation_errors import (
     OFFICIAL,
@@ -32,6 +33,13 @@ __all__ = [
     "BatchResult",
     "CompletionReason",
 ]
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "exceptions": "InvalidStateError",
+        "config": "CompletionDecision",
+    },
+)
 
 R = TypeVar("R")
 
