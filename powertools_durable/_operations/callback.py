@@ -37,6 +37,7 @@ def call(  # noqa: PLR0917 - the options of `create_callback`
 def result_call(frame: Frame, op: OperationHandle, serdes: SerDes[T]) -> Call[T]:
     """Build the call of `Callback.result`, which takes no id."""
     frame.request_result(op)
+    frame.engine.answers[op.id] = serdes
     return Call(frame, op, callback_result(op, serdes))
 
 

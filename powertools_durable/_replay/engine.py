@@ -20,7 +20,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from powertools_durable._frozen import frozen
 from powertools_durable._protocol.lifecycle import IllegalTransition, apply
@@ -117,6 +117,7 @@ class ReplayEngine:
         self.revoked = False
         self.finished = False
         self.interruption: BaseException | None = None
+        self.answers: dict[str, Any] = {}  # the formats of awaited answers, by callback: for hosts that check them
         self.called_ids: list[str] = []  # a set would take four times the memory, and is rarely needed
         self.note_call: Callable[[str], None] = self.called_ids.append
         self.updated = frozenset(updated)

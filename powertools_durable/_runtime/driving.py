@@ -64,6 +64,7 @@ class Driving:
         self.first_calls: Sequence[FirstCall] = ()
         self._environment = environment
         self._probe = environment.probe
+        self._sights = environment.sights
 
     def observe_call(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return the flow of an operation called in *frame*, wrapped for plugins; the replay may end with this call."""
@@ -75,6 +76,8 @@ class Driving:
         """Return *flow*, wrapped for plugins if there are any."""
         if self._probe is not None:
             self._probe.operation_called(op)
+        if self._sights is not None:
+            self._sights.called(op)
         return flow if self.observers is None else self.observers.observe(op, flow)
 
     def trace_header(self, op: OperationHandle, function_name: str) -> str | None:
@@ -108,6 +111,8 @@ class Driving:
 
     def limit_failure_lines(self, op: OperationHandle, effect: FanOut) -> AbstractContextManager[None]:
         """Limit the number of failures that are logged for a fan-out during the block."""
+        if self._sights is not None:
+            self._sights.fanned_out(op, len(effect.plan.indexes))
         if self.failures is None:
             return nullcontext()
         return self.failures.limit_lines(effect.frame, op.name or op.id[:8])

@@ -23,6 +23,7 @@ __all__ = [
     "Environment",
     "Performer",
     "Probe",
+    "Sights",
     "Signal",
     "SteadyTime",
     "SystemClock",
@@ -204,6 +205,18 @@ class Probe(Protocol):
         ...
 
 
+class Sights(Protocol):
+    """Told where the code makes durable calls, on the thread that makes them. It must not raise."""
+
+    def called(self, op: OperationHandle) -> None:
+        """Note a durable call, or the start of a branch."""
+        ...
+
+    def fanned_out(self, op: OperationHandle, branches: int) -> None:
+        """Note how many branches a fan-out has."""
+        ...
+
+
 class Performer(Protocol):
     """Answers the effects of operations, and runs the code of contexts."""
 
@@ -248,6 +261,8 @@ class Environment:
     inline : bool
         No thread is started: the thread that waits for an answer sends the request, and branches run one after the
         other on the thread that called their fan-out. The code of contexts counts as live, even if records follow.
+    sights : Sights | None
+        Is told what a picture of the execution shows that no record says.
     loops : Loops | None
         Keeps the event loops of ``async def`` handlers; None: those of the process.
     """
@@ -259,3 +274,4 @@ class Environment:
     performer: Callable[[Any], Any] | None = None
     inline: bool = False
     loops: Any = None
+    sights: Sights | None = None

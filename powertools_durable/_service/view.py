@@ -97,15 +97,20 @@ class ExecutionView:
         names = (place.label, place.path, place.numbered)
         return next((name for name in names if len(self.open_callbacks_called(name)) == 1), place.numbered)
 
+    def path(self, record: Operation) -> str:
+        """Return a record's path and number, ``etl > map-item-7 > extract #1``, which no other operation has."""
+        return self._execution.place(record.id).numbered
+
     def open_callbacks_called(self, text: str) -> list[Operation]:
         """Return the open callbacks with *text* as id, display name or path.
 
         That of a ``wait_for_callback`` is called as that operation is, too. A path is ``etl > map-item-7 > approval``;
         a number after it says which of several: ``vote #2``.
         """
-        return [record for record in self.open_callbacks if self._is_called(record, text)]
+        return [record for record in self.open_callbacks if self.is_called(record, text)]
 
-    def _is_called(self, record: Operation, text: str) -> bool:
+    def is_called(self, record: Operation, text: str) -> bool:
+        """Return whether *text* is a record's name, display name, path, or callback id."""
         place = self._execution.place(record.id)
         details = record.callback_details
         is_its_id = details is not None and details.callback_id == text

@@ -27,6 +27,7 @@ from powertools_durable._timeline.model import TimelineAttempt as Attempt
 from powertools_durable._timeline.model import TimelineInvocation as Invocation
 from powertools_durable._timeline.model import TimelineOperation as Operation
 from powertools_durable._timeline.reader import TimelineReader, read_events
+from powertools_durable._timeline.sightings import Sightings
 from powertools_durable._timeline.views import read_execution
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Invocation",
     "Kind",
     "Operation",
+    "Sightings",
     "Timeline",
     "TimelineReader",
     "read_events",

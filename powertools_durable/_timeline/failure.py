@@ -25,18 +25,21 @@ class TimelineFailure:
         Its message.
     stack : tuple[str, ...]
         The lines that it passed, innermost last, if stack traces were recorded.
+    recorded_type : str | None
+        The class as it was recorded: that of the operation, such as ``StepError(shop.OutOfStockError)``.
     """
 
     type: str | None
     message: str | None
     stack: tuple[str, ...] = ()
+    recorded_type: str | None = None
 
     @classmethod
     def of(cls, error: ErrorObject | None) -> TimelineFailure | None:
         """Return an error as it was recorded; None for None."""
         if error is None:
             return None
-        return cls(raised_at_first(error), error.error_message, tuple(error.stack_trace or ()))
+        return cls(raised_at_first(error), error.error_message, tuple(error.stack_trace or ()), error.error_type)
 
     @property
     def size(self) -> int:

@@ -261,6 +261,11 @@ class Timeline:
     result: str | None = field(default=None, repr=False)
     events: int = 0
 
+    @property
+    def waiting(self) -> tuple[TimelineOperation, ...]:
+        """What it waits for: timers, attempts, callbacks and invoked functions."""
+        return () if self.ended else tuple(_waiting(self.operations))
+
     def walk(self) -> Iterator[TimelineOperation]:
         """Yield all operations, each before those in it."""
         for operation in self.operations:
@@ -279,3 +284,12 @@ class Timeline:
                 return operation
         message = f"no operation {path} #{number} in {self.name}"
         raise LookupError(message)
+
+
+def _waiting(operations: tuple[TimelineOperation, ...]) -> Iterator[TimelineOperation]:
+    for operation in operations:
+        inner = [child for child in operation.children if child.is_open]
+        if operation.is_open and inner:
+            yield from _waiting(operation.children)
+        elif operation.is_waiting:
+            yield operation

@@ -5,9 +5,10 @@ Source: docs/contributing/protocol.md#history-events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from powertools_durable._protocol.operation import OperationStatus, OperationType
@@ -26,6 +27,7 @@ from powertools_durable._service.naming import NamedPlace, Naming
 from powertools_durable._timeline.failure import TimelineFailure
 from powertools_durable._timeline.model import Timeline, TimelineAttempt, TimelineInvocation
 from powertools_durable._timeline.nodes import Node
+from powertools_durable._timeline.sightings import Sightings
 
 __all__ = ["TimelineReader", "read_events"]
 
@@ -76,10 +78,15 @@ class TimelineReader:
     ----------
     nodes : dict[str, Node]
         Every operation by id.
+    sources : Mapping[str, str]
+        The line of the call, by operation.
     """
 
-    def __init__(self, arn: str = "", *, values: bool = False) -> None:
+    def __init__(
+        self, arn: str = "", *, values: bool = False, sources: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.nodes: dict[str, Node] = {}
+        self.sources = sources
         self._arn = arn
         self._values = values
         self._naming = Naming()
@@ -160,6 +167,7 @@ class TimelineReader:
         place = self._naming.note(identifier, kind, sub_type, name, raw_text_in(event, "ParentId") or None)
         node = self.nodes[identifier] = Node(place, self._above(place, now), now, len(self._invocations))
         node.first_event = self._number
+        node.source = self.sources.get(identifier) or None
         if place.above is None:
             self._top.append(node)
         return node
@@ -227,6 +235,31 @@ class TimelineReader:
             last_event=self._number,
         )
         self._is_invoked = False
+
+    # -- what no record says -----------------------------------------------------------------------------------
+
+    def sight(self, sightings: Sightings) -> None:
+        """Take over what was noted while the code ran."""
+        for key, branches in tuple(sightings.branches.items()):
+            node = self.nodes.get(key)
+            if node is not None and node.branches != branches:
+                node.branches = branches
+                node.changed()
+
+    @property
+    def last(self) -> datetime:
+        """The time of the last event."""
+        return self._last or _LONG_AGO
+
+    @property
+    def failure(self) -> TimelineFailure | None:
+        """What the execution failed with."""
+        return self._head.get("failure")
+
+    @property
+    def invocations(self) -> Sequence[TimelineInvocation]:
+        """The invocations so far."""
+        return self._invocations
 
     # -- the result ----------------------------------------------------------------------------------------
 

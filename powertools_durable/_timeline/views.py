@@ -8,6 +8,7 @@ from datetime import datetime
 from powertools_durable._service.view import ExecutionView
 from powertools_durable._timeline.model import Timeline
 from powertools_durable._timeline.reader import TimelineReader
+from powertools_durable._timeline.sightings import Sightings
 
 __all__ = ["read_execution"]
 
@@ -30,9 +31,11 @@ def read_execution(view: ExecutionView, *, values: bool = False, now: datetime |
         Its history is malformed.
     """
     kept = view._execution  # noqa: SLF001 - what the views have in common
-    reader = TimelineReader(view.arn, values=values)
+    sightings = getattr(view, "sightings", None) or Sightings()
+    reader = TimelineReader(view.arn, values=values, sources=sightings.sources)
     for event in kept.history:
         reader.add(event)
+    reader.sight(sightings)
     if kept.header.invoking_since is not None:
         reader.invoked(kept.header.invoking_since)
     timeline = reader.timeline(now)

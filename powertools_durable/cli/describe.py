@@ -1,208 +1,31 @@
-"""Describes executions and the events of their histories; the timeline, the JSON lines and ``show`` print the same."""
+"""Describes executions: the status and the outcome that the tree, the JSON lines and ``show`` print."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from powertools_durable._protocol.operation import ErrorObject
-from powertools_durable._protocol.wire import parse_timestamp
-from powertools_durable.cli.failure_text import describe_execution_failure, describe_failure
+from powertools_durable._timeline import Attempt, Failure, Operation, Timeline
+from powertools_durable._timeline.failure import innermost_place
+from powertools_durable.cli.failure_text import describe_execution_failure
+from powertools_durable.cli.moments import format_duration
 from powertools_durable.cli.remote_execution import RemoteExecution
-from powertools_durable.errors.places import is_own_place, is_users_place
 from powertools_durable.errors.rebuilding import raised_at_first
 from powertools_durable.local import LocalExecution
 from powertools_durable.local.executions import LocalSummary
 
 __all__ = [
     "AnyExecution",
-    "EventSummary",
-    "describe_event",
     "describe_outcome",
     "display_status",
     "error_fields",
-    "format_duration",
-    "innermost_place",
+    "failure_fields",
+    "operation_fields",
     "outcome_fields",
-    "summarize_event",
 ]
 
 AnyExecution: TypeAlias = LocalExecution | RemoteExecution
-
-# Kind of line and its text. Events without a kind are not printed.
-_FIXED = {
-    "ExecutionStarted": ("", ""),
-    "ExecutionSucceeded": ("", ""),  # `describe_outcome` is printed after the last event
-    "ExecutionFailed": ("", ""),
-    "ExecutionTimedOut": ("", ""),
-    "ExecutionStopped": ("", ""),
-    "ExecutionPaused": ("wait", "paused"),
-    "ExecutionResumed": ("ok", "resumed"),
-    "StepStarted": ("", ""),
-    "ContextStarted": ("open", ""),
-    "ChainedInvokeStarted": ("wait", "invoked"),
-    "WaitSucceeded": ("ok", ""),
-}
-_KINDS = {"Step": "step", "Wait": "wait", "Callback": "callback", "ChainedInvoke": "invoke", "Context": "context"}
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
-
-
-@dataclass(frozen=True, slots=True)
-class EventSummary:
-    """An event of a history, without payloads and secrets."""
-
-    time: datetime
-    event: str
-    id: str = ""
-    parent: str | None = None
-    name: str | None = None
-    attempt: int | None = None
-    retry_in: int | None = None
-    seconds: int | None = None
-    error_type: str | None = None
-    error_message: str | None = None
-    error_place: str | None = None
-
-    @property
-    def label(self) -> str:
-        """The operation's name; without one, its kind and the first characters of its id."""
-        if self.event.startswith("Execution"):
-            return "execution"
-        kinds = [kind for prefix, kind in _KINDS.items() if self.event.startswith(prefix)]
-        return self.name or " ".join([*kinds, self.id[:8]]).strip() or "invocation"
-
-    @property
-    def error(self) -> str:
-        """The error's type without its module, message and place."""
-        kind = (self.error_type or "").rpartition(".")[2]
-        return self._with_place(": ".join(filter(None, (kind, self.error_message))))
-
-    @property
-    def failure(self) -> str:
-        """``failed after 3 attempts: KeyError: 'sku' (place)``."""
-        error = ErrorObject(error_message=self.error_message, error_type=self.error_type)
-        return self._with_place(describe_failure(error, self.attempt))
-
-    def _with_place(self, text: str) -> str:
-        return f"{text} ({self.error_place})" if self.error_place else text
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields of its JSON line, without those that have no value."""
-        error = {"type": self.error_type, "message": self.error_message, "place": self.error_place}
-        fields = {
-            "time": self.time.isoformat(timespec="milliseconds"),
-            "event": self.event,
-            "name": self.name,
-            "id": self.id or None,
-            "parent": self.parent,
-            "attempt": self.attempt,
-            "retryIn": self.retry_in,
-            "seconds": self.seconds,
-            "error": {key: value for key, value in error.items() if value} or None,
-        }
-        return {key: value for key, value in fields.items() if value is not None}
-
-
-def summarize_event(event: Mapping[str, Any]) -> EventSummary:
-    """Return the summary of an event of a history."""
-    kind = event["EventType"]
-    details = event.get(f"{kind}Details") or {}
-    retry = details.get("RetryDetails") or {}
-    error = (details.get("Error") or {}).get("Payload") or {}
-    return EventSummary(
-        time=parse_timestamp(event["EventTimestamp"]) or datetime.fromtimestamp(0, UTC),
-        event=kind,
-        id=event.get("Id", ""),
-        parent=event.get("ParentId"),
-        name=event.get("Name"),
-        attempt=retry.get("CurrentAttempt"),
-        retry_in=retry.get("NextAttemptDelaySeconds"),
-        seconds=details.get("Duration") or details.get("Timeout") or None,
-        error_type=raised_at_first(ErrorObject(error_type=error.get("ErrorType"))),
-        error_message=error.get("ErrorMessage"),
-        error_place=innermost_place(error.get("StackTrace")),
-    )
-
-
-def innermost_place(stack: Sequence[str] | None) -> str | None:
-    """Return the innermost line of the user's code in a recorded stack trace, else of a library's that it called."""
-    lines = list(filter(is_users_place, stack or ())) or [line for line in stack or () if not is_own_place(line)]
-    return lines[-1] if lines else None
-
-
-def format_duration(seconds: float) -> str:
-    """Return ``2 d 3 h``, ``45 s`` or ``80 ms``: at most two units."""
-    if 0 < seconds < 1:
-        return f"{round(seconds * 1000)} ms"
-    left = round(timedelta(seconds=seconds).total_seconds())
-    parts = []
-    for unit, size in _UNITS:
-        if left >= size:
-            parts.append(f"{left // size} {unit}")
-            left %= size
-    if left or not parts:
-        parts.append(f"{left} s")
-    return " ".join(parts[:2])
-
-
-def describe_event(event: EventSummary, start: EventSummary | None) -> tuple[str, str]:
-    """Return the kind of an event's line and its text; the kind is empty if no line is printed.
-
-    Parameters
-    ----------
-    event : EventSummary
-        The event.
-    start : EventSummary | None
-        The event with which its operation started.
-    """
-    if event.event in _FIXED:
-        return _FIXED[event.event]
-    if event.retry_in is not None:
-        why = f" failed: {event.error}" if event.error else ""
-        return "again", f"retries in {format_duration(event.retry_in)}, attempt {event.attempt}{why}"
-    match event.event:
-        case "InvocationCompleted":
-            return ("bad", f"failed: {event.error}") if event.error else ("", "")
-        case "WaitStarted":
-            return "wait", f"waits {format_duration(event.seconds or 0)}"
-        case "CallbackStarted":
-            until = f", for {format_duration(event.seconds)} at most" if event.seconds else ""
-            return "wait", f"waits for an answer{until}"
-        case name if name.endswith("Succeeded"):
-            return "ok", _describe_effort(event, start)
-        case name if name.endswith(("Failed", "TimedOut", "Stopped", "Cancelled")):
-            return "bad", event.failure
-        case _:
-            return "", ""
-
-
-def _describe_effort(event: EventSummary, start: EventSummary | None) -> str:
-    attempt = f"attempt {event.attempt}" if (event.attempt or 1) > 1 else ""
-    took = format_duration((event.time - start.time).total_seconds()) if start and event.time > start.time else ""
-    return ", ".join(filter(None, (attempt, took)))
-
-
-def describe_outcome(one: AnyExecution) -> tuple[str, str]:
-    """Return an execution's status, and its result, its error, or what it waits for."""
-    took = format_duration((one.ended - one.started).total_seconds()) if one.ended else ""
-    calls = f"{one.invocations} invocation{'s' if one.invocations != 1 else ''}"
-    match one.status:
-        case "SUCCEEDED":
-            return one.status, f"in {took}, {calls}\n{json.dumps(one.result, indent=2, ensure_ascii=False)}"
-        case "RUNNING":
-            names = ", ".join(one.label(record) for record in one.waiting_for)
-            idle = "its handler runs" if one.is_running else "not waiting for anything"
-            return display_status(one), f"after {calls}; {f'waits for {names}' if names else idle}"
-        case _:
-            error = one.error
-            text = describe_execution_failure(error, one.operations) if error else ""
-            place = innermost_place(error.stack_trace) if error else None
-            text = f"{text}\n  at {place}" if place else text
-            effort = ", ".join(filter(None, (took, calls)))
-            return one.status, f"after {effort}\n{text}" if text else f"after {effort}"
 
 
 def display_status(one: AnyExecution | LocalSummary) -> str:
@@ -214,6 +37,35 @@ def display_status(one: AnyExecution | LocalSummary) -> str:
     return "KILLED" if one.is_invoked else "SUSPENDED"
 
 
+def describe_outcome(timeline: Timeline, status: str) -> str:
+    """Return an execution's result, its error, or what it waits for; *status* is its display status."""
+    took = format_duration((timeline.ended - timeline.started).total_seconds()) if timeline.ended else ""
+    count = len(timeline.invocations)
+    calls = f"{count} invocation{'s' if count != 1 else ''}"
+    if timeline.ended is None:
+        names = ", ".join(one.label for one in timeline.waiting)
+        idle = "its handler runs" if status == "RUNNING" else "not waiting for anything"
+        return f"after {calls}; {f'waits for {names}' if names else idle}"
+    if status == "SUCCEEDED":
+        result = f"\n{_pretty(timeline.result)}" if timeline.result is not None else ""
+        return f"in {took}, {calls}{result}"
+    failure = timeline.failure
+    text = describe_execution_failure(failure, timeline.operations) if failure is not None else ""
+    text = f"{text}\n  at {failure.place}" if failure is not None and failure.place else text
+    effort = f"after {took}, {calls}"
+    return f"{effort}\n{text}" if text else effort
+
+
+def _pretty(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:  # a history may contain anything
+        return text
+
+
+# -- as JSON ---------------------------------------------------------------------------------------------------
+
+
 def error_fields(error: ErrorObject) -> dict[str, Any]:
     """Return the fields of an error in JSON."""
     place = innermost_place(error.stack_trace)
@@ -221,12 +73,61 @@ def error_fields(error: ErrorObject) -> dict[str, Any]:
     return fields | ({"place": place} if place else {})
 
 
-def outcome_fields(one: AnyExecution) -> dict[str, Any]:
+def failure_fields(failure: Failure) -> dict[str, Any]:
+    """Return the fields of a failure in JSON, without those that have no value."""
+    return _with_value({"type": failure.type, "message": failure.message, "place": failure.place})
+
+
+def outcome_fields(timeline: Timeline, result: Any) -> dict[str, Any]:
     """Return an execution's result, error, or what it waits for, as fields in JSON."""
-    if one.status == "SUCCEEDED":
-        return {"result": one.result}
-    if one.error is not None:
-        return {
-            "error": error_fields(one.error) | {"description": describe_execution_failure(one.error, one.operations)}
+    if timeline.status == "SUCCEEDED":
+        return {"result": result}
+    if (failure := timeline.failure) is not None:
+        description = describe_execution_failure(failure, timeline.operations)
+        error = {"type": failure.type, "message": failure.message}
+        place = {"place": failure.place} if failure.place else {}
+        return {"error": error | place | {"description": description}}
+    return {"waitingFor": [one.label for one in timeline.waiting]}
+
+
+def operation_fields(one: Operation, above: Operation | None = None) -> dict[str, Any]:
+    """Return an operation as fields in JSON, without those that have no value."""
+    fields: dict[str, Any] = {
+        "path": one.path,
+        "number": one.number,
+        "kind": one.kind.value,
+        "label": one.label,
+        "name": one.name,
+        "id": one.id,
+        "parent": above.id if above is not None else None,
+        "status": one.status,
+        "started": one.started.isoformat(timespec="milliseconds"),
+        "ended": one.ended.isoformat(timespec="milliseconds") if one.ended else None,
+        "due": one.due.isoformat(timespec="milliseconds") if one.due else None,
+        "invocation": one.invocation,
+        "attempts": [_attempt_fields(attempt) for attempt in one.attempts] or None,
+        "function": one.function,
+        "inputBytes": one.input_bytes,
+        "input": one.input,
+        "resultBytes": one.result_bytes,
+        "result": one.result,
+        "error": failure_fields(one.failure) if one.failure is not None else None,
+        "source": one.source,
+    }
+    return _with_value(fields)
+
+
+def _attempt_fields(attempt: Attempt) -> dict[str, Any]:
+    return _with_value(
+        {
+            "number": attempt.number,
+            "started": attempt.started.isoformat(timespec="milliseconds"),
+            "ended": attempt.ended.isoformat(timespec="milliseconds") if attempt.ended else None,
+            "retryAt": attempt.retry_at.isoformat(timespec="milliseconds") if attempt.retry_at else None,
+            "error": failure_fields(attempt.failure) if attempt.failure is not None else None,
         }
-    return {"waitingFor": [one.label(record) for record in one.waiting_for]}
+    )
+
+
+def _with_value(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}

@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -17,32 +17,28 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from powertools_durable._protocol.wire import to_wire
 from powertools_durable._report import render_report
-from powertools_durable._timeline import read_execution
 from powertools_durable.cli.describe import (
-    AnyExecution,
     display_status,
     error_fields,
-    format_duration,
-    outcome_fields,
-    summarize_event,
 )
 from powertools_durable.cli.inputs import read_json
+from powertools_durable.cli.moments import format_duration
 from powertools_durable.cli.options import (
     DEFAULT_STORE,
+    AllFlag,
     ExecutionId,
     JsonFlag,
+    OptionalId,
     Store,
     absolute_path,
-    answer_command,
     store_option,
 )
 from powertools_durable.cli.output import console, one_line, print_json, write_report
 from powertools_durable.cli.remote import RemoteExecutions
 from powertools_durable.cli.remote_execution import Summary
+from powertools_durable.cli.showing import Shown, common_fields, follow_execution
 from powertools_durable.cli.sources import AwsFlag, AwsFunction, ExecutionSource
-from powertools_durable.cli.timeline import EventLines, render_outcome
 from powertools_durable.cli.usage import UsageError, command_line
 from powertools_durable.local import LocalExecution
 from powertools_durable.local.executions import LocalSummary
@@ -71,7 +67,7 @@ def list_(
     executions = ExecutionSource(store, aws, function).executions()
     if as_json:
         for one in executions.summaries():
-            print_json(_local_fields(one) if isinstance(one, LocalSummary) else _common_fields(one))
+            print_json(_local_fields(one) if isinstance(one, LocalSummary) else common_fields(one))
         return
     if isinstance(executions, RemoteExecutions):
         summaries = executions.summaries()
@@ -88,10 +84,18 @@ def list_(
 
 
 def show(
-    execution: ExecutionId,
+    execution: OptionalId = None,
     store: Store = DEFAULT_STORE,
     aws: AwsFlag = False,
     function: AwsFunction = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Show this history, written by `export` or the AWS CLI.", callback=absolute_path
+        ),
+    ] = None,
+    everything: AllFlag = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Show it again at each change until it has ended.")] = False,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a report to this HTML file.", callback=absolute_path)
     ] = None,
@@ -101,23 +105,41 @@ def show(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what an execution did: each step, attempt, wait and answer."""
+    """Show what an execution did: its operations as a tree, what failed and why, what it waits for.
+
+    What succeeded is folded; --all unfolds it, and shows every attempt.
+
+    Examples: `show order-42`, `show order-42 --all`, `show order-42 --follow`, `show --history order-42.json`.
+    """
     if values and html is None:
         raise UsageError("--values is for the report: add --html FILE")
     source = ExecutionSource(store, aws, function)
-    one = source.executions().find(execution)
+    with_values = values or html is None  # a report has none that were not asked for
+    if history is not None:
+        if execution is not None or aws or follow:
+            raise UsageError("--history shows a file: leave out the ID, --aws and --follow")
+        shown = Shown.of_history(history, values=with_values)
+    elif execution is None:
+        raise UsageError("name an execution by its ID, or a file by --history FILE")
+    else:
+        shown = Shown.of_execution(source.executions().find(execution), source, values=with_values)
     if as_json:
-        print_json(_fields(one) | {"input": one.input, "operations": to_wire(one.operations)})
-        return
-    if html is None and svg is None:
-        _draw(console(), one, source)
-        return
+        print_json(shown.fields())
+    elif html is not None or svg is not None:
+        _write_pictures(shown, html, svg, values=values, unfolds=everything)
+    elif follow and shown.one is not None:
+        follow_execution(shown.one, source, unfolds=everything)
+    else:
+        shown.print_to(console(), unfolds=everything)
+
+
+def _write_pictures(shown: Shown, html: Path | None, svg: Path | None, *, values: bool, unfolds: bool) -> None:
     if html is not None:
-        write_report(html, render_report(read_execution(one, values=values, now=_now(one)), values=values))
+        write_report(html, render_report(shown.timeline, values=values))
     if svg is not None:
         page = Console(record=True, file=io.StringIO(), width=_PAGE_WIDTH, force_terminal=True, highlight=False)
-        _draw(page, one, source)
-        page.save_svg(str(svg), title=f"{one.name} ({one.status})", clear=False)
+        shown.print_to(page, unfolds=unfolds)
+        page.save_svg(str(svg), title=f"{shown.timeline.name} ({shown.status})", clear=False)
 
 
 def callback(
@@ -165,25 +187,6 @@ def stop(
     console().print(Text(f"{one.name} is stopped"))
 
 
-def _now(one: AnyExecution) -> datetime | None:
-    """Return until when it is known what an execution did: now, while it runs."""
-    return datetime.now(UTC) if one.status == "RUNNING" else None
-
-
-def _draw(page: Console, one: AnyExecution, source: ExecutionSource) -> None:
-    lines = EventLines(page)
-    page.print(Text.assemble((one.name, "bold"), (f"  {one.id}", "dim")))
-    for event in one.history():
-        lines.add(summarize_event(event))
-    page.print(render_outcome(one))
-    is_own = isinstance(one, LocalExecution) and "" in one.targets  # else another execution invoked it
-    if is_own and not one.open_callbacks and display_status(one) in {"KILLED", "SUSPENDED"}:
-        command = command_line(f"resume {one.id[:8]}{source.options(one)}")
-        page.print(Text(f"  continue with: {command}"), soft_wrap=True)
-    for record in one.open_callbacks:
-        page.print(Text(f"  answer with: {answer_command(one, record, source.options(one))}"), soft_wrap=True)
-
-
 def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
@@ -200,7 +203,7 @@ def _local_row(one: LocalSummary) -> tuple[str, ...]:
 
 def _local_fields(one: LocalSummary) -> dict[str, Any]:
     """Return what ``list --json`` prints of an execution: no payloads."""
-    fields = _common_fields(one) | {"invocations": one.invocations, "target": one.target}
+    fields = common_fields(one) | {"invocations": one.invocations, "target": one.target}
     if one.status == "SUCCEEDED":
         return fields
     if one.error is not None:
@@ -215,21 +218,3 @@ def _remote_row(one: Summary) -> tuple[str, ...]:
 
 def _local_time(time: datetime) -> str:
     return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _fields(one: AnyExecution) -> dict[str, Any]:
-    """Return what ``show --json`` prints of an execution, except input and operations."""
-    invocations = {"invocations": one.invocations}
-    target = {"target": one.target} if isinstance(one, LocalExecution) else {}
-    return _common_fields(one) | invocations | target | outcome_fields(one)
-
-
-def _common_fields(one: AnyExecution | Summary | LocalSummary) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "name": one.name,
-        "arn": one.arn,
-        "status": one.status,
-        "started": one.started.isoformat(timespec="milliseconds"),
-        "ended": one.ended.isoformat(timespec="milliseconds") if one.ended else None,
-    }

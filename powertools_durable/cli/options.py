@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_STORE",
+    "AllFlag",
     "ExecutionId",
     "JsonFlag",
+    "OptionalId",
     "Store",
     "Target",
     "absolute_path",
     "answer_command",
+    "answer_commands",
     "open_store",
     "store_option",
 ]
@@ -48,6 +51,11 @@ Store = Annotated[
         callback=absolute_path,
     ),
 ]
+_MOST_COMMANDS = 5
+OptionalId = Annotated[
+    str | None, typer.Argument(metavar="[ID]", help="Its id, a prefix of the id, its name, or its ARN.")
+]
+AllFlag = Annotated[bool, typer.Option("--all", help="Unfold what succeeded, and show every attempt.")]
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Its id, a prefix of the id, its name, or its ARN.")]
 Target = Annotated[
     str, typer.Argument(metavar="TARGET", help="The handler: package.module:handler or path.py:handler.")
@@ -65,11 +73,29 @@ def store_option(path: Path) -> str:
     return "" if path == absolute(DEFAULT_STORE) else f" --store {shlex.quote(str(path))}"
 
 
-def answer_command(one: AnyExecution, record: Operation, options: str) -> str:
-    """Return the command that answers a callback of *one*; *options* say where the execution is."""
-    callback = shlex.quote(one.label(record))
-    if not record.name and "--execution" not in options:  # in all executions of a handler it has the same id
+def answer_commands(one: AnyExecution, options: str) -> list[str]:
+    """Return the commands that answer the open callbacks of *one*, at most 5; *options* say where it is."""
+    return [answer_command(one, record, options) for record in one.open_callbacks[:_MOST_COMMANDS]]
+
+
+def answer_command(one: AnyExecution, record: Operation, options: str, sample: str = "JSON") -> str:
+    """Return the command that answers a callback of *one*.
+
+    Parameters
+    ----------
+    one : AnyExecution
+        The execution.
+    record : Operation
+        The callback.
+    options : str
+        The options that say where the execution is.
+    sample : str
+        What to answer, as JSON.
+    """
+    callback = shlex.quote(one.reference(record))
+    if "--execution" not in options:  # others may wait for a callback of the same name
         options += f" --execution {one.id[:8]}"
+    answer = sample if sample == "JSON" else shlex.quote(sample)
     if callback.startswith("-"):
-        return command_line(f"callback{options} -- {callback} succeed JSON")
-    return command_line(f"callback {callback} succeed JSON{options}")
+        return command_line(f"callback{options} -- {callback} succeed {answer}")
+    return command_line(f"callback {callback} succeed {answer}{options}")

@@ -84,13 +84,15 @@ def _recorded(one: AnyExecution, operation: str | None) -> tuple[str, SerDesCont
 
 def _find(one: AnyExecution, text: str) -> Operation:
     records = one.operations
-    matches = [record for record in records if text in {record.name, record.id}]
+    matches = [record for record in records if text == record.id or one.is_called(record, text)]
+    if exact := [record for record in matches if text == one.path(record)]:
+        matches = exact
     matches = matches or [record for record in records if text and record.id.startswith(text)]
     if len(matches) == 1:
         return matches[0]
     if matches:
-        ids = ", ".join(record.id[:8] for record in matches[:20])
-        message = f"{len(matches)} operations are named {text!r}; use an id: {ids}"
+        paths = ", ".join(repr(one.path(record)) for record in matches[:20])
+        message = f"{len(matches)} operations are named {text!r}; use one of: {paths}"
     else:
         message = f"no operation has the name or id {text!r}; there are: {', '.join(map(one.label, records)) or 'none'}"
     raise LookupError(message)

@@ -110,7 +110,7 @@ class RemoteExecutions:
             details = record.callback_details
             return RemoteCallback(self._account, (details.callback_id if details else None) or "", one, record)
         if matches:
-            raise LookupError(ambiguous(text, [one.name for one, _ in matches]))
+            raise LookupError(ambiguous(text, matches))
         # An id is a secret, and *text* may be a mistyped one, so the message does not repeat it.
         names = ", ".join(f"{one.label(record)!r} of {one.name}" for one, record in open_ones[:5]) or "none"
         message = f"no open callback has that name or id; open: {names}"

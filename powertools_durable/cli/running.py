@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 
-from powertools_durable._hosting import durable_inside, record_stack_traces
+from powertools_durable._hosting import program_of, record_stack_traces
+from powertools_durable._protocol.operation import OperationType
+from powertools_durable._timeline import Kind, read_execution
+from powertools_durable.cli.diagnosis.coroutines import coroutines
 from powertools_durable.cli.diagnosis.decorations import decorators
+from powertools_durable.cli.diagnosis.durable_calls import calls
 from powertools_durable.cli.diagnosis.finding import Level
+from powertools_durable.cli.diagnosis.handler import formats
+from powertools_durable.cli.diagnosis.source import Source
 from powertools_durable.cli.inputs import read_json, refuse_second_standard_input
 from powertools_durable.cli.interrupts import Interrupt, handle_interrupts
+from powertools_durable.cli.json_lines import JsonLines
+from powertools_durable.cli.live import LiveTree
 from powertools_durable.cli.main import INTERRUPTED
-from powertools_durable.cli.options import DEFAULT_STORE, JsonFlag, Store, Target, open_store, store_option
-from powertools_durable.cli.output import LossyStream, own_output
+from powertools_durable.cli.options import DEFAULT_STORE, AllFlag, JsonFlag, Store, Target, open_store, store_option
+from powertools_durable.cli.output import LossyStream, own_output, silenced
 from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve_target, resolve_targets
-from powertools_durable.cli.timeline import JsonLines, TerminalTimeline
 from powertools_durable.cli.trace import HandlerWrapper, tracing
 from powertools_durable.cli.usage import UsageError, command_line
 from powertools_durable.local import LocalExecution, LocalExecutions, LocalRunner, SqliteStore
 
 __all__ = ["Answers", "Functions", "parse_targets", "read_inputs", "resume", "run"]
 
-_FAILED, _SUSPENDED = 1, 3
+_FAILED, _WRONG, _SUSPENDED = 1, 2, 3
 
-Display: TypeAlias = TerminalTimeline | JsonLines
+Display: TypeAlias = LiveTree | JsonLines
 
 Answers = Annotated[
     list[str] | None,
@@ -38,7 +47,13 @@ Functions = Annotated[
     list[str] | None,
     typer.Option("--function", metavar="NAME=TARGET", help="The handler that ctx.invoke(NAME) runs on this machine."),
 ]
-Skip = Annotated[bool, typer.Option("--skip-time", help="Waits and delays take no time.")]
+Skip = Annotated[
+    bool,
+    typer.Option(
+        "--skip-time", help="Waits and delays take no time, nor do the deadlines of callbacks that nobody answers."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Drop what the handler prints and logs.")]
 TraceFlag = Annotated[bool, typer.Option("--trace", help="Print what each invocation would send to X-Ray, as a tree.")]
 Wait = Annotated[
     bool, typer.Option(help="Wait for callbacks; with --no-wait the command ends with exit code 3 instead.")
@@ -59,13 +74,18 @@ def run(
     answer: Answers = None,
     function: Functions = None,
     trace: TraceFlag = False,
+    everything: AllFlag = False,
+    quiet: Quiet = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Start an execution of TARGET and run it until it ends."""
     payload, answers = read_inputs(event, answer)
     targets = resolve_targets(parse_targets(target, function))
-    with _display(store, as_json=as_json) as display, tracing(display, wanted=trace) as wrap:
-        runner = _make_runner(targets, store, wrap, skip_time=skip_time)
+    with (
+        _display(store, as_json=as_json, skip_time=skip_time, quiet=quiet, unfolds=everything) as display,
+        tracing(display, wanted=trace) as wrap,
+    ):
+        runner = _make_runner(targets, store, wrap, display, skip_time=skip_time)
         with runner.store.transaction():  # so that every execution in the store can be resumed
             one = runner.start(payload, name=name)
             runner.store.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
@@ -87,6 +107,8 @@ def resume(
     answer: Answers = None,
     function: Functions = None,
     trace: TraceFlag = False,
+    everything: AllFlag = False,
+    quiet: Quiet = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Continue an execution where it was when its process ended."""
@@ -97,8 +119,11 @@ def resume(
     if "" not in texts:
         raise UsageError(f"{one.name} was not started by this command; pass its handler: --target TARGET")
     targets = {key: _resolve_again(key, text) for key, text in texts.items()}
-    with _display(store, as_json=as_json) as display, tracing(display, wanted=trace) as wrap:
-        runner = _make_runner(targets, opened, wrap, skip_time=skip_time)
+    with (
+        _display(store, as_json=as_json, skip_time=skip_time, quiet=quiet, unfolds=everything) as display,
+        tracing(display, wanted=trace) as wrap,
+    ):
+        runner = _make_runner(targets, opened, wrap, display, skip_time=skip_time)
         opened.remember_targets(one.arn, {key: found.text for key, found in targets.items()})
         code = _run_to_end(runner, one, display, answers, wait=wait)
     raise typer.Exit(code)
@@ -131,34 +156,49 @@ def parse_targets(target: str | None, functions: list[str] | None) -> dict[str, 
 
 
 def _make_runner(
-    targets: dict[str, ResolvedTarget], store: Path | SqliteStore, wrap: HandlerWrapper, *, skip_time: bool
+    targets: dict[str, ResolvedTarget],
+    store: Path | SqliteStore,
+    wrap: HandlerWrapper,
+    display: Display,
+    *,
+    skip_time: bool,
 ) -> LocalRunner:
     loaded = load_targets(targets)
     for handler in loaded.values():
-        _refuse_wrong_decorators(handler)
+        _refuse_errors(handler)
         record_stack_traces(handler)  # only the owner of the store can read them
     loaded = {name: wrap(handler) for name, handler in loaded.items()}
-    return LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
+    runner = LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
+    runner.sightings = display.sightings
+
+    def on_deadline(one: LocalExecution, moment: datetime) -> None:
+        display.skipped([one.label(record) for record in one.open_callbacks], moment)
+
+    runner.on_deadline = on_deadline
+    return runner
 
 
-def _refuse_wrong_decorators(handler: Callable[..., Any]) -> None:
-    """Refuse decorators that can't work before anything starts; some would raise errors that explain less."""
-    if durable_inside(handler) is None:
+def _refuse_errors(handler: Callable[..., Any]) -> None:
+    """Refuse what `doctor` calls an error and finds in the code alone; later it would fail in the middle of a run."""
+    program = program_of(handler)
+    if program is None:
         return
-    for finding in decorators(handler):
+    source = Source(program.handler)
+    checks = (decorators(handler), formats(program, source.functions), calls(source), coroutines(source))
+    for finding in chain.from_iterable(checks):
         if finding.level is Level.ERROR:
-            raise UsageError(f"{finding.message}; {finding.advice}")
+            raise UsageError(f"{finding.message}; {finding.advice}" if finding.advice else finding.message)
 
 
 @contextmanager
-def _display(store: Path, *, as_json: bool) -> Iterator[Display]:
+def _display(store: Path, *, as_json: bool, skip_time: bool, quiet: bool, unfolds: bool) -> Iterator[Display]:
     """Draw on a terminal, print JSON lines anywhere else."""
     if sys.stdout.isatty() and not as_json:
-        with TerminalTimeline(store, sys.stdout) as timeline:
-            yield timeline
+        with LiveTree(store, sys.stdout, quiet=quiet, unfolds=unfolds) as tree:
+            yield tree
     else:
-        with own_output() as output:
-            yield JsonLines(store, output)
+        with own_output() as output, silenced() if quiet else nullcontext():
+            yield JsonLines(store, output, skips_time=skip_time)
 
 
 def read_inputs(event: str, answers: list[str] | None) -> tuple[Any, dict[str, Any]]:
@@ -221,4 +261,26 @@ def _run_to_end(
             if watcher.error is not None:
                 print(f"the display failed: {type(watcher.error).__name__}: {watcher.error}", file=sys.stderr)
     display.end(one)
+    problems = [*_unknown_answers(one, answers), *_missing_functions(one)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if any(problem.startswith("error:") for problem in problems):
+        return _WRONG
     return {"SUCCEEDED": 0, "RUNNING": _SUSPENDED}.get(one.status, _FAILED)
+
+
+def _unknown_answers(one: LocalExecution, answers: dict[str, Any]) -> Iterator[str]:
+    """Yield an error for each prepared answer for which there was no callback."""
+    callbacks = [record for record in one.operations if record.type is OperationType.CALLBACK]
+    for name in answers:
+        if not any(one.is_called(record, name) for record in callbacks):
+            names = ", ".join(dict.fromkeys(repr(one.label(record)) for record in callbacks)) or "none"
+            yield f"error: --answer {name}: no callback of that name was opened; those that were: {names}"
+
+
+def _missing_functions(one: LocalExecution) -> Iterator[str]:
+    """Yield how to run the functions that were invoked and are not on this machine."""
+    for invoke in read_execution(one).walk():
+        failure = invoke.failure
+        if invoke.kind is Kind.INVOKE and failure is not None and failure.type == "ResourceNotFoundException":
+            yield f"{invoke.function} is not on this machine; run it here too: --function {invoke.function}=TARGET"

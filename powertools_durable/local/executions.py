@@ -320,7 +320,7 @@ class LocalExecutions:
         if len(callbacks) == 1:
             return callbacks[0]
         if callbacks:
-            raise LookupError(ambiguous(text, [callback.execution.name for callback in callbacks]))
+            raise LookupError(ambiguous(text, [(one.execution, one.record) for one in callbacks]))
         # An id is a secret, and *text* may be a mistyped one, so the message does not repeat it.
         waiting = self._store.query(f"SELECT {_LABEL}, e.name {_OPEN_CALLBACKS} ORDER BY e.number LIMIT 20", arn=arn)
         names = ", ".join(f"{label!r} of {name}" for label, name in waiting) or "none"
@@ -389,13 +389,13 @@ def _name_in(text: str) -> tuple[str, bool]:
     return name, name == text
 
 
-def ambiguous(name: str, executions: Sequence[str]) -> str:
+def ambiguous(name: str, callbacks: Sequence[tuple[ExecutionView, Operation]]) -> str:
     """Return the message for several open callbacks with one name."""
-    if len(set(executions)) == 1:
-        one = executions[0]
-        return f"{len(executions)} callbacks of {one} are named {name!r}; use the id, which `show {one} --json` prints"
-    names = ", ".join(dict.fromkeys(executions))
-    return f"{len(executions)} callbacks are named {name!r}; add --execution ID, of one of these: {names}"
+    names = list(dict.fromkeys(one.name for one, _ in callbacks))
+    if len(names) == 1:
+        references = ", ".join(repr(one.reference(record)) for one, record in callbacks[:_MOST_NAMED])
+        return f"{len(callbacks)} callbacks of {names[0]} are named {name!r}; use one of: {references}"
+    return f"{len(callbacks)} callbacks are named {name!r}; add --execution ID, of one of these: {', '.join(names)}"
 
 
 @contextmanager

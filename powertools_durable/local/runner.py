@@ -20,6 +20,7 @@ from powertools_durable._service.execution import ServiceExecution
 from powertools_durable._service.history import HistoryEvent
 from powertools_durable._service.host import Host
 from powertools_durable._service.invocations import Family
+from powertools_durable._timeline import Sightings
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.wording import class_name
@@ -57,9 +58,17 @@ class LocalRunner:
         Functions that ``ctx.invoke`` may call, by name, with or without a version: durable handlers, Lambda handlers,
         or fakes that take the event alone.
     skip_time : bool
-        Waits and delays take no time. Callbacks are still waited for.
+        Waits and delays take no time. A callback is waited for if it has no deadline; else the deadline comes at once
+        when nothing else can happen.
     invocation_timeout : float
         Seconds that ``ctx.remaining_time`` starts from. The limit is not enforced.
+
+    Attributes
+    ----------
+    sightings : Sightings
+        What no record says of executions that run here, for pictures of them.
+    on_deadline : Callable | None
+        Called with the execution and the moment when the deadline of a callback is skipped.
 
     Examples
     --------
@@ -86,6 +95,8 @@ class LocalRunner:
         self._function = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{inner.handler.__module__}-{inner.handler.__name__}").strip(
             "-"
         )[-48:]
+        self.sightings = Sightings()
+        self.on_deadline: Callable[[LocalExecution, datetime], None] | None = None
         self._skip_time = skip_time
         self._invocation_timeout = invocation_timeout
 
@@ -203,29 +214,44 @@ class LocalRunner:
         host = self._host(clock)
         backend = ServiceBackend(host)
         environment = Environment(clock, Random())  # noqa: S311 - jitter need not be secret
+        watched = Environment(clock, environment.random, sights=self.sightings)
 
         functions = {
             name: target_of(function, backend=backend, environment=environment)
             for name, function in self._functions.items()
         }
-        family = Family(host, arn, invoker_of(self._handler, backend=backend, environment=environment), functions)
+        family = Family(host, arn, invoker_of(self._handler, backend=backend, environment=watched), functions)
         family.abandon()  # their process was killed
         while not host.execution(arn).is_terminal:
             feed.report_others()
             family.advance()
-            if family.act() or _answer(one, answers):
+            if family.act() or self._answer(one, answers):
                 continue
-            if not self._let_time_pass(family, clock, wait=wait and family.waits_for_callbacks):
+            if not self._let_time_pass(one, family, clock, wait=wait and family.waits_for_callbacks):
                 break
         feed.report_others()
 
-    def _let_time_pass(self, family: Family, clock: SkippingClock, *, wait: bool) -> bool:
+    def _answer(self, one: LocalExecution, answers: Mapping[str, object]) -> bool:
+        """Send the prepared answers to the callbacks that wait for them; return False if none does."""
+        waiting = [(callback, name) for name in answers for callback in one.callbacks(name)]
+        for callback, name in waiting:
+            self.sightings.check_answer(callback.record.id, name, input_text(answers[name], "the answer"))
+            callback.succeed(answers[name])
+        return bool(waiting)
+
+    def _let_time_pass(self, one: LocalExecution, family: Family, clock: SkippingClock, *, wait: bool) -> bool:
         """Wait a little, or skip to the next timer; return False if nothing can happen here any more."""
         timer = family.next_moment(callbacks=False)
         if timer is None and not wait:
             return False
         if timer is not None and self._skip_time:
             clock.move_to(timer)
+            return True
+        deadline = family.next_moment() if self._skip_time else None
+        if deadline is not None:
+            if self.on_deadline is not None:
+                self.on_deadline(one, deadline)
+            clock.move_to(deadline)
             return True
         before = clock.now()
         slept = _sleep(before, family.next_moment())
@@ -268,14 +294,6 @@ class _HistoryFeed:
 
 def _same_json(one: str | None, other: str | None) -> bool:
     return one == other or (one is not None and other is not None and json.loads(one) == json.loads(other))
-
-
-def _answer(one: LocalExecution, answers: Mapping[str, object]) -> bool:
-    """Send the prepared answers to the callbacks that wait for them; return False if none does."""
-    waiting = [(callback, name) for name in answers for callback in one.callbacks(name)]
-    for callback, name in waiting:
-        callback.succeed(answers[name])
-    return bool(waiting)
 
 
 def _sleep(now: datetime, until: datetime | None) -> float:

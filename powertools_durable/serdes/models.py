@@ -127,6 +127,10 @@ class ModelSerDes:
             message = f"a recorded value is not a {_shown(self.annotation)}: {places}"
         raise SerDesError(message)
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the annotation."""
+        return self._adapter.json_schema()
+
     @property
     def type_names(self) -> frozenset[str]:
         """What the annotation names, besides classes: the fields of a TypedDict are keys of a dict."""

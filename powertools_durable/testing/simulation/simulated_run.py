@@ -20,7 +20,7 @@ from powertools_durable._service.host import Host, Invocation, Invoker
 from powertools_durable._service.invocations import Family, Target
 from powertools_durable._service.update_validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView
-from powertools_durable._timeline import read_execution
+from powertools_durable._timeline import Sightings, read_execution
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.recording import answer_error
 from powertools_durable.parser.stored import input_text
@@ -45,6 +45,7 @@ class SimulatedRun(ExecutionView):
         *,
         threads: SeededThreads | None = None,
         on_end: Callable[[], object] | None = None,
+        sightings: Sightings | None = None,
     ) -> None:
         self._arn = arn
         self.invocations: list[SimulatedInvocation] = []
@@ -52,6 +53,7 @@ class SimulatedRun(ExecutionView):
         self.host = host
         self.clock = clock
         self.threads = threads
+        self.sightings = sightings
         self._at_the_end = on_end
         self._family = Family(host, arn, invoker, functions, on_invocation=self._add_invocation)
 

@@ -10,11 +10,12 @@ from typing import Any, cast
 
 from powertools_durable._hosting import durable_inside, invoker_of, target_of
 from powertools_durable._protocol.duration import Duration, seconds_of
-from powertools_durable._runtime.environment import Environment, Probe
+from powertools_durable._runtime.environment import Environment, Probe, Sights
 from powertools_durable._service.clock import VirtualClock
 from powertools_durable._service.host import Host
 from powertools_durable._service.invocations import Target
 from powertools_durable._service.storage import MemoryStore
+from powertools_durable._timeline import Sightings
 from powertools_durable.backends.service import ServiceBackend
 from powertools_durable.errors import ValidationError
 from powertools_durable.errors.wording import class_name
@@ -153,8 +154,10 @@ class Simulator:
         )
         probe = PlainProbe() if watch is None else cast("Probe", watch)
 
-        def environment(loops: SandboxLoops | None) -> Environment:
-            return Environment(clock, random, probe=probe, threads=threads, loops=loops)
+        sightings = Sightings()
+
+        def environment(loops: SandboxLoops | None, sights: Sights | None = None) -> Environment:
+            return Environment(clock, random, probe=probe, threads=threads, loops=loops, sights=sights)
 
         def target(function: Callable[..., Any]) -> Target:
             loops = sandboxes.loops_of(function)
@@ -163,14 +166,16 @@ class Simulator:
         functions = {name: target(function) for name, function in self._functions.items()}
         loops = sandboxes.loops_of(self.handler)
         handler = sandboxes.wrap_invoker(
-            invoker_of(self.handler, backend=sandboxes, environment=environment(loops)), loops
+            invoker_of(self.handler, backend=sandboxes, environment=environment(loops, sightings)), loops
         )
         arn = (
             "arn:aws:lambda:us-east-1:123456789012:function:simulated:1/durable-execution/"
             f"{name}/{random.getrandbits(128):032x}"
         )
         service.start(arn, name, input_text(event))
-        return SimulatedRun(service, clock, arn, handler, functions, threads=threads, on_end=sandboxes.close)
+        return SimulatedRun(
+            service, clock, arn, handler, functions, threads=threads, on_end=sandboxes.close, sightings=sightings
+        )
 
 
 def _more_than_none(invocation_timeout: Duration) -> float:
