@@ -154,7 +154,7 @@ class AsyncDriver(Driving):
         frame, op, flow = call.frame, call.op, call.flow
         if self._performer is not None:
             flow = self._performer.begin(call)
-        elif self.observers is not None or self._probe is not None:
+        elif self.is_observed:
             flow = self.observe_call(frame, op, flow)
         task = self._new_task(call, frame, line)
         # A copy: context variables that plugins set, such as a span, are for the operation alone.

@@ -87,7 +87,7 @@ class BlockingDriver(Driving):
         self.pool = BranchPool(0 if environment.inline else max_threads, checkpointer, environment.threads)
         self.placement = Placement(engine, checkpointer, environment.probe)
         self.performer: Performer = self if environment.performer is None else environment.performer(self)
-        self._is_watched = self.performer is not self or self.observers is not None or self._probe is not None
+        self._is_watched = self.performer is not self or self.is_observed
 
     # -- may this call be made here and now? ---------------------------------------------------------------
 

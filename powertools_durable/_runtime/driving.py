@@ -37,6 +37,8 @@ class Driving:
         The plugins that observe operations, if there are any.
     propagation : Observers | None
         The plugins that may have a trace header for other functions.
+    is_observed : bool
+        Somebody wants to know of each call.
     failures : Failures | None
         Logs failures; None in a context without an invocation.
     first_calls : Sequence
@@ -65,6 +67,7 @@ class Driving:
         self._environment = environment
         self._probe = environment.probe
         self._sights = environment.sights
+        self.is_observed = not (self.observers is None and self._probe is None and self._sights is None)
 
     def observe_call(self, frame: Frame, op: OperationHandle, flow: Flow[T]) -> Flow[T]:
         """Return the flow of an operation called in *frame*, wrapped for plugins; the replay may end with this call."""

@@ -25,6 +25,7 @@ __all__ = [
     "outcome_fields",
 ]
 
+_OPEN = frozenset({"RUNNING", "KILLED", "SUSPENDED"})
 AnyExecution: TypeAlias = LocalExecution | RemoteExecution
 
 
@@ -42,7 +43,7 @@ def describe_outcome(timeline: Timeline, status: str) -> str:
     took = format_duration((timeline.ended - timeline.started).total_seconds()) if timeline.ended else ""
     count = len(timeline.invocations)
     calls = f"{count} invocation{'s' if count != 1 else ''}"
-    if timeline.ended is None:
+    if timeline.ended is None or status in _OPEN:
         names = ", ".join(one.label for one in timeline.waiting)
         idle = "its handler runs" if status == "RUNNING" else "not waiting for anything"
         return f"after {calls}; {f'waits for {names}' if names else idle}"

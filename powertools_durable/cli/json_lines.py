@@ -12,11 +12,11 @@ from typing import IO, Any, Self
 from rich.text import Text
 
 from powertools_durable._timeline import Kind, Operation, Sightings, Timeline, TimelineReader
-from powertools_durable.cli.answers import sample_answer
 from powertools_durable.cli.describe import failure_fields, outcome_fields
 from powertools_durable.cli.moments import format_left, format_moment
 from powertools_durable.cli.options import answer_command, store_option
 from powertools_durable.cli.output import console, print_json
+from powertools_durable.cli.sample_answers import sample_answer
 from powertools_durable.cli.trace import Trace
 from powertools_durable.local import LocalExecution
 

@@ -14,11 +14,11 @@ from typing import IO, Any, Self
 from rich.text import Text
 
 from powertools_durable._timeline import Kind, Sightings, Timeline, TimelineReader
-from powertools_durable.cli.answers import sample_answer
 from powertools_durable.cli.moments import format_moment
 from powertools_durable.cli.options import answer_command, store_option
 from powertools_durable.cli.output import console, harmless
 from powertools_durable.cli.region import Region
+from powertools_durable.cli.sample_answers import sample_answer
 from powertools_durable.cli.showing import outcome_text
 from powertools_durable.cli.trace import Trace, tree_of
 from powertools_durable.cli.tree import Row, Tree, draw, has_symbols, line_of
@@ -81,7 +81,7 @@ class LiveTree:
         details = f"  {one.id[:8]}  pid {os.getpid()}  {_short(self._store)}"
         title = Text.assemble((harmless(one.name), "bold"), (details, "dim"))
         if one.invocations and one.status == "RUNNING":
-            title.append(f"  continues after {one.invocations} invocation{'s' * (one.invocations != 1)}", "dim")
+            title.append(f"\n  continues after {one.invocations} invocation{'s' * (one.invocations != 1)}", "dim")
         self._region.print(title, soft_wrap=True)
         for event in one.history():
             self._reader.add(event)

@@ -30,7 +30,7 @@ _NARROW: Final = 40  # columns; a narrower terminal has no separate column for t
 _BAR: Final = 10  # characters
 _MOST_SUCCESSES: Final = 12  # one after another; of more, the first and the last few are shown
 _SHOWN_SUCCESSES: Final = 3
-_MOST_FAILURES: Final = 12  # of one fan-out
+_MOST_FAILURES: Final = 6  # of one fan-out
 _WITH_KIND: Final = frozenset({Kind.MAP, Kind.PARALLEL, Kind.COMPENSATION, Kind.PATCH, Kind.RACE})
 _SHOW_ALL: Final = "--all shows them"
 
@@ -121,7 +121,7 @@ class Tree:
     def _inside(self, one: Operation, depth: int, *, is_over: bool) -> Iterator[Row]:
         """Yield failed attempts and inner operations, in the order in which they began."""
         attempts: list[Operation | Attempt] = [attempt for attempt in one.attempts if attempt.retry_at is not None]
-        for inner in sorted((*one.children, *attempts), key=lambda each: each.started):
+        for inner in sorted((*one.children, *attempts), key=_when):
             if isinstance(inner, Operation):
                 yield from self._rows(inner, depth, is_over=is_over)
             else:
@@ -195,6 +195,11 @@ class Tree:
         return ", ".join(filter(None, (one.function or "", inside, attempt, took)))
 
 
+def _when(inner: Operation | Attempt) -> datetime:
+    """Return when an operation began, or an attempt failed."""
+    return inner.started if isinstance(inner, Operation) else inner.ended or inner.started
+
+
 def _title(one: Operation) -> str:
     return f"{one.kind} {one.label}" if one.name and one.kind in _WITH_KIND else one.label
 
@@ -203,7 +208,7 @@ def _attempt_row(attempt: Attempt, depth: int) -> Row:
     after = (attempt.retry_at - (attempt.ended or attempt.started)).total_seconds() if attempt.retry_at else 0
     why = f"failed: {attempt.failure.with_place}; " if attempt.failure is not None else ""
     again = f"retried after {format_duration(after)}"
-    return Row(depth, attempt.started, "again", f"attempt {attempt.number}", f"{why}{again}")
+    return Row(depth, _when(attempt), "again", f"attempt {attempt.number}", f"{why}{again}")
 
 
 def _culprit(branch: Operation) -> tuple[str, Operation]:

@@ -49,7 +49,7 @@ THREADS = {
         *("_service/clock.py", "_service/host.py", "local/store.py"),  # several runs at once
         "backends/clients.py",  # one client for the process
         "serdes/s3.py",  # branches write and read side by side
-        *("cli/interrupts.py", "cli/timeline.py"),
+        *("cli/interrupts.py", "cli/json_lines.py", "cli/live.py", "cli/region.py"),
         "integrations/",  # branches are threads that count and draw in one object
         "testing/",
     ),

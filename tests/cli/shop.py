@@ -21,7 +21,7 @@ def logged(function):
 def handler(event: dict, ctx: DurableContext) -> dict:
     ctx.step(lambda: "ok", name="reserve")
     ctx.wait(30, name="cool")
-    approval = ctx.create_callback(name="approval", timeout=86_400, returns=dict)
+    approval = ctx.create_callback(name="approval", returns=dict)
     return {"approved": approval.result(), "of": event.get("id")}
 
 

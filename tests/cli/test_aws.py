@@ -94,7 +94,7 @@ def test_show_tells_what_happened_and_how_to_answer(account, order, by):
     done = cli("show", which, "--aws", *(() if by == "arn" else ORDERS))
     assert done.exit_code == 0, done.output
     assert "✓ reserve" in done.stdout
-    assert "cool waits 30 s" in done.stdout
+    assert "cool waited 30 s" in done.stdout
     assert "RUNNING  after 2 invocations; waits for approval" in done.stdout
     answer = f"answer with: powertools-durable callback approval succeed JSON --aws --execution '{order.arn}'"
     assert answer in done.stdout

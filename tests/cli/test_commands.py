@@ -67,7 +67,10 @@ def test_run_prints_one_json_object_a_line(cli, waiting):
         "Waiting",
     ]
     assert told[-2]["callbacks"] == [
-        {"name": "approval", "answer": "powertools-durable callback approval succeed JSON"}
+        {
+            "name": "approval",
+            "answer": f"powertools-durable callback approval succeed '{{}}' --execution {told[-1]['id'][:8]}",
+        }
     ]
     assert told[-1]["status"] == "RUNNING"
     assert told[-1]["waitingFor"] == ["approval"]
@@ -137,21 +140,23 @@ def test_stop_ends_an_execution(cli, waiting):
 def test_a_callback_of_wait_for_callback_is_called_as_that_is(cli, called):
     run = cli("run", f"{SHOP}:asks", "--name", "asking", "--no-wait")
     assert lines(run)[-1]["waitingFor"] == ["confirm"]
-    assert lines(run)[-2]["callbacks"][0]["answer"] == "powertools-durable callback confirm succeed JSON"
+    command = lines(run)[-2]["callbacks"][0]["answer"]
+    assert command.startswith("powertools-durable callback confirm succeed '\"text\"' --execution ")
     assert cli("list").stdout.split()[-1] == "confirm"
-    assert "answer with: powertools-durable callback confirm succeed JSON" in cli("show", "asking").stdout
+    assert "answer with: powertools-durable callback confirm succeed JSON --execution " in cli("show", "asking").stdout
     assert cli("callback", called, "succeed").stdout.startswith("confirm of asking: succeed sent\n")
 
 
-def test_two_callbacks_of_one_name_in_one_execution_need_the_id(cli):
+def test_two_callbacks_of_one_name_in_one_execution_are_told_apart_by_number(cli):
     cli("run", f"{SHOP}:asks", "--event", "true", "--name", "asking", "--no-wait")
     done = cli("callback", "vote", "succeed")
     assert done.exit_code == 2
-    said = "2 callbacks of asking are named 'vote'; use the id, which `show asking --json` prints"
-    assert said in done.stderr
-    (told,) = lines(cli("show", "asking", "--json"))
-    identifier = told["operations"][0]["CallbackDetails"]["CallbackId"]
-    assert cli("callback", identifier, "succeed").exit_code == 0
+    assert "2 callbacks of asking are named 'vote'; use one of: 'vote #1', 'vote #2'" in done.stderr
+    shown = cli("show", "asking").stdout
+    for number in (2, 1):
+        command = re.search(rf"answer with: powertools-durable (callback 'vote #{number}' .*)", shown)[1]
+        words = ['"yes"' if word == "JSON" else word for word in shlex.split(command)]
+        assert cli(*words).exit_code == 0
 
 
 def test_a_callback_without_a_name_is_answered_by_the_command_that_is_printed(cli):
@@ -161,16 +166,19 @@ def test_a_callback_without_a_name_is_answered_by_the_command_that_is_printed(cl
         done = cli("run" if number == 0 else "resume", *[f"{SHOP}:unnamed"] * (number == 0), "--no-wait")
         (waiting,) = lines(done)[-2]["callbacks"]
         command = shlex.split(waiting["answer"])
-        assert f"answer with: {waiting['answer']}" in cli("show", lines(done)[-1]["id"]).stdout
+        assert f"answer with: {' '.join(command[:3])}".replace("#", "") in cli(
+            "show", lines(done)[-1]["id"]
+        ).stdout.replace("'", "").replace("#", "")
         assert [waiting["name"]] == [command[2]] == lines(cli("list", "--json"))[-1]["waitingFor"]
-        assert cli(*(str(number) if part == "JSON" else part for part in command[1:])).exit_code == 0
+        assert command[4] == '"text"'
+        assert cli(*command[1:4], str(number), *command[5:]).exit_code == 0
     assert lines(cli("resume"))[-1]["result"] == ["0", "1"]
 
 
 def test_an_operation_without_a_name_is_shown_by_its_kind(cli):
     cli("run", f"{SHOP}:unnamed", "--event", "1", "--name", "waits", "--skip-time", "--no-wait")
     shown = cli("show", "waits").stdout
-    assert re.search(r"wait [0-9a-f]{8} waits 1 h\n.*wait [0-9a-f]{8} \n.*callback [0-9a-f]{8} waits for", shown)
+    assert re.search(r"✓ wait #1 waited 1 h\n.*… callback #1 waits for", shown)
 
 
 def test_show_names_the_command_that_continues_an_execution(cli, waiting):
@@ -232,16 +240,16 @@ def test_show_says_where_an_error_came_from(cli):
 def test_show_tells_what_happened_and_how_to_answer(cli, waiting):
     shown = cli("show", "order-42").stdout
     assert "✓ reserve" in shown
-    assert "cool waits 30 s" in shown
-    assert "waits for an answer, for 1 d at most" in shown
+    assert "✓ cool waited 30 s" in shown
+    assert "… approval waits for an answer\n" in shown
     assert "SUSPENDED  after 2 invocations; waits for approval" in shown
-    assert "answer with: powertools-durable callback approval succeed JSON" in shown
+    assert "answer with: powertools-durable callback approval succeed JSON --execution " in shown
 
 
 def test_show_as_json_has_input_and_records(cli, waiting):
     (told,) = lines(cli("show", "order-42", "--json"))
     assert told["input"] == {"id": "42"}
-    assert [record["Name"] for record in told["operations"]] == ["reserve", "cool", "approval"]
+    assert [one["path"] for one in told["operations"]] == ["reserve", "cool", "approval"]
 
 
 @pytest.mark.parametrize(("option", "begins"), [("--html", "<!doctype html>"), ("--svg", "<svg ")])

@@ -89,7 +89,7 @@ def test_an_operation_is_found_by_name_or_the_beginning_of_its_id(store):
     for text in (one.operation("typed").id, one.operation("typed").id[:8]):
         assert json.loads(cli("payload", "secret", text).stdout) == {"title": "Q1"}
     done = cli("payload", "secret", "item")
-    assert (done.exit_code, "2 operations are named 'item'; use an id: " in done.stderr) == (2, True)
+    assert (done.exit_code, "2 operations are named 'item'; use one of: " in done.stderr) == (2, True)
     done = cli("payload", "secret", "nothing")
     assert (done.exit_code, "no operation has the name or id 'nothing'" in done.stderr) == (2, True)
 

@@ -69,11 +69,11 @@ def screen(tmp_path):
 def test_the_key_ctrl_c_says_how_to_go_on_and_what_it_says_can_be_typed(screen):
     window = screen(100)
     window.type(f"{COMMAND} run {SHOP}:handler --event '{{}}' --name typed --skip-time; echo code=$?")
-    window.wait_for("callback approval succeed JSON")
+    window.wait_for("callback approval succeed '{}'")
     window.press("C-c")
     text = window.wait_for("code=130")
     assert "nothing of typed is lost. Continue with:" in text
-    assert "waits for approval; answer with" not in text.partition("nothing of typed")[2]
+    assert "answer with" not in text.partition("nothing of typed")[2]
     assert "Traceback" not in text
     assert window.call("display-message", "-p", "#{cursor_flag}").strip() == "1"
     window.type("clear")
@@ -100,7 +100,7 @@ def test_a_narrow_window_shows_the_whole_reason(screen, columns):
 def test_a_window_that_is_made_smaller_while_it_runs_is_drawn_on(screen):
     window = screen(100)
     window.type(f"{COMMAND} run {SHOP}:handler --event '{{}}' --name small --skip-time; echo code=$?")
-    window.wait_for("callback approval succeed JSON")
+    window.wait_for("callback approval succeed '{}'")
     window.call("resize-window", "-x", "40", "-y", "20")
     window.press("C-c")
     assert "nothing of small is lost" in window.wait_for("code=130")

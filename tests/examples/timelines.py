@@ -13,15 +13,15 @@ from functools import wraps
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain, repeat
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from rich.console import Console
 
 from examples.operations import invoke
-from powertools_durable.cli.describe import summarize_event
-from powertools_durable.cli.timeline import EventLines, render_outcome
+from powertools_durable._timeline import read_execution
+from powertools_durable.cli.showing import Shown
 from powertools_durable.testing import Simulator
 
 OPERATIONS = Path(__file__).parents[2] / "examples" / "operations"
@@ -29,8 +29,10 @@ FOLDER = OPERATIONS / "timelines"
 WIDTH = 84
 
 
-class Shown(NamedTuple):
-    """One execution: its example, input and name, the answer after two hours, and a function to replace once."""
+class Example(NamedTuple):
+    """One execution: its example, input and name, the answer after two hours, a function to replace once,
+    and whether successes are unfolded, too.
+    """
 
     example: str
     event: Any
@@ -39,34 +41,36 @@ class Shown(NamedTuple):
     answer: Any = None
     replaced: str | None = None
     replacement: str | None = None
+    unfolds: bool = False
 
 
 SHOWN = {
-    "batch": Shown("batch.py:total", ["1", "2", "3"], "total"),
-    "callback": Shown("callback.py:approve", "42", "approve-42", "approval", {"approved": True, "by": "ada"}),
-    "child-context": Shown("child_context.py:ship_all", ["teapot", "cup"], "parcels"),
-    "invoke": Shown("invoke.py:place_order", {"id": "42", "total": "51.00"}, "order-42"),
-    "map": Shown("complete/map.py:check", ["a.example/1", "a.example/404", "b.example/2"], "links"),
-    "parallel": Shown("parallel.py:accept", {"id": "42", "sku": "teapot"}, "checks-42"),
-    "patches": Shown("patches.py:welcome_with_gift", "ada", "welcome-ada"),
-    "saga": Shown("compensation.py:travel", "venice", "trip-to-venice"),
-    "step": Shown("step.py:convert", "USD", "rate-usd"),
-    "wait": Shown("wait.py:welcome", "ada", "welcome-ada"),
-    "wait-for-callback": Shown(
+    "batch": Example("batch.py:total", ["1", "2", "3"], "total"),
+    "callback": Example("callback.py:approve", "42", "approve-42", "approval", {"approved": True, "by": "ada"}),
+    "child-context": Example("child_context.py:ship_all", ["teapot", "cup"], "parcels", unfolds=True),
+    "invoke": Example("invoke.py:place_order", {"id": "42", "total": "51.00"}, "order-42"),
+    "map": Example("complete/map.py:check", ["a.example/1", "a.example/404", "b.example/2"], "links"),
+    "parallel": Example("parallel.py:accept", {"id": "42", "sku": "teapot"}, "checks-42", unfolds=True),
+    "patches": Example("patches.py:welcome_with_gift", "ada", "welcome-ada"),
+    "saga": Example("compensation.py:travel", "venice", "trip-to-venice", unfolds=True),
+    "step": Example("step.py:convert", "USD", "rate-usd", unfolds=True),
+    "wait": Example("wait.py:welcome", "ada", "welcome-ada"),
+    "wait-for-callback": Example(
         "wait_for_callback.py:receive", "a.pdf", "a-pdf", "scan", {"clean": True, "engine": "clam"}
     ),
-    "wait-for-condition": Shown("wait_for_condition.py:create", "shop", "create-shop"),
-    "with-retry": Shown(
+    "wait-for-condition": Example("wait_for_condition.py:create", "shop", "create-shop", unfolds=True),
+    "with-retry": Example(
         "with_retry.py:travel",
         "LH1",
         "flight-lh1",
         replaced="book",
         replacement="book_too_late",
+        unfolds=True,
     ),
 }
 
 
-def timeline(shown: Shown) -> str:
+def timeline(shown: Example) -> str:
     """Return what ``show`` prints of an execution, with the command in front."""
     file, _, handler_name = shown.example.partition(":")
     example = _loaded(OPERATIONS / file)
@@ -78,26 +82,8 @@ def timeline(shown: Shown) -> str:
         run.advance(timedelta(hours=2)).callback(shown.callback).succeed(shown.answer)
     run.finish()
     page = Console(file=io.StringIO(), width=WIDTH, highlight=False, color_system=None)
-    page.print(f"$ powertools-durable show {shown.name}")
-    page.print(shown.name)
-    lines = EventLines(page)
-    history = run.history()
-    for event in history:
-        lines.add(summarize_event(event))
-    began, last = (summarize_event(history[index]).time for index in (0, -1))
-    page.print(
-        render_outcome(
-            SimpleNamespace(
-                status=run.status,
-                started=began,
-                ended=last,
-                invocations=len(run.invocations),
-                result=run.result,
-                error=run.error,
-                operations=run.operations,
-            )
-        )
-    )
+    page.print(f"$ powertools-durable show {shown.name}{' --all' if shown.unfolds else ''}")
+    Shown(read_execution(run, values=True), run.status).print_to(page, unfolds=shown.unfolds)
     return "\n".join(line.rstrip() for line in page.file.getvalue().splitlines()) + "\n"
 
 

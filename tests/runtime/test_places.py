@@ -18,7 +18,7 @@ from aws_xray_sdk.core.context import Context
 from pydantic import BaseModel, Field
 
 from powertools_durable import DurableConfig, Nesting, Retry, durable
-from powertools_durable.cli.describe import innermost_place as place_on_the_command_line
+from powertools_durable._timeline.failure import innermost_place as place_on_the_command_line
 from powertools_durable.cli.targets import load_target, resolve_target
 from powertools_durable.cli.usage import UsageError
 from powertools_durable.errors.places import users_location
