@@ -9,7 +9,7 @@ from typing import Any
 
 from powertools_durable._report.metering import usage_of
 from powertools_durable._report.prices import RETENTION, Bill, price_of
-from powertools_durable._timeline import Attempt, Failure, Invocation, Operation, Timeline
+from powertools_durable._timeline import Attempt, Counts, Failure, Invocation, Operation, Timeline
 
 __all__ = ["describe"]
 
@@ -50,7 +50,7 @@ def describe(timeline: Timeline, *, values: bool) -> Fields:
             "usage": {"operations": usage.operations, "written": usage.written},
             "bill": _bill(price_of(usage)),
             "invocations": [_invocation(one, moments) for one in timeline.invocations],
-            "operations": [_operation(one, above, moments, values=values) for one, above in operations],
+            "operations": _abandoned([_operation(one, above, moments, values=values) for one, above in operations]),
             "moments": moments.rows,
         }
     )
@@ -130,6 +130,15 @@ def _first_events(timeline: Timeline, operations: list[Operation]) -> dict[int, 
 # -- parts ----------------------------------------------------------------------------------------------------
 
 
+def _abandoned(rows: list[Fields]) -> list[Fields]:
+    """End what was open when the operation around it ended, as in a map that needs only some of its branches."""
+    for row in rows:  # each after the one around it
+        around = rows[row["up"]] if row["up"] >= 0 else {}
+        if "to" not in row and "to" in around:
+            row |= {"to": around["to"], "status": "ABANDONED"}
+    return rows
+
+
 def _operation(one: Operation, above: int, moments: _Moments, *, values: bool) -> Fields:
     index = moments.number(one)
     return _without_none(
@@ -147,9 +156,7 @@ def _operation(one: Operation, above: int, moments: _Moments, *, values: bool) -
             "attempts": [_attempt(each, index, moments) for each in one.attempts] or None,
             "parts": [_part(part) for part in one.parts] or None,
             "branches": one.branches,
-            "counts": [one.counts.succeeded, one.counts.failed, one.counts.running, one.counts.waiting]
-            if one.counts
-            else None,
+            "counts": _counts(one.counts) if one.counts else None,
             "flat": one.is_virtual or None,
             "function": one.function,
             "inputBytes": one.input_bytes,
@@ -160,6 +167,10 @@ def _operation(one: Operation, above: int, moments: _Moments, *, values: bool) -
             "source": one.source,
         }
     )
+
+
+def _counts(of: Counts) -> list[int]:
+    return [of.succeeded, of.failed, of.running, of.waiting, of.abandoned]
 
 
 def _attempt(one: Attempt, index: int, moments: _Moments) -> Fields:

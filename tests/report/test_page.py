@@ -170,3 +170,22 @@ def test_a_report_of_3000_operations_is_small(large_report):
     (run,) = data_of(large_report)["runs"]
     assert len(run["operations"]) > 2_980
     assert len(large_report.encode()) < 2_000_000
+
+
+def test_what_a_fan_out_left_open_ends_with_it():
+    @durable
+    def handler(event, ctx):
+        ctx.map(
+            lambda child, item: child.wait(200_000) if item else None,
+            [0, 1, 2],
+            name="pages",
+            completion=Completion.first_successful(),
+        )
+        ctx.wait(86_400, name="day")
+
+    run = Simulator(handler).start().finish()
+    (report,) = data_of(render_report(read_execution(run)))["runs"]
+    rows = {row["path"]: row for row in report["operations"]}
+    pages, branch, wait = rows["pages"], rows["pages > map-item-1"], rows["pages > map-item-1 > wait #1"]
+    assert (pages["status"], pages["counts"]) == ("SUCCEEDED", [1, 0, 0, 0, 2])
+    assert (branch["status"], branch["to"]) == (wait["status"], wait["to"]) == ("ABANDONED", pages["to"])
