@@ -71,6 +71,7 @@ class LambdaContext:
 
 
 Invoker = Callable[[dict[str, Any], LambdaContext], object]
+Answering = Callable[[ServiceExecution, Sequence[OperationUpdate], CheckpointResponse], CheckpointResponse]
 OnCall = Callable[[str, str], None]
 """A fault hook. Takes ``"checkpoint"`` or ``"get_state"``, and ``"before"`` or ``"after"``; may raise."""
 
@@ -109,6 +110,8 @@ class Host:
         execution may be resumed later.
     forgives_kills : bool
         Do not count an invocation whose process was killed as failed, and repeat it at once.
+    answering : Callable | None
+        May move the execution on before a checkpoint is answered, and returns the answer.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class Host:
         on_call: OnCall | None = None,
         interrupts: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
         forgives_kills: bool = False,
+        answering: Answering | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -129,6 +133,7 @@ class Host:
         self._invocation_timeout = invocation_timeout
         self._interrupts = interrupts
         self._forgives_kills = forgives_kills
+        self._answering = answering
         self._lock = threading.RLock()
 
     # -- executions ----------------------------------------------------------------------------------------
@@ -212,6 +217,8 @@ class Host:
         self.on_call("checkpoint", "before")
         with self.changing(arn) as execution:
             response = execution.checkpoint(checkpoint_token, updates, client_token, self.clock.now())
+            if self._answering is not None:
+                response = self._answering(execution, updates, response)
         self.on_call("checkpoint", "after")
         return response
 

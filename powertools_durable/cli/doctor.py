@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from collections import Counter
@@ -15,6 +16,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from powertools_durable._analysis.code_finding import RULES
+from powertools_durable._analysis.user_code import is_ignored
 from powertools_durable._hosting import program_of
 from powertools_durable.cli.diagnosis.coroutines import coroutines
 from powertools_durable.cli.diagnosis.decorations import decorators
@@ -26,11 +29,13 @@ from powertools_durable.cli.diagnosis.policy import policy
 from powertools_durable.cli.diagnosis.source import Source
 from powertools_durable.cli.options import JsonFlag
 from powertools_durable.cli.output import console, own_output, print_json
+from powertools_durable.cli.sarif import SarifResult, write_sarif
 from powertools_durable.cli.targets import ResolvedTarget, load_target, resolve_target
 from powertools_durable.cli.usage import UsageError, shorten_paths
 
 __all__ = ["doctor"]
 
+_IN_TEMPLATE = re.compile(r"\S+\.(?:ya?ml|json|template):(?P<line>\d+): ")
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red bold"}
 
 
@@ -41,12 +46,17 @@ _Template = Annotated[
     str, typer.Option("--template", metavar="FILE", help="A SAM or CloudFormation template, YAML or JSON.")
 ]
 
+_Sarif = Annotated[
+    str, typer.Option("--sarif", metavar="FILE", help="Also write the errors and warnings as SARIF 2.1.0.")
+]
 
-def doctor(target: _Target = "", template: _Template = "", as_json: JsonFlag = False) -> None:
+
+def doctor(target: _Target = "", template: _Template = "", sarif: _Sarif = "", as_json: JsonFlag = False) -> None:
     """Check TARGET and its environment without running it, or the template that deploys it, or both.
 
     Checks versions, the Lambda API that boto3 knows, environment variables, plugins, and the handler's decorators,
-    types, telemetry and source; prints the permissions that its role needs. With --template: whether the functions of
+    types, telemetry and source, with the functions of the same project that it calls; prints the permissions that its
+    role needs. With --template: whether the functions of
     a template are durable, have a version or an alias, may save their progress, have time for it, and are invoked by
     a qualified name. The exit code is 1 if there is an error.
     """
@@ -55,7 +65,9 @@ def doctor(target: _Target = "", template: _Template = "", as_json: JsonFlag = F
     from powertools_durable.cli.diagnosis.templates.checks import Step, check_template  # loads PyYAML
 
     if not target:
-        _report(check_template(template), None, None, as_json)
+        found = check_template(template)
+        _write_sarif(sarif, found, template)
+        _report(found, None, None, as_json)
     resolved = resolve_target(target)  # a wrong TARGET is an error of usage, not a finding
     findings = [*environment()]
     with own_output():
@@ -66,11 +78,28 @@ def doctor(target: _Target = "", template: _Template = "", as_json: JsonFlag = F
     if handler is not None and program is not None:
         source = Source(program.handler)
         findings += [*decorators(handler), *formats(program, source.functions), *telemetry(program)]
-        findings += [*calls(source), *source.findings(), *coroutines(source)]
+        read = [*calls(source), *source.findings(), *coroutines(source)]
+        findings += [one for one in read if not one.line or not is_ignored(one.rule, one.file, one.line)]
     if template:
         steps = [] if source is None else [Step(seconds, place) for seconds, place in source.step_timeouts()]
         findings += check_template(template, _lambda_handler(target), steps)
+    _write_sarif(sarif, findings, template)
     _report(findings, policy(program, source), source, as_json)
+
+
+def _write_sarif(path: str, findings: list[Finding], template: str) -> None:
+    if not path:
+        return
+    results = []
+    for finding in findings:
+        if finding.level is not Level.OK:
+            file, line = finding.file, finding.line
+            if not file and (at := _IN_TEMPLATE.match(finding.message)):
+                file, line = template, int(at["line"])
+            rule = re.sub(r"[^a-z0-9]+", "-", (finding.rule or finding.subject).lower()).strip("-")
+            message = f"{finding.message}. {finding.advice}".strip(". ")
+            results.append(SarifResult(rule, message, file, line, finding.level.value))
+    write_sarif(path, results, RULES, "troubleshooting/doctor/")
 
 
 def _lambda_handler(target: str) -> str:

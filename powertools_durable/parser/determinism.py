@@ -1,7 +1,7 @@
-"""What is different at each replay: functions of time and chance, the order of a set, and limits of asyncio's clock.
+"""What is different at each replay: functions of time and chance, and limits of asyncio's clock.
 
-One list for all who look for it: `durable` in default factories (`lint.py`), ``doctor`` in a handler's lines, and
-`explore` in the code that ran outside of steps.
+One list for all that look for it: `durable` in default factories (`lint.py`), ``doctor`` in the code of a handler
+(`_analysis`), and `explore` in the code that ran outside of steps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ __all__ = [
     "SHARED_RANDOM",
     "is_unstable",
     "limits_by_clock",
-    "set_order_lines",
     "source_of",
     "unstable_name",
 ]
@@ -65,21 +64,6 @@ def source_of(code: Any) -> ast.Module | None:
         return ast.parse(textwrap.dedent(inspect.getsource(code)))
     except (OSError, SyntaxError, TypeError, ValueError):
         return None  # typed at a prompt, or a lambda in the middle of a line
-
-
-def set_order_lines(tree: ast.AST, *, nested: bool) -> list[int]:
-    """Return the lines of *tree* that depend on the order of a set, which differs between processes.
-
-    Parameters
-    ----------
-    tree : ast.AST
-        The body of a function, or more.
-    nested : bool
-        Look into functions inside of it too, which may be steps.
-    """
-    reader = _Reader(nested=nested)
-    reader.visit(tree)
-    return sorted(reader.lines)
 
 
 _BLOCKS = {"timeout", "timeout_at"}
@@ -132,95 +116,3 @@ def _is_limited(call: ast.Call) -> bool:
 
 def _calls_in(nodes: Iterable[ast.AST]) -> Iterator[ast.Call]:
     return (node for part in nodes for node in ast.walk(part) if isinstance(node, ast.Call))
-
-
-_ORDERLY = {"sorted", "len", "min", "max", "sum", "any", "all", "set", "frozenset", "bool"}
-_SEQUENCES = {"list", "tuple", "enumerate", "iter", "zip", "map", "filter", "next"}
-_SET_METHODS = {"union", "intersection", "difference", "symmetric_difference"}
-
-
-class _Reader(ast.NodeVisitor):
-    def __init__(self, *, nested: bool) -> None:
-        self._nested = nested
-        self.lines: set[int] = set()
-        self._sets: set[str] = set()
-
-    def visit(self, node: ast.AST) -> None:
-        if self._nested or not isinstance(node, NESTED):
-            super().visit(node)
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        if _waits(node.value):  # both are sets
-            pairs = [target.elts for target in node.targets if isinstance(target, ast.Tuple)]
-            self._sets.update(part.id for pair in pairs for part in pair if isinstance(part, ast.Name))
-        (self._sets.update if self._is_set(node.value) else self._sets.difference_update)(names)
-        self.generic_visit(node)
-
-    def visit_For(self, node: ast.For) -> None:
-        if not _cancels(node):
-            self._ordered(node.iter)
-        self.generic_visit(node)
-
-    def visit_ListComp(self, node: ast.ListComp) -> None:
-        for generator in node.generators:
-            self._ordered(generator.iter)
-        self.generic_visit(node)
-
-    def visit_Starred(self, node: ast.Starred) -> None:
-        self._ordered(node.value)
-        self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        match node.func:
-            case ast.Name(id=name) if name in _ORDERLY:
-                for argument in node.args:  # what is inside has no order that counts
-                    if not isinstance(argument, (ast.GeneratorExp, ast.ListComp)):
-                        self.visit(argument)
-                return
-            case ast.Name(id=name) if name in _SEQUENCES:
-                for argument in node.args:
-                    self._ordered(argument)
-            case ast.Attribute(attr="pop", value=owner) if not node.args:
-                self._ordered(owner)
-            case ast.Attribute(attr="join"):
-                for argument in node.args:
-                    self._ordered(argument)
-            case _:
-                pass
-        self.generic_visit(node)
-
-    def _ordered(self, node: ast.expr) -> None:
-        if self._is_set(node):
-            self.lines.add(node.lineno)
-
-    def _is_set(self, node: ast.expr) -> bool:
-        match node:
-            case ast.Set() | ast.SetComp():
-                return True
-            case ast.Name(id=name):
-                return name in self._sets
-            case ast.Call(func=ast.Name(id="set" | "frozenset")):
-                return True
-            case ast.Call(func=ast.Attribute(attr=attr, value=owner)):
-                return attr in _SET_METHODS and self._is_set(owner)
-            case ast.BinOp(left=left, op=ast.Sub() | ast.BitAnd() | ast.BitOr() | ast.BitXor(), right=right):
-                return self._is_set(left) or self._is_set(right)
-            case _:
-                return False
-
-
-def _waits(node: ast.expr) -> bool:
-    """Tell whether *node* is ``await asyncio.wait(...)``."""
-    return isinstance(node, ast.Await) and ast.unparse(node.value).startswith(("asyncio.wait(", "wait("))
-
-
-def _cancels(loop: ast.For) -> bool:
-    """Tell whether a loop only cancels tasks, in whatever order."""
-    return all(
-        isinstance(line, ast.Expr)
-        and isinstance(line.value, ast.Call)
-        and isinstance(line.value.func, ast.Attribute)
-        and line.value.func.attr == "cancel"
-        for line in loop.body
-    )

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from powertools_durable.errors.places import warn_the_user
 from powertools_durable.parser.determinism import is_unstable
 
-__all__ = ["warn_of_unstable_defaults"]
+__all__ = ["unstable_fields", "warn_of_unstable_defaults"]
 
 _BOUND = 1_000  # types looked at: a generated model may have no end
 _WARNED: WeakSet[type] = WeakSet()  # classes, not executions: nothing of an invocation is kept
@@ -63,8 +63,13 @@ def _findings(model: Any) -> Iterator[tuple[type, list[str]]]:
             continue
         seen.add(id(found))
         queue.extend(_parts(found))
-        if isinstance(found, type) and (unstable := [name for name, make in _factories(found) if is_unstable(make)]):
+        if isinstance(found, type) and (unstable := [name for name, _ in unstable_fields(found)]):
             yield found, unstable
+
+
+def unstable_fields(cls: type) -> list[tuple[str, Any]]:
+    """Return the fields of a model or dataclass whose default factory returns another value each time."""
+    return [(name, make) for name, make in _factories(cls) if is_unstable(make)]
 
 
 def _parts(found: Any) -> Iterator[Any]:

@@ -33,6 +33,7 @@ FLOORS = (
     {"_hosting"},
     {"decorator"},
     {"_timeline"},
+    {"_analysis"},
     {"_report"},
     {"testing", "local", "compat"},
     {"cli"},

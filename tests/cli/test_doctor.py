@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from powertools_durable.cli.app import app
 from powertools_durable.integrations import correlation_paths
+from tests.cli.test_sarif import is_valid
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -124,7 +125,7 @@ def test_an_error_ends_with_1_and_every_fault_says_what_to_do():
 
 def test_what_lets_a_suspension_pass_is_well():
     findings, _, _ = told(f"{ILL}:well")
-    assert "ok code: nothing found in its own lines that differs at a replay; durable calls: step" in findings
+    assert "ok code: nothing found that differs at a replay; durable calls: step" in findings
 
 
 def test_a_partial_and_an_object_that_is_called_are_read_too():
@@ -384,6 +385,64 @@ def test_what_its_module_prints_is_not_in_the_way(tmp_path):
     done = doctor(f"{file}:handler")
     assert "loud\n" not in done.stdout
     assert done.stderr == "loud\n"
+
+
+# -- SARIF and comments -----------------------------------------------------------------------------------------
+
+CALLS = """
+import time
+from powertools_durable import durable
+
+def deadline():
+    return time.time() + 60{comment}
+
+@durable
+def handler(event, ctx):
+    ctx.step(str, deadline())
+    ctx.stp(str)
+"""
+
+
+def test_findings_are_written_as_sarif_with_rule_file_and_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("app.py").write_text(CALLS.format(comment=""))
+    done = doctor("app.py:handler", "--sarif", "found.sarif")
+    assert done.exit_code == 1
+    log = json.loads(Path("found.sarif").read_text())
+    assert is_valid(log)
+    found = {one["ruleId"]: one for one in log["runs"][0]["results"]}
+    places = {rule: one["locations"][0]["physicalLocation"] for rule, one in found.items() if "locations" in one}
+    assert places["clock"]["artifactLocation"]["uri"] == "app.py"
+    assert (places["clock"]["region"]["startLine"], places["no-such-method"]["region"]["startLine"]) == (6, 11)
+    assert (found["clock"]["level"], found["no-such-method"]["level"]) == ("warning", "error")
+    assert "use ctx.now()" in found["clock"]["message"]["text"]
+
+
+def test_findings_of_a_template_are_written_with_its_lines(tmp_path):
+    template = tmp_path / "template.yaml"
+    template.write_text(
+        "Resources:\n  Orders:\n    Type: AWS::Serverless::Function\n    Properties: {Handler: app.handler, "
+        "Runtime: python3.13}\n"
+    )
+    doctor("--template", template, "--sarif", tmp_path / "found.sarif")
+    log = json.loads((tmp_path / "found.sarif").read_text())
+    assert is_valid(log)
+    (first, *_) = log["runs"][0]["results"]
+    assert first["locations"][0]["physicalLocation"]["region"] == {"startLine": 2}
+
+
+@pytest.mark.parametrize(("comment", "is_found"), [("[clock]", False), ("", False), ("[random]", True)])
+def test_a_comment_hides_a_finding_of_its_rule(tmp_path, comment, is_found):
+    file = tmp_path / "app.py"
+    file.write_text(CALLS.format(comment=f"  # durable: ignore{comment}"))
+    found = [one for one in told(f"{file}:handler")[0] if "time.time()" in one]
+    assert bool(found) is is_found
+
+
+def test_a_comment_hides_an_error_of_a_durable_call_too(tmp_path):
+    file = tmp_path / "app.py"
+    file.write_text(CALLS.format(comment="").replace("ctx.stp(str)", "ctx.stp(str)  # durable: ignore[no-such-method]"))
+    assert not [one for one in told(f"{file}:handler")[0] if "stp" in one]
 
 
 # -- correlation paths -----------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ FOUND = [
     ("error async", "'with ctx.batch()'", "with ctx.batch():"),
     ("error async", "asyncio.run()", "asyncio.run("),
     ("warning async", "ctx.wait()", 'ctx.wait(60, name="forgotten")'),
-    ("warning async", "asyncio.sleep()", "await asyncio.sleep(5)"),
+    ("warning code", "asyncio.sleep()", "await asyncio.sleep(5)"),
+    ("warning code", "asyncio.sleep()", "await asyncio.sleep(1)"),  # of double(), which asyncio.run() calls
     ("warning code", "time.sleep()", "time.sleep(6)"),
     ("warning async", "time.sleep()", "time.sleep(1)"),
     ("warning async", "urllib3.request()", "urllib3.request("),

@@ -29,6 +29,7 @@ from powertools_durable import (
     durable,
     errors,
 )
+from powertools_durable._analysis.code_finding import RULES
 from powertools_durable.backends import LambdaBackend, refusals
 from powertools_durable.errors import DurableError, RetryableSerDesError, RetryInvocation, SuspendExecution
 from powertools_durable.serdes import PlainJson
@@ -512,7 +513,8 @@ def test_every_code_of_the_service_that_is_told_apart_has_a_line():
 
 
 CLI = Path(__file__).parents[2] / "powertools_durable" / "cli"
-DIAGNOSES = [CLI / "doctor.py", *sorted((CLI / "diagnosis").rglob("*.py"))]
+ANALYSIS = CLI.parent / "_analysis"
+DIAGNOSES = [CLI / "doctor.py", *sorted((CLI / "diagnosis").rglob("*.py")), ANALYSIS / "code_finding.py"]
 
 
 def fixed_text(node):
@@ -539,3 +541,8 @@ def test_every_finding_of_doctor_has_a_line():
     texts = {text for file in DIAGNOSES for text in findings(ast.parse(file.read_text())) if len(text) > len("has no")}
     assert len(texts) > 40
     assert sorted(text for text in texts if text not in page) == []
+
+
+def test_every_rule_of_the_analysis_has_a_line():
+    page = (PAGES / "doctor.md").read_text()
+    assert [rule for rule in RULES if f"`{rule}`" not in page] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import os
 import random
@@ -20,7 +19,6 @@ from pydantic import BaseModel, Field, create_model
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
-from powertools_durable.parser.determinism import set_order_lines
 from powertools_durable.parser.lint import warn_of_unstable_defaults
 
 
@@ -112,24 +110,3 @@ def test_a_class_whose_annotations_lead_nowhere_is_left_alone():
         part: Nowhere  # noqa: F821
 
     assert warned(Lost) == []
-
-
-# -- the order of a set ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "is_found"),
-    [
-        ("for one in {1, 2}: ...", True),
-        ("names = set('ab'); list(names)", True),
-        ("','.join(other)", False),  # of `other` nothing is known
-        ("','.join({'a'} | other)", True),
-        ("sorted({1, 2})", False),
-        ("def body(): return [*{1, 2}]", None),
-        ("ctx.step(lambda: list({1, 2}))", None),
-    ],
-)
-def test_a_line_that_depends_on_the_order_of_a_set_is_found(line, is_found):
-    nested, own = (set_order_lines(ast.parse(line), nested=nested) for nested in (True, False))
-    assert nested == ([] if is_found is False else [1])
-    assert own == ([1] if is_found else [])

@@ -93,7 +93,8 @@ class _Reading:
         for line in self._source.nodes(ast.Expr):
             if isinstance(line.value, ast.Call) and self._is_durable(line.value, DURABLE_METHODS):
                 message = f"{ast.unparse(line.value.func)}() at {self._source.place(line)} is not awaited"
-                yield Finding.warning(_SUBJECT, message, "write 'await' before it, or assign it and await it later")
+                advice = "write 'await' before it, or assign it and await it later"
+                yield Finding.warning(_SUBJECT, message, advice, self._source.at(line), "not-awaited")
 
     # -- calls -----------------------------------------------------------------------------------------------
 
@@ -101,23 +102,18 @@ class _Reading:
         function, name, place = self._source.value(call.func), ast.unparse(call.func), self._source.place(call)
         if _is(function, "asyncio.runners", "run"):
             message = f"asyncio.run() at {place} raises an error, because an event loop runs already"
-            yield Finding.error(_SUBJECT, message, "await the coroutine")
+            yield Finding.error(_SUBJECT, message, "await the coroutine", self._source.at(call), "asyncio-run")
         elif function is time.sleep and not self._is_own(call):  # `Source` finds it in the handler's own lines
-            yield Finding.warning(_SUBJECT, f"{name}() at {place} {_BLOCKED}", "await asyncio.sleep(...)")
-        elif _is(function, "asyncio.tasks", "sleep") and self._is_own(call) and self._waits(call):
-            message = f"{name}() at {place} sleeps again at each replay, at your cost"
-            yield Finding.warning(_SUBJECT, message, "suspend instead: await ctx.wait(...)")
+            message = f"{name}() at {place} {_BLOCKED}"
+            yield Finding.warning(_SUBJECT, message, "await asyncio.sleep(...)", self._source.at(call), "blocking")
         elif self._blocks_the_loop(call.func, function):
             message = f"{name}() at {place} {_BLOCKED}"
-            yield Finding.warning(_SUBJECT, message, "call it in a 'def' function of a step, which runs on a thread")
+            advice = "call it in a 'def' function of a step, which runs on a thread"
+            yield Finding.warning(_SUBJECT, message, advice, self._source.at(call), "blocking")
 
     def _is_own(self, node: ast.AST) -> bool:
         """Return whether *node* is in the handler's own lines, which run in each replay; others may be in a step."""
         return self._is_handler and self._source.is_own(node)
-
-    def _waits(self, call: ast.Call) -> bool:
-        """Return whether a sleep takes time: ``sleep(0)`` only lets other tasks run."""
-        return not (call.args and isinstance(call.args[0], ast.Constant) and not call.args[0].value)
 
     def _blocks_the_loop(self, node: ast.expr, function: Any) -> bool:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -141,21 +137,22 @@ class _Reading:
     def _clock_finding(self, name: str, node: ast.AST) -> Finding:
         place = self._source.place(node)
         message = f"{name}() at {place} limits a durable call by the clock, which starts again in each replay"
-        return Finding.warning(_SUBJECT, message, "await ctx.race({...: the call, 'late': ctx.wait(...)})")
+        advice = "await ctx.race({...: the call, 'late': ctx.wait(...)})"
+        return Finding.warning(_SUBJECT, message, advice, self._source.at(node), "timeout")
 
     def _of_loop(self, loop: ast.While) -> Iterator[Finding]:
         calls = list(_calls_in([loop.test])), list(_calls_in(loop.body))
         names = [{call.func.attr for call in part if isinstance(call.func, ast.Attribute)} for part in calls]
         if "done" in names[0] and "sleep" in names[1]:
             message = f"the loop at {self._source.place(loop)} polls whether a task is done"
-            yield Finding.warning(_SUBJECT, message, "await the task")
+            yield Finding.warning(_SUBJECT, message, "await the task", self._source.at(loop), "polling")
         if names[1] & {"get", "get_nowait"} and any(map(self._is_durable, calls[1])) and self._is_queue(calls[1]):
             message = (
                 f"the loop at {self._source.place(loop)} takes items from a queue and makes durable calls for them: "
                 "which worker takes which item is repeated only if nothing but durable calls decides it"
             )
             advice = "ctx.map(func, items, max_concurrency=...) has one branch for each item"
-            yield Finding.warning(_SUBJECT, message, advice)
+            yield Finding.warning(_SUBJECT, message, advice, self._source.at(loop), "queue")
 
     def _is_queue(self, calls: list[ast.Call]) -> bool:
         """Return whether ``get`` is that of a queue: called without arguments."""
@@ -193,7 +190,7 @@ def _blocks(
                     right = f"{'async ' if asynchronous else ''}with {ast.unparse(call)}:"
                     wrong = "with" if asynchronous else "async with"
                     message = f"'{wrong} {ast.unparse(call)}' at {source.place(call)} raises an error"
-                    yield Finding.error(_SUBJECT, message, f"write '{right}'")
+                    yield Finding.error(_SUBJECT, message, f"write '{right}'", source.at(call), "async-with")
             case _:
                 pass
 

@@ -62,7 +62,8 @@ def calls(source: Source) -> Iterator[Finding]:
         if len(twins) > 1 or twins[0].in_loop:
             places = ", ".join(source.place(call.node) for call in twins)
             message = f"several operations of kind {kind} have no name, at {places}: a replay can't tell them apart"
-            yield Finding.warning(_SUBJECT, message, "pass name=..., so that a change of their order is detected")
+            advice = "pass name=..., so that a change of their order is detected"
+            yield Finding.warning(_SUBJECT, message, advice, source.at(twins[0].node), "unnamed")
 
 
 def _context_class(source: Source) -> type[DurableContext | AsyncDurableContext]:
@@ -75,11 +76,11 @@ def _unknown(source: Source, call: DurableCall) -> Finding:
     no_such = f"{call.shown}() at {source.place(call.node)}: {article} {context.__name__} has no {call.method!r}"
     if call.method in LAMBDA_NAMES:
         message = f"{no_such}; Lambda's context has"
-        return Finding.error(_SUBJECT, message, f"write {call.shown.replace('.', '.lambda_context.', 1)}()")
+        advice = f"write {call.shown.replace('.', '.lambda_context.', 1)}()"
+        return Finding.error(_SUBJECT, message, advice, source.at(call.node), "no-such-method")
     close = get_close_matches(call.method, [name for name in dir(context) if name[0] != "_"], n=1)
-    return Finding.error(
-        _SUBJECT, no_such, f"did you mean {close[0]!r}?" if close else "see the reference of the class"
-    )
+    advice = f"did you mean {close[0]!r}?" if close else "see the reference of the class"
+    return Finding.error(_SUBJECT, no_such, advice, source.at(call.node), "no-such-method")
 
 
 def _wrong_arguments(source: Source, call: DurableCall) -> Iterator[Finding]:
@@ -90,13 +91,14 @@ def _wrong_arguments(source: Source, call: DurableCall) -> Iterator[Finding]:
         if keyword.arg is not None and keyword.arg not in known:
             message = f"{call.shown}() at {source.place(call.node)} has no option {keyword.arg!r}"
             advice = f"to pass it to the function: functools.partial({function}, {keyword.arg}=...)"
-            yield Finding.error(_SUBJECT, message, advice)
+            yield Finding.error(_SUBJECT, message, advice, source.at(call.node), "arguments")
     if call.method in {*_PASSES, *_PASSES_ALL} - {"parallel"} and call.node.args:
         first = call.node.args[0]
         if isinstance(first, ast.Call) and _returns_no_function(source.value(first.func)):
             name = ast.unparse(first.func)
             message = f"{call.shown}() at {source.place(call.node)} gets what {name}() returns, not the function"
-            yield Finding.error(_SUBJECT, message, f"leave out the parentheses: {call.shown}({name}, ...)")
+            advice = f"leave out the parentheses: {call.shown}({name}, ...)"
+            yield Finding.error(_SUBJECT, message, advice, source.at(call.node), "arguments")
 
 
 def _returns_no_function(function: Any) -> bool:
@@ -129,9 +131,8 @@ def _uncallable(source: Source, call: DurableCall) -> Iterator[Finding]:
             yield from _checked(source, call, branch, list(passed), len(passed))
         if call.method == "map" and more and _is_function(source.value(arguments[1])):
             message = f"{call.shown}() at {source.place(call.node)} has the function second"
-            yield Finding.error(
-                _SUBJECT, message, f"pass the function first, then the items: {call.shown}(func, items)"
-            )
+            advice = f"pass the function first, then the items: {call.shown}(func, items)"
+            yield Finding.error(_SUBJECT, message, advice, source.at(call.node), "arguments")
 
 
 def _checked(source: Source, call: DurableCall, node: ast.expr, passes: list[str], count: int) -> Iterator[Finding]:
@@ -140,17 +141,15 @@ def _checked(source: Source, call: DurableCall, node: ast.expr, passes: list[str
         return
     if inspect.iscoroutinefunction(innermost(function)) and not source.is_async:
         message = f"{call.shown}() at {source.place(call.node)} calls {ast.unparse(node)}(), which is async"
-        yield Finding.error(
-            _SUBJECT, message, "a 'def' handler takes 'def' functions; call asyncio.run(...) in one of them"
-        )
+        advice = "a 'def' handler takes 'def' functions; call asyncio.run(...) in one of them"
+        yield Finding.error(_SUBJECT, message, advice, source.at(call.node), "arguments")
         return
     if not fits(function, count, follow_wrapped=True):
         name = ast.unparse(node)
-        message = f"{call.shown}() at {source.place(call.node)} calls {name}() with {' and '.join(passes) or 'nothing'}"
-        shape = f"{name}{inspect.signature(function)}"
-        yield Finding.error(
-            _SUBJECT, f"{message}, which it does not take", f"its signature is {shape}; change it to take them"
-        )
+        called = f"{call.shown}() at {source.place(call.node)} calls {name}() with {' and '.join(passes) or 'nothing'}"
+        message = f"{called}, which it does not take"
+        advice = f"its signature is {name}{inspect.signature(function)}; change it to take them"
+        yield Finding.error(_SUBJECT, message, advice, source.at(call.node), "arguments")
 
 
 def _is_function(value: Any) -> bool:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-__all__ = ["Finding", "Level"]
+__all__ = ["NOWHERE", "CodePlace", "Finding", "Level"]
+
+
+class CodePlace(NamedTuple):
+    """A line of a file of the user's."""
+
+    file: str
+    line: int
+
+
+NOWHERE = CodePlace("", 0)
 
 
 class Level(StrEnum):
@@ -30,12 +41,21 @@ class Finding:
         What was found.
     advice : str
         What to do; empty if nothing.
+    rule : str
+        The name of the rule, by which a comment ``# durable: ignore[rule]`` hides it; default: *subject*.
+    file : str
+        The path of the user's file; empty if the finding is about none.
+    line : int
+        The line, from 1.
     """
 
     level: Level
     subject: str
     message: str
     advice: str = ""
+    rule: str = ""
+    file: str = ""
+    line: int = 0
 
     @classmethod
     def ok(cls, subject: str, message: str) -> Finding:
@@ -43,11 +63,11 @@ class Finding:
         return cls(Level.OK, subject, message)
 
     @classmethod
-    def warning(cls, subject: str, message: str, advice: str) -> Finding:
+    def warning(cls, subject: str, message: str, advice: str, at: CodePlace = NOWHERE, rule: str = "") -> Finding:
         """Make a warning."""
-        return cls(Level.WARNING, subject, message, advice)
+        return cls(Level.WARNING, subject, message, advice, rule or subject, *at)
 
     @classmethod
-    def error(cls, subject: str, message: str, advice: str) -> Finding:
+    def error(cls, subject: str, message: str, advice: str, at: CodePlace = NOWHERE, rule: str = "") -> Finding:
         """Make an error."""
-        return cls(Level.ERROR, subject, message, advice)
+        return cls(Level.ERROR, subject, message, advice, rule or subject, *at)

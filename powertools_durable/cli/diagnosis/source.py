@@ -1,23 +1,21 @@
-"""Reads a handler's source: its durable calls, and lines that do something else at each replay.
-
-Nested functions are not checked: they may be steps, which may do anything.
-"""
+"""Reads a handler's source: its durable calls, and what it does differently at each replay."""
 
 from __future__ import annotations
 
 import ast
 import builtins
 import inspect
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple, TypeVar
 
+from powertools_durable._analysis.handler_analysis import analyze
 from powertools_durable._functions import innermost
-from powertools_durable.cli.diagnosis.finding import Finding
-from powertools_durable.parser.determinism import NESTED, is_unstable, set_order_lines, source_of
+from powertools_durable.cli.diagnosis.finding import CodePlace, Finding
+from powertools_durable.parser.determinism import NESTED, source_of
 
 __all__ = ["DurableCall", "Source"]
 
@@ -134,13 +132,11 @@ class Source:
         if self._tree is None:
             yield Finding.ok(_SUBJECT, "its source is not available; nothing was checked")
             return
-        found = [*self._of_calls(), *self._of_sets(self._tree), *self._of_tries()]
+        found = [*self._of_replays(), *self._of_tries()]
         yield from found
         if not found:
             names = ", ".join(sorted(self.operations)) or "none"
-            yield Finding.ok(
-                _SUBJECT, f"nothing found in its own lines that differs at a replay; durable calls: {names}"
-            )
+            yield Finding.ok(_SUBJECT, f"nothing found that differs at a replay; durable calls: {names}")
 
     def _method(self, call: ast.Call) -> str | None:
         match call.func:
@@ -172,38 +168,40 @@ class Source:
 
     # -- findings ---------------------------------------------------------------------------------------------
 
-    def _of_calls(self) -> Iterator[Finding]:
-        for call in _calls(_own(self._tree)):
-            function = self.value(call.func)
-            name = ast.unparse(call.func)
-            if function is print:
-                message = f"print() at {self.place(call)} prints again at each replay"
-                yield Finding.warning(_SUBJECT, message, "log it with ctx.logger")
-            elif function is time.sleep:
-                message = f"{name}() at {self.place(call)} sleeps again at each replay, at your cost"
-                yield Finding.warning(_SUBJECT, message, f"suspend instead: {'await ' * self.is_async}ctx.wait(...)")
-            elif function is not None and is_unstable(function):
-                message = f"{name}() at {self.place(call)} returns something else at each replay"
-                yield Finding.warning(_SUBJECT, message, "use ctx.now(), ctx.uuid4(), ctx.random, or a step")
-
-    def _of_sets(self, tree: ast.AST) -> Iterator[Finding]:
-        for line in set_order_lines(tree, nested=False):
-            message = f"{self._at_line(line)} depends on the order of a set, which differs from process to process"
-            yield Finding.warning(_SUBJECT, message, "use sorted(...)")
+    def _of_replays(self) -> Iterator[Finding]:
+        for found in analyze(self._function) or ():
+            at = CodePlace(found.file, found.line)
+            yield Finding.warning(_SUBJECT, found.message, found.advice, at, found.rule)
 
     def _of_tries(self) -> Iterator[Finding]:
         for node in _own(self._tree):
+            if isinstance(node, ast.With | ast.AsyncWith) and self._suspends(node.body):
+                yield from self._of_suppressing(node)
             if not isinstance(node, ast.Try) or not self._suspends(node.body):
                 continue
             for caught in node.handlers:
                 if self._is_everything(caught.type) and not any(isinstance(n, ast.Raise) for n in _own(caught)):
                     shown = ast.unparse(caught.type) if caught.type else ""
                     message = f"'{f'except {shown}'.strip()}:' at {self.place(caught)} catches suspensions too"
-                    yield Finding.warning(_SUBJECT, message, "write 'except Exception:', which does not catch them")
+                    advice = "write 'except Exception:', which does not catch them"
+                    yield Finding.warning(_SUBJECT, message, advice, self.at(caught), "suspension")
             if self._suspends(node.finalbody):
                 place = self.place(node.finalbody[0])
                 message = f"'finally:' at {place} makes durable calls, also when the handler suspends"
-                yield Finding.warning(_SUBJECT, message, "use ctx.defer(...), which runs at the end of the execution")
+                advice = "use ctx.defer(...), which runs at the end of the execution"
+                yield Finding.warning(_SUBJECT, message, advice, self.at(node.finalbody[0]), "finally")
+
+    def _of_suppressing(self, node: ast.With | ast.AsyncWith) -> Iterator[Finding]:
+        for item in node.items:
+            call = item.context_expr
+            if (
+                isinstance(call, ast.Call)
+                and self.value(call.func) is suppress
+                and any(map(self._is_everything, call.args))
+            ):
+                message = f"'{ast.unparse(call)}' at {self.place(call)} catches suspensions too"
+                advice = "name Exception, or the errors that it is about"
+                yield Finding.warning(_SUBJECT, message, advice, self.at(call), "suspension")
 
     def _is_everything(self, kind: ast.expr | None) -> bool:
         """Return whether ``except`` with *kind* catches suspensions."""
@@ -228,12 +226,14 @@ class Source:
                 return None
 
     def place(self, node: ast.AST) -> str:
-        """Return ``file:line``."""
-        return self._at_line(getattr(node, "lineno", 1))
+        """Return ``file:line``, without folders."""
+        file, line = self.at(node)
+        return f"{Path(file).name}:{line}"
 
-    def _at_line(self, line: int) -> str:
+    def at(self, node: ast.AST) -> CodePlace:
+        """Return the file and the line."""
         code = self._function.__code__
-        return f"{Path(code.co_filename).name}:{code.co_firstlineno + line - 1}"
+        return CodePlace(code.co_filename, code.co_firstlineno + getattr(node, "lineno", 1) - 1)
 
 
 def _own(tree: ast.AST | None) -> Iterator[ast.AST]:

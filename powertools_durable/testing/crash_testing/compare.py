@@ -39,6 +39,10 @@ _UNWINDING = (
     "is called while a suspension passes through, as it does through finally blocks, and does nothing then. Use "
     "ctx.defer(...) or ctx.saga() for what must happen at the execution's end"
 )
+_KEPT = (
+    "the code keeps something in memory, and a replay after a suspension does not have it. Return it from a step, and "
+    "use what ctx.step(...) returns"
+)
 _IDENTITY = ("type", "name", "parent")
 _ASKED_AT = re.compile(r".* at (?P<location>.+:\d+) in \S+ was not recorded$")
 _MISMATCH = re.compile(
@@ -118,6 +122,12 @@ class Judge:
         if not found:
             yield from self._lost_lines(outcome)
             yield from _leftovers(outcome, self._home)
+
+    def without_replay(self, outcome: Outcome) -> Iterator[Deviation]:
+        """Yield what is different in a run that was never replayed."""
+        found = [*self._records(outcome)] or [*self._end(outcome)]
+        for operation, location, words, _ in found:
+            yield Deviation(operation, location, f"without any suspension, {words}: {_KEPT}", "memory")
 
     def _interrupted(self, outcome: Outcome) -> Site | None:
         """Return an at-most-once step that failed because a process died inside of it."""

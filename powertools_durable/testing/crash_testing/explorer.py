@@ -25,6 +25,7 @@ from powertools_durable.testing.crash_testing.findings import Exploration
 from powertools_durable.testing.crash_testing.module_globals import Globals
 from powertools_durable.testing.crash_testing.run_outcome import Outcome
 from powertools_durable.testing.crash_testing.static_checks import Inspector, unordered
+from powertools_durable.testing.crash_testing.straight_host import straight_host
 from powertools_durable.testing.simulation.captured_output import exploring
 from powertools_durable.testing.simulation.simulated_run import SimulatedCallback, SimulatedRun
 from powertools_durable.testing.simulation.simulator import Simulator
@@ -33,6 +34,7 @@ __all__ = ["explore"]
 
 _INSIDE = ("before the body", "after the effect", "after the body")
 _TIMEOUT = "a timeout of asyncio ends the wait for a durable call"  # as the runtime logs it
+_NO_TIMEOUT = 1e9  # seconds of an invocation in which waits pass, but take no time
 _ENOUGH = 50  # invocations and pushes that any run may take beside what its length explains
 _HOW_ANSWERED = " Callbacks are answered with callbacks={name: answer}, on the command line with --answer NAME=JSON"
 
@@ -53,6 +55,8 @@ def explore(
     and at the end, before the answer. What it held in memory is gone then: its plain module globals are as after an
     import. The service and the ledger are what survives. Outside of steps, the clock, random numbers and, where the
     handler reads them, environment variables differ between invocations.
+
+    In one more run no wait suspends the execution, so nothing is replayed. What differs there was kept in memory.
 
     In every run the result, the error, all records, the effects and the log lines must be those of a run without
     crashes.
@@ -151,13 +155,15 @@ class _Explorer:
                 self._try(plan)
             for _ in range(crashes - 1):
                 outcomes = [self._try(plan) for plan in self._budget.choose(_continued(outcomes))]
+            if expected.invocations > 1:
+                self._compare_without_replay(expected)
         self._found.left_out, self._found.seed = self._budget.left_out, self._simulator.seed
         self._hint(inspector)
         self._found.warnings += self._budget.warnings
         return self._found
 
     def _look(self, expected: Outcome, otherwise: Outcome, inspector: Inspector) -> None:
-        suspicions = (*inspector.deeds(), *unordered(inspector.codes))
+        suspicions = (*inspector.deeds(), *unordered(self._simulator.handler))
         for difference in (*self._judge.alone(), *changing_keys(expected, otherwise), *suspicions):
             self._found.found(difference, expected.plan, ())
         if expected.status != "SUCCEEDED":
@@ -196,25 +202,39 @@ class _Explorer:
             self._found.found(difference, plan, outcome.killed, self._history)
         return outcome
 
+    def _compare_without_replay(self, expected: Outcome) -> None:
+        """Run the handler once more in one invocation that is never replayed, if nothing else was found."""
+        if self._found.failures:
+            return  # a difference would have the same cause
+        self._budget.plan(1)
+        straight = self._run(CrashPlan(), is_straight=True)
+        if straight.invocations == 1 and straight.status not in {"RUNNING", ""}:
+            for difference in self._judge.without_replay(straight):
+                self._found.found(difference, expected.plan, ())
+
     # -- one run ---------------------------------------------------------------------------------------------
 
-    def _run(self, plan: CrashPlan, salt: str = "", schedule: str = "threads") -> Outcome:
+    def _run(self, plan: CrashPlan, salt: str = "", schedule: str = "threads", *, is_straight: bool = False) -> Outcome:
         self._ledger.clear()
         self._found.runs += 1
         watcher = Watcher(plan, self._surroundings)
         run = self._simulator.prepare(
             self._event,
             "explored",
-            host=partial(Host, forgives_kills=True),
+            host=partial(straight_host, self._callbacks) if is_straight else partial(Host, forgives_kills=True),
             chance=_Steady,
             watch=watcher,
             schedule=schedule,
+            invocation_timeout=_NO_TIMEOUT if is_straight else None,
         )
         watcher.fingerprint = lambda: _fingerprint(run, self._ledger)
         self._surroundings.run(run.clock, salt)
         stuck = ""
         try:
-            self._push(run)
+            if is_straight:
+                run.settle()
+            else:
+                self._push(run)
         except ValidationError as problem:
             stuck = str(problem)
         finally:

@@ -16,7 +16,7 @@ from powertools_durable.testing.crash_testing.crash_report import Events, crash_
 __all__ = ["Exploration", "Failure"]
 
 _NO_CRASH = "none is needed"
-_MAY_BE_CHANCE = ("path", "record", "end")
+_MAY_BE_CHANCE = ("path", "record", "end", "memory")
 _Sighting = tuple[tuple[int, int], str, Deviation]
 
 

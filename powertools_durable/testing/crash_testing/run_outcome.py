@@ -40,6 +40,7 @@ class Outcome:
     effects: Sequence[Entry]
     lines: Counter[tuple[str, str, str]]
     stuck: str = ""
+    invocations: int = 0
 
     @classmethod
     def of(cls, run: SimulatedRun, watcher: Watcher, effects: Sequence[Entry], stuck: str = "") -> Outcome:
@@ -55,6 +56,7 @@ class Outcome:
             effects=tuple(effects),
             lines=lines,
             stuck=stuck,
+            invocations=len(run.invocations),
         )
 
     @property

@@ -7,17 +7,18 @@ import inspect
 import os
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Self
 
+from powertools_durable._analysis.handler_analysis import analyze
 from powertools_durable._contexts.awaited import DURABLE_METHODS
+from powertools_durable._functions import innermost
 from powertools_durable.parser.determinism import (
     SHARED_RANDOM,
     limits_by_clock,
-    set_order_lines,
     source_of,
     unstable_name,
 )
@@ -106,16 +107,19 @@ class Inspector:
 
     def _note_variable(self, frame: FrameType) -> None:
         caller = frame.f_back
-        while caller is not None and "/os.py" in caller.f_code.co_filename.replace("\\", "/"):
-            caller = caller.f_back
-        while caller is not None and "_collections_abc" in caller.f_code.co_filename:
-            caller = caller.f_back
-        while caller is not None and "/os.py" in caller.f_code.co_filename.replace("\\", "/"):
+        while caller is not None and _is_of_os(caller.f_code.co_filename):
             caller = caller.f_back
         if caller is not None and is_users(caller.f_code.co_filename) and _is_outside():
             name = frame.f_locals.get("key")
             if isinstance(name, str):
                 self.variables.setdefault(name, f"{caller.f_code.co_filename}:{caller.f_lineno}")
+
+
+def _is_of_os(file: str) -> bool:
+    """Tell whether a file is part of `os`, whose modules are frozen: ``os.getenv`` reads ``os.environ``."""
+    return file in {"<frozen os>", "<frozen _collections_abc>"} or file.replace("\\", "/").endswith(
+        ("/os.py", "/_collections_abc.py")
+    )
 
 
 def _is_outside() -> bool:
@@ -141,18 +145,13 @@ def _is_durable(call: ast.Call, contexts: set[str]) -> bool:
     return any(isinstance(one, ast.Name) and one.id in contexts for one in given)
 
 
-_PARTS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
-
-
-def unordered(codes: set[CodeType]) -> Iterator[Deviation]:
-    """Yield where *codes* depend on the order of a set, which differs between processes."""
-    own = (code for code in codes if code.co_name not in _PARTS)  # their functions' lines hold them
-    for code in sorted(own, key=lambda one: (one.co_filename, one.co_firstlineno)):
-        tree = source_of(code)
-        for line in set_order_lines(tree, nested=True) if tree is not None else ():
+def unordered(handler: Callable[..., Any]) -> Iterator[Deviation]:
+    """Yield where a handler depends on the order of a set, which differs between processes."""
+    for found in analyze(handler) or ():
+        if found.rule == "set-order":
             yield Deviation(
-                code.co_name,
-                f"{code.co_filename}:{code.co_firstlineno + line - 1}",
+                innermost(handler).__name__,
+                f"{found.file}:{found.line}",
                 "depends on the order of a set, which differs from process to process: operations would change "
                 "places after a crash. Use sorted(...)",
                 "order",

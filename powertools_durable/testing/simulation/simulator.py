@@ -131,23 +131,26 @@ class Simulator:
         chance: Callable[[str], Random] = Random,
         watch: Watch | None = None,
         schedule: str = "threads",
+        invocation_timeout: float | None = None,
     ) -> SimulatedRun:
         """Start an execution without invoking the handler yet.
 
         *watch* observes it and must be a `Probe`, too. Another *schedule* gives another interleaving of threads.
+        *invocation_timeout*, in seconds, replaces the simulator's.
         """
+        seconds = self._invocation_timeout if invocation_timeout is None else invocation_timeout
         self._started += 1
         name = check_execution_name(name or f"run-{self._started}")
         random = chance(f"{self.seed}/{self._started}")
         clock = VirtualClock()
         threads = SeededThreads(clock, RandomSchedule(f"{self.seed}/{name}/{schedule}"))
-        service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=self._invocation_timeout)
+        service = host(MemoryStore(), clock, SeededIds(random), invocation_timeout=seconds)
         notes = partial(noting, self.modules) if watch is None else nullcontext  # explore() restores modules by itself
         sandboxes = Sandboxes(
             ServiceBackend(service),
             clock,
             threads,
-            self._invocation_timeout,
+            seconds,
             watch=watch,
             notes=notes,
             schedule=f"{self.seed}/{name}/{schedule}",

@@ -7,6 +7,7 @@ from powertools_durable.testing import Ledger
 
 ledger = Ledger()
 EVENT = {"id": "order-42"}
+DOCTOR = None
 SAYS = "the execution is FAILED: nothing handles that it was interrupted"
 
 

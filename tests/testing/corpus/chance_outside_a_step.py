@@ -7,6 +7,7 @@ import random
 from powertools_durable import durable
 
 EVENT = {"reviewers": ["ada", "bob", "cyd", "dan", "eve"]}
+DOCTOR = "random"
 SAYS = "the code asks for"
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from powertools_durable import durable
 
 EVENT = {"id": "order-42"}
+DOCTOR = "clock"
 SAYS = "the code asks for"
 
 

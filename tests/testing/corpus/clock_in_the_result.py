@@ -7,6 +7,7 @@ import time
 from powertools_durable import durable
 
 EVENT = {"id": "order-42"}
+DOCTOR = "clock"
 SAYS = "its result is"
 
 

@@ -7,6 +7,7 @@ from powertools_durable.testing import Ledger
 
 ledger = Ledger()
 EVENT = {"city": "venice"}
+DOCTOR = "step-write"
 SAYS = "is not recorded any more"
 
 

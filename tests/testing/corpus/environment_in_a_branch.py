@@ -7,6 +7,7 @@ import os
 from powertools_durable import durable
 
 EVENT = {"id": "order-42"}
+DOCTOR = "environment"
 SAYS = "the code asks for"
 
 

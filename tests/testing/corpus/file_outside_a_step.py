@@ -8,6 +8,7 @@ from tempfile import gettempdir
 from powertools_durable import durable
 
 EVENT = {"id": "order-42"}
+DOCTOR = "io"
 SAYS = "writes a file outside of any step"
 
 

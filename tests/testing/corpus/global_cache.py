@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import durable
 
 EVENT = {"currency": "EUR"}
+DOCTOR = "global"
 SAYS = "the code asks for"
 
 RATES = {}

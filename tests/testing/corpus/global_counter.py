@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import durable
 
 EVENT = {"id": "order-42"}
+DOCTOR = "global"
 SAYS = "the code asks for"
 
 count = 0

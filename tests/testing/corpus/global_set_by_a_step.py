@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import durable
 
 EVENT = {"user": "ada"}
+DOCTOR = None
 SAYS = "its result is 'None' in place of 'token-of-ada'"
 
 session = {}

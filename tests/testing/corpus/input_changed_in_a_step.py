@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import durable
 
 EVENT = {"id": "order-42", "paid": False}
+DOCTOR = "step-write"
 SAYS = "in place of"
 
 

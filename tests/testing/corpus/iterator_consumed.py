@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import durable
 
 EVENT = {"pages": ["one", "two", "three"]}
+DOCTOR = "step-write"
 SAYS = "its result is"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import durable
 
 EVENT = {"room": "blue"}
+DOCTOR = "finally"
 SAYS = "is called while a suspension passes through"
 
 

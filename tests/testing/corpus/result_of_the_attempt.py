@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import Retry, StepSemantics, current_step, durable
 
 EVENT = {"id": "order-42"}
+DOCTOR = None
 SAYS = "its result is"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import durable
 
 EVENT = {"skus": ["cup", "pot"]}
+DOCTOR = "step-write"
 SAYS = "the execution's result"
 
 

@@ -7,6 +7,7 @@ from powertools_durable.testing import Ledger
 
 ledger = Ledger()
 EVENT = {"id": "order-42"}
+DOCTOR = None
 SAYS = "effect 'charge' happens 2 times in place of once"
 
 

@@ -7,6 +7,7 @@ import contextlib
 from powertools_durable import durable
 
 EVENT = {"id": "order-42"}
+DOCTOR = "suspension"
 SAYS = "swallows the signal that suspends the execution"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from powertools_durable import durable
 
 EVENT = {"skus": ["cup", "pot", "cup", "lid"]}
+DOCTOR = "set-order"
 SAYS = "depends on the order of a set"
 
 

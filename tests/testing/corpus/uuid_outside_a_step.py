@@ -9,6 +9,7 @@ from powertools_durable.testing import Ledger
 
 ledger = Ledger()
 EVENT = {"id": "order-42"}
+DOCTOR = "random"
 SAYS = "in place of"
 
 
