@@ -30,6 +30,7 @@ ONCE = StepConfig(retry_strategy=RetryPresets.none())
 def operation(info):
     assert type(info.operation_type) is OperationType
     assert type(info.status) is OperationStatus
+    assert info.sub_type is None or type(info.sub_type) is str
     error = None if info.error is None else [info.error.type, info.error.message]
     return [
         info.operation_id[:6],

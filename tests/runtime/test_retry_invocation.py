@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from powertools_durable import Retry, StepError, durable
+from powertools_durable import Completion, Retry, StepError, durable
 from powertools_durable.errors import RetryInvocation
+from powertools_durable.serdes import PlainJson
 from powertools_durable.testing import Simulator
 
 
@@ -61,6 +62,22 @@ def in_a_polling_function(ctx, code):
     return ctx.wait_for_condition(lambda state: "done", initial="", polling=polling)
 
 
+def in_a_completion_rule(ctx, code):
+    def rule(status):
+        code()
+
+    return ctx.parallel([lambda child: "done"], completion=Completion(when=rule)).results[0]
+
+
+def in_a_serdes(ctx, code):
+    class Storing(PlainJson):
+        def serialize(self, value, context):
+            code()
+            return super().serialize(value, context)
+
+    return ctx.step(lambda: "done", serdes=Storing())
+
+
 def in_a_saga(ctx, code):
     with ctx.saga():
         return code()
@@ -89,6 +106,8 @@ PLACES = [
     in_attempts,
     in_a_check,
     in_a_polling_function,
+    in_a_completion_rule,
+    in_a_serdes,
     in_a_saga,
 ]
 

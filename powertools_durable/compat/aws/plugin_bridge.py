@@ -208,7 +208,7 @@ def _operation(info: ours.OperationInfo, words: Any) -> dict[str, Any]:
     return {
         "operation_id": info.id,
         "operation_type": words.OperationType(str(info.type)),
-        "sub_type": info.sub_type,
+        "sub_type": None if info.sub_type is None else str(info.sub_type),  # an enum's member is no plain text
         "name": info.name,
         "parent_id": info.parent_id,
         "start_time": info.started_at,
