@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import IO, ParamSpec, TypeVar, cast
+from typing import IO, Annotated, ParamSpec, TypeVar, cast
 
 import typer
 from rich.text import Text
 
+from powertools_durable._version import __version__
 from powertools_durable.cli import (
     debugging,
     doctor,
@@ -35,10 +36,25 @@ app = typer.Typer(
     name="powertools-durable",
     help="Run durable functions on this machine; list, show, answer and stop executions here or in an AWS account.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"powertools-durable {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
 
 
 def _command(command: Callable[P, R]) -> Callable[P, R]:

@@ -40,12 +40,14 @@ from powertools_durable.cli.remote_execution import Summary
 from powertools_durable.cli.showing import Shown, common_fields, follow_execution
 from powertools_durable.cli.sources import AwsFlag, AwsFunction, ExecutionSource
 from powertools_durable.cli.usage import UsageError, command_line
-from powertools_durable.local import LocalExecution
+from powertools_durable.local import LocalExecution, LocalExecutions
 from powertools_durable.local.executions import LocalSummary
 
 __all__ = ["callback", "list_", "show", "stop"]
 
 _PAGE_WIDTH = 100
+_STATUSES = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "RUNNING"})
+_STATUSES_HERE = frozenset({"SUSPENDED", "KILLED"})  # RUNNING, but no process of this machine runs them
 _ROWS = 100  # of the table; a store may have a hundred thousand executions
 
 
@@ -58,13 +60,32 @@ class Answer(StrEnum):
 
 
 def list_(
-    store: Store = DEFAULT_STORE, aws: AwsFlag = False, function: AwsFunction = None, as_json: JsonFlag = False
+    store: Store = DEFAULT_STORE,
+    aws: AwsFlag = False,
+    function: AwsFunction = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only those with this status: SUCCEEDED, FAILED, TIMED_OUT, STOPPED, RUNNING; here also SUSPENDED, "
+            "KILLED. Can be repeated.",
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """List the newest 100 executions; with --json all.
 
     The newest is the last one.
+
+    Examples: `list`, `list --status FAILED --json`, `list --aws --function orders:live`.
     """
     executions = ExecutionSource(store, aws, function).executions()
+    statuses = {each.upper() for each in status or ()}
+    if unknown := statuses - (_STATUSES if aws else _STATUSES | _STATUSES_HERE):
+        raise UsageError(f"--status {', '.join(sorted(unknown))}: there is no such status")
+    if statuses:
+        _list_some(executions, statuses, as_json=as_json)
+        return
     if as_json:
         for one in executions.summaries():
             print_json(_local_fields(one) if isinstance(one, LocalSummary) else common_fields(one))
@@ -81,6 +102,24 @@ def list_(
     _print_table(("id", "name", "status", "started", *columns), rows)
     if is_cut:
         print(f"only the newest {_ROWS}{total} executions are listed; --json lists all of them", file=sys.stderr)
+
+
+def _list_some(executions: LocalExecutions | RemoteExecutions, statuses: set[str], *, as_json: bool) -> None:
+    if isinstance(executions, RemoteExecutions):
+        found: Iterator[Summary | LocalSummary] = executions.summaries(Statuses=sorted(statuses))
+        columns = ("took", "version")
+    else:
+        found = (one for one in executions.summaries() if display_status(one) in statuses)
+        columns = ("invocations", "waits for")
+    if as_json:
+        for one in found:
+            print_json(_local_fields(one) if isinstance(one, LocalSummary) else common_fields(one))
+        return
+    newest = sorted(found, key=lambda one: one.started)
+    rows = (_local_row(one) if isinstance(one, LocalSummary) else _remote_row(one) for one in newest[-_ROWS:])
+    _print_table(("id", "name", "status", "started", *columns), rows)
+    if len(newest) > _ROWS:
+        print(f"only the newest {_ROWS} of {len(newest):,} executions are listed; --json lists all", file=sys.stderr)
 
 
 def show(

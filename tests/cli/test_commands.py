@@ -211,6 +211,72 @@ def test_list_tells_every_execution(cli, waiting):
     assert [line["name"] for line in lines(cli("list", "--json"))] == ["order-42", "greeting"]
 
 
+@pytest.mark.parametrize(
+    ("statuses", "names"),
+    [(["SUSPENDED"], ["order-42"]), (["failed", "SUCCEEDED"], ["greeting", "declined"]), (["KILLED"], [])],
+)
+def test_list_shows_those_with_a_status(cli, waiting, statuses, names):
+    cli("run", f"{SHOP}:greets", "--event", "1", "--name", "greeting")
+    cli("run", f"{SHOP}:fails", "--name", "declined")
+    options = [word for status in statuses for word in ("--status", status)]
+    assert [row.split()[1] for row in cli("list", *options).stdout.splitlines()[1:]] == names
+    assert [line["name"] for line in lines(cli("list", "--json", *options))] == names
+
+
+def test_a_status_that_does_not_exist_is_named(cli, waiting):
+    done = cli("list", "--status", "DONE")
+    assert (done.exit_code, "--status DONE: there is no such status" in done.stderr) == (2, True)
+
+
+def test_the_version_is_printed(cli):
+    assert cli("--version").stdout.startswith("powertools-durable 0.")
+
+
+def test_a_history_is_shown_from_a_file(cli, folder, waiting):
+    (folder / "history.json").write_text(cli("export", "order-42").stdout)
+    shown = cli("show", "--history", "history.json").stdout
+    assert "… approval waits for an answer" in shown
+    assert "✓ reserve" in shown
+    told = json.loads(cli("show", "--history", "history.json", "--json").stdout)
+    assert [one["path"] for one in told["operations"]] == ["reserve", "cool", "approval"]
+    assert cli("show", "--history", "history.json", "order-42").exit_code == 2
+
+
+# -- answers ---------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_for_a_callback_that_was_never_opened_is_an_error_at_the_end(cli):
+    done = cli("run", f"{SHOP}:greets", "--event", "1", "--answer", "approvel=1")
+    assert done.exit_code == 2
+    assert lines(done)[-1]["status"] == "SUCCEEDED"
+    assert "error: --answer approvel: no callback of that name was opened; those that were: none" in done.stderr
+
+
+def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(cli):
+    done = cli("run", f"{SHOP}:handler", "--event", EVENT, "--skip-time", "--name", "it", "--answer", "approval=7")
+    assert done.exit_code == 2
+    assert "the answer for 'approval' is not a dict" in done.stderr
+    assert "it was not sent" in done.stderr
+    assert lines(cli("show", "it", "--json"))[0]["waitingFor"] == ["approval"]
+
+
+def test_a_function_that_is_not_here_is_named_with_the_option_that_adds_it(cli):
+    done = cli("run", f"{SHOP}:buys", "--event", '"ada"')
+    assert done.exit_code == 1
+    assert "run it here too: --function greeter:1=TARGET" in done.stderr
+
+
+def test_a_deadline_is_skipped_and_said_when_nothing_else_can_happen(cli, folder):
+    (folder / "late.py").write_text(
+        "from powertools_durable import durable\n\n\n@durable\ndef handler(event, ctx):\n"
+        "    return ctx.create_callback(name='go', timeout=86_400).result()\n"
+    )
+    done = cli("run", "late.py:handler", "--skip-time")
+    assert done.exit_code == 1
+    assert "--skip-time: nobody answers go, so its deadline has come" in done.stderr
+    assert cli("run", "late.py:handler", "--skip-time", "--no-wait").exit_code == 3
+
+
 def test_a_table_has_the_newest_hundred_and_says_how_many_there_are(cli, waiting, monkeypatch):
     monkeypatch.setattr("powertools_durable.cli.inspection._ROWS", 2)
     assert "only" not in cli("list").stderr
