@@ -147,7 +147,7 @@ def orders(kind, tmp_path, monkeypatch):
 
 
 def fork(*words):
-    return cli("fork", "orders.py:handler", "order-1.json", "--store", "forks.sqlite", *words)
+    return cli("fork", "orders.py:handler", "order-1.json", "--store", "forks.sqlite", "--no-wait", *words)
 
 
 def ran(folder):
@@ -223,7 +223,7 @@ def test_the_history_of_a_fork_replays_and_forks_again(orders):
 
 @both
 def test_a_fork_that_was_interrupted_can_be_resumed(orders):
-    done = fork("--from", "ok", "--skip-time", "--no-wait")
+    done = fork("--from", "ok", "--skip-time")
     assert done.exit_code == 3
     done = cli("resume", "order-1", "--store", "forks.sqlite", "--answer", "ok=1", "--skip-time")
     assert done.exit_code == 0
