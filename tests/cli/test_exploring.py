@@ -40,7 +40,7 @@ def test_a_handler_that_does_not_survive_ends_with_1_and_says_where_how_and_when
     first, _, what, why, crash = done.stdout.splitlines()
     assert first.startswith("handler does not survive: 1 failure in ")
     assert what.startswith("1. step 'charge' (#1)")
-    assert what.endswith("step_charges_twice.py:14")
+    assert what.endswith("step_charges_twice.py:15")
     assert "effect 'charge' happens 2 times in place of once" in why
     assert crash.strip() == "crash: killed after the effect 'charge' in step 'charge' (#1) (and 4 more)"
 
@@ -66,8 +66,8 @@ def test_a_report_that_cannot_be_written_is_an_error(tmp_path):
 def test_places_are_relative_to_the_current_folder(monkeypatch):
     monkeypatch.chdir(CORPUS)
     done = cli("clock_in_a_branch.py:handler", "--event", '{"id": "42"}')
-    assert "  clock_in_a_branch.py:18\n" in done.stdout
-    assert "outside of steps: datetime.now() at clock_in_a_branch.py:16\n" in done.stdout
+    assert "  clock_in_a_branch.py:19\n" in done.stdout
+    assert "outside of steps: datetime.now() at clock_in_a_branch.py:17\n" in done.stdout
 
 
 @pytest.mark.slow
