@@ -14,7 +14,7 @@ from powertools_durable._analysis.code_finding import CodeFinding, of_taint
 
 __all__ = ["MOST_RUNS", "State", "StepCall"]
 
-MOST_RUNS = 4_000  # functions that one analysis reads: calls in calls may multiply
+MOST_RUNS = 1_000  # functions that one analysis reads: calls in calls may multiply
 _SELF_EVIDENT = {"clock", "random", "set-order"}  # differ wherever they are used; others only where they decide
 
 
