@@ -10,16 +10,20 @@ import gc
 import json
 import math
 import os
+import pty
 import statistics
 import tempfile
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from powertools_durable import DurableContext, durable
+from powertools_durable.cli.live import LiveTree
 from powertools_durable.local import LocalRunner, SqliteStore
 from powertools_durable.testing import Simulator, explore, replay
 
@@ -67,6 +71,12 @@ def written(work: Work) -> float:
 def _bytes_written() -> int:
     lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
     return next(int(line.partition(":")[2]) for line in lines if line.startswith("wchar"))
+
+
+def times(work: Work) -> float:
+    """Return how many times the CPU of the second of two pieces of work the first takes; *work* returns both."""
+    first, second = work()  # type: ignore[misc]
+    return cpu(first) / cpu(second)
 
 
 # -- what is measured ------------------------------------------------------------------------------------------
@@ -128,6 +138,35 @@ def on_this_machine(handler: Callable[..., object], count: int, folder: Path) ->
     """Run *handler* with the local runner, which waits out its timers."""
     runner = LocalRunner(handler, folder / "store.sqlite")
     return lambda: runner.run(count, wait=False)
+
+
+def on_a_terminal(handler: Callable[..., object], count: int, folder: Path) -> Work:
+    """Run *handler* as the command line does, once drawn on a terminal and once with nothing that watches it."""
+
+    def drawn() -> None:
+        ours, theirs = pty.openpty()
+        runner = LocalRunner(handler, folder / "drawn.sqlite")
+        reader = threading.Thread(target=_read_all, args=(ours,), daemon=True)
+        reader.start()
+        with open(theirs, "w", encoding="utf-8") as terminal, LiveTree(runner.store.path, terminal) as tree:  # noqa: PTH123
+            runner.sightings = tree.sightings
+            one = runner.start(count)
+            tree.begin(one)
+            runner.resume(one.id, wait=False, watch=tree.watch)
+            tree.end(one)
+        reader.join()
+        os.close(ours)
+
+    def undrawn() -> None:
+        LocalRunner(handler, folder / "undrawn.sqlite").run(count, wait=False)
+
+    return lambda: (drawn, undrawn)
+
+
+def _read_all(terminal: int) -> None:
+    with suppress(OSError):  # the other end is closed
+        while os.read(terminal, 65_536):
+            pass
 
 
 def replayed(handler: Callable[..., object], count: int, _folder: Path) -> Work:
@@ -214,6 +253,14 @@ ROWS: dict[str, Row] = {
     ),
     "G4 start": Row("start one more beside n executions", "ms CPU", (200, 400, 800), cpu, starting, most=_FLAT),
     "G6": Row("explore n steps, 20 runs with crashes", "ms CPU", (100, 200, 400), cpu, explored, rounds=1),
+    "G8": Row(
+        "run n steps on a terminal, against a run that nobody watches",
+        "times",
+        (750, 1500, 3000),
+        times,
+        on_a_terminal,
+        most=_FLAT,
+    ),
     "G7": Row("replay n maps in a row", "ms CPU", (250, 500, 1000), cpu, replayed, maps),
 }
 
