@@ -22,6 +22,7 @@ from powertools_durable.cli import (
     pruning,
     running,
 )
+from powertools_durable.cli.help_examples import EXAMPLES
 from powertools_durable.cli.main import INTERRUPTED
 from powertools_durable.cli.output import LossyStream, console, harmless, safe_streams
 from powertools_durable.cli.usage import UsageError, remember_folder, shorten_paths
@@ -95,10 +96,17 @@ def _print_error(errors: LossyStream, message: str) -> None:
     console(cast("IO[str]", errors)).print(Text(harmless(message)), style="red")
 
 
-app.command()(_command(running.run))
-app.command()(_command(running.resume))
-app.command("list")(_command(inspection.list_))
-for _function in (
+def _add(command: Callable[..., object]) -> None:
+    name = command.__name__.rstrip("_")
+    lines = (f"  powertools-durable {example}" for example in EXAMPLES.get(name, ()))
+    epilog = "\n".join(["\b", "Examples:", *lines]) if name in EXAMPLES else None
+    app.command(name, epilog=epilog)(_command(command))
+
+
+_COMMANDS: tuple[Callable[..., object], ...] = (
+    running.run,
+    running.resume,
+    inspection.list_,
     inspection.show,
     inspection.callback,
     inspection.stop,
@@ -106,10 +114,11 @@ for _function in (
     pruning.prune,
     histories.export,
     histories.replay,
-):
-    app.command()(_command(_function))
-app.command()(_command(exploring.explore))
-app.command()(_command(debugging.debug))
-app.command()(_command(fork.fork))
-app.command()(_command(gate.gate))
-app.command()(_command(doctor.doctor))
+    exploring.explore,
+    debugging.debug,
+    fork.fork,
+    gate.gate,
+    doctor.doctor,
+)
+for _function in _COMMANDS:
+    _add(_function)

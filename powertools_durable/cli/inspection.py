@@ -76,8 +76,6 @@ def list_(
     """List the newest 100 executions; with --json all.
 
     The newest is the last one.
-
-    Examples: `list`, `list --status FAILED --json`, `list --aws --function orders:live`.
     """
     executions = ExecutionSource(store, aws, function).executions()
     statuses = {each.upper() for each in status or ()}
@@ -147,8 +145,6 @@ def show(
     """Show what an execution did: its operations as a tree, what failed and why, what it waits for.
 
     What succeeded is folded; --all unfolds it, and shows every attempt.
-
-    Examples: `show order-42`, `show order-42 --all`, `show order-42 --follow`, `show --history order-42.json`.
     """
     if values and html is None:
         raise UsageError("--values is for the report: add --html FILE")

@@ -63,7 +63,7 @@ class LiveTree:
         self._one: LocalExecution | None = None
         self._has_changed = False
         self._ended = threading.Event()
-        self._commands: tuple[int, Sequence[str]] = (-1, ())
+        self._commands: tuple[tuple[int, int], Sequence[str]] = ((-1, 0), ())
         self._stack = ExitStack()
         self._ticker = threading.Thread(target=self._tick, name="powertools-durable-tree", daemon=True)
 
@@ -153,6 +153,8 @@ class LiveTree:
         room = self._page.height - 3 - sum(max(1, -(-len(text) // width)) for text in below)
         rows = _fit(list(self._tree(timeline).rows()), max(1, room))
         lines = [line if isinstance(line, Text) else line_of(line, self._page) for line in rows]
+        whole = [part for line in lines for part in line.wrap(self._page, width)]
+        lines = whole if len(whole) <= room else lines  # else each is cut to one line
         last = timeline.invocations[-1] if timeline.invocations else None
         if last is not None:
             replays = f", replays {last.replayed:,} operation{'s' * (last.replayed != 1)}" if last.replayed else ""
@@ -171,14 +173,15 @@ class LiveTree:
     def _answer_commands(self, timeline: Timeline) -> Sequence[str]:
         """Return the commands that answer open callbacks; they are looked for again after new events only."""
         one = self._one
-        if one is None or timeline.events == self._commands[0]:
+        known = timeline.events, len(self.sightings.answers)
+        if one is None or known == self._commands[0]:
             return self._commands[1]
         commands: list[str] = []
         if any(waiting.kind in _CALLBACKS for waiting in timeline.waiting):
             for record in one.open_callbacks[:_MOST_COMMANDS]:
                 sample = sample_answer(self.sightings.answers.get(record.id))
                 commands.append(answer_command(one, record, store_option(self._store), sample))
-        self._commands = timeline.events, commands
+        self._commands = known, commands
         return commands
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,17 +11,16 @@ from typing import Any
 from powertools_durable._protocol.operation import ErrorObject, Operation
 from powertools_durable._service.execution import Header, ServiceExecution
 from powertools_durable._service.history import HistoryEvent
-from powertools_durable._service.update_validation import ServiceRefusal
 from powertools_durable._service.view import ExecutionView
 from powertools_durable.errors import ValidationError
-from powertools_durable.errors.recording import answer_error
+from powertools_durable.local.callbacks import LocalCallback, ambiguous, describe_closed
 from powertools_durable.local.change import changing
 from powertools_durable.local.lock import is_running
 from powertools_durable.local.store import SqliteStore, StoreError
-from powertools_durable.parser.stored import input_text
 
 __all__ = ["LocalCallback", "LocalExecution", "LocalExecutions", "LocalSummary", "ambiguous"]
 
+_MOST_SEARCHED = 20  # newest executions that are searched for a callback which is not open any more
 _MOST_NAMED = 5  # executions that a message names
 _LAST = "\U0010ffff"  # no text is greater
 _OPEN_CALLBACKS = """
@@ -142,6 +140,10 @@ class LocalExecution(ExecutionView):
     def callbacks(self, text: str) -> list[LocalCallback]:
         """Return the open callbacks with that name or id."""
         return [LocalCallback(self._store, self, record) for record in self.open_callbacks_called(text)]
+
+    def operation_now(self, key: str) -> Operation | None:
+        """Return one record as it is now."""
+        return self._store.operation(self._arn, key)
 
     def expires(self, callback: Operation) -> datetime | None:
         """Return when an open callback times out; None if never."""
@@ -321,6 +323,9 @@ class LocalExecutions:
             return callbacks[0]
         if callbacks:
             raise LookupError(ambiguous(text, [(one.execution, one.record) for one in callbacks]))
+        searched = [self.find(execution)] if execution else list(self)[: -_MOST_SEARCHED - 1 : -1]
+        if (why := describe_closed(text, searched)) is not None:
+            raise LookupError(why)
         # An id is a secret, and *text* may be a mistyped one, so the message does not repeat it.
         waiting = self._store.query(f"SELECT {_LABEL}, e.name {_OPEN_CALLBACKS} ORDER BY e.number LIMIT 20", arn=arn)
         names = ", ".join(f"{label!r} of {name}" for label, name in waiting) or "none"
@@ -346,66 +351,8 @@ class LocalExecutions:
         return one
 
 
-@dataclass(frozen=True)
-class LocalCallback:
-    """An open callback, which can be answered from here."""
-
-    _store: SqliteStore
-    execution: LocalExecution
-    record: Operation
-
-    @property
-    def _id(self) -> str:
-        details = self.record.callback_details
-        return (details.callback_id if details else None) or ""
-
-    def succeed(self, value: Any = None) -> None:
-        """Answer with *value* as JSON; None sends no payload.
-
-        Raises
-        ------
-        ValidationError
-            *value* can't be written as JSON, or the callback is no longer open.
-        """
-        result = input_text(value, "the answer")
-        with _answering(self._store, self.execution) as (execution, now):
-            execution.complete_callback(self._id, now, result=result)
-
-    def fail(self, error: Exception | ErrorObject | str = "") -> None:
-        """Answer with a failure."""
-        with _answering(self._store, self.execution) as (execution, now):
-            execution.complete_callback(self._id, now, error=answer_error(error))
-
-    def heartbeat(self) -> None:
-        """Restart the heartbeat timer."""
-        with _answering(self._store, self.execution) as (execution, now):
-            execution.heartbeat(self._id, now)
-
-
 def _name_in(text: str) -> tuple[str, bool]:
     """Return the name in *text*, which may be a path and have a number, and whether that is all of it."""
     name, mark, number = text.rpartition(" > ")[2].rpartition(" #")
     name = name if mark and number.isdecimal() else f"{name}{mark}{number}"
     return name, name == text
-
-
-def ambiguous(name: str, callbacks: Sequence[tuple[ExecutionView, Operation]]) -> str:
-    """Return the message for several open callbacks with one name."""
-    names = list(dict.fromkeys(one.name for one, _ in callbacks))
-    if len(names) == 1:
-        references = ", ".join(repr(one.reference(record)) for one, record in callbacks[:_MOST_NAMED])
-        return f"{len(callbacks)} callbacks of {names[0]} are named {name!r}; use one of: {references}"
-    return f"{len(callbacks)} callbacks are named {name!r}; add --execution ID, of one of these: {', '.join(names)}"
-
-
-@contextmanager
-def _answering(store: SqliteStore, one: LocalExecution) -> Iterator[tuple[ServiceExecution, datetime]]:
-    refused: ServiceRefusal | None = None
-    try:
-        with changing(store, one.arn) as held:
-            yield held
-    except ServiceRefusal as error:
-        refused = error
-    if refused is not None:
-        message = f"the callback of {one.name} can't be answered: {refused}"
-        raise ValidationError(message)

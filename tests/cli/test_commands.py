@@ -242,6 +242,12 @@ def test_a_history_is_shown_from_a_file(cli, folder, waiting):
     assert cli("show", "--history", "history.json", "order-42").exit_code == 2
 
 
+@pytest.mark.parametrize("command", [one.name for one in app.registered_commands])
+def test_the_help_of_each_command_has_an_example(cli, command):
+    shown = " ".join(cli(command, "--help").stdout.split())
+    assert re.search(rf"Examples?: powertools-durable {command}\b", shown)
+
+
 # -- answers ---------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +264,27 @@ def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(cli):
     assert "the answer for 'approval' is not a dict" in done.stderr
     assert "it was not sent" in done.stderr
     assert lines(cli("show", "it", "--json"))[0]["waitingFor"] == ["approval"]
+
+
+def test_twice_answered_expired_and_ended_are_three_messages(cli, folder, waiting):
+    assert cli("callback", "approval", "succeed", "{}").exit_code == 0
+    done = cli("callback", "approval", "succeed", "{}")
+    assert done.exit_code == 2
+    assert re.search(
+        r"callback 'approval' of order-42 was answered already at [-0-9: ]+; it takes one answer", done.stderr
+    )
+    cli("run", f"{SHOP}:asks", "--name", "stopped", "--no-wait")
+    cli("stop", "stopped")
+    done = cli("callback", "confirm", "succeed")
+    assert "stopped has ended, STOPPED: nothing waits for its callback 'confirm' any more" in done.stderr
+    (folder / "late.py").write_text(
+        "from powertools_durable import durable\n\n\n@durable\ndef handler(event, ctx):\n"
+        "    return ctx.create_callback(name='go', timeout=86_400).result()\n"
+    )
+    cli("run", "late.py:handler", "--skip-time", "--name", "late")
+    assert re.search(
+        r"callback 'go' of late has expired at .*: nobody answered in time", cli("callback", "go", "succeed").stderr
+    )
 
 
 def test_a_function_that_is_not_here_is_named_with_the_option_that_adds_it(cli):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -87,6 +88,69 @@ def test_what_it_is_at_now_is_gone_when_it_ends(screen):
     text = window.wait_for("code=0")
     assert "answer with:" not in text
     assert text.count("SUCCEEDED") == 1
+
+
+FLOW = """
+import json, logging, sys, time
+from pydantic import BaseModel
+from powertools_durable import Completion, Retry, durable
+
+logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
+
+
+class Approval(BaseModel):
+    approved: bool
+    by: str
+
+
+def extract(number):
+    time.sleep(0.002)
+    logging.info(json.dumps({"number": number, "text": "x" * 150}))
+    if number in {7, 99, 250}:
+        raise ValueError(f"record {number} has no price")
+    return number
+
+
+@durable
+def handler(event, ctx):
+    ctx.map(
+        lambda child, n: child.step(extract, n, name="extract", retry=Retry.none()),
+        range(300),
+        name="etl",
+        max_concurrency=8,
+        completion=Completion.all_completed(),
+    )
+    return ctx.wait_for_callback(lambda callback_id: None, name="approval", returns=Approval).by
+"""
+
+
+def test_a_map_of_300_with_3_failures_is_on_one_screen_and_the_command_on_it_works(screen, tmp_path):
+    (tmp_path / "flow.py").write_text(FLOW)
+    window = screen(120)
+    window.type("unset COLUMNS LINES")
+    window.type(f"{COMMAND} run flow.py:handler --name flow --quiet; echo code=$?")
+    window.wait_for("callback approval succeed")
+    seen = window.call("capture-pane", "-p", "-J")
+    assert "map etl ██████████ 300/300  3 failed" in seen
+    for number in (7, 99, 250):
+        assert f"✗ map-item-{number} > extract failed: ValueError: record {number} has no price (flow.py:" in seen
+    assert "x" * 50 not in seen
+    (command,) = [line.partition("answer with: ")[2] for line in seen.splitlines() if "answer with" in line]
+    done = subprocess.run(command.strip(), shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (command, done.stderr)
+    assert '"text"' in window.wait_for("code=0")
+
+
+def test_the_lines_of_the_users_logs_are_whole(screen, tmp_path):
+    (tmp_path / "flow.py").write_text(FLOW)
+    window = screen(60, 50)
+    window.type("unset COLUMNS LINES")
+    window.type(f"{COMMAND} run flow.py:handler --name flow --no-wait; echo code=$?")
+    window.wait_for("code=3")
+    logged = [line for line in window.text.splitlines() if line.startswith('{"number"')]
+    assert len(logged) > 100
+    for line in logged[1:]:
+        assert json.loads(line)["text"] == "x" * 150
 
 
 @pytest.mark.parametrize("columns", [24, 40])
