@@ -88,5 +88,5 @@ def _told(run: SimulatedRun) -> str:
     for record in run.operations:
         kind = record.sub_type or record.type.value
         attempts = f", {record.attempts} attempts" if record.attempts > 1 else ""
-        lines.append(f"  {record.status.value:<9} {kind} {record.name or record.id[:8]!r}{attempts}")
+        lines.append(f"  {record.status.value:<9} {kind} {record.name or run.label(record)!r}{attempts}")
     return "\n".join(lines)
