@@ -172,7 +172,7 @@ def test_another_process_answers_while_the_runner_waits(path):
         LocalExecutions(SqliteStore(path)).callback("approval").succeed(7)
         answered.set()
 
-    one = run(asks, path, watch=answer)
+    one = LocalRunner(asks, path).run(watch=answer)  # it would skip to the deadline with skip_time
     assert answered.is_set()
     assert one.result == "7"
 

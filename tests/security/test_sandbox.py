@@ -180,6 +180,7 @@ VARIABLES = {
     "AWS_",  # backends/lambda_: whether botocore's settings are still those that the client was made with
     "AWS_LAMBDA_FUNCTION_NAME",  # decorator: make the client in the init phase
     "POWERTOOLS_DEV",  # instrumentation: print instead of warn
+    "POWERTOOLS_DURABLE_COMPAT",  # whose names are redirected here
     "POWERTOOLS_DURABLE_PLUGINS",  # entry points that other packages offer, by name; empty by default
 }
 BY_NAME = {"config.py": "POWERTOOLS_DURABLE_"}  # its table of settings

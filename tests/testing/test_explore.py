@@ -81,7 +81,10 @@ EXPLORED_BESIDE_ITS_TESTS = {
     *("agent_async", "documents_async", "order_async", "payment_deadline"),  # test_async_programs
     "invoices",  # test_invoices
 }
-NOT_EXPLORED = {"warm_client"}  # it keeps a client over invocations on purpose
+NOT_EXPLORED = {
+    "nightly_import",  # what the report shows; "documents" is as it is, with fewer files
+    "warm_client",  # it keeps a client over invocations on purpose
+}
 
 
 def test_every_example_is_explored():

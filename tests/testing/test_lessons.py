@@ -85,7 +85,7 @@ def test_finish_without_an_end_in_sight_says_what_it_waits_for_and_can_go_on(mon
 
     monkeypatch.setattr("powertools_durable.testing.simulation.simulated_run._MAX_INVOCATIONS", 20)
     run = Simulator(polls).start()
-    with pytest.raises(ValidationError, match=r"it did not end: <SimulatedRun RUNNING.* waits for wait 'poll'>"):
+    with pytest.raises(ValidationError, match=r"it did not end: <SimulatedRun RUNNING.* waits for wait 'poll #21'>"):
         run.finish()
     assert len(run.invocations) == 21
     assert run.finish().status == "SUCCEEDED"

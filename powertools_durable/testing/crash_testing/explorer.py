@@ -25,7 +25,7 @@ from powertools_durable.testing.crash_testing.findings import Exploration
 from powertools_durable.testing.crash_testing.module_globals import Globals
 from powertools_durable.testing.crash_testing.run_outcome import Outcome
 from powertools_durable.testing.crash_testing.static_checks import Inspector, unordered
-from powertools_durable.testing.crash_testing.straight_host import straight_host
+from powertools_durable.testing.crash_testing.straight_host import straight_host, waits_side_by_side
 from powertools_durable.testing.simulation.captured_output import exploring
 from powertools_durable.testing.simulation.simulated_run import SimulatedCallback, SimulatedRun
 from powertools_durable.testing.simulation.simulator import Simulator
@@ -136,6 +136,7 @@ class _Explorer:
             expected = self._run(CrashPlan())
             self._must_have_ended(expected)
             self._found.ran_clean(self._history)
+            goes_straight = not waits_side_by_side(self._history)
             again = self._run(CrashPlan(), schedule="again")
             with Inspector() as inspector:
                 otherwise = self._run(CrashPlan(), salt="otherwise")
@@ -155,7 +156,7 @@ class _Explorer:
                 self._try(plan)
             for _ in range(crashes - 1):
                 outcomes = [self._try(plan) for plan in self._budget.choose(_continued(outcomes))]
-            if expected.invocations > 1:
+            if expected.invocations > 1 and goes_straight:
                 self._compare_without_replay(expected)
         self._found.left_out, self._found.seed = self._budget.left_out, self._simulator.seed
         self._hint(inspector)

@@ -6,6 +6,7 @@ in memory is then lost in every run alike. In a run that is never replayed it is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from powertools_durable._service.host import Host
 from powertools_durable._service.storage import Store
 from powertools_durable.parser.stored import input_text
 
-__all__ = ["StraightAnswers", "straight_host"]
+__all__ = ["StraightAnswers", "straight_host", "waits_side_by_side"]
 
 _MOST = 100  # timers that fire in one answer
 
@@ -31,6 +32,32 @@ def straight_host(
     return Host(
         store, clock, ids, invocation_timeout=invocation_timeout, answering=StraightAnswers(answers, clock).answer
     )
+
+
+def waits_side_by_side(history: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether an operation began while a wait, a retry's delay or an invoke was open.
+
+    Then several things go on side by side, and which comes first depends on the time that they take.
+    """
+    starts = Counter(event.get("Id") for event in history if event["EventType"] == "StepStarted")
+    waiting: set[str] = set()
+    for event in history:
+        kind, identifier = event["EventType"], event.get("Id", "")
+        if kind.startswith(_WAITING):
+            if not kind.endswith("Started"):
+                waiting.discard(identifier)
+                continue
+            if waiting:
+                return True
+            waiting.add(identifier)
+        elif kind == "StepStarted":
+            waiting.discard(identifier)
+            if waiting:
+                return True
+            starts[identifier] -= 1
+        elif kind == "StepFailed" and starts[identifier]:
+            waiting.add(identifier)  # until its next attempt
+    return False
 
 
 class StraightAnswers:
@@ -93,4 +120,5 @@ def _is_alone(operations: Mapping[str, Operation]) -> bool:
     return all(context.id in around or context.type is OperationType.EXECUTION for context in contexts)
 
 
+_WAITING = ("Wait", "ChainedInvoke")
 _CONTEXTS = {OperationType.CONTEXT, OperationType.EXECUTION}
