@@ -342,7 +342,8 @@ async def pays_outside(event, ctx):
 @durable
 async def iterates_a_set(event, ctx):
     done, _ = await asyncio.wait([ctx.step(slow, n) for n in range(3)])
-    return [task.result() for task in done]
+    for task in done:
+        await ctx.step(double, task.result())
 
 
 @durable
