@@ -50,7 +50,9 @@ def describe(timeline: Timeline, *, values: bool) -> Fields:
             "usage": {"operations": usage.operations, "written": usage.written},
             "bill": _bill(price_of(usage)),
             "invocations": [_invocation(one, moments) for one in timeline.invocations],
-            "operations": _abandoned([_operation(one, above, moments, values=values) for one, above in operations]),
+            "operations": _abandoned(
+                [_operation(one, above, moments, values=values) for one, above in operations], moments
+            ),
             "moments": moments.rows,
         }
     )
@@ -130,12 +132,22 @@ def _first_events(timeline: Timeline, operations: list[Operation]) -> dict[int, 
 # -- parts ----------------------------------------------------------------------------------------------------
 
 
-def _abandoned(rows: list[Fields]) -> list[Fields]:
-    """End what was open when the operation around it ended, as in a map that needs only some of its branches."""
+def _abandoned(rows: list[Fields], moments: _Moments) -> list[Fields]:
+    """End what was open when the operation around it ended, or the execution.
+
+    As in a map that needs only some of its branches, and in an execution that was stopped.
+    """
+    end = moments.of(_END, 0)
     for row in rows:  # each after the one around it
-        around = rows[row["up"]] if row["up"] >= 0 else {}
-        if "to" not in row and "to" in around:
-            row |= {"to": around["to"], "status": "ABANDONED"}
+        to = rows[row["up"]].get("to") if row["up"] >= 0 else end
+        if "to" in row or to is None:
+            continue
+        row |= {"to": to, "status": "ABANDONED"}
+        if "counts" in row:
+            succeeded, failed, *still_open = row["counts"]
+            row["counts"] = [succeeded, failed, 0, 0, sum(still_open)]
+        for attempt in row.get("attempts", ()):
+            attempt.setdefault("to", to)
     return rows
 
 

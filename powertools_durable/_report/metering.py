@@ -44,6 +44,8 @@ def _charged(operation: Operation) -> int:
 
 def _written(operation: Operation) -> int:
     """Return the size of the payloads that it wrote: a step and a condition write one with each attempt."""
+    if operation.is_virtual:  # it has no record: its failure is that of the operation in it
+        return 0
     written = operation.input_bytes or 0
     if operation.kind in {Kind.STEP, Kind.WAIT_FOR_CONDITION} and operation.attempts:
         return written + sum(

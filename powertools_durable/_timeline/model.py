@@ -138,7 +138,7 @@ class TimelineOperation:
     parts : tuple[TimelineOperation, ...]
         What it is made of: callback and submitter of a ``wait_for_callback``, the waits of a ``with_retry``.
     branches : int | None
-        The number of branches of a fan-out; None where it is not known, because not all have started.
+        The number of branches of a fan-out; None where it is not known: while it is open, and if it ended early.
     counts : Counts | None
         The states of the branches of a fan-out.
     is_virtual : bool

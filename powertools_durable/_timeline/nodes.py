@@ -142,7 +142,7 @@ class Node:
             due=due,
             children=inner,
             parts=parts,
-            branches=self.branches or (len(inner) if kind in FAN_OUTS and ended else None),
+            branches=self.branches or _branches(kind, inner, has_ended=ended is not None),
             counts=_count(inner, has_ended=ended is not None) if kind in FAN_OUTS else None,
             is_virtual=self.is_virtual,
             function=self.function,
@@ -165,6 +165,13 @@ def _status_of_branch(inner: tuple[TimelineOperation, ...]) -> tuple[str, dateti
         return "STARTED", None
     last = max((one.ended for one in inner if one.ended), default=None)
     return ("SUCCEEDED" if inner[-1].status == "SUCCEEDED" else "FAILED"), last
+
+
+def _branches(kind: Kind, inner: tuple[TimelineOperation, ...], *, has_ended: bool) -> int | None:
+    """Return how many branches a fan-out has: no history says so, but one that waited for all has started all."""
+    if kind not in FAN_OUTS or not has_ended or any(one.is_open for one in inner):
+        return None
+    return len(inner)
 
 
 def _count(branches: tuple[TimelineOperation, ...], *, has_ended: bool) -> Counts:

@@ -148,6 +148,11 @@ def show(
     """
     if values and html is None:
         raise UsageError("--values is for the report: add --html FILE")
+    files = [option for option, file in (("--html", html), ("--svg", svg)) if file is not None]
+    if as_json and files:
+        raise UsageError(f"--json prints, and {files[0]} writes a file: run the command twice, once with each")
+    if follow and (others := [*files, *(["--json"] if as_json else [])]):
+        raise UsageError(f"--follow shows it again and again; leave it out, or leave out {' and '.join(others)}")
     source = ExecutionSource(store, aws, function)
     with_values = values or html is None  # a report has none that were not asked for
     if history is not None:
@@ -174,7 +179,7 @@ def _write_pictures(shown: Shown, html: Path | None, svg: Path | None, *, values
     if svg is not None:
         page = Console(record=True, file=io.StringIO(), width=_PAGE_WIDTH, force_terminal=True, highlight=False)
         shown.print_to(page, unfolds=unfolds)
-        page.save_svg(str(svg), title=f"{shown.timeline.name} ({shown.status})", clear=False)
+        write_report(svg, page.export_svg(title=f"{shown.timeline.name} ({shown.status})"))
 
 
 def callback(

@@ -78,7 +78,7 @@ def answer_commands(one: AnyExecution, options: str) -> list[str]:
     return [answer_command(one, record, options) for record in one.open_callbacks[:_MOST_COMMANDS]]
 
 
-def answer_command(one: AnyExecution, record: Operation, options: str, sample: str = "JSON") -> str:
+def answer_command(one: AnyExecution, record: Operation, options: str, sample: str = "{}") -> str:
     """Return the command that answers a callback of *one*.
 
     Parameters
@@ -90,12 +90,12 @@ def answer_command(one: AnyExecution, record: Operation, options: str, sample: s
     options : str
         The options that say where the execution is.
     sample : str
-        What to answer, as JSON.
+        What to answer, as JSON; by default an empty object, for it is not known what fits.
     """
     callback = shlex.quote(one.reference(record))
     if "--execution" not in options:  # others may wait for a callback of the same name
         options += f" --execution {one.id[:8]}"
-    answer = sample if sample == "JSON" else shlex.quote(sample)
+    answer = shlex.quote(sample)
     if callback.startswith("-"):
         return command_line(f"callback{options} -- {callback} succeed {answer}")
     return command_line(f"callback {callback} succeed {answer}{options}")

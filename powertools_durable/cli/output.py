@@ -49,7 +49,7 @@ def one_line(text: str) -> str:
 
 
 def write_report(path: Path, text: str) -> None:
-    """Write a report to a file.
+    """Write a report, or a picture, to a file.
 
     Raises
     ------

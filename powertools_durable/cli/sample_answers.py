@@ -11,6 +11,7 @@ from powertools_durable.serdes import ModelSerDes, PassThrough
 __all__ = ["sample_answer"]
 
 _DEEPEST: Final = 6
+_UNKNOWN: Final = "{}"  # can be pasted as it is, as each sample can
 _SAMPLES: Final[dict[str, Any]] = {
     "integer": 1,
     "number": 1.5,
@@ -31,7 +32,7 @@ _FORMATS: Final = {
 
 
 def sample_answer(format_: object) -> str:
-    """Return JSON that fits the type which a callback's answer has; ``JSON`` if that is not known.
+    """Return JSON that fits the type which a callback's answer has; an empty object if that is not known.
 
     Parameters
     ----------
@@ -41,12 +42,12 @@ def sample_answer(format_: object) -> str:
     if isinstance(format_, PassThrough):
         return '"text"'
     if not isinstance(format_, ModelSerDes):
-        return "JSON"
+        return _UNKNOWN
     try:
         schema = format_.json_schema()
         return json.dumps(_sample(schema, schema.get("$defs", {}), 0))
     except Exception:  # noqa: BLE001 - a type of the user's that has no schema: the sample is a convenience
-        return "JSON"
+        return _UNKNOWN
 
 
 def _sample(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> Any:

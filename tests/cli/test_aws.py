@@ -96,7 +96,7 @@ def test_show_tells_what_happened_and_how_to_answer(account, order, by):
     assert "✓ reserve" in done.stdout
     assert "cool waited 30 s" in done.stdout
     assert "RUNNING  after 2 invocations; waits for approval" in done.stdout
-    answer = f"answer with: powertools-durable callback approval succeed JSON --aws --execution '{order.arn}'"
+    answer = f"answer with: powertools-durable callback approval succeed '{{}}' --aws --execution '{order.arn}'"
     assert answer in done.stdout
 
 

@@ -73,7 +73,7 @@ def test_each_hint_is_in_the_form_that_was_used_and_can_be_pasted(shell):
     ]
     assert len(answers) == 2, begun
     assert all(answer.startswith(f"{shell.command} callback go succeed ") for answer in answers)
-    answered = shell(answers[1].replace("JSON", "7"))
+    answered = shell(answers[1].replace("'{}'", "7"))
     goes_on = after(answered, "continue with:")
     assert goes_on.startswith(f"{shell.command} resume "), answered
     assert in_json(shell(goes_on), "result") == "7"

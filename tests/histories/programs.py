@@ -380,6 +380,16 @@ def map_with_failures(items, ctx):
     return [found.failure_count, *found.results]
 
 
+@program([0, 1, 2])
+@durable
+def map_flat_with_failures(items, ctx):
+    def item(child, n):
+        return child.step(lambda: 6 // n, name="divide", retry=Retry.none())
+
+    found = ctx.map(item, items, name="all", completion=Completion.all_completed(), nesting=Nesting.FLAT)
+    return [found.failure_count, *found.results]
+
+
 @program([1, 2, 3])
 @durable
 def large_map(items, ctx):

@@ -19,6 +19,8 @@ ASYNC_PROGRAMS = twin_module(written).PROGRAMS
 
 NOT_YET = len('{"ErrorType":"OSError","ErrorMessage":"not yet"}')
 OUT_OF_STOCK = len('{"ErrorType":"ValueError","ErrorMessage":"out of stock"}')
+DIVIDED = len('{"ErrorType":"ZeroDivisionError","ErrorMessage":"integer division or modulo by zero"}')
+NOT_DIVIDED = len('{"ErrorType":"StepError","ErrorMessage":"integer division or modulo by zero"}')
 
 # Operations as AWS counts them, requests, and the bytes of inputs, results and errors.
 SHAPES = {
@@ -31,6 +33,8 @@ SHAPES = {
     "wait_for_condition": (1 + 1 + 3, 3, 3 + 1),  # three checks with a state each, and the result
     "invoke": (1 + 1, 2, 8 + 8 + 2 + 2),
     "map_nested": (1 + 1 + 3 + 3 * 2, 4, 9 + 6 * 1 + 468 + 9),  # three branches, a wait and a step in each
+    "map_with_failures": (1 + 1 + 3 + 3, 1, 9 + DIVIDED + NOT_DIVIDED + 2 * 2 * 1 + 569 + 9),
+    "map_flat_with_failures": (1 + 1 + 3, 1, 9 + DIVIDED + 2 * 1 + 588 + 9),  # a failure is the step's alone
     "map_flat": (1 + 1 + 3 * 2, 4, 9 + 3 * 1 + 468 + 9),  # its branches have no records
     "with_retry": (
         1 + 1 + 2 + 1 + 1,
@@ -62,7 +66,7 @@ def test_an_execution_is_charged_as_by_hand(name):
 
 
 @pytest.mark.parametrize("programs", [PROGRAMS, ASYNC_PROGRAMS], ids=["def", "async def"])
-@pytest.mark.parametrize("name", ["retried_step", "map_flat", "with_retry"])
+@pytest.mark.parametrize("name", ["retried_step", "map_flat", "map_flat_with_failures", "with_retry"])
 def test_either_kind_of_handler_costs_the_same(name, programs):
     usage, golden = usage_of(read_execution(programs[name].run())), usage_of(timeline_of(name))
     assert (usage.operations, usage.invocations) == (golden.operations, golden.invocations)

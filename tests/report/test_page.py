@@ -184,8 +184,69 @@ def test_what_a_fan_out_left_open_ends_with_it():
         ctx.wait(86_400, name="day")
 
     run = Simulator(handler).start().finish()
-    (report,) = data_of(render_report(read_execution(run)))["runs"]
+    (report,) = data_of(render_report(read_events(run.history())))["runs"]
     rows = {row["path"]: row for row in report["operations"]}
+    assert "branches" not in rows["pages"]  # a history does not say how many had not started
     pages, branch, wait = rows["pages"], rows["pages > map-item-1"], rows["pages > map-item-1 > wait #1"]
     assert (pages["status"], pages["counts"]) == ("SUCCEEDED", [1, 0, 0, 0, 2])
     assert (branch["status"], branch["to"]) == (wait["status"], wait["to"]) == ("ABANDONED", pages["to"])
+
+
+@durable
+def ends_with_much_open(event, ctx):
+    def never():
+        raise OSError("not yet")
+
+    ctx.parallel(
+        {
+            "wait": lambda child: child.wait(200_000, name="rest"),
+            "answer": lambda child: child.wait_for_callback(lambda callback_id: None, name="approval"),
+            "retry": lambda child: child.step(never, retry=Retry(max_attempts=3, initial_delay=90_000, jitter="none")),
+        },
+        name="all",
+    )
+
+
+@durable
+async def ends_with_much_open_async(event, ctx):
+    def never():
+        raise OSError("not yet")
+
+    async def rest(child):
+        await child.wait(200_000, name="rest")
+
+    async def ask(child):
+        await child.wait_for_callback(lambda callback_id: None, name="approval")
+
+    async def retry(child):
+        await child.step(never, retry=Retry(max_attempts=3, initial_delay=90_000, jitter="none"))
+
+    await ctx.parallel({"wait": rest, "answer": ask, "retry": retry}, name="all")
+
+
+@durable
+def ends_with_a_wait(event, ctx):
+    ctx.wait(200_000, name="all")
+
+
+@durable
+async def ends_with_a_wait_async(event, ctx):
+    await ctx.wait(200_000, name="all")
+
+
+@pytest.mark.parametrize(
+    "handler", [ends_with_much_open, ends_with_much_open_async, ends_with_a_wait, ends_with_a_wait_async]
+)
+def test_what_is_open_when_the_execution_ends_ends_with_it(handler):
+    """Failed: it ran for ever."""
+    events = Simulator(handler).start().history()
+    when = events[-1]["EventTimestamp"]
+    stopped = {"EventType": "ExecutionStopped", "EventId": len(events) + 1, "EventTimestamp": when}
+    (report,) = data_of(render_report(read_events([*events, stopped])))["runs"]
+    end = len(report["moments"]) - 1
+    rows = report["operations"]
+    assert rows[0]["path"] == "all"
+    assert {(row["status"], row["to"]) for row in rows} == {("ABANDONED", end)}
+    assert all("to" in attempt for row in rows for attempt in row.get("attempts", ()))
+    if "counts" in rows[0]:
+        assert rows[0]["counts"] == [0, 0, 0, 0, 3]

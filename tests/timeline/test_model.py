@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from powertools_durable import Nesting, Retry, durable
+from powertools_durable import Completion, Nesting, Retry, durable
 from powertools_durable._service.history_reader import UnreadableHistory
 from powertools_durable._timeline import Counts, Kind, TimelineReader, read_events, read_execution
 from powertools_durable.local import LocalRunner
@@ -219,7 +219,47 @@ def test_the_branches_of_a_fan_out_are_counted():
     (four,) = golden("official/parallel_running").operations
     assert (four.counts, four.branches) == (Counts(succeeded=1, waiting=3), None)
     (race,) = golden("ours/parallel_flat_early").operations
-    assert race.counts == Counts(succeeded=1, abandoned=1)
+    assert (race.counts, race.branches) == (Counts(succeeded=1, abandoned=1), None)
+
+
+@durable
+def stops_early(event, ctx):
+    return ctx.map(
+        lambda child, n: child.wait(5 if n < 2 else 50),
+        range(40),
+        name="pages",
+        nesting=Nesting[event],
+        max_concurrency=4,
+        completion=Completion(min_successful=2),
+    ).success_count
+
+
+@durable
+async def stops_early_async(event, ctx):
+    async def branch(child, n):
+        await child.wait(5 if n < 2 else 50)
+
+    result = await ctx.map(
+        branch,
+        range(40),
+        name="pages",
+        nesting=Nesting[event],
+        max_concurrency=4,
+        completion=Completion(min_successful=2),
+    )
+    return result.success_count
+
+
+@pytest.mark.parametrize("handler", [stops_early, stops_early_async], ids=["def", "async def"])
+@pytest.mark.parametrize("nesting", ["NESTED", "FLAT"])
+def test_a_history_does_not_say_how_many_branches_a_fan_out_has_that_ended_early(handler, nesting):
+    """Failed: those that had started were taken for all."""
+    run = Simulator(handler).start(nesting).finish()
+    (pages,) = read_events(run.history()).operations
+    assert pages.counts.succeeded == 2
+    assert pages.counts.abandoned
+    assert pages.branches is None
+    assert read_execution(run).operations[0].branches == 40
 
 
 def test_invocations_say_what_they_replayed_and_where_official_histories_do_not_say_when_they_began():
