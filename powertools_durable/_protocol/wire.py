@@ -99,7 +99,7 @@ Timestamp = Annotated[datetime, _ByOurParser()]
 
 
 def moments(*names: str) -> Callable[[type[R]], type[R]]:
-    """Let those fields of a record with slots hold a number, and be a `datetime` for whoever reads them.
+    """Let those fields of a record with slots hold a number, and be a `datetime` for the code that reads them.
 
     Of the moments in a long history nearly none is ever looked at, so making them costs more than it is worth.
     """

@@ -1,8 +1,8 @@
 """One model of an execution, for every picture of it: the terminal, JSON, the HTML report.
 
 `read_execution` reads an execution of the simulator, of a local store or of an AWS account. `read_events` reads a
-history, whoever recorded it. `TimelineReader` reads the events of one that still runs, one by one. All three return a
-`Timeline`: invocations, and a tree of operations. Nothing here draws, and nothing else reads a history to draw it.
+history from anywhere. `TimelineReader` reads the events of an execution that still runs, one by one. All three return
+a `Timeline`: invocations, and a tree of operations. Nothing here draws, and nothing else reads a history to draw it.
 
 What an operation is made of is folded into it (`Operation.parts`), an operation of a FLAT branch belongs to its branch,
 and one without a name is called ``wait #2``. Payloads are left out unless they are asked for. All texts are as they

@@ -37,8 +37,8 @@ class FileSystemSerDes(StoringSerDes):
     threshold : int
         Largest text, in bytes, that is recorded itself; default: 261,120.
     preview : Callable | None
-        Makes of the value something JSON has, up to 4,096 bytes, that is recorded beside the pointer for whoever
-        reads the history.
+        Makes of the value something JSON has, up to 4,096 bytes, that is recorded beside the pointer for the person
+        who reads the history.
     inner : SerDes | None
         Makes the text; default: the format that ``returns`` asks for. An ``EncryptingSerDes`` here makes the
         files unreadable too.

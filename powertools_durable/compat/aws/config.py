@@ -84,6 +84,23 @@ class Duration:
         return cls(int(value * 86400))
 
 
+class DelaysInSeconds:
+    """What the options of retries and of polling have in common: their delays in seconds."""
+
+    initial_delay: Duration
+    max_delay: Duration
+
+    @property
+    def initial_delay_seconds(self) -> int:
+        """The first delay in seconds."""
+        return self.initial_delay.to_seconds()
+
+    @property
+    def max_delay_seconds(self) -> int:
+        """The longest delay in seconds."""
+        return self.max_delay.to_seconds()
+
+
 class JitterStrategy(StrEnum):
     """How much of a delay is left to chance: nothing, all of it, or its second half."""
 

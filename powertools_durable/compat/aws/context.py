@@ -12,14 +12,14 @@ import powertools_durable
 from powertools_durable import current_step
 from powertools_durable.compat.aws import config as options
 from powertools_durable.compat.aws import exceptions as failures
-from powertools_durable.compat.aws.concurrency.models import BatchResult
-from powertools_durable.compat.aws.config import Duration, ParallelBranch
-from powertools_durable.compat.aws.decorators import (
+from powertools_durable.compat.aws.bound_functions import (
     durable_parallel_branch,
     durable_step,
     durable_wait_for_callback,
     durable_with_child_context,
 )
+from powertools_durable.compat.aws.concurrency.models import BatchResult
+from powertools_durable.compat.aws.config import Duration, ParallelBranch
 from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.fan_outs import BranchKey, arguments_of
 from powertools_durable.compat.aws.lambda_service import OperationSubType

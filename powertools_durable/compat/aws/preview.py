@@ -1,4 +1,4 @@
-"""The previews of ``aws_durable_execution_sdk_python.preview``: some fields of a value, for whoever reads a history."""
+"""The previews of ``aws_durable_execution_sdk_python.preview``: some fields of a value, for the reader of a history."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from powertools_durable import Retry
-from powertools_durable.compat.aws.config import ChildConfig, Duration, JitterStrategy, Numeric
+from powertools_durable.compat.aws.config import ChildConfig, DelaysInSeconds, Duration, JitterStrategy, Numeric
 from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.translation import original_of
 
@@ -64,25 +64,8 @@ class RetryDecision:
 RetryStrategy: TypeAlias = Callable[[Exception, int], RetryDecision]
 
 
-class _InSeconds:
-    """Reads delays in seconds."""
-
-    initial_delay: Duration
-    max_delay: Duration
-
-    @property
-    def initial_delay_seconds(self) -> int:
-        """The first delay in seconds."""
-        return self.initial_delay.to_seconds()
-
-    @property
-    def max_delay_seconds(self) -> int:
-        """The longest delay in seconds."""
-        return self.max_delay.to_seconds()
-
-
 @dataclass
-class RetryStrategyConfig(_InSeconds):
+class RetryStrategyConfig(DelaysInSeconds):
     """The options of a strategy whose delays are multiplied each time."""
 
     max_attempts: int = 3
@@ -95,7 +78,7 @@ class RetryStrategyConfig(_InSeconds):
 
 
 @dataclass
-class LinearRetryStrategyConfig(_InSeconds):
+class LinearRetryStrategyConfig(DelaysInSeconds):
     """The options of a strategy whose delays grow by the same span each time."""
 
     max_attempts: int = 6

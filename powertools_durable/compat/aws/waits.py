@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from powertools_durable.compat.aws.config import Duration, JitterStrategy, Numeric
+from powertools_durable.compat.aws.config import DelaysInSeconds, Duration, JitterStrategy, Numeric
 from powertools_durable.compat.aws.exceptions import WaitForConditionError
 from powertools_durable.compat.aws.serdes import SerDes
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class WaitStrategyConfig(Generic[T]):
+class WaitStrategyConfig(DelaysInSeconds, Generic[T]):
     """The options of a strategy; ``should_continue_polling`` is True as long as the condition is *not* met."""
 
     should_continue_polling: Callable[[T], bool]
@@ -31,16 +31,6 @@ class WaitStrategyConfig(Generic[T]):
     max_delay: Duration = field(default_factory=lambda: Duration.from_minutes(5))
     backoff_rate: Numeric = 1.5
     jitter_strategy: JitterStrategy = JitterStrategy.FULL
-
-    @property
-    def initial_delay_seconds(self) -> int:
-        """The first delay in seconds."""
-        return self.initial_delay.to_seconds()
-
-    @property
-    def max_delay_seconds(self) -> int:
-        """The longest delay in seconds."""
-        return self.max_delay.to_seconds()
 
 
 @dataclass(frozen=True)
