@@ -64,11 +64,18 @@ def _move(file: Path, *, write: bool) -> int:
             file.write_bytes(changed.source.encode(encoding))
             print(f"changed {file}")
         else:
-            before, after = (text.splitlines(keepends=True) for text in (source, changed.source))
-            sys.stdout.writelines(difflib.unified_diff(before, after, f"a/{file}", f"b/{file}"))
+            sys.stdout.writelines(_diff(file, source, changed.source))
     for problem in changed.problems:
         print(f"{file}:{problem.line}: {problem.message}", file=sys.stderr)
     return _LEFT if changed.problems else 0
+
+
+def _diff(file: Path, before: str, after: str) -> Iterator[str]:
+    """Yield a diff that git and patch can apply; a line ends with a line feed there, and with nothing else."""
+    path = file.as_posix().removeprefix("/")
+    old, new = (list(io.StringIO(text, newline="\n")) for text in (before, after))
+    for line in difflib.unified_diff(old, new, f"a/{path}", f"b/{path}"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
-import tokenize
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +14,8 @@ from types import ModuleType
 from powertools_durable.compat.installing import OFFICIAL, OURS
 
 __all__ = ["Problem", "Rewritten", "rewrite"]
+
+_GAP = r"(?:[ \t\f]|\\(?:\r\n|\r|\n))*"  # blanks, and line ends after a backslash
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,7 @@ class Rewritten:
 
 @dataclass(frozen=True)
 class _Edit:
-    line: int
-    start: int
+    start: int  # in the whole source
     end: int
     text: str
 
@@ -75,14 +76,14 @@ def rewrite(source: str) -> Rewritten:
         *source* is not Python.
     """
     tree = ast.parse(source)
-    found = [*_changes(tree, source), *_mentions(tree)]
+    found = [*_changes(tree, source), *_mentions(tree), *_missing_attributes(tree)]
     problems = sorted({each for each in found if isinstance(each, Problem)}, key=lambda each: each.line)
-    lines = _lines(source)
+    changed = source
     edits = [each for each in found if isinstance(each, _Edit)]
-    for edit in sorted(edits, key=lambda each: (each.line, each.start), reverse=True):
-        line = lines[edit.line - 1]
-        lines[edit.line - 1] = line[: edit.start] + edit.text + line[edit.end :]
-    return Rewritten("".join(lines), tuple(problems))
+    for edit in sorted(edits, key=lambda each: each.start, reverse=True):
+        changed = changed[: edit.start] + edit.text + changed[edit.end :]
+    ast.parse(changed)  # a change that breaks the source must not be written
+    return Rewritten(changed, tuple(problems))
 
 
 def _changes(tree: ast.AST, source: str) -> Iterator[_Edit | Problem]:
@@ -113,7 +114,7 @@ def _of_from(node: ast.ImportFrom, module: str, source: str) -> Iterator[_Edit |
         yield Problem(alias.lineno, f"{module}.{alias.name} is not offered by powertools_durable.compat{rest}")
     if missing:
         return
-    yield from _module_of(node, source, ours.__name__)
+    yield _replaced(node, f"from{_GAP}", module, source, ours.__name__)
 
 
 def _of_import(alias: ast.alias, source: str) -> _Edit | Problem:
@@ -126,28 +127,19 @@ def _of_import(alias: ast.alias, source: str) -> _Edit | Problem:
             f"'import {alias.name}' also names the package: write 'from {OFFICIAL} import "
             f"{alias.name.rpartition('.')[2]}'",
         )
-    line = _lines(source)[alias.lineno - 1]
-    start = len(line.encode()[: alias.col_offset].decode())
     rest = "" if alias.asname is not None else f" as {OFFICIAL}"
-    return _Edit(alias.lineno, start, start + len(alias.name), ours.__name__ + rest)
+    return _replaced(alias, "", alias.name, source, ours.__name__ + rest)
 
 
-def _module_of(node: ast.ImportFrom, source: str, name: str) -> Iterator[_Edit]:
-    """Yield the replacement of the module's name, which the syntax tree has no place of."""
-    part = "".join(_lines(source)[node.lineno - 1 : node.end_lineno])
-    offset = len(part.encode()[: node.col_offset].decode())
-    tokens = tokenize.generate_tokens(io.StringIO(part[offset:]).readline)
-    start: tuple[int, int] | None = None
-    end = (1, 0)
-    for token in tokens:
-        if token.string == "import":
-            break
-        if token.string not in {"from", "\\"} and token.type in {tokenize.NAME, tokenize.OP}:
-            start = start or token.start
-            end = token.end
-    if start is not None and start[0] == end[0]:
-        shift = offset if start[0] == 1 else 0
-        yield _Edit(node.lineno + start[0] - 1, start[1] + shift, end[1] + shift, name)
+def _replaced(node: ast.ImportFrom | ast.alias, before: str, module: str, source: str, text: str) -> _Edit | Problem:
+    """Return the replacement of a module's name, which the syntax tree has no place of; blanks may be in it."""
+    lines = list(io.StringIO(source, newline=""))  # as Python counts them: no form feed ends one
+    column = len(lines[node.lineno - 1].encode()[: node.col_offset].decode())
+    name = rf"{_GAP}\.{_GAP}".join(map(re.escape, module.split(".")))
+    place = re.compile(f"{before}({name})").match(source, sum(map(len, lines[: node.lineno - 1])) + column)
+    if place is None:
+        return Problem(node.lineno, f"the name {module} is written in an unusual way: change the line yourself")
+    return _Edit(*place.span(1), text)
 
 
 def _mentions(tree: ast.AST) -> Iterator[Problem]:
@@ -167,17 +159,54 @@ def _mentions(tree: ast.AST) -> Iterator[Problem]:
                 pass
 
 
+def _missing_attributes(tree: ast.AST) -> Iterator[Problem]:
+    """Yield what is read from a moved module and is not in it: ``sdk.state``, ``execution.InitialExecutionState``."""
+    modules = _moved_modules(tree)
+
+    def module_of(node: ast.expr) -> ModuleType | None:
+        match node:
+            case ast.Name(id=name):
+                return modules.get(name)
+            case ast.Attribute(value=value, attr=name) if (base := module_of(value)) is not None:
+                return _ours(f"{_official_name(base)}.{name}")
+            case _:
+                return None
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (base := module_of(node.value)) and not _offers(base, node.attr):
+            line = node.end_lineno or node.lineno
+            yield Problem(line, f"{_official_name(base)}.{node.attr} is not offered by powertools_durable.compat")
+
+
+def _moved_modules(tree: ast.AST) -> dict[str, ModuleType]:
+    """Return the modules by the names that imports bind them to, without names that are also something else."""
+    modules: dict[str, ModuleType] = {}
+    others: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(module), level=0, names=names) if _is_official(module):
+                found = [(alias.asname or alias.name, _ours(f"{module}.{alias.name}")) for alias in names]
+            case ast.Import(names=names):
+                found = [(alias.asname or alias.name, _ours(alias.name)) for alias in names if _is_official(alias.name)]
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+                found = []
+                others.add(name)
+            case _:
+                continue
+        modules |= {name: module for name, module in found if module is not None}
+    return {name: module for name, module in modules.items() if name not in others}
+
+
+def _official_name(module: ModuleType) -> str:
+    return OFFICIAL + module.__name__.removeprefix(OURS)
+
+
 def _neighbour(module: str, line: int) -> Iterator[Problem]:
     top = module.partition(".")[0]
     if top == f"{OFFICIAL}_testing":
         yield Problem(line, f"{top} is the official test runner: write the test with powertools_durable.testing")
     elif top.startswith(f"{OFFICIAL}_"):
         yield Problem(line, f"{top} is another package, which imports the official SDK: see compat.install()")
-
-
-def _lines(source: str) -> list[str]:
-    """Return the lines as Python counts them: no form feed ends one."""
-    return list(io.StringIO(source, newline=""))
 
 
 def _is_official(module: str) -> bool:
@@ -193,6 +222,6 @@ def _ours(module: str) -> ModuleType | None:
 
 
 def _offers(module: ModuleType, name: str) -> bool:
-    if not name.startswith("_") and hasattr(module, name):
+    if name in getattr(module, "__all__", ()) or (not name.startswith("_") and hasattr(module, name)):
         return True
-    return hasattr(module, "__path__") and _ours(f"{OFFICIAL}{module.__name__.removeprefix(OURS)}.{name}") is not None
+    return hasattr(module, "__path__") and _ours(f"{_official_name(module)}.{name}") is not None

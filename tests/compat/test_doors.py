@@ -47,6 +47,18 @@ HANDLERS = [ROOT / "tests" / "histories" / "official_handlers.py", ROOT / "tests
             f"def f():\n\tfrom {OFFICIAL}.waits import create_wait_strategy\n",
             f"def f():\n\tfrom {OURS}.waits import create_wait_strategy\n",
         ),
+        (f"import {OFFICIAL} . config as c\n", f"import {OURS}.config as c\n"),
+        (f"import os, {OFFICIAL}. \\\n    config as c, sys\n", f"import os, {OURS}.config as c, sys\n"),
+        (f"import os, \\\n    {OFFICIAL} \\\n    as c\n", f"import os, \\\n    {OURS} \\\n    as c\n"),
+        (f"from {OFFICIAL} import __version__\n", f"from {OURS} import __version__\n"),
+        (
+            f"import {OFFICIAL} as sdk\nsdk.config.Duration(1), sdk.__version__\n",
+            f"import {OURS} as sdk\nsdk.config.Duration(1), sdk.__version__\n",
+        ),
+        (
+            f"from {OFFICIAL} import execution as e\nself.e.handle_checkpoint_error\n",
+            f"from {OURS} import execution as e\nself.e.handle_checkpoint_error\n",
+        ),
         (
             f"from .{OFFICIAL} import mine\nfrom {OFFICIAL}x import other\n",
             f"from .{OFFICIAL} import mine\nfrom {OFFICIAL}x import other\n",
@@ -82,6 +94,53 @@ def test_what_cannot_be_moved_is_named_with_its_line_and_left(source, line, word
     assert changed.source == source
     assert changed.problems[0].line == line
     assert words in changed.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "name"),
+    [
+        (f"import {OFFICIAL} as sdk\n\nsdk.state.ExecutionState\n", 3, f"{OFFICIAL}.state"),
+        (f"import {OFFICIAL}\ndef f():\n    {OFFICIAL}.state.ExecutionState\n", 3, f"{OFFICIAL}.state"),
+        (f"import {OFFICIAL} as sdk\nsdk.config.Nothing()\n", 2, f"{OFFICIAL}.config.Nothing"),
+        (
+            f"from {OFFICIAL} import execution as ex\nex.DurableExecutionInvocationInput\n",
+            2,
+            f"{OFFICIAL}.execution.DurableExecutionInvocationInput",
+        ),
+        (f"import {OFFICIAL}.serdes as s\nx: s.TypeCodec = 1\n", 2, f"{OFFICIAL}.serdes.TypeCodec"),
+        (f"from {OFFICIAL} import concurrency\nconcurrency.executor\n", 2, f"{OFFICIAL}.concurrency.executor"),
+    ],
+)
+@pytest.mark.sampled(20)
+def test_what_a_moved_module_does_not_have_is_named_with_its_line(source, line, name):
+    problems = rewrite(source).problems
+    assert [problem.line for problem in problems] == [line]
+    assert problems[0].message.startswith(f"{name} is not offered by powertools_durable.compat")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"# \x0c\n# \x1c \u2028\nfrom {OFFICIAL} import StepError\nx = '\x0b'\n",
+        f"x = 1\nfrom {OFFICIAL} import StepError",
+        f"from {OFFICIAL} import StepError\r\nx = 1\r\n",
+        f"x = 1\nfrom {OFFICIAL} import StepError\n" + "y = 2\n" * 9 + f"import {OFFICIAL} as s",
+    ],
+)
+def test_the_diff_can_be_applied(tmp_path, monkeypatch, capsysbinary, source):
+    monkeypatch.chdir(tmp_path)
+    Path("app.py").write_bytes(source.encode())
+    assert main(["app.py"]) == 0
+    diff = capsysbinary.readouterr().out
+    subprocess.run(["git", "apply", "--whitespace=nowarn", "-"], input=diff, cwd=tmp_path, check=True)
+    assert Path("app.py").read_bytes().decode() == rewrite(source).source
+
+
+def test_the_diff_of_an_absolute_path_has_one_slash_after_the_prefix(tmp_path, capsys):
+    file = tmp_path / "app.py"
+    file.write_text(f"from {OFFICIAL} import StepError\n")
+    assert main([str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [f"--- a{file.as_posix()}", f"+++ b{file.as_posix()}"]
 
 
 def test_a_folder_of_official_handlers_is_shown_then_changed_and_runs(tmp_path, capsys):
