@@ -376,8 +376,8 @@ class InvalidStateError(DurableError):
 class RetryInvocation(DurableError):  # noqa: N818 - a request, not an error
     """Raise it to end this invocation and have Lambda make another: nothing fails, and nothing is recorded.
 
-    It passes through steps, child contexts and fan-outs. The next invocation continues from the last record, so an
-    unfinished step runs again.
+    It passes through steps, child contexts and fan-outs. The next invocation runs an unfinished step again. For an
+    at-most-once step that attempt counts as interrupted: the next invocation records `StepInterruptedError`.
     """
 
     code = "RETRY_INVOCATION"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from powertools_durable import Completion, Retry, StepError, durable
+from powertools_durable import Completion, Retry, StepError, StepSemantics, durable
 from powertools_durable.errors import RetryInvocation
 from powertools_durable.serdes import PlainJson
 from powertools_durable.testing import Simulator
@@ -137,6 +137,24 @@ def test_a_retry_policy_that_raises_it_decides_nothing():
     run = Simulator(handler).start().finish()
     assert run.result == "done"
     assert run.invocations[0].answer.error_type == "RetryInvocation"
+
+
+@pytest.mark.parametrize("retry", [Retry.none(), Retry.fixed(1, max_attempts=2)])
+def test_an_at_most_once_step_counts_the_attempt_as_interrupted(retry):
+    code = raising_once()
+
+    @durable
+    def handler(event, ctx):
+        try:
+            return ctx.step(code, name="work", semantics=StepSemantics.AT_MOST_ONCE, retry=retry)
+        except StepError as error:
+            return error.error_type
+
+    run = Simulator(handler).start().finish()
+    assert run.result == ("StepInterruptedError" if retry.max_attempts == 1 else "done")
+    assert run.invocations[0].answer.error_type == "RetryInvocation"
+    failed = next(event for event in run.history() if event["EventType"] == "StepFailed")
+    assert failed["StepFailedDetails"]["Error"]["Payload"]["ErrorType"] == "StepInterruptedError"
 
 
 def test_what_was_recorded_before_it_is_not_done_again():
