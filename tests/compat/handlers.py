@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import tempfile
 from datetime import date
@@ -81,7 +82,7 @@ from aws_durable_execution_sdk_python.waits import (
     create_wait_strategy,
 )
 
-MOUNT = f"{tempfile.gettempdir()}/durable-compat-tests"  # the same one for both SDKs
+MOUNT = f"{tempfile.gettempdir()}/durable-compat-tests-{os.getpid()}"  # the same one for both SDKs
 ONCE = StepConfig(retry_strategy=RetryPresets.none())
 SECOND = Duration.from_seconds(1)
 
@@ -208,6 +209,37 @@ def step_strategy_of_ones_own(_event, context):
 
 
 @durable_execution
+def step_strategy_raises(_event, context):
+    """The execution fails with the error of the strategy."""
+
+    def strategy(error, attempts):
+        raise LookupError(f"{type(error).__name__} {attempts}")
+
+    context.step(fail, name="late", config=StepConfig(retry_strategy=strategy))
+
+
+@durable_execution
+def step_strategy_raises_and_is_caught(_event, context):
+    try:
+        context.step(fail, name="late", config=StepConfig(retry_strategy=raising(ExecutionError("no strategy"))))
+    except ExecutionError as error:
+        return [type(error).__name__, str(error)]
+
+
+@durable_execution
+def step_strategy_without_answer(_event, context):
+    context.step(fail, name="late", config=StepConfig(retry_strategy=lambda *_: None))
+
+
+@durable_execution
+def step_strategy_raises_in_a_branch(_event, context):
+    def work(branch, *_):
+        branch.step(fail, name="late", config=StepConfig(retry_strategy=raising(KeyError("no strategy"))))
+
+    return summary_of(context.map([1], work, "all"))
+
+
+@durable_execution
 def step_sub_type(_event, context):
     config = StepConfig(sub_type="Charge", step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
     return context.step(lambda _: 1, name="charge", config=config)
@@ -326,6 +358,17 @@ def serdes_broken(_event, context):
 
 
 @durable_execution
+def serdes_fields(_event, context):
+    found = []
+    for body in (lambda _: {1, 2}, raising(SerDesError("refused"))):
+        try:
+            context.step(body, name="set")
+        except SerDesError as error:
+            found.append(fields_of(error))
+    return found
+
+
+@durable_execution
 def serdes_refusing(_event, context):
     context.step(lambda _: 1, name="refusing", config=StepConfig(serdes=Refusing()))
 
@@ -346,6 +389,28 @@ def serdes_away(_event, context):
 
 
 AWAY: dict[int, list[int]] = {}
+
+
+class NotNow(JsonSerDes):
+    def serialize(self, value, serdes_context):
+        raise InvocationError("not now")
+
+
+class NotReadNow(JsonSerDes):
+    def deserialize(self, data, serdes_context):
+        raise InvocationError("not now")
+
+
+@durable_execution
+def serdes_invocation_error(_event, context):
+    """Only a `RetryableSerDesError` of a serdes asks for another invocation."""
+    found = []
+    for serdes in (NotNow(), NotReadNow()):
+        try:
+            context.step(lambda _: 1, name="away", config=StepConfig(serdes=serdes))
+        except SerDesError as error:
+            found.append([type(error).__name__, str(error)])
+    return found
 
 
 @durable_execution
@@ -702,6 +767,34 @@ def mapped_by_failing_rule(_event, context):
 
 
 @durable_execution
+def mapped_by_rule_about_statuses(_event, context):
+    """A rule is not asked each time an item starts."""
+
+    def rule(status):
+        begun = [item.index for item in status.items if item.status is not None]
+        return complete_batch() if 1 in begun else continue_batch()
+
+    return summary_of(context.map([1, 2, 3], divide, "all", MapConfig(1, CompletionConfig(should_complete=rule))))
+
+
+@durable_execution
+def mapped_by_rule_without_answer(_event, context):
+    config = MapConfig(1, CompletionConfig(should_complete=lambda _: None))
+    return summary_of(context.map([1, 2], divide, "all", config))
+
+
+@durable_execution
+def mapped_generator(_event, context):
+    return summary_of(context.map((n for n in (1, 2, 3)), lambda _, n, index, items: [n, index], "all"))
+
+
+@durable_execution
+def mapped_set_of_names(_event, context):
+    config = MapConfig(item_namer=lambda key, index: f"{index} {key}")
+    return summary_of(context.map({"a": 1, "b": 2}, lambda _, key, *__: key, "all", config))
+
+
+@durable_execution
 def mapped_thrown(_event, context):
     found = context.map([1, 0], divide, "all", MapConfig(1))
     try:
@@ -768,6 +861,11 @@ def unnamed(branch, what):
 def parallel_names(_event, context):
     branches = [fetch("user"), fetch("orders"), unnamed("rest"), lambda branch: branch.step(lambda _: 4)]
     return summary_of(context.parallel(branches, "all", ParallelConfig(2)))
+
+
+@durable_execution
+def parallel_generator(_event, context):
+    return summary_of(context.parallel((lambda _, n=n: n for n in (1, 2)), "all"))
 
 
 @durable_execution

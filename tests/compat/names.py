@@ -90,6 +90,8 @@ def rows() -> list[str]:
         for name in public_names(module):
             theirs, ours = both(module, name)
             is_same = shape(theirs) == shape(ours) and members(theirs) <= members(ours)
+            if isinstance(theirs, str | int | float):  # a constant
+                is_same = theirs == ours
             cells["missing" if ours is None else "same" if is_same else "differs"].append(f"`{name}`")
         if any(cells.values()):
             lists = (", ".join(cell) for cell in cells.values())

@@ -429,6 +429,7 @@ class DurableContext:
             What became of each branch; failures are reported there, not raised.
         """
         given = config or options.ParallelConfig()
+        functions = list(functions)  # it may be a generator
         names = [getattr(each, "name", None) if isinstance(each, ParallelBranch) else None for each in functions]
         branches = [partial(self._branch, each, given.nesting_type) for each in functions]
         keyed: Any = branches
@@ -468,7 +469,8 @@ class DurableContext:
         """
         given: options.MapConfig[U] = config or options.MapConfig()
         namer = given.item_namer
-        names = [namer(item, index) for index, item in enumerate(inputs)] if namer is not None else []
+        pairs = list(enumerate(inputs))  # it may be a generator
+        names = [namer(item, index) for index, item in pairs] if namer is not None else []
 
         def body(inner: powertools_durable.DurableContext, pair: tuple[int, U]) -> T:
             index, item = pair
@@ -477,10 +479,10 @@ class DurableContext:
         with official_errors(failures.ChildContextError):
             result: Any = self._inner.map(
                 body,
-                list(enumerate(inputs)),
+                pairs,
                 name=_name(name, func),
                 item_name=(lambda _pair, index: names[index] or f"map-item-{index}") if names else None,
-                **arguments_of(given, names or [None] * len(inputs)),
+                **arguments_of(given, names or [None] * len(pairs)),
             )
             return result  # type: ignore[no-any-return] # written and read by the official format
 

@@ -62,13 +62,20 @@ def _completion(config: CompletionConfig, names: Sequence[str | None]) -> Comple
 def _rule(
     should_complete: Callable[[CompletionStatus], Any], names: Sequence[str | None]
 ) -> Callable[[Any], Literal["succeeded", "failed"] | None]:
+    asked: tuple[int, int] | None = None
+
     def rule(status: Any) -> Literal["succeeded", "failed"] | None:
+        nonlocal asked
+        counts = status.succeeded, status.failed
+        if counts == asked and any(state is not None for state in status.items.values()):
+            return None  # an item has started: the official SDK does not ask then
+        asked = counts
         items = tuple(
             CompletionItemStatus(index, name, _status(status.items.get(index))) for index, name in enumerate(names)
         )
         ended = status.succeeded + status.failed
         decision = should_complete(CompletionStatus(status.succeeded, status.failed, ended, status.total, items))
-        if not decision.complete:
+        if decision is None or not decision.complete:
             return None
         return "failed" if decision.outcome is CompletionOutcome.FAILED else "succeeded"
 

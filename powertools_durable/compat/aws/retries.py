@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from powertools_durable import Retry
+from powertools_durable import Retry, errors
 from powertools_durable.compat.aws.config import ChildConfig, DelaysInSeconds, Duration, JitterStrategy, Numeric
 from powertools_durable.compat.aws.elsewhere import elsewhere
-from powertools_durable.compat.aws.translation import original_of
+from powertools_durable.compat.aws.translation import StrategyFailure, original_of
 
 if TYPE_CHECKING:
     from powertools_durable.compat.aws.context import DurableContext
@@ -260,7 +260,14 @@ def policy_of(strategy: RetryStrategy | None) -> Retry | Callable[[Exception, in
         return None
 
     def policy(error: Exception, attempt: int) -> int | None:
-        decision: Any = strategy(original_of(error), attempt)
-        return decision.delay.to_seconds() if decision.should_retry else None
+        try:
+            decision: Any = strategy(original_of(error), attempt)
+            delay: int | None = decision.delay_seconds if decision.should_retry else None
+        except (errors.ValidationError, errors.RetryInvocation):
+            raise  # these pass the engine as they are
+        except Exception as problem:
+            raise StrategyFailure(str(problem)) from problem
+        else:
+            return delay
 
     return policy

@@ -17,7 +17,6 @@ from powertools_durable import serdes as ours
 from powertools_durable.compat.aws.concurrency.models import BatchResult, batch_of
 from powertools_durable.compat.aws.elsewhere import elsewhere
 from powertools_durable.compat.aws.exceptions import RetryableSerDesError, SerDesError
-from powertools_durable.errors import RetryInvocation
 from powertools_durable.errors import SerDesError as OurSerDesError
 
 __all__ = [
@@ -148,7 +147,7 @@ class ExtendedTypeSerDes(SerDes[T]):
             return value
         if not (isinstance(value, dict) and "t" in value and "v" in value):
             raise SerDesError('Malformed envelope: missing "t" or "v" at root.')
-        if value["t"] not in _TAGS:
+        if not isinstance(value["t"], str) or value["t"] not in _TAGS:
             raise SerDesError(f'Unknown type tag: "{value["t"]}"')
         return _untagged(value)
 
@@ -222,15 +221,21 @@ def _untagged(part: Any) -> Any:  # noqa: C901, PLR0912 - an arm for each type
         case "D":
             return date.fromisoformat(value)
         case "l":
-            return [_untagged(each) for each in value]
+            return [_untagged(each) for each in _checked(value, list)]
         case "t":
-            return tuple(_untagged(each) for each in value)
+            return tuple(_untagged(each) for each in _checked(value, list))
         case "m":
-            return {key: _untagged(each) for key, each in value.items()}
+            return {key: _untagged(each) for key, each in _checked(value, dict).items()}
         case "br":
-            return BatchResult.from_dict({key: _untagged(each) for key, each in value.items()})
+            return BatchResult.from_dict({key: _untagged(each) for key, each in _checked(value, dict).items()})
         case tag:
             raise SerDesError(f"Unknown type tag: {tag}")
+
+
+def _checked(value: Any, cls: type) -> Any:
+    if not isinstance(value, cls):
+        raise SerDesError(f"Expected {cls.__name__}, got {type(value)}")
+    return value
 
 
 DEFAULT_JSON_SERDES: SerDes[Any] = JsonSerDes()
@@ -248,7 +253,7 @@ def serialize(serdes: SerDes[T] | None, value: T, operation_id: str, durable_exe
     used: SerDes[T] = serdes or EXTENDED_TYPES_SERDES
     try:
         return used.serialize(value, SerDesContext(operation_id, durable_execution_arn))
-    except (SerDesError, RetryableSerDesError, RetryInvocation, MemoryError):
+    except (SerDesError, RetryableSerDesError, MemoryError):
         raise
     except Exception as error:
         raise SerDesError(f"Serialization failed for id: {operation_id}, error: {error}.") from error
@@ -265,7 +270,7 @@ def deserialize(serdes: SerDes[T] | None, data: str, operation_id: str, durable_
     used: SerDes[T] = serdes or EXTENDED_TYPES_SERDES
     try:
         return used.deserialize(data, SerDesContext(operation_id, durable_execution_arn))
-    except (SerDesError, RetryableSerDesError, RetryInvocation, MemoryError):
+    except (SerDesError, RetryableSerDesError, MemoryError):
         raise
     except Exception as error:
         raise SerDesError(f"Deserialization failed for id: {operation_id}, error: {error}.") from error

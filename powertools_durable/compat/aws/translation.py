@@ -27,7 +27,7 @@ from powertools_durable.compat.aws.exceptions import (
 )
 from powertools_durable.compat.aws.operation_errors import qualified
 
-__all__ = ["official_errors", "ordinary", "original_of", "run_branch"]
+__all__ = ["StrategyFailure", "official_errors", "ordinary", "original_of", "run_branch"]
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -49,9 +49,15 @@ _RECORDED_BARE: Mapping[str, type[BaseException]] = {
 }
 
 
+class StrategyFailure(errors.ValidationError):
+    """Brings the error of a retry strategy through the engine, to the place where the step is called."""
+
+
 def _raise_official(error: errors.DurableError, cls: type[DurableOperationError]) -> NoReturn:
     """Raise the official equivalent of *error*, which an operation of kind *cls* raised."""
     match error:
+        case StrategyFailure(__cause__=Exception() as problem):
+            raise problem from problem.__cause__  # with its own cause, and without the failure that brought it
         case DurableOperationError() | ExecutionError() | InvocationError() | SerDesError():
             raise error
         case errors.NonDeterminismError():
@@ -65,7 +71,8 @@ def _raise_official(error: errors.DurableError, cls: type[DurableOperationError]
         case errors.RetryableSerDesError():
             raise RetryableSerDesError(str(error)) from error
         case errors.SerDesError():
-            raise SerDesError(str(error)) from error
+            name = qualified(SerDesError)
+            raise SerDesError(str(error)) from DurableOperationError.from_error_fields(name, str(error), None, None)
         case _:
             raise error
 
