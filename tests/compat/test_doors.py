@@ -56,6 +56,10 @@ HANDLERS = [ROOT / "tests" / "histories" / "official_handlers.py", ROOT / "tests
             f"import {OURS} as sdk\nsdk.config.Duration(1), sdk.__version__\n",
         ),
         (
+            f"from {OFFICIAL} import config\ndef f(config):\n    return config.timeout\n",
+            f"from {OURS} import config\ndef f(config):\n    return config.timeout\n",
+        ),
+        (
             f"from {OFFICIAL} import execution as e\nself.e.handle_checkpoint_error\n",
             f"from {OURS} import execution as e\nself.e.handle_checkpoint_error\n",
         ),
@@ -86,6 +90,7 @@ def test_imports_are_changed_and_nothing_else(before, after):
         (f"from {OFFICIAL}_otel import plugin\n", 1, "is another package"),
         (f"x = 1\ny = import_module('{OFFICIAL}.config')\n", 2, "names the official SDK"),
         (f"patch('{OFFICIAL}.context.DurableContext.step')\n", 1, "names the official SDK"),
+        (f"import {OFFICIAL[:-1]}\uff4e as sdk\n", 1, f"the name {OFFICIAL} is written in an unusual way"),
     ],
 )
 @pytest.mark.sampled(20)
