@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -42,6 +43,8 @@ def debug(
         raise UsageError("debug needs a place: --at OPERATION, or --crash for where the code fails")
     if history == STANDARD_INPUT:
         raise UsageError("debug takes commands from standard input: write the history to a file and name that")
+    if os.environ.get("PYTHONBREAKPOINT") == "0":
+        raise UsageError("PYTHONBREAKPOINT=0 turns breakpoints off: unset it")
     resolved, path = resolve_target(target), absolute(history)
     with _real_output():
         handler = load_target(resolved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -66,7 +67,7 @@ def gate(
     tally = Tally()
     with own_output() as output:
         handler = load_target(resolved)
-        sources, subject = _sources(folder, function, aws=aws)
+        sources, counted = _sources(folder, function, aws=aws)
         with bar or nullcontext(), silenced():
             task = bar.add_task("replaying", total=len(sources)) if bar is not None else None
             for source, history in read_ahead(sources, parallel):
@@ -84,18 +85,20 @@ def gate(
     if as_json:
         print_json(tally_fields(tally))
     else:
-        print_tally(tally, subject, page)
+        print_tally(tally, counted, page)
     raise typer.Exit(
         _BROKEN if tally.counts[GateVerdict.BROKEN] else _UNKNOWN if tally.counts[GateVerdict.UNKNOWN] else 0
     )
 
 
-def _sources(folder: str | None, function: str | None, *, aws: bool) -> tuple[list[HistorySource], str]:
-    """Return the histories, and what they are of."""
+def _sources(
+    folder: str | None, function: str | None, *, aws: bool
+) -> tuple[list[HistorySource], Callable[[int], str]]:
+    """Return the histories, and the words for a number of them."""
     if folder is not None:
         if aws or function is not None:
             raise UsageError("gate takes a FOLDER of histories, or --aws --function NAME, not both")
-        return files_in(folder), f"histories in {folder}"
+        return files_in(folder), lambda count: f"{count} {'history' if count == 1 else 'histories'} in {folder}"
     if function is not None and not aws:
         raise UsageError("--function names a function of an AWS account: add --aws")
     if not aws or function is None:
@@ -103,7 +106,7 @@ def _sources(folder: str | None, function: str | None, *, aws: bool) -> tuple[li
             "gate needs the histories to check: --aws --function NAME for the executions that run now, or a FOLDER of "
             "exported histories"
         )
-    return running_executions(function), f"running executions of {function}"
+    return running_executions(function), lambda count: f"{count} running execution{'s' * (count != 1)} of {function}"
 
 
 def _bar(page: Console) -> Progress:

@@ -162,7 +162,7 @@ def test_an_execution_that_ended_meanwhile_is_not_judged(orders, account):
     done = cli("gate", orders(), *RUNNING)
     assert (done.exit_code, done.stdout) == (
         0,
-        "safe 1, broken 0, unknown 0: 1 running executions of orders; 1 ended meanwhile\n",
+        "safe 1, broken 0, unknown 0: 1 running execution of orders; 1 ended meanwhile\n",
     )
 
 
@@ -246,6 +246,40 @@ def test_a_handler_that_raises_where_the_history_goes_on_is_broken(orders, accou
     assert done.exit_code == 1
     assert "orders.py:13" in done.stdout
     assert "canary" not in done.output
+
+
+def test_code_that_raises_where_a_history_ends_is_not_safe(orders, account):
+    events = waiting()
+    at = next(number for number, event in enumerate(events) if event["EventType"] == "WaitStarted")
+    account({"order": events[:at]})
+    assert cli("gate", orders(), *RUNNING).exit_code == 0
+    for kind in ("def", "async def"):
+        code = CODE.replace("def handler", f"{kind} handler")
+        code = code.replace("ctx.step", "await ctx.step") if kind == "async def" else code
+        code = code[: code.index("    ctx.wait")] + "    raise KeyError('canary')\n"
+        done = cli("gate", orders(code=code), *RUNNING)
+        assert done.exit_code == 2, done.output
+        assert "where the history ends, the code raises KeyError at orders.py:14" in done.stdout
+        assert "canary" not in done.output
+
+
+def test_code_that_waits_for_no_operation_is_unknown_and_says_so(orders, account):
+    account({"order": waiting()})
+    code = CODE.replace("def handler", "async def handler").replace("ctx.step(reserve", "await ctx.step(reserve")
+    code = code[: code.index("    ctx.step(charge")] + "    import asyncio\n    await asyncio.Event().wait()\n"
+    done = cli("gate", orders(code=code), *RUNNING)
+    assert done.exit_code == 2, done.output
+    assert "the code waits for something that is not a durable operation" in " ".join(done.stdout.split())
+
+
+def test_a_changed_type_is_not_taken_for_another_handler(orders, account):
+    code = "from pydantic import BaseModel\nclass Paid(BaseModel):\n    paid: int\n" + CODE
+    before = code.replace("def reserve(order):", "def reserve(order) -> dict:").replace('"r-1"', '{"paid": "yes"}')
+    account({"order": waiting(before)})
+    after = before.replace("-> dict:", "-> Paid:")
+    done = cli("gate", orders(code=after), *RUNNING)
+    assert done.exit_code == 1, done.output
+    assert "another handler" not in done.output
 
 
 # -- how histories are read ------------------------------------------------------------------------------------
@@ -364,6 +398,15 @@ ENDS = {
     "raises": "raise ValueError(text, result)",
     "exits": "raise SystemExit(text)",
 }
+OWN_FORMAT = """
+class Tells:
+    def serialize(self, value, context):
+        return value
+
+    def deserialize(self, text, context):
+        raise SerDesError(f"cannot read {text}")
+
+"""
 
 
 def variant(*, charged="dict", end="pass", code=TALKS):
@@ -391,9 +434,14 @@ def talked():
     [
         *({"end": end} for end in ENDS.values()),
         {"charged": "Receipt"},
+        {
+            "code": TALKS.replace(
+                "@durable", f"from powertools_durable.errors import SerDesError\n{OWN_FORMAT}@durable"
+            ).replace("ctx.step(reserve, order)", "ctx.step(reserve, order, serdes=Tells())")
+        },
         {"code": TALKS.replace("(order, ctx)", "(order: Receipt, ctx)")},
     ],
-    ids=[*ENDS, "another type", "another model"],
+    ids=[*ENDS, "another type", "another format", "another model"],
 )
 def test_no_payload_is_printed_logged_or_written(orders, account, talked, output, code, tmp_path):
     assert "canary-input" in json.dumps(talked)

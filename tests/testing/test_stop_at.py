@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -261,10 +262,11 @@ def orders(request, tmp_path):
     return tmp_path
 
 
-def debug(folder, *words, commands=""):
+def debug(folder, *words, commands="", **variables):
     return subprocess.run(
         [sys.executable, "-m", "powertools_durable", "debug", *words],
         cwd=folder,
+        env=os.environ | variables,
         input=commands,
         capture_output=True,
         text=True,
@@ -343,3 +345,9 @@ def test_a_wrong_call_says_what_to_do(orders, words, says, request):
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_variable_that_turns_breakpoints_off_is_named(orders):
+    done = debug(orders, "orders.py:handler", "order.json", "--at", "pack", PYTHONBREAKPOINT="0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "PYTHONBREAKPOINT=0 turns breakpoints off: unset it" in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ _MOST_CAUSES = 20  # that are printed in full
 _STYLES = {GateVerdict.BROKEN: "red bold", GateVerdict.UNKNOWN: "yellow bold"}
 
 
-def print_tally(tally: Tally, subject: str, page: Console) -> None:
+def print_tally(tally: Tally, counted: Callable[[int], str], page: Console) -> None:
     """Print the causes, and the counts last."""
     for outcome in (GateVerdict.UNKNOWN, GateVerdict.BROKEN):
         causes = tally.causes(outcome)
@@ -34,7 +34,7 @@ def print_tally(tally: Tally, subject: str, page: Console) -> None:
     if tally.pinned and tally.counts[GateVerdict.BROKEN]:
         page.print(Text(_pinned(tally), style="dim"))
     good = not tally.counts[GateVerdict.BROKEN] and not tally.counts[GateVerdict.UNKNOWN]
-    page.print(Text(_counts(tally, subject), style="green bold" if good else "bold"))
+    page.print(Text(_counts(tally, counted), style="green bold" if good else "bold"))
 
 
 def _print_cause(outcome: GateVerdict, cause: Cause, count: int, names: list[str], page: Console) -> None:
@@ -62,14 +62,14 @@ def _executions(count: int) -> str:
     return f"{count} execution{'s' * (count != 1)}"
 
 
-def _counts(tally: Tally, subject: str) -> str:
+def _counts(tally: Tally, counted: Callable[[int], str]) -> str:
     ended = tally.counts[GateVerdict.ENDED]
     judged = sum(tally.counts.values()) - ended
     parts = ", ".join(
         f"{outcome.value} {tally.counts[outcome]}" for outcome in GateVerdict if outcome is not GateVerdict.ENDED
     )
     after = f"; {ended} ended meanwhile" if ended else ""
-    return one_line(f"{parts}: {judged} {subject}{after}")
+    return one_line(f"{parts}: {counted(judged)}{after}")
 
 
 def _pinned(tally: Tally) -> str:

@@ -16,6 +16,8 @@ from powertools_durable.testing import ReplayVerdict, replay
 __all__ = ["Cause", "GateVerdict", "Judgement", "Tally", "judge"]
 
 _ENDED = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionStopped")
+_OF_VALUES = frozenset({"input", "result", "outcome"})  # what differs in the same operation
+_OUR_WORDS = "a recorded value "  # how this package says that a result is not of the type, without the value
 _MOST_NAMED = 5  # executions that a group names; all are in the JSON output
 
 
@@ -101,7 +103,7 @@ class Judgement:
     cause : Cause
         Why it is broken or unknown.
     breaks_at_once : bool
-        It is broken at its first operation.
+        The code asks for something else than its first operation.
     """
 
     source: HistorySource
@@ -187,17 +189,25 @@ def judge(
 
 
 def _judged(source: HistorySource, verdict: ReplayVerdict, shorten: Callable[[str], str]) -> Judgement:
+    if verdict.raised:
+        reason = f"where the history ends, the code raises {verdict.raised}"
+        return Judgement(source, GateVerdict.UNKNOWN, Cause(location=shorten(verdict.location), reason=reason))
     if verdict:
         return Judgement(source, GateVerdict.SAFE)
+    asked, reason = verdict.asked, verdict.reason
+    if not (asked.get("result") or _OUR_WORDS).startswith(_OUR_WORDS):  # a serdes of the user's says what it likes
+        asked = {"result": "a text that its serdes can't read"}
+        reason = f"{verdict.operation}: the recorded result can't be read"
     cause = Cause(
         operation=verdict.operation,
         location=shorten(verdict.location),
         recorded=_pairs(verdict.recorded),
-        asked=_pairs(verdict.asked),
-        reason=shorten(verdict.reason),
+        asked=_pairs(asked),
+        reason=shorten(reason),
     )
     outcome = GateVerdict.BROKEN if verdict.breaks else GateVerdict.UNKNOWN
-    return Judgement(source, outcome, cause, breaks_at_once=verdict.breaks and verdict.replayed <= 1)
+    is_of_another = verdict.breaks and verdict.replayed <= 1 and not _OF_VALUES & verdict.asked.keys()
+    return Judgement(source, outcome, cause, breaks_at_once=is_of_another)
 
 
 def _pairs(fields: Mapping[str, str | None]) -> tuple[tuple[str, str | None], ...]:

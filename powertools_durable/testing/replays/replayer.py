@@ -208,6 +208,12 @@ def _replayed(handler: Callable[..., Any], script: Script, arn: str, read: str) 
         return _bad_input(str(error), read)
     except NonDeterminismError:
         answer = None
+    except BackendError:  # `_Nowhere` was asked: nothing recorded is left that could happen
+        message = (
+            f"{read or 'the history'} can't be judged: the code waits for something that is not a durable operation, "
+            "which never comes in a replay"
+        )
+        raise ValidationError(message) from None
     if script.driver is None:  # it never came to the handler
         told = answer.get("Error", {}) if isinstance(answer, dict) else {}
         return _bad_input(str(told.get("ErrorMessage") or answer), read)
@@ -289,8 +295,17 @@ def _judged(script: Script, read: str) -> ReplayVerdict:
             replayed=replayed,
             history=read,
         )
-    ends = f"raises {type(raised).__name__} ({users_location(raised)})" if raised is not None else script.stopped_at
-    return ReplayVerdict(breaks=False, replayed=replayed, stopped_at=ends, history=read)
+    if raised is None:
+        return ReplayVerdict(breaks=False, replayed=replayed, stopped_at=script.stopped_at, history=read)
+    error, location = type(raised).__name__, users_location(raised)
+    return ReplayVerdict(
+        breaks=False,
+        replayed=replayed,
+        location=location,
+        stopped_at=f"raises {error} ({location})",
+        raised=error if script.found.status == "RUNNING" else "",
+        history=read,
+    )
 
 
 def _levels(found: RecordedExecution) -> int:

@@ -33,6 +33,9 @@ class ReplayVerdict:
     stopped_at : str
         Where history ended, and what the code would do next; empty when the code came to its end, or waits for
         something that is recorded.
+    raised : str
+        The type of the error that the code raises where the history of a running execution ends. Nothing that is
+        recorded says whether it is meant to.
     history : str
         Where the history was read from, if it was a file.
     """
@@ -46,6 +49,7 @@ class ReplayVerdict:
     reason: str = ""
     replayed: int = 0
     stopped_at: str = ""
+    raised: str = ""
     history: str = ""
 
     def __bool__(self) -> bool:
