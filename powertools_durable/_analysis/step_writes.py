@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import NamedTuple
@@ -37,6 +37,8 @@ class Write(NamedTuple):
         The line.
     takes : bool
         True if an item is taken away.
+    attribute : str
+        Which attribute of the variable is changed; empty if it is the variable itself, or an item.
     """
 
     holder: Scope | str | None
@@ -44,6 +46,7 @@ class Write(NamedTuple):
     file: str
     line: int
     takes: bool = False
+    attribute: str = ""
 
 
 def step_writes(state: State) -> Iterator[CodeFinding]:
@@ -71,7 +74,34 @@ def _judged(state: State, step: StepCall, closure: Closure, write: Write) -> Cod
         return None
     if write.takes and step.scope.holder(root.id) is not None:
         return found
+    if isinstance(step.call.args[0], ast.Attribute) and argument is step.call.args[0].value:
+        return found if _is_read_by_a_method(state, step, root, write) else None
     return found if _is_read_later(state, step, root) else None
+
+
+def _is_read_by_a_method(state: State, step: StepCall, root: ast.Name, write: Write) -> bool:
+    """Tell whether code outside of steps uses the object of a method, or the method of another step what is changed.
+
+    A client that a method makes when it is first called is neither.
+    """
+    steps = [
+        one
+        for one in state.steps
+        if isinstance(one.call.args[0], ast.Attribute) and (owner := _root(one.call.args[0])) and owner.id == root.id
+    ]
+    if _is_read_later(state, step, root, but={one.call.args[0].lineno for one in steps}):
+        return True
+    methods = [closure for one in steps if (closure := _closure_of(one.body)) is not None and closure.parameters]
+    return any(
+        isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Load)
+        and node.attr == write.attribute
+        and isinstance(node.value, ast.Name)
+        and node.value.id == method.parameters[0].arg
+        for method in methods
+        if not _is_within(method, write.file, write.line)
+        for node in ast.walk(method.node)
+    )
 
 
 def _argument(step: StepCall, closure: Closure, name: str) -> ast.expr | None:
@@ -88,12 +118,13 @@ def _argument(step: StepCall, closure: Closure, name: str) -> ast.expr | None:
     return step.arguments[place] if 0 <= place < len(step.arguments) else None
 
 
-def _is_read_later(state: State, step: StepCall, root: ast.Name) -> bool:
+def _is_read_later(state: State, step: StepCall, root: ast.Name, but: Collection[int] = ()) -> bool:
+    """Tell whether code after a step uses a variable, other than in the lines of *but*."""
     holder = step.scope.holder(root.id)
     module = str(step.scope.namespace.get("__name__", ""))
     reads = holder.reads.get(root.id, []) if holder is not None else state.global_reads.get((module, root.id), [])
     end = step.call.end_lineno or step.call.lineno
-    if any(read.file == step.scope.file and read.line > end for read in reads):
+    if any(read.file == step.scope.file and read.line > end and read.line not in but for read in reads):
         return True
     others = (one.body.closure for one in state.steps if one.call.lineno > end)
     return any(
@@ -191,7 +222,7 @@ class _FunctionBody:
         if name in self.local:
             return None
         if name in self.parameters:
-            return Write(None, name, closure.file, line, takes)
+            return Write(None, name, closure.file, line, takes, _attribute(node))
         scope = closure.scope.holder(name) if closure.scope is not None and self.shared.get(name) != "global" else None
         if scope is not None:
             return Write(scope, name, closure.file, line, takes)
@@ -281,6 +312,16 @@ def _own(function: _Local) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, _Local | ast.ClassDef):
             waiting += ast.iter_child_nodes(node)
+
+
+def _attribute(node: ast.AST) -> str:
+    """Return the attribute of a variable that a node changes: ``client`` of ``self.client = ...``, or an empty text."""
+    changed = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node
+    while isinstance(changed, ast.Attribute | ast.Subscript):
+        if isinstance(changed, ast.Attribute) and isinstance(changed.value, ast.Name):
+            return changed.attr
+        changed = changed.value
+    return ""
 
 
 def _root(node: ast.AST) -> ast.Name | None:

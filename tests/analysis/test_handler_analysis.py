@@ -130,6 +130,33 @@ def test_it_finds_nothing_in_right_code(body):
     assert rules(body) == []
 
 
+BASKET = """
+class Basket:
+    def fill(self):
+        self.goods = [1]
+    def count(self):
+        return len(self.goods)
+    def name(self):
+        return "basket"
+ONE = Basket()
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "is_read"),
+    [
+        ("return ONE.goods", True),
+        ("return ctx.step(ONE.count, name='b')", True),
+        ("return ctx.step(lambda: ONE.goods, name='b')", True),
+        ("return ctx.step(ONE.name, name='b')", False),
+        ("return ctx.step(ONE.fill, name='b')", False),
+    ],
+)
+def test_what_a_method_changes_of_its_object_matters_if_something_else_reads_it(then, is_read):
+    found = rules(f"ctx.step(ONE.fill, name='a')\n{then}", BASKET)
+    assert found == ([("step-write", -6)] if is_read else [])
+
+
 def test_another_rule_is_not_ignored():
     assert rules("return time.time()  # durable: ignore[random]") == [("clock", 1)]
 

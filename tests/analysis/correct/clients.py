@@ -132,3 +132,25 @@ def known(event: dict, ctx: DurableContext) -> str:
     started = datetime.now(UTC)  # durable: ignore[clock]
     ctx.step(mail, f"started about {started}", name="started")
     return "sent"
+
+
+class Archive:
+    def __init__(self):
+        self._client = None
+
+    def load(self, key):
+        if self._client is None:
+            self._client = boto3.client("s3", region_name="eu-west-1")
+        return self._client.get_object(Bucket="archive", Key=key)["Body"].read().decode()
+
+    def length(self, text):
+        return len(text)
+
+
+ARCHIVE = Archive()
+
+
+@durable
+def archived(event: dict, ctx: DurableContext) -> int:
+    text = ctx.step(ARCHIVE.load, event["key"], name="load")
+    return ctx.step(ARCHIVE.length, text, name="length")
