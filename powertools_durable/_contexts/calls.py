@@ -153,7 +153,13 @@ def create_callback(
     op_name = arguments.name_of(None, name)
     core.guard("create_callback")
     return operations.callback.call(
-        core.frame, sub_type, op_name, limit, heartbeat, lambda op, callback_id: make(op, callback_id, answer_serdes)
+        core.frame,
+        sub_type,
+        op_name,
+        limit,
+        heartbeat,
+        lambda op, callback_id: make(op, callback_id, answer_serdes),
+        answer_serdes,
     )
 
 

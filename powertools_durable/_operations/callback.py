@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from powertools_durable._protocol.operation import OperationStatus as Status
 from powertools_durable._protocol.operation import OperationType
@@ -28,16 +28,17 @@ def call(  # noqa: PLR0917 - the options of `create_callback`
     timeout: int,
     heartbeat_timeout: int,
     make: Callable[[OperationHandle, str], C],
+    answer: SerDes[Any],
 ) -> Call[C]:
-    """Build the call of `create_callback` in *frame*, and take its id."""
+    """Build the call of `create_callback` in *frame*, and take its id. *answer* reads its answer."""
     op = frame.begin(OperationType.CALLBACK, sub_type, name)
+    frame.engine.answers[op.id] = answer
     return Call(frame, op, create_callback(op, timeout, heartbeat_timeout, partial(make, op)), at_start=True)
 
 
 def result_call(frame: Frame, op: OperationHandle, serdes: SerDes[T]) -> Call[T]:
     """Build the call of `Callback.result`, which takes no id."""
     frame.request_result(op)
-    frame.engine.answers[op.id] = serdes
     return Call(frame, op, callback_result(op, serdes))
 
 

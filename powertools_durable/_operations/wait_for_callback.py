@@ -64,7 +64,7 @@ def submit_and_wait(
 
     *timeouts* are the callback's timeout and heartbeat timeout, in seconds; 0 is none.
     """
-    make = partial(callback.call, frame, SubType.CALLBACK, callback_name(name), *timeouts, Created)
+    make = partial(callback.call, frame, SubType.CALLBACK, callback_name(name), *timeouts, Created, answer)
     created: Outcome = yield Perform("create_callback", make)
     if isinstance(created, Raised):
         return created

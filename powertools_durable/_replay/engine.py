@@ -117,7 +117,7 @@ class ReplayEngine:
         self.revoked = False
         self.finished = False
         self.interruption: BaseException | None = None
-        self.answers: dict[str, Any] = {}  # the formats of awaited answers, by callback: for hosts that check them
+        self.answers: dict[str, Any] = {}  # the formats of answers, by callback: for hosts that check them
         self.called_ids: list[str] = []  # a set would take four times the memory, and is rarely needed
         self.note_call: Callable[[str], None] = self.called_ids.append
         self.updated = frozenset(updated)

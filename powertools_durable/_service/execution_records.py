@@ -67,6 +67,11 @@ class Header:
     looks: int = 0  # how often the handler looked: a store keeps with each record whether it changed since
     callbacks: dict[str, CallbackTimers] = field(default_factory=dict)
 
+    @property
+    def deadlines(self) -> dict[str, datetime | None]:
+        """When each open callback times out, by operation; heartbeats move it. Empty if only a history is known."""
+        return {key: timers.next() for key, timers in tuple(self.callbacks.items())}
+
 
 class ExecutionRecords:
     """Header, records and history of one execution, and what is new in them.

@@ -105,6 +105,16 @@ class Family:
         moments = (self._host.execution(arn).next_moment(callbacks=callbacks) for arn, _ in self._members())
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def callbacks_due(self, moment: datetime) -> list[tuple[str, Operation]]:
+        """Return the open callbacks whose deadline has come at *moment*, each with its execution's ARN."""
+        return [
+            (arn, execution.operations[key])
+            for arn, _ in self._members()
+            if not (execution := self._host.execution(arn)).is_terminal
+            for key, timers in execution.header.callbacks.items()
+            if (due := timers.next()) is not None and due <= moment
+        ]
+
     @property
     def waits_for_callbacks(self) -> bool:
         """True if one of them waits for an answer from outside."""

@@ -246,6 +246,14 @@ class TimelineReader:
                 node.branches = branches
                 node.changed()
 
+    def expect(self, deadlines: Mapping[str, datetime | None]) -> None:
+        """Take over when open callbacks time out, by operation; a history does not say that there were heartbeats."""
+        for key, due in deadlines.items():
+            node = self.nodes.get(key)
+            if node is not None and node.ended is None and node.due != due:
+                node.due = due
+                node.changed()
+
     @property
     def last(self) -> datetime:
         """The time of the last event."""
@@ -285,8 +293,8 @@ def _note_start(node: Node, event: Mapping[str, Any], kind: OperationType, now: 
     if kind is OperationType.WAIT:
         node.due = moment_in(details, "ScheduledEndTimestamp") or _after(now, count_in(details, "Duration"))
     elif kind is OperationType.CALLBACK:
-        seconds = [count_in(details, key) for key in ("Timeout", "HeartbeatTimeout")]
-        node.due = min((_after(now, each) for each in seconds if each), default=None)
+        seconds = count_in(details, "Timeout")  # no event says when there was a heartbeat
+        node.due = _after(now, seconds) if seconds else None
     elif kind is OperationType.CHAINED_INVOKE:
         node.function = raw_text_in(details, "FunctionName") or None
         text = payload_in(event, "Input")

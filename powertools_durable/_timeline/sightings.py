@@ -23,7 +23,7 @@ class Sightings:
     branches : dict[str, int]
         How many branches a fan-out has, by operation.
     answers : dict[str, SerDes]
-        The format of the answer that is awaited, by callback.
+        The format of the answer, by callback.
     """
 
     def __init__(self) -> None:

@@ -36,6 +36,7 @@ def read_execution(view: ExecutionView, *, values: bool = False, now: datetime |
     for event in kept.history:
         reader.add(event)
     reader.sight(sightings)
+    reader.expect(kept.header.deadlines)
     if kept.header.invoking_since is not None:
         reader.invoked(kept.header.invoking_since)
     timeline = reader.timeline(now)

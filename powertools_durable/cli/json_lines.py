@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from powertools_durable._timeline import Kind, Operation, Sightings, Timeline, TimelineReader
 from powertools_durable.cli.describe import failure_fields, outcome_fields
-from powertools_durable.cli.moments import format_left, format_moment
+from powertools_durable.cli.moments import format_left
 from powertools_durable.cli.options import answer_command, store_option
 from powertools_durable.cli.output import console, print_json
 from powertools_durable.cli.sample_answers import sample_answer
@@ -67,6 +67,7 @@ class JsonLines:
                 self._reader.add(event)
                 self._print(_event_fields(self._reader, event))
             if any(event["EventType"] == "InvocationCompleted" for event in events):
+                self._reader.expect(one.deadlines)
                 self._suspended(one, self._reader.timeline())
 
     def _suspended(self, one: LocalExecution, timeline: Timeline) -> None:
@@ -97,11 +98,8 @@ class JsonLines:
         with self._lock:
             self._print({"event": "Trace", **fields, "documents": list(trace.documents)})
 
-    def skipped(self, names: Sequence[str], moment: datetime) -> None:
-        """Print that the deadline of callbacks was skipped."""
-        text = (
-            f"--skip-time: nobody answers {', '.join(names)}, so its deadline has come, {format_moment(moment, moment)}"
-        )
+    def note(self, text: str) -> None:
+        """Print a remark about the run."""
         print(text, file=sys.stderr, flush=True)
 
     def interrupted(self, name: str, command: str) -> None:

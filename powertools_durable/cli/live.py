@@ -14,7 +14,6 @@ from typing import IO, Any, Self
 from rich.text import Text
 
 from powertools_durable._timeline import Kind, Sightings, Timeline, TimelineReader
-from powertools_durable.cli.moments import format_moment
 from powertools_durable.cli.options import answer_command, store_option
 from powertools_durable.cli.output import console, harmless
 from powertools_durable.cli.region import Region
@@ -101,11 +100,8 @@ class LiveTree:
         """Print the trace of an invocation."""
         self._region.print(tree_of(trace))
 
-    def skipped(self, names: Sequence[str], moment: datetime) -> None:
-        """Print that the deadline of callbacks was skipped."""
-        text = (
-            f"--skip-time: nobody answers {', '.join(names)}, so its deadline has come, {format_moment(moment, moment)}"
-        )
+    def note(self, text: str) -> None:
+        """Print a remark about the run."""
         self._region.print(Text(harmless(text), "yellow"), soft_wrap=True)
 
     def interrupted(self, name: str, command: str) -> None:
@@ -142,9 +138,8 @@ class LiveTree:
                 self._draw()
 
     def _draw(self) -> None:
-        with self._region.lock:
-            self._has_changed = False
-            timeline = self._timeline()
+        self._has_changed = False
+        timeline = self._timeline()
         if timeline.ended is not None:
             return
         commands = self._answer_commands(timeline)
@@ -163,8 +158,11 @@ class LiveTree:
         self._region.draw(lines, below)
 
     def _timeline(self) -> Timeline:
-        self._reader.sight(self.sightings)
-        timeline = self._reader.timeline()
+        deadlines = self._one.deadlines if self._one is not None else {}  # heartbeats may have moved them
+        with self._region.lock:
+            self._reader.sight(self.sightings)
+            self._reader.expect(deadlines)
+            timeline = self._reader.timeline()
         return replace(timeline, until=max(timeline.until, datetime.now(UTC))) if timeline.ended is None else timeline
 
     def _tree(self, timeline: Timeline) -> Tree:

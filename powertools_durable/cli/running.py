@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias, cast
 import typer
 
 from powertools_durable._hosting import program_of, record_stack_traces
-from powertools_durable._protocol.operation import OperationType
+from powertools_durable._protocol.operation import Operation, OperationType
 from powertools_durable._timeline import Kind, read_execution
 from powertools_durable.cli.diagnosis.coroutines import coroutines
 from powertools_durable.cli.diagnosis.decorations import decorators
@@ -26,6 +26,7 @@ from powertools_durable.cli.interrupts import Interrupt, handle_interrupts
 from powertools_durable.cli.json_lines import JsonLines
 from powertools_durable.cli.live import LiveTree
 from powertools_durable.cli.main import INTERRUPTED
+from powertools_durable.cli.moments import format_moment
 from powertools_durable.cli.options import DEFAULT_STORE, AllFlag, JsonFlag, Store, Target, open_store, store_option
 from powertools_durable.cli.output import LossyStream, own_output, silenced
 from powertools_durable.cli.targets import ResolvedTarget, load_targets, resolve_target, resolve_targets
@@ -171,11 +172,21 @@ def _make_runner(
     runner = LocalRunner(loaded.pop(""), store, functions=loaded, skip_time=skip_time)
     runner.sightings = display.sightings
 
-    def on_deadline(one: LocalExecution, moment: datetime) -> None:
-        display.skipped([one.label(record) for record in one.open_callbacks], moment)
+    def on_deadline(callbacks: list[tuple[LocalExecution, Operation]], moment: datetime) -> None:
+        display.note(_describe_skipped(callbacks, moment))
 
     runner.on_deadline = on_deadline
     return runner
+
+
+def _describe_skipped(callbacks: list[tuple[LocalExecution, Operation]], moment: datetime) -> str:
+    """Return the sentence about deadlines that `--skip-time` skips; *moment* is when they would have come."""
+    names = [
+        f"{one.label(record)} of {one.function}" if one.is_a_child else one.label(record) for one, record in callbacks
+    ]
+    whose = "its" if len(names) == 1 else "their"
+    when = format_moment(moment, datetime.now(UTC))
+    return f"--skip-time: nobody answers {', '.join(names)}, so {whose} deadline has come, {when}"
 
 
 def _refuse_errors(handler: Callable[..., Any]) -> None:
@@ -270,12 +281,15 @@ def _run_to_end(
 
 
 def _unknown_answers(one: LocalExecution, answers: dict[str, Any]) -> Iterator[str]:
-    """Yield an error for each prepared answer for which there was no callback."""
+    """Yield an error for each prepared answer for which there was no callback; a note if it may yet be opened."""
     callbacks = [record for record in one.operations if record.type is OperationType.CALLBACK]
     for name in answers:
         if not any(one.is_called(record, name) for record in callbacks):
             names = ", ".join(dict.fromkeys(repr(one.label(record)) for record in callbacks)) or "none"
-            yield f"error: --answer {name}: no callback of that name was opened; those that were: {names}"
+            if one.status == "RUNNING":
+                yield f"--answer {name}: no callback of that name is open yet; those that were opened: {names}"
+            else:
+                yield f"error: --answer {name}: no callback of that name was opened; those that were: {names}"
 
 
 def _missing_functions(one: LocalExecution) -> Iterator[str]:

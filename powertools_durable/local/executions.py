@@ -108,6 +108,11 @@ class LocalExecution(ExecutionView):
         return is_running(self._store, self._arn)
 
     @property
+    def function(self) -> str:
+        """The name of the function that it is an execution of, as its ARN has it."""
+        return self._arn.partition(":function:")[2].partition(":")[0]
+
+    @property
     def is_a_child(self) -> bool:
         """True if another execution invoked it; the process of that one runs it."""
         return self.id.startswith(self.name)
@@ -147,8 +152,12 @@ class LocalExecution(ExecutionView):
 
     def expires(self, callback: Operation) -> datetime | None:
         """Return when an open callback times out; None if never."""
-        timers = self._execution.header.callbacks.get(callback.id)
-        return timers.next() if timers else None
+        return self.deadlines.get(callback.id)
+
+    @property
+    def deadlines(self) -> dict[str, datetime | None]:
+        """When each open callback times out, by the callback's operation; heartbeats move it. None if never."""
+        return self._execution.header.deadlines
 
 
 @dataclass(frozen=True, slots=True)

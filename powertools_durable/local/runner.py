@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from powertools_durable._hosting import durable_inside, invoker_of, target_of
+from powertools_durable._protocol.operation import Operation
 from powertools_durable._runtime.environment import Environment
 from powertools_durable._runtime.error_origin import place_of
 from powertools_durable._service.clock import SkippingClock, WallClock
@@ -40,6 +41,7 @@ _TICKS = 0.005  # seconds after which any clock has moved
 _real_sleep = time.sleep  # bound at import: a test that patches it means the handler's
 
 Watcher = Callable[[LocalExecution, list[HistoryEvent]], None]
+OnDeadline = Callable[[list[tuple[LocalExecution, Operation]], datetime], None]
 
 
 class LocalRunner:
@@ -68,7 +70,8 @@ class LocalRunner:
     sightings : Sightings
         What no record says of executions that run here, for pictures of them.
     on_deadline : Callable | None
-        Called with the execution and the moment when the deadline of a callback is skipped.
+        Called when the deadline of callbacks is skipped: with these callbacks, each as its execution and its record,
+        and with the moment.
 
     Examples
     --------
@@ -96,7 +99,7 @@ class LocalRunner:
             "-"
         )[-48:]
         self.sightings = Sightings()
-        self.on_deadline: Callable[[LocalExecution, datetime], None] | None = None
+        self.on_deadline: OnDeadline | None = None
         self._skip_time = skip_time
         self._invocation_timeout = invocation_timeout
 
@@ -227,7 +230,7 @@ class LocalRunner:
             family.advance()
             if family.act() or self._answer(one, answers):
                 continue
-            if not self._let_time_pass(one, family, clock, wait=wait and family.waits_for_callbacks):
+            if not self._let_time_pass(family, clock, wait=wait and family.waits_for_callbacks):
                 break
         feed.report_others()
 
@@ -239,7 +242,7 @@ class LocalRunner:
             callback.succeed(answers[name])
         return bool(waiting)
 
-    def _let_time_pass(self, one: LocalExecution, family: Family, clock: SkippingClock, *, wait: bool) -> bool:
+    def _let_time_pass(self, family: Family, clock: SkippingClock, *, wait: bool) -> bool:
         """Wait a little, or skip to the next timer; return False if nothing can happen here any more."""
         timer = family.next_moment(callbacks=False)
         if timer is None and not wait:
@@ -250,7 +253,8 @@ class LocalRunner:
         deadline = family.next_moment() if self._skip_time else None
         if deadline is not None:
             if self.on_deadline is not None:
-                self.on_deadline(one, deadline)
+                callbacks = family.callbacks_due(deadline)
+                self.on_deadline([(LocalExecution(self.store, arn), record) for arn, record in callbacks], deadline)
             clock.move_to(deadline)
             return True
         before = clock.now()

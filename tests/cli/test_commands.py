@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import stat
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -265,6 +266,63 @@ def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(cli):
     assert lines(cli("show", "it", "--json"))[0]["waitingFor"] == ["approval"]
 
 
+BOTH_KINDS = """
+from powertools_durable import durable
+
+
+@durable
+def handler(event, ctx):
+    first = ctx.create_callback(name="first", returns=bool)
+    ctx.wait(30)
+    second = ctx.create_callback(name="second")
+    return [second.result(), first.result()]
+
+
+@durable
+async def handler_async(event, ctx):
+    first = await ctx.create_callback(name="first", returns=bool)
+    await ctx.wait(30)
+    second = await ctx.create_callback(name="second")
+    return [await second.result(), await first.result()]
+"""
+
+
+@pytest.fixture(params=["handler", "handler_async"])
+def two_callbacks(request, folder):
+    """The target of a handler that opens two callbacks, and reads the answer to the second one first."""
+    (folder / "asking.py").write_text(BOTH_KINDS)
+    return f"asking.py:{request.param}"
+
+
+def test_an_answer_is_refused_whose_result_is_not_awaited_yet(cli, two_callbacks):
+    """Failed: the type was known only after `result()` was called."""
+    done = cli("run", two_callbacks, "--skip-time", "--no-wait", "--answer", "first=7")
+    assert done.exit_code == 2
+    assert "the answer for 'first' is not a bool" in done.stderr
+    assert not [line for line in lines(done) if line.get("event") == "CallbackSucceeded"]
+
+
+def test_the_sample_fits_each_open_callback(cli, two_callbacks):
+    done = cli("run", two_callbacks, "--skip-time", "--no-wait")
+    samples = {one["name"]: shlex.split(one["answer"])[4] for one in lines(done)[-2]["callbacks"]}
+    assert samples == {"first": "true", "second": '"text"'}
+
+
+def test_an_answer_for_a_callback_that_may_still_be_opened_is_no_error(cli, folder):
+    """Failed: exit code 2, although the execution only waited for the answer to another callback."""
+    (folder / "asking.py").write_text(
+        "from powertools_durable import durable\n\n\n@durable\ndef handler(event, ctx):\n"
+        "    first = ctx.create_callback(name='first').result()\n"
+        "    return [first, ctx.create_callback(name='second').result()]\n"
+    )
+    done = cli("run", "asking.py:handler", "--name", "it", "--answer", "second=1", "--no-wait")
+    assert done.exit_code == 3
+    assert "--answer second: no callback of that name is open yet; those that were opened: 'first'" in done.stderr
+    assert "error" not in done.stderr
+    done = cli("resume", "it", "--answer", "first=1", "--answer", "second=2")
+    assert (done.exit_code, lines(done)[-1]["result"]) == (0, ["1", "2"])
+
+
 def test_twice_answered_expired_and_ended_are_three_messages(cli, folder, waiting):
     assert cli("callback", "approval", "succeed", "{}").exit_code == 0
     done = cli("callback", "approval", "succeed", "{}")
@@ -301,6 +359,67 @@ def test_a_deadline_is_skipped_and_said_when_nothing_else_can_happen(cli, folder
     assert done.exit_code == 1
     assert "--skip-time: nobody answers go, so its deadline has come" in done.stderr
     assert cli("run", "late.py:handler", "--skip-time", "--no-wait").exit_code == 3
+
+
+DEADLINES = """
+from powertools_durable import durable
+
+
+@durable
+def handler(event, ctx):
+    ctx.create_callback(name="later", timeout=3 * 86_400)
+    ctx.create_callback(name="never")
+    ctx.create_callback(name="pulse", timeout=3 * 86_400, heartbeat_timeout=2 * 86_400)
+    return ctx.create_callback(name="go", timeout=86_400).result()
+
+
+@durable
+async def handler_async(event, ctx):
+    await ctx.create_callback(name="later", timeout=3 * 86_400)
+    await ctx.create_callback(name="never")
+    await ctx.create_callback(name="pulse", timeout=3 * 86_400, heartbeat_timeout=2 * 86_400)
+    return await (await ctx.create_callback(name="go", timeout=86_400)).result()
+
+
+@durable
+def calls(event, ctx):
+    ctx.create_callback(name="own", timeout=3 * 86_400)
+    return ctx.invoke("shop:live", event, name="call")
+
+
+@durable
+async def calls_async(event, ctx):
+    await ctx.create_callback(name="own", timeout=3 * 86_400)
+    return await ctx.invoke("shop:live", event, name="call")
+
+
+@durable
+def shop(event, ctx):
+    return ctx.create_callback(name="go", timeout=86_400).result()
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("handler", ["go"]),
+        ("handler_async", ["go"]),
+        ("calls", ["go of shop-live"]),
+        ("calls_async", ["go of shop-live"]),
+    ],
+)
+def test_the_deadlines_that_are_skipped_are_named_with_their_date(cli, folder, target, names):
+    """Failed: it named each open callback, none of an invoked function, and no date."""
+    (folder / "late.py").write_text(DEADLINES)
+    words = ["--skip-time", "--name", "it", "--function", "shop=late.py:shop"]
+    said = cli("run", f"late.py:{target}", *words).stderr
+    pattern = r"--skip-time: nobody answers (.+), so (?:its|their) deadline has come, (\S+) \d\d:\d\d:\d\d"
+    found = re.findall(pattern, said)
+    assert len(found) == said.count("--skip-time")
+    assert [name for group, _ in found for name in group.split(", ")] == names
+    started = datetime.fromisoformat(lines(cli("show", "it", "--json"))[0]["started"])
+    dates = {date.fromisoformat(day) - started.astimezone().date() for _, day in found}
+    assert dates == {timedelta(days=1)}
 
 
 def test_a_table_has_the_newest_hundred_and_says_how_many_there_are(cli, waiting, monkeypatch):

@@ -15,8 +15,10 @@ from rich.console import Console
 
 from powertools_durable import Completion, Nesting, Retry, durable
 from powertools_durable._timeline import read_events, read_execution
+from powertools_durable.cli.live import LiveTree
 from powertools_durable.cli.showing import Shown
 from powertools_durable.cli.tree import Tree
+from powertools_durable.local import LocalRunner
 from powertools_durable.testing import Simulator
 
 SCREENS = Path(__file__).parent / "screens"
@@ -135,6 +137,27 @@ def test_what_waits_says_until_when_and_what_it_waits_for():
     assert lines["rest"] == "waits until 2026-01-03 00:00:00, 1 d 23 h left"
     assert lines["approval"] == "waits for an answer until 01:00:00, 59 min 50 s left"
     assert lines["never"].startswith("retries until 00:01:00, 50 s left; attempt 1 failed: OSError: not yet")
+
+
+def test_what_is_left_for_an_answer_is_counted_from_the_last_heartbeat(tmp_path):
+    """Failed while it ran: `until ..., 0 s left`."""
+
+    @durable
+    def works(event, ctx):
+        job = ctx.create_callback(name="job", timeout=90_000, heartbeat_timeout=60)
+        ctx.wait(30)
+        return job.result()
+
+    path = tmp_path / "store.sqlite"
+    one = LocalRunner(works, path, skip_time=True).run(wait=False)
+    output = io.StringIO()
+    with LiveTree(path, output) as tree:
+        tree.begin(one)
+        (callback,) = one.callbacks("job")
+        callback.heartbeat()  # as another process does: nothing of it is in the history
+        tree.end(one)
+    until = one.expires(callback.record)
+    assert f"job waits for an answer until {until:%H:%M:%S}, " in output.getvalue()
 
 
 @pytest.mark.parametrize("unfolds", [False, True])

@@ -363,3 +363,51 @@ def test_a_wait_says_until_when_and_a_callback_when_it_times_out():
     timeline = read_execution(Simulator(handler).start())
     callback, wait = timeline.operations
     assert (wait.due - wait.started, callback.due - callback.started) == (timedelta(minutes=5), timedelta(seconds=20))
+
+
+@durable
+def beats(event, ctx):
+    callback = ctx.create_callback(name="job", **event)
+    ctx.wait(15)
+    return callback.result()
+
+
+@durable
+async def beats_async(event, ctx):
+    callback = await ctx.create_callback(name="job", **event)
+    await ctx.wait(15)
+    return await callback.result()
+
+
+@pytest.mark.parametrize("handler", [beats, beats_async], ids=["def", "async def"])
+@pytest.mark.parametrize(
+    ("timeouts", "before", "after", "in_a_history"),
+    [
+        ({"timeout": 60, "heartbeat_timeout": 20}, 20, 35, 60),
+        ({"timeout": 30, "heartbeat_timeout": 20}, 20, 30, 30),
+        ({"heartbeat_timeout": 20}, 20, 35, None),
+        ({"timeout": 60}, 60, 60, 60),
+        ({}, None, None, None),
+    ],
+)
+def test_a_heartbeat_moves_the_moment_at_which_a_callback_times_out(
+    handler, timeouts, before, after, in_a_history, tmp_path
+):
+    """Failed: no event says that there was a heartbeat, so what was left was counted down to 0."""
+
+    def due(timeline):
+        job = timeline.find("job")
+        return round((job.due - job.started).total_seconds()) if job.due else None
+
+    run = Simulator(handler).start(timeouts)
+    assert due(read_execution(run)) == before
+    run.advance(15)
+    run.callback("job").heartbeat()
+    assert due(read_execution(run)) == after
+    assert due(read_events(run.history())) == in_a_history
+    one = LocalRunner(handler, tmp_path / "store.sqlite", skip_time=True).run(timeouts, wait=False)
+    (callback,) = one.callbacks("job")
+    callback.heartbeat()
+    job = read_execution(one).find("job")
+    assert job.due == one.expires(callback.record)
+    assert (due(read_execution(one)) or 0) >= (after or 0)
